@@ -1,0 +1,67 @@
+"""What another HTTP server's answer means for a delivery: one table for all adapters that speak HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+
+from axis.core.problems import TYPE_PREFIX, Kind, Problem, Refused, Unavailable
+
+MAX_ANSWER = 65_536
+
+RETRY_STATUS = frozenset({401, 403, 404, 405, 408, 425, 429})
+"""Client errors that somebody mends at the other side without a new package: credentials, paths, load."""
+
+
+@asynccontextmanager
+async def network_errors() -> AsyncIterator[None]:
+    """Turn everything that a connection can raise into `Unavailable`; the context names it, for our log only."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise _unavailable("no answer in time", error) from error
+    except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+        raise _unavailable("no connection", error) from error
+
+
+def _unavailable(detail: str, error: Exception) -> Unavailable:
+    return Unavailable(
+        Problem(Kind.DESTINATION_UNAVAILABLE, detail, context={"error": f"{type(error).__name__}: {error}"[:300]})
+    )
+
+
+async def body_of(response: aiohttp.ClientResponse) -> bytes:
+    """At most 64 KiB of an answer; what is longer is cut off, never waited for."""
+    return await response.content.read(MAX_ANSWER)
+
+
+def judge_answer(response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> None:
+    """Return for 2xx; otherwise raise what the status means. Redirects are never followed and mean a wrong address."""
+    status = response.status
+    if 200 <= status < 300:
+        return
+    kind = str(body.get("type", "")).removeprefix(TYPE_PREFIX)[:60]
+    context = {"status": str(status), "answer": kind}
+    if status >= 500 or status in RETRY_STATUS or 300 <= status < 400:
+        raise Unavailable(
+            Problem(Kind.DESTINATION_UNAVAILABLE, "the destination cannot take it now", context=context),
+            retry_after(response),
+        )
+    raise Refused(Problem(Kind.DESTINATION_REFUSED, "the destination refused", context=context))
+
+
+def retry_after(response: aiohttp.ClientResponse) -> float | None:
+    """Seconds that the destination asked to wait; `None` when it did not say, or said nonsense."""
+    header = response.headers.get("Retry-After", "")
+    if header.isdigit() and len(header) < 8:
+        return float(header)
+    try:
+        date = response.headers["Date"]
+        return max(0.0, (parsedate_to_datetime(header) - parsedate_to_datetime(date)).total_seconds())
+    except (KeyError, ValueError, TypeError):
+        return None

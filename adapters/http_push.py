@@ -1,0 +1,53 @@
+"""Push to an agency's own address: the axis calls, the agency's system answers 2xx when it has the package durably."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from adapters.answers import body_of, judge_answer, network_errors
+from axis.core.model import Cargo
+from axis.core.ports import Consignment, Handover
+
+
+class HttpPushSink:
+    """POSTs packages and status messages to one URL.
+
+    `Axis-Delivery` is the same over every attempt: the receiver keeps it and answers 2xx to a repeat. `bearer` is the
+    secret that the receiver expects, sent as `Authorization: Bearer`.
+    """
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, bearer: str | None = None) -> None:
+        self._url = url
+        self._session = session
+        self._bearer = bearer
+
+    def __repr__(self) -> str:
+        return "HttpPushSink()"
+
+    async def deliver(self, consignment: Consignment) -> Handover:
+        delivery = consignment.delivery
+        headers = {
+            "Content-Type": "application/xml",
+            "Content-Length": str(consignment.payload.ref.size),
+            "Axis-Delivery": delivery.id,
+            "Axis-Cargo": delivery.cargo.value,
+            "Axis-Document": delivery.document or "",
+            "Axis-Recipients": ",".join(code.text for code in delivery.recipients),
+            "Axis-SHA256": consignment.payload.ref.sha256,
+        }
+        if delivery.cargo is Cargo.STATUS and consignment.status is not None:
+            headers["Axis-Status"] = consignment.status.wire
+        if self._bearer:
+            headers["Authorization"] = f"Bearer {self._bearer}"
+        async with (
+            network_errors(),
+            self._session.post(
+                self._url, data=consignment.payload.chunks(), headers=headers, allow_redirects=False
+            ) as response,
+        ):
+            await body_of(response)
+            judge_answer(response, {})
+        return Handover({})
+
+    async def close(self) -> None:
+        await self._session.close()

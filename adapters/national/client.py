@@ -1,0 +1,334 @@
+"""Our side of the national axis: a client that speaks VXP, the hand that delivers and the one that fetches."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from types import MappingProxyType
+from typing import Final
+
+import aiohttp
+import structlog
+
+from adapters.national import vxp
+from adapters.national.content import MAX_REST, BadAnswer, Content, read_object
+from adapters.national.vxp import Call, Code, MessageType, State
+from axis.core.model import Cargo
+from axis.core.ports import Consignment, Handover, Incoming
+from axis.core.problems import Kind, Problem, ProblemError, Refused, Unavailable
+from schemas.codes import AgencyCode, CodeError
+
+log = structlog.get_logger()
+
+MAX_LIST: Final = 32 * 1024 * 1024
+_FINISHED: Final = frozenset({State.DONE.value, State.FAIL.value})
+
+_PERMANENT: Final[Mapping[str, tuple[Kind, str]]] = MappingProxyType(
+    {
+        Code.BAD_FILE: (Kind.DESTINATION_REFUSED, "the national axis does not accept the file"),
+        Code.CREDENTIALS: (Kind.DESTINATION_REFUSED, "the national axis does not accept this node's credentials"),
+        Code.UNKNOWN_RECEIVER: (Kind.UNKNOWN_AGENCY, "the national axis does not know a recipient"),
+        Code.UNKNOWN_SENDER: (Kind.DESTINATION_REFUSED, "the sender is not registered at the national axis"),
+        Code.BAD_EDXML: (Kind.DESTINATION_REFUSED, "the national axis does not accept the package as edXML"),
+        Code.LOCKED_RECEIVER: (Kind.INACTIVE_AGENCY, "a recipient is locked at the national axis"),
+    }
+)
+"""Codes that waiting does not help (domain.md §5.2). 20, 21 and codes that nobody described are temporary."""
+
+_ABOUT_THE_ITEM: Final = frozenset({Code.BAD_FILE.value, Code.BAD_EDXML.value})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing in our inbox at the national axis. `state` is the transport state of this package for us."""
+
+    doc_id: str
+    message: MessageType
+    sender: str
+    receiver: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, to wait for the next octets, and for a whole call that carries no package."""
+
+    connect: float = 10
+    read: float = 60
+    call: float = 120
+
+
+class VxpClient:
+    """One connected system (`systemid`). Every method is one call and may be repeated.
+
+    `Refused` and `Unavailable` come out of all of them, nothing else. A session that is handed in is not closed.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        system_id: str,
+        secret: str,
+        now: Callable[[], datetime],
+        *,
+        session: aiohttp.ClientSession | None = None,
+        tls: ssl.SSLContext | bool = True,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._base = base_url.rstrip("/")
+        self._system = system_id
+        self._secret = secret
+        self._now = now
+        self._session = session
+        self._own = session is None
+        self._tls = tls
+        self._timeouts = timeouts or Timeouts()
+
+    def __repr__(self) -> str:
+        return f"VxpClient({self._base!r}, {self._system!r})"
+
+    async def close(self) -> None:
+        if self._own and self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send_edoc(
+        self, sender: AgencyCode, message: MessageType, octets: AsyncIterator[bytes], size: int, digest: bytes
+    ) -> str:
+        """Hand a package in and return its DocId. `digest` is the SHA-256 of `octets`, `size` their number."""
+        parameters = (
+            ("servicetype", vxp.SERVICE),
+            ("messagetype", message.value),
+            ("hash-file", vxp.unpadded(digest)),
+            ("from", sender.text),
+        )
+        answer = await self._call(
+            Call.SEND, parameters, _with_tail(octets), size + len(vxp.TAIL), "application/octet-stream"
+        )
+        doc_id = answer.get("DocId")
+        if not isinstance(doc_id, str) or not doc_id:
+            data = answer.get("data")
+            doc_id = data.get("DocId") if isinstance(data, dict) else data
+        if not isinstance(doc_id, str) or not doc_id:
+            raise _unavailable("the national axis named no DocId")
+        return doc_id
+
+    async def received(self, message: MessageType) -> tuple[Entry, ...]:
+        """What is listed in our inbox; entries that cannot be understood are logged and left out."""
+        parameters = (("servicetype", vxp.SERVICE), ("messagetype", message.value))
+        answer = await self._call(Call.RECEIVED, parameters, limit=MAX_LIST)
+        entries = (_entry(row, message) for row in _rows(answer))
+        return tuple(entry for entry in entries if entry is not None)
+
+    async def sent(self, message: MessageType, doc_id: str | None = None) -> Sequence[Mapping[str, object]]:
+        """What the axis says of packages that we handed in, one row per receiver, as it comes."""
+        parameters = [("servicetype", vxp.SERVICE), ("messagetype", message.value)]
+        if doc_id is not None:
+            parameters.append(("docId", doc_id))
+        return _rows(await self._call(Call.SENT, parameters, limit=MAX_LIST))
+
+    async def get_edoc(self, doc_id: str) -> AsyncIterator[bytes]:
+        """The octets of one package, piece by piece. They count only when the last one came without an exception."""
+        async with self._open(Call.GET, (("docId", doc_id),), b"{}") as response:
+            content = Content(response.content.iter_any())
+            async for piece in content.pieces():
+                if piece:
+                    yield piece
+            _check(content.rest)
+            if content.rest.get("data") != "":
+                raise BadAnswer("there is no package in the answer")
+
+    async def update_status(self, doc_id: str, state: State) -> None:
+        await self._call(Call.UPDATE, (("docid", doc_id), ("status", state.value)), b"{}")
+
+    async def agencies(self) -> Sequence[Mapping[str, object]]:
+        return _rows(await self._call(Call.AGENCIES, (), limit=MAX_LIST))
+
+    async def register_agency(self, code: AgencyCode, name: str, parent: str = "") -> None:
+        body = {"id": "", "pcode": parent, "code": code.text, "name": name, "mail": "", "mobile": "", "fax": ""}
+        await self._call(Call.REGISTER, (), vxp.write_answer(body))
+
+    async def delete_agency(self, code: AgencyCode) -> None:
+        await self._call(Call.DELETE, (("AgencyCode", code.text),), b"{}")
+
+    async def _call(
+        self,
+        call: Call,
+        parameters: Sequence[tuple[str, str]],
+        body: bytes | AsyncIterator[bytes] = b"",
+        size: int | None = None,
+        content_type: str = "application/json",
+        limit: int = MAX_REST,
+    ) -> Mapping[str, object]:
+        async with self._open(call, parameters, body, size, content_type) as response:
+            octets = bytearray()
+            async for piece in response.content.iter_any():
+                octets += piece
+                if len(octets) > limit:
+                    raise BadAnswer("the answer is too long")
+            answer = read_object(bytes(octets))
+            _check(answer)
+            return answer
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        call: Call,
+        parameters: Sequence[tuple[str, str]],
+        body: bytes | AsyncIterator[bytes] = b"",
+        size: int | None = None,
+        content_type: str = "application/json",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer whose head came. Whatever goes wrong, until the context is left, is `Refused` or `Unavailable`."""
+        signed = vxp.sign(
+            (
+                ("systemid", self._system),
+                *parameters,
+                ("timestamp", vxp.write_timestamp(self._now())),
+                (vxp.CONTENT_TYPE, content_type),
+            ),
+            self._secret,
+        )
+        length = size if size is not None else len(body) if isinstance(body, bytes) else None
+        headers = [*signed, ("Content-Length", str(length))]
+        timeouts = self._timeouts
+        timeout = aiohttp.ClientTimeout(
+            total=timeouts.call if isinstance(body, bytes) and call is not Call.GET else None,
+            sock_connect=timeouts.connect,
+            sock_read=timeouts.read,
+        )
+        try:
+            async with self._http().post(
+                f"{self._base}/{call.value}", data=body, headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                yield response
+        except ProblemError:
+            raise
+        except BadAnswer as error:
+            raise _unavailable("the answer of the national axis cannot be understood", reason=str(error)) from None
+        except ssl.SSLError as error:
+            raise _unavailable("the national axis cannot be reached", reason=type(error).__name__) from error
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise _unavailable("the national axis cannot be reached", reason=type(error).__name__) from error
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=10, ssl=self._tls))
+        return self._session
+
+
+class NationalSink:
+    """Delivers documents and statuses to the national axis. The axis recognises a repeat by its content."""
+
+    def __init__(self, client: VxpClient) -> None:
+        self._client = client
+
+    async def deliver(self, consignment: Consignment) -> Handover:
+        ref = consignment.payload.ref
+        status, document = consignment.status, consignment.document
+        if consignment.delivery.cargo is Cargo.STATUS:
+            assert status is not None, "a status delivery without its status"
+            sender, message = status.reporter, MessageType.STATUS
+        else:
+            assert document is not None, "a document delivery without its document"
+            sender, message = document.sender, MessageType.EDOC
+        doc_id = await self._client.send_edoc(
+            sender, message, consignment.payload.chunks(), ref.size, bytes.fromhex(ref.sha256)
+        )
+        return Handover({"national_doc_id": doc_id})
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class NationalSource:
+    """Fetches what the national axis holds for our agencies. Delivery is at-least-once: what is not done comes again.
+
+    Entries that we marked `fail` are listed again by the axis and skipped here: their refusal is final.
+    """
+
+    def __init__(self, client: VxpClient) -> None:
+        self._client = client
+
+    async def poll(self) -> AsyncIterator[Incoming]:
+        """Documents first, so that a status finds the document it tells of.
+
+        Octets are fetched only when they are read, and then raise for their own item: `Refused` when the axis itself
+        will never give them, `Unavailable` otherwise. So a broken item never blocks the others.
+        """
+        for message in (MessageType.EDOC, MessageType.STATUS):
+            for entry in await self._client.received(message):
+                if entry.state.lower() in _FINISHED:
+                    continue
+                try:
+                    receiver = AgencyCode.parse(entry.receiver)
+                except CodeError:
+                    log.warning("national_entry_skipped", doc_id=entry.doc_id, reason="its receiver is no agency code")
+                    continue
+                yield Incoming(
+                    octets=self._octets(entry.doc_id),
+                    only_for=(receiver,),
+                    accept=partial(self._client.update_status, entry.doc_id, State.DONE),
+                    reject=partial(self._reject, entry.doc_id),
+                )
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _octets(self, doc_id: str) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._client.get_edoc(doc_id):
+                yield piece
+        except Refused as error:
+            if error.problem.extra.get("code") in _ABOUT_THE_ITEM:
+                raise
+            raise Unavailable(
+                Problem(Kind.DESTINATION_UNAVAILABLE, error.problem.detail, error.problem.extra, error.problem.context)
+            ) from None
+
+    async def _reject(self, doc_id: str, _problem: Problem) -> None:
+        await self._client.update_status(doc_id, State.FAIL)
+
+
+async def _with_tail(octets: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for piece in octets:
+        yield piece
+    yield vxp.TAIL
+
+
+def _check(answer: Mapping[str, object]) -> None:
+    """Raise what an answer that is not OK means."""
+    code, status = str(answer.get("ErrorCode", "")), answer.get("status")
+    if status == "OK" and code in ("", Code.OK):
+        return
+    said = {"said": str(answer.get("ErrorDesc", ""))[:200]}
+    known = _PERMANENT.get(code)
+    if status != "FAIL" or known is None:
+        raise Unavailable(
+            Problem(Kind.DESTINATION_UNAVAILABLE, "the national axis did not carry it out", {"code": code[:16]}, said)
+        )
+    raise Refused(Problem(known[0], known[1], {"code": code}, said))
+
+
+def _rows(answer: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+    data = answer.get("data")
+    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+        raise _unavailable("the answer of the national axis cannot be understood", reason="no list")
+    return data
+
+
+def _entry(row: Mapping[str, object], message: MessageType) -> Entry | None:
+    texts = [row.get(name) for name in ("docId", "from", "to", "status")]
+    doc_id, sender, receiver, state = (value if isinstance(value, str) else "" for value in texts)
+    if not doc_id.isascii() or not doc_id.isprintable() or not doc_id or len(doc_id) > 200:
+        log.warning("national_entry_skipped", reason="it has no docId that can be asked for")
+        return None
+    return Entry(doc_id, message, sender, receiver, state)
+
+
+def _unavailable(detail: str, **context: str) -> Unavailable:
+    return Unavailable(Problem(Kind.DESTINATION_UNAVAILABLE, detail, context=context))

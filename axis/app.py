@@ -1,0 +1,253 @@
+"""The only file that wires: configuration → context → services in one task group."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from adapters.http_push import HttpPushSink
+from adapters.national.client import NationalSink, NationalSource, VxpClient
+from adapters.node import NodeSink
+from axis.blobs import Blobs, Spool
+from axis.config.model import Config, HttpPushEndpoint, NationalEndpoint, NodeEndpoint
+from axis.config.registry import load_registry
+from axis.config.values import Address
+from axis.core.model import Decision, EntryKind, LogEntry, Profile
+from axis.core.network import Network
+from axis.core.ports import Sink, Source
+from axis.flow.context import Context, ReceiptKey
+from axis.flow.dispatch import Dispatcher
+from axis.flow.poll import run_source
+from axis.flow.recheck import run_recheck
+from axis.flow.sequence import Sequencer
+from axis.ids import jitter, new_id, nonce
+from axis.log.files import LogFolder
+from axis.log.heads import CheckpointStore
+from axis.sql.engine import open_store
+from axis.sql.store import SqlStore
+from axis.tls import client_context, server_context
+from axis.trust import read_trust
+from axis.web.api import Api
+from axis.web.auth import Doors
+from axis.web.console import Console
+from schemas.limits import XmlLimits
+from signing.chain import CertificateCache, Trust
+from signing.keys import load_ed25519, raw_public, sign_bytes
+from signing.note import NoteSigner
+from signing.policy import IF_PRESENT, LEGACY, OWN_NETWORK, SignaturePolicy
+
+log = structlog.get_logger()
+
+POLICIES: Mapping[Profile, SignaturePolicy] = MappingProxyType(
+    {
+        Profile.REQUIRED: OWN_NETWORK,
+        Profile.VERIFY_IF_PRESENT: IF_PRESENT,
+        Profile.LEGACY_TOLERATED: LEGACY,
+    }
+)
+
+TRUST_EVERY = timedelta(seconds=30)
+RECHECK_EVERY = timedelta(seconds=30)
+GRACE_S = 10.0
+CONNECT_S = 10.0
+TRANSFER_S = 50.0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def trust_of(config: Config) -> Trust:
+    return read_trust(config.trust.anchors, config.trust.intermediates, config.trust.crls)
+
+
+def network_of(config: Config) -> Network:
+    """Routes, registry and rules of the configuration. `ConfigError` when the registry's files are wrong."""
+    return Network(
+        node=config.node.name,
+        routes=config.routing_table(load_registry(config.registry.files)),
+        roles=config.roles,
+        report=config.statuses.report,
+        arrived_by=config.statuses.arrived_by,
+        reported=config.statuses.reported,
+        max_recipients=config.limits.max_recipients,
+        hold=config.limits.hold,
+    )
+
+
+class Hands:
+    """The sinks and sources of all endpoints that have one; mailboxes have none, their owners come by themselves."""
+
+    def __init__(self) -> None:
+        self.sinks: dict[str, Sink] = {}
+        self.sources: dict[str, tuple[Source, timedelta]] = {}
+
+    def open(self, config: Config) -> None:
+        for endpoint in config.endpoint:
+            match endpoint:
+                case NodeEndpoint():
+                    context = client_context(endpoint.ca, endpoint.certificate, endpoint.key)
+                    self.sinks[endpoint.name] = NodeSink(endpoint.url, _session(context, config.delivery.window))
+                case HttpPushEndpoint():
+                    session = _session(client_context(endpoint.ca), config.delivery.window)
+                    bearer = endpoint.bearer_file.read_text().strip() if endpoint.bearer_file else None
+                    self.sinks[endpoint.name] = HttpPushSink(endpoint.url, session, bearer)
+                case NationalEndpoint():
+                    secret = endpoint.secret_file.read_text().strip()
+                    tls = client_context(endpoint.ca)
+                    client = VxpClient(endpoint.url, endpoint.system_id, secret, utc_now, tls=tls)
+                    self.sinks[endpoint.name] = NationalSink(client)
+                    self.sources[endpoint.name] = (NationalSource(client), endpoint.poll)
+                case _:
+                    continue
+
+    async def close(self) -> None:
+        for sink in self.sinks.values():
+            await sink.close()
+        for source, _ in self.sources.values():
+            await source.close()
+
+
+def _session(context: ssl.SSLContext, window: int) -> aiohttp.ClientSession:
+    """One session per destination: keep-alive, bounded, time-outs below the lease, no proxies, no cookies."""
+    connector = aiohttp.TCPConnector(ssl=context, limit=window)
+    timeout = aiohttp.ClientTimeout(total=TRANSFER_S, sock_connect=CONNECT_S)
+    return aiohttp.ClientSession(
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+    )
+
+
+async def serve(config: Config) -> None:
+    """Run the node until SIGTERM or SIGINT. A core service that breaks ends the process; the service manager restarts.
+
+    Nothing is taken in before the store is open, the log is reconciled with its heads and the listeners stand.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        blobs = Blobs(config.node.blobs, config.store.inline_max)
+        store = open_store(config.store_url, blobs)
+        stack.push_async_callback(store.close)
+        blobs.sweep()
+        hands = Hands()
+        stack.push_async_callback(hands.close)
+        hands.open(config)
+        heads = CheckpointStore(config.keys.checkpoints)
+        folder = LogFolder(config.node.log)
+        ctx = context_of(config, store, hands.sinks)
+        signer = NoteSigner(config.node.name, load_ed25519(config.keys.log.read_bytes()))
+        sequencer = await stack.enter_async_context(Sequencer(store, folder, heads, signer, config.node.name, utc_now))
+        ctx.log_behind = lambda: sequencer.lag(utc_now())
+        ctx.log_written = sequencer.wake
+        await _note(store, EntryKind.STARTED, config.node.name)
+
+        def open_spool() -> Spool:
+            return blobs.spool(config.limits.max_bytes)
+
+        doors = Doors(config.by_certificate, config.by_api_key)
+        api = Api(ctx, lambda: doors, open_spool, config.node.log)
+        console = Console(ctx, lambda: _head(sequencer))
+        tls = server_context(config.listen.certificate, config.listen.key, config.listen.client_ca)
+        await stack.enter_async_context(_listening(api.app(), config.listen.agencies, tls))
+        await stack.enter_async_context(_listening(console.app(), config.listen.operator, None))
+        log.info("node_ready", node=config.node.name, agencies=str(config.listen.agencies))
+        async with asyncio.TaskGroup() as services:
+            services.create_task(sequencer.run(stop))
+            services.create_task(Dispatcher(ctx).run(stop))
+            services.create_task(run_recheck(dict(config.principals), RECHECK_EVERY, ctx, stop))
+            services.create_task(_watch_trust(config, ctx, stop))
+            services.create_task(_watch_store(store, stop))
+            for name, (source, every) in hands.sources.items():
+                services.create_task(run_source(source, config.principals[name], every, open_spool, ctx, stop))
+        log.info("node_stopping", node=config.node.name)
+        await _note(store, EntryKind.STOPPED, config.node.name)
+        await sequencer.round()
+
+
+def context_of(config: Config, store: SqlStore, sinks: Mapping[str, Sink]) -> Context:
+    key = load_ed25519(config.keys.receipts.read_bytes())
+    return Context(
+        store=store,
+        network=network_of(config),
+        trust=trust_of(config),
+        policies=POLICIES,
+        certificates=CertificateCache(),
+        sinks=sinks,
+        receipt_key=ReceiptKey(raw_public(key).hex(), partial(sign_bytes, key)),
+        retry=config.delivery.retry,
+        now=utc_now,
+        new_id=new_id,
+        nonce=nonce,
+        jitter=jitter,
+        xml_limits=XmlLimits(max_bytes=config.limits.max_bytes),
+        merge_delay=config.limits.merge_delay,
+        log_stale=config.limits.log_stale,
+        lease=config.delivery.lease,
+        window=config.delivery.window,
+    )
+
+
+def _head(sequencer: Sequencer) -> tuple[int, str] | None:
+    checkpoint = sequencer.head.checkpoint
+    return (checkpoint.size, checkpoint.root.hex()) if checkpoint.size else None
+
+
+async def _note(store: SqlStore, kind: EntryKind, node: str) -> None:
+    entry = LogEntry(kind, utc_now(), node, "")
+    await store.transact(lambda ledger: ledger.apply(Decision((entry,), (), None)))
+
+
+async def _watch_trust(config: Config, ctx: Context, stop: asyncio.Event) -> None:
+    """Read the trust files again now and then: a new revocation list is believed without a restart."""
+    while not stop.is_set():
+        try:
+            async with asyncio.timeout(TRUST_EVERY.total_seconds()):
+                await stop.wait()
+        except TimeoutError:
+            try:
+                fresh = await asyncio.to_thread(trust_of, config)
+            except (OSError, ValueError) as error:
+                log.error("trust_not_reloaded", error=str(error))
+                continue
+            if fresh.epoch != ctx.trust.epoch:
+                ctx.trust = fresh
+                log.info("trust_reloaded", epoch=fresh.epoch)
+
+
+async def _watch_store(store: SqlStore, stop: asyncio.Event) -> None:
+    """End the process when the store is past helping itself: an honest restart reconciles, a guess does not."""
+    while not stop.is_set():
+        if store.poisoned:
+            raise StorePoisoned("the outcome of a commit is unknown; restart to reconcile")
+        try:
+            async with asyncio.timeout(1):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+class StorePoisoned(Exception):
+    """A commit failed in a way that leaves its outcome unknown."""
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, address: Address, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, address.host, address.port, ssl_context=tls).start()
+        yield
+    finally:
+        await runner.cleanup()

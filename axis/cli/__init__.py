@@ -1,0 +1,87 @@
+"""The command `axis`. Each subcommand lives in its own file and is imported only when it is called.
+
+That keeps `axis --help` below 0.3 s: importing everything at once takes two to three seconds (`ecosystem.md` §1.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Final
+
+import click
+
+SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
+    {
+        "Try it": {
+            "demo": ("axis.cli.demo:demo", "The whole four-level network on this machine, ended by a table."),
+            "init": ("axis.cli.init:init", "A directory with axis.toml, a development PKI and a database."),
+            "national": ("axis.cli.national:national", "The simulated national axis (Trục quốc gia mô phỏng)."),
+        },
+        "Run a node": {
+            "check": ("axis.cli.check:check", "Is this configuration right? Line, column, reason, remedy."),
+            "serve": ("axis.cli.serve:serve", "Run the daemon."),
+            "explain": ("axis.cli.explain:explain", "Where would a document go, and why?"),
+            "doctor": ("axis.cli.doctor:doctor", "Look at clock, disk, keys, certificates, store and log."),
+            "migrate": ("axis.cli.migrate:migrate", "Bring the database to the version of this program."),
+        },
+        "Be an endpoint": {
+            "send": ("axis.cli.send:send", "Send a document (gửi văn bản)."),
+            "inbox": ("axis.cli.endpoint:inbox", "What is waiting for us (văn bản đến)."),
+            "fetch": ("axis.cli.endpoint:fetch", "Fetch one delivery's package."),
+            "ack": ("axis.cli.endpoint:ack", "Confirm that deliveries were taken over."),
+            "status": ("axis.cli.endpoint:status", "Report a status (trạng thái xử lý) of a document."),
+        },
+        "Audit": {
+            "verify": ("axis.cli.verify:verify", "Judge the signature of a package, offline (kiểm tra chữ ký số)."),
+            "log": ("axis.cli.log:log", "Verify the signature log (nhật ký ký số)."),
+        },
+    }
+)
+"""All commands, in the order of the help: where each lives, and its line of help, so that help imports nothing."""
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {name: row for section in SECTIONS.values() for name, row in section.items()}
+)
+
+EPILOG: Final = (
+    "Exit codes: 0 yes, 1 no, 2 wrong usage, 3 could not tell. --json makes any answer readable by programs."
+)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, and knows its help without importing it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: Any = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            close = get_close_matches(name, COMMANDS, n=3, cutoff=0.5)
+            meant = f" Did you mean {' or '.join(close)}?" if close else f" The commands are {', '.join(COMMANDS)}."
+            raise click.UsageError(f"No such command {name!r}.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, line) for name, (_where, line) in section.items()])
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="truc-lien-thong", prog_name="axis")
+def main() -> None:
+    """Trục liên thông văn bản: carries signed edXML documents between agencies, and can prove it."""

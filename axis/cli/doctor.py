@@ -1,0 +1,261 @@
+"""`axis doctor`: look at everything around a node that a configuration cannot say."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from axis.cli.output import Answer, Exit, config_option, json_option, local, need_config, say, say_json, size
+
+if TYPE_CHECKING:
+    from axis.config import Config
+
+OURS: Final = "truc-lien-thong"
+PACKAGES: Final = ("axis", "signing", "schemas", "adapters")
+
+_GB: Final = 1024**3
+_EXPIRY_WARNING: Final = timedelta(days=30)
+_CRL_WARNING: Final = timedelta(hours=24)
+_CLOCK_SLACK_S: Final = 120.0
+_TIME_ERROR: Final = 5  # adjtimex(2): the clock is not synchronised
+
+
+class State(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was looked at. `remedy` says what to do where it is not well."""
+
+    what: str
+    state: State
+    told: str
+    remedy: str = ""
+
+
+@click.command()
+@config_option
+@json_option
+def doctor(config_path: Path, as_json: bool) -> None:
+    """Look at clock, disk, file modes, certificates, revocation lists, installed packages, store and log.
+
+    Changes nothing and needs no running daemon. Exit 0 when nothing failed (warnings do not count), 1 otherwise.
+    """
+    config = need_config(config_path, as_json)
+    now = datetime.now(UTC)
+    lines = [
+        *look_at_clock(config, now),
+        *look_at_disk(config),
+        *look_at_modes(config),
+        *look_at_certificates(config, now),
+        *look_at_lists(config, now),
+        *look_at_packages(),
+        *look_at_store(config),
+        *look_at_log(config, now),
+    ]
+    ok = all(line.state is not State.FAIL for line in lines)
+    if as_json:
+        say_json({"ok": ok, "lines": [asdict(line) for line in lines]})
+    else:
+        _show(lines)
+    raise Answer(Exit.YES if ok else Exit.NO)
+
+
+def _show(lines: list[Line]) -> None:
+    style = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
+    for line in lines:
+        say(f"{line.state.value:<5} {line.what:<20} {line.told}", style[line.state])
+        if line.remedy and line.state is not State.OK:
+            say(f"      {'':<20} -> {line.remedy}")
+    failed = sum(line.state is State.FAIL for line in lines)
+    warned = sum(line.state is State.WARN for line in lines)
+    say(f"{len(lines)} mục (checks), {failed} lỗi (failed), {warned} cảnh báo (warnings)")
+
+
+def look_at_clock(config: Config, now: datetime) -> Iterator[Line]:
+    """A clock that went back puts statuses before what they follow; a wrong one judges certificates wrongly."""
+    written = [path for path in (config.node.data / "axis.db", config.node.log / "checkpoint") if path.exists()]
+    newest = max((path.stat().st_mtime for path in written), default=0.0)
+    if newest > now.timestamp() + _CLOCK_SLACK_S:
+        told = f"{local(now)}, but a file was written at {local(datetime.fromtimestamp(newest, UTC))}"
+        yield Line("clock", State.FAIL, told, "set the clock before the daemon runs: timedatectl set-ntp true")
+    elif _clock_is_kept():
+        yield Line("clock", State.OK, f"{local(now)}, kept by NTP")
+    else:
+        yield Line("clock", State.WARN, f"{local(now)}, nobody keeps it", "run chrony or systemd-timesyncd")
+
+
+def _clock_is_kept() -> bool:
+    """Ask the kernel whether something disciplines the clock; where it cannot be asked, nobody is known to."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        return bool(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512)) != _TIME_ERROR)
+    except (OSError, AttributeError):
+        return False
+
+
+def look_at_disk(config: Config) -> Iterator[Line]:
+    for what, folder in (("disk: data", config.node.data), ("disk: checkpoints", config.keys.checkpoints)):
+        place = folder
+        while not place.exists():
+            place = place.parent
+        usage = shutil.disk_usage(place)
+        told = f"{size(usage.free)} free of {size(usage.total)} at {place}"
+        if usage.free < max(_GB, 4 * config.limits.max_bytes):
+            yield Line(what, State.FAIL, told, "make room: without it nothing is taken in")
+        elif usage.free < usage.total / 10:
+            yield Line(what, State.WARN, told, "less than a tenth is left")
+        else:
+            yield Line(what, State.OK, told)
+
+
+def look_at_modes(config: Config) -> Iterator[Line]:
+    """Keys are the configuration's own check; here what the daemon writes."""
+    for path in (config.node.data, config.node.data / "axis.db", config.node.log, config.keys.checkpoints):
+        if not path.exists():
+            continue
+        mode = path.stat().st_mode & 0o777
+        if mode & 0o022:
+            yield Line("mode", State.FAIL, f"{path} can be changed by others ({mode:04o})", f"chmod go-w {path}")
+        elif mode & 0o004 and path.is_dir() and path == config.node.data:
+            yield Line("mode", State.WARN, f"{path} can be read by everybody ({mode:04o})", f"chmod o-rwx {path}")
+        else:
+            yield Line("mode", State.OK, f"{path} ({mode:04o})")
+
+
+def look_at_certificates(config: Config, now: datetime) -> Iterator[Line]:
+    from axis.trust import certificates
+    from signing.certificate import load_leaf
+    from signing.refusal import Refused
+
+    files: dict[Path, str] = {config.listen.certificate: "listen.certificate"}
+    files |= dict.fromkeys(config.listen.client_ca, "listen.client_ca")
+    files |= dict.fromkeys(config.trust.anchors, "trust.anchors")
+    files |= dict.fromkeys(config.trust.intermediates, "trust.intermediates")
+    for endpoint in config.endpoint:
+        for name in ("ca", "certificate"):
+            path = getattr(endpoint, name, None)
+            if path is not None:
+                files.setdefault(path, f"{endpoint.name}.{name}")
+    for path, key in files.items():
+        try:
+            ends = min(load_leaf(der).not_after for der in certificates(path))
+        except (OSError, ValueError, Refused) as error:
+            yield Line("certificate", State.FAIL, f"{key} {path.name}: {error}", "give a certificate as PEM or DER")
+            continue
+        told = f"{key} {path.name} until {local(ends)}"
+        if ends <= now:
+            yield Line("certificate", State.FAIL, told, "it has expired: renew it")
+        elif ends <= now + _EXPIRY_WARNING:
+            yield Line("certificate", State.WARN, told, f"it expires in {(ends - now).days} days: renew it")
+        else:
+            yield Line("certificate", State.OK, told)
+
+
+def look_at_lists(config: Config, now: datetime) -> Iterator[Line]:
+    """Each authority needs a list in force: without one, what it certified is held, neither good nor bad."""
+    from axis.trust import read_trust
+    from signing.certificate import load_leaf
+    from signing.refusal import Refused
+    from signing.store import Issuer
+
+    remedy = "fetch the authority's newest list into trust.crls: until then its documents are held"
+    try:
+        trust = read_trust(config.trust.anchors, config.trust.intermediates, config.trust.crls)
+    except (OSError, ValueError) as error:
+        yield Line("revocation list", State.FAIL, str(error), "name files or folders of lists (PEM or DER)")
+        return
+    for der in dict.fromkeys((*trust.anchors, *trust.intermediates)):
+        try:
+            authority = load_leaf(der)
+        except Refused:
+            continue  # told under trust.problems
+        name = authority.certificate.subject.rfc4514_string()
+        lists = trust.store.lists_of(Issuer(der, authority.sha256, authority.certificate, der in trust.anchors))
+        ends = max((crl.next_update for crl in lists if crl.is_fresh(now) and crl.next_update), default=None)
+        if ends is None:
+            told = "none of its lists is in force" if lists else "there is no list of it"
+            yield Line("revocation list", State.FAIL, f"{name}: {told}", remedy)
+        elif ends <= now + _CRL_WARNING:
+            yield Line("revocation list", State.WARN, f"{name} until {local(ends)}", remedy)
+        else:
+            yield Line("revocation list", State.OK, f"{name} until {local(ends)}")
+    for problem in trust.problems:
+        yield Line("trust", State.WARN, problem, "it takes no part in any verdict: remove or replace it")
+
+
+def look_at_packages() -> Iterator[Line]:
+    """Other projects on PyPI install packages of the same four names and overwrite ours (`ecosystem.md` §0.4)."""
+    from importlib.metadata import packages_distributions
+
+    owners = packages_distributions()
+    for name in PACKAGES:
+        others = sorted(set(owners.get(name, ())) - {OURS})
+        if others:
+            told = f"{name} belongs to {', '.join(others)} too"
+            yield Line("import names", State.FAIL, told, f"pip uninstall {' '.join(others)}, then install {OURS} again")
+            return
+    yield Line("import names", State.OK, f"{', '.join(PACKAGES)} are ours alone")
+
+
+def look_at_store(config: Config) -> Iterator[Line]:
+    from axis.sql.driver import StoreError
+    from axis.sql.migrate import current, needed
+
+    database = Path(config.store_url.removeprefix("sqlite:///"))
+    try:
+        if needed(config.store_url):
+            told = f"schema {current(config.store_url) or 'none'}, another one is needed"
+            yield Line("store", State.FAIL, told, "stop the daemon, then: axis migrate")
+            return
+    except StoreError as error:
+        yield Line("store", State.FAIL, str(error), "restore it from a backup, or ask with the message at hand")
+        return
+    yield Line("store", State.OK, f"{database}, schema {current(config.store_url)}, {size(database.stat().st_size)}")
+    with database.open("rb") as file:
+        header = file.read(20)
+    # SQLite file format §1.3: both version numbers are 2 in WAL mode. A fresh store becomes so when it is first served.
+    if header[18:20] == b"\x02\x02":
+        yield Line("store journal", State.OK, "write-ahead log")
+    elif (config.node.log / "checkpoint").exists():
+        yield Line("store journal", State.FAIL, "not in WAL mode", "something else has opened the database: stop it")
+    else:
+        yield Line("store journal", State.OK, "not served yet")
+
+
+def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
+    """The published head must be the newest one that was remembered apart from it."""
+    from axis.log.checkpoint import MalformedCheckpoint
+    from axis.log.heads import CheckpointStore, Head, HeadsDamaged
+
+    published = config.node.log / "checkpoint"
+    try:
+        heads = [head.checkpoint for head in CheckpointStore(config.keys.checkpoints).history()]
+        head = Head.read(published.read_text()).checkpoint if published.exists() else None
+    except (MalformedCheckpoint, HeadsDamaged, OSError, UnicodeDecodeError) as error:
+        yield Line("log", State.FAIL, str(error), "axis log verify tells what is wrong")
+        return
+    newest = max(heads, key=lambda one: one.size, default=None)
+    if head is None and newest is None:
+        yield Line("log", State.OK, "no entries yet")
+    elif head is None or newest is None or head != newest:
+        told = f"published {head.size if head else 'none'}, remembered {newest.size if newest else 'none'}"
+        yield Line("log", State.FAIL, told, "axis log verify; was a folder restored from a backup?")
+    elif head.origin != config.node.name:
+        yield Line("log", State.FAIL, f"it is the log of {head.origin}", "node.name must not change")
+    else:
+        age = now - datetime.fromtimestamp(published.stat().st_mtime, UTC)
+        yield Line("log", State.OK, f"{head.size} entries, published {int(age.total_seconds())} s ago")

@@ -1,0 +1,165 @@
+"""`axis log`: the signature log (nhật ký ký số), verified from its files and one public key."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from axis.cli.output import Answer, Exit, config_option, give_up, json_option, need_config, say, say_json
+
+if TYPE_CHECKING:
+    from axis.log.findings import LogReport
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+Progress = Callable[[int, int], None]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def log() -> None:
+    """The signature log: verified offline, from its files and one public key, on nobody's word."""
+
+
+@log.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--key", "key_file", type=_FILE, required=True, help="The log's verifier key, got from elsewhere.")
+@click.option("--heads", type=_FOLDER, help="The store of signed heads (checkpoints), kept apart from the log.")
+@click.option("--old", type=_FILE, help="A checkpoint that somebody kept; history must not have changed since.")
+@json_option
+def verify(folder: Path, key_file: Path, heads: Path | None, old: Path | None, as_json: bool) -> None:
+    """Verify every entry, hash and signature of the log in FOLDER.
+
+    Exit 0 when nothing speaks against the log, 1 when something does.
+    """
+    from axis.log.verify import verify_log
+
+    try:
+        with _progress(not as_json and sys.stderr.isatty()) as told:
+            report = verify_log(
+                folder,
+                key_file.read_text().strip(),
+                heads=heads,
+                old=old.read_text() if old else None,
+                progress=told,
+            )
+    except ValueError as error:
+        give_up(Exit.USAGE, f"{key_file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
+    if as_json:
+        say_json(_report_json(report))
+    else:
+        _show(report, heads)
+    raise Answer(Exit.YES if report.ok else Exit.NO)
+
+
+@contextmanager
+def _progress(wanted: bool) -> Iterator[Progress]:
+    if not wanted:
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("kiểm tra bản ghi"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show(report: LogReport, heads: Path | None) -> None:
+    from axis.log.findings import TABLE
+
+    if report.ok:
+        say("Nhật ký toàn vẹn: mọi bản ghi, giá trị băm và chữ ký đều khớp (the log is whole)", "green")
+    else:
+        say("Nhật ký KHÔNG đáng tin cậy ở trạng thái này (the log cannot be trusted as it stands)", "red")
+    if report.checkpoint is not None:
+        say(f"  nhật ký của (origin)   {report.checkpoint.origin}")
+        say(f"  kích thước (size)      {report.checkpoint.size}")
+        say(f"  giá trị gốc (root)     {report.checkpoint.root.hex()}")
+    say(f"  đã đọc (entries read)  {report.entries}")
+    if report.kinds:
+        say(f"  gồm (kinds)            {', '.join(f'{kind} {n}' for kind, n in sorted(report.kinds.items()))}")
+    compared = str(report.heads) if heads else "không so sánh (not compared: --heads)"
+    say(f"  mốc đã lưu (heads)     {compared}")
+    for code, count in report.counts.items():
+        row = TABLE[code]
+        say(
+            f"  {'LỖI' if row.fault else 'lưu ý'}  {row.vi} ({code}: {row.en}), {count}",
+            "red" if row.fault else "yellow",
+        )
+        for finding in [one for one in report.findings if one.code is code][:3]:
+            if finding.place or finding.detail:
+                say(f"         {finding.place}  {finding.detail}".rstrip())
+
+
+def _report_json(report: LogReport) -> dict[str, Any]:
+    head = report.checkpoint
+    return {
+        "ok": report.ok,
+        "checkpoint": head and {"origin": head.origin, "size": head.size, "root": head.root.hex()},
+        "entries": report.entries,
+        "kinds": dict(report.kinds),
+        "heads": report.heads,
+        "counts": {code.value: count for code, count in report.counts.items()},
+        "findings": [
+            {"code": one.code.value, "fault": one.fault, "place": one.place, "detail": one.detail}
+            for one in report.findings
+        ],
+    }
+
+
+@log.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--key", "key_file", type=_FILE, required=True, help="The log's verifier key, got from elsewhere.")
+@json_option
+def checkpoint(folder: Path, key_file: Path, as_json: bool) -> None:
+    """Print the newest published checkpoint of the log in FOLDER, and whether its signature is good.
+
+    Keep it: `axis log verify --old` compares the log with it later. Exit 0 when it is signed by the key, 1 otherwise.
+    """
+    from axis.log.checkpoint import MalformedCheckpoint, parse_checkpoint
+    from signing.note import NoteError, NoteKey, open_note
+
+    try:
+        key = NoteKey.parse(key_file.read_text())
+    except ValueError as error:
+        give_up(Exit.USAGE, f"{key_file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
+    try:
+        note = (folder / "checkpoint").read_text()
+        opened = open_note(note, [key])
+        if isinstance(opened, NoteError):
+            give_up(Exit.NO, f"the checkpoint: {opened}", "is it the key of this log?", as_json=as_json)
+        head = parse_checkpoint(opened.text)
+    except FileNotFoundError:
+        give_up(Exit.NO, "there is no checkpoint yet", f"is {folder} the folder of a log?", as_json=as_json)
+    except (MalformedCheckpoint, UnicodeDecodeError) as error:
+        give_up(Exit.NO, f"the checkpoint cannot be read: {error}", as_json=as_json)
+    if as_json:
+        say_json({"ok": True, "origin": head.origin, "size": head.size, "root": head.root.hex(), "note": note})
+    else:
+        say(note, "")
+
+
+@log.command()
+@config_option
+@json_option
+def key(config_path: Path, as_json: bool) -> None:
+    """Print the verifier key of the node's log: give it to auditors and neighbours, by a way they trust."""
+    config = need_config(config_path, as_json)
+    from signing.keys import load_ed25519
+    from signing.note import NoteSigner
+
+    try:
+        verifier = str(NoteSigner(config.node.name, load_ed25519(config.keys.log.read_bytes())).verifier)
+    except ValueError as error:
+        give_up(Exit.USAGE, f"{config.keys.log}: {error}", as_json=as_json)
+    if as_json:
+        say_json({"ok": True, "key": verifier})
+    else:
+        say(verifier)

@@ -1,0 +1,41 @@
+"""`axis migrate`: bring the database to the version of this program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from axis.cli.output import Exit, config_option, give_up, json_option, need_config, say, say_json
+
+
+@click.command()
+@config_option
+@json_option
+def migrate(config_path: Path, as_json: bool) -> None:
+    """Make the database or bring it to the version of this program.
+
+    Forward only, all or nothing; repeating is harmless.
+
+    Exit 0 when the database is right afterwards, 1 when it could not be brought there.
+    """
+    config = need_config(config_path, as_json)
+    from axis.sql.driver import StoreError
+    from axis.sql.migrate import current, needed, upgrade
+
+    url = config.store_url
+    try:
+        before = current(url)
+        did = needed(url)
+        if did:
+            config.node.data.mkdir(parents=True, exist_ok=True, mode=0o750)
+            upgrade(url)
+        after = current(url)
+    except (StoreError, OSError) as error:
+        give_up(Exit.NO, str(error), "stop the daemon first: it is the only one who writes", as_json=as_json)
+    if as_json:
+        say_json({"ok": True, "store": url, "before": before, "after": after, "changed": did})
+    elif did:
+        say(f"{url}: {before or 'new'} -> {after}", "green")
+    else:
+        say(f"{url}: already at {after}")

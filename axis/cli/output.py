@@ -1,0 +1,123 @@
+"""What all commands share: exit codes, options, and how an answer is printed for people or for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from axis.config import Config, ConfigError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+VIETNAM: Final = timezone(timedelta(hours=7))
+
+
+class Exit(IntEnum):
+    """What a command's exit code says."""
+
+    YES = 0
+    NO = 1
+    USAGE = 2
+    UNSURE = 3
+
+
+class Answer(SystemExit):
+    """Ends a command with one of the codes."""
+
+    def __init__(self, code: Exit) -> None:
+        super().__init__(int(code))
+
+
+def json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")(command)
+
+
+def config_option(command: F) -> F:
+    return click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("axis.toml"),
+        show_default=True,
+        envvar="AXIS_CONFIG",
+        help="The node's configuration. AXIS_CONFIG",
+    )(command)
+
+
+def say(text: str = "", style: str = "", *, err: bool = False) -> None:
+    """Print one line; `style` is a colour, left out where it would not be seen or is not wanted."""
+    plain = not style or bool(os.environ.get("NO_COLOR"))
+    click.echo(text if plain else click.style(text, fg=style), err=err)
+
+
+def say_json(data: Mapping[str, Any] | Sequence[Any]) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+def local(at: datetime) -> str:
+    """An instant for people: Vietnam's time, to the second."""
+    return at.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S")
+
+
+def size(octets: int) -> str:
+    if octets < 1024:
+        return f"{octets} B"
+    for unit, bytes_ in (("KB", 1024), ("MB", 1024**2)):
+        if octets < 1024 * bytes_:
+            return f"{octets / bytes_:.1f} {unit}"
+    return f"{octets / 1024**3:.1f} GB"
+
+
+def give_up(code: Exit, message: str, hint: str = "", *, as_json: bool = False, **facts: Any) -> NoReturn:
+    """End with an error: one line and a hint on the standard error, or an object on the standard output."""
+    if as_json:
+        say_json({"ok": False, "error": message, "hint": hint, **facts})
+    else:
+        say(f"axis: {message}", "red", err=True)
+        if hint:
+            say(f"  hint: {hint}", err=True)
+    raise Answer(code)
+
+
+def need_config(path: Path, as_json: bool) -> Config:
+    """The configuration, or the end of the command: exit 2 with all its faults."""
+    from axis.config import ConfigError, load_file
+
+    try:
+        return load_file(path)
+    except ConfigError as error:
+        end_with_faults(error, as_json, Exit.USAGE)
+
+
+def end_with_faults(error: ConfigError, as_json: bool, code: Exit) -> NoReturn:
+    if as_json:
+        say_json({"ok": False, "faults": [fault_json(fault) for fault in error.faults]})
+    else:
+        for fault in error.faults:
+            say(str(fault), err=True)
+        count = len(error.faults)
+        say(f"cấu hình có {count} lỗi ({count} fault{'s' if count > 1 else ''})", "red", err=True)
+        if all(fault.reason == "no such file or directory" for fault in error.faults):
+            say("  hint: axis init DIR makes a configuration to begin with; -c names another one", err=True)
+    raise Answer(code)
+
+
+def fault_json(fault: Any) -> dict[str, Any]:
+    return {
+        "path": str(fault.path),
+        "line": fault.line,
+        "column": fault.column,
+        "key": fault.key,
+        "reason": fault.reason,
+        "hint": fault.hint,
+        "source_line": fault.source_line,
+    }

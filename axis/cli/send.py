@@ -1,0 +1,171 @@
+"""`axis send`: send a document, ready-made or made here from options."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from axis.cli.client import AxisClient, Sent
+from axis.cli.connection import Connection, connection_options
+from axis.cli.explain import CODE
+from axis.cli.output import VIETNAM, Exit, give_up, json_option, local, say, say_json
+from axis.core.times import parse_rfc3339
+from schemas.codes import AgencyCode
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a new document is made of."""
+
+    sender: AgencyCode
+    recipients: tuple[AgencyCode, ...]
+    number: str
+    notation: str
+    subject: str
+    issued_on: date
+    attachments: tuple[Path, ...] = ()
+    document_id: str | None = None
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=_FILE, metavar="[FILE]...")
+@click.option("--from", "sender", type=CODE, envvar="AXIS_FROM", help="Nơi gửi: our code. AXIS_FROM")
+@click.option("--to", "recipients", type=CODE, multiple=True, help="Nơi nhận: a recipient's code; may repeat.")
+@click.option("--number", help="Số: 12 of 12/UBND-VP.")
+@click.option("--notation", help="Ký hiệu: UBND-VP of 12/UBND-VP.")
+@click.option("--subject", help="Trích yếu.")
+@click.option("--issued-on", type=click.DateTime(["%Y-%m-%d"]), help="Ngày ban hành; default today.")
+@click.option("--document-id", help="Mã định danh văn bản; default sender,date,number/notation.")
+@click.option("--attach", "attachments", type=_FILE, multiple=True, help="Tệp đính kèm; may repeat.")
+@click.option("--sign-cert", type=_FILE, envvar="AXIS_SIGN_CERT", help="Sign with this certificate, AXIS_SIGN_CERT")
+@click.option("--sign-key", type=_FILE, envvar="AXIS_SIGN_KEY", help="and this key. AXIS_SIGN_KEY")
+@click.option("--receipt", type=click.Path(path_type=Path, dir_okay=False), help="Keep the receipt in this file.")
+@connection_options
+@json_option
+def send(
+    connection: Connection,
+    files: tuple[Path, ...],
+    sender: AgencyCode | None,
+    recipients: tuple[AgencyCode, ...],
+    number: str | None,
+    notation: str | None,
+    subject: str | None,
+    issued_on: datetime | None,
+    document_id: str | None,
+    attachments: tuple[Path, ...],
+    sign_cert: Path | None,
+    sign_key: Path | None,
+    receipt: Path | None,
+    as_json: bool,
+) -> None:
+    """Send edXML packages that lie ready in FILEs, or one document made from --from, --to, --number and so on.
+
+    Prints the receipt (biên nhận). Sending the same FILE again gives the same receipt: after exit 3, where nobody knows
+    what became of the request, the package that was made here is kept in a file to be sent again.
+    """
+    made = any((recipients, number, notation, subject, attachments))
+    if bool(files) == made:
+        raise click.UsageError("name FILEs, or make a document with --from, --to, --number, --notation, --subject")
+    if receipt is not None and (receipt.exists() or len(files) > 1):
+        raise click.UsageError("--receipt names a new file, for one package")
+    packages: list[bytes | Path] = list(files)
+    if made:
+        if not (sender and recipients and number and notation and subject):
+            raise click.UsageError("a document needs --from, --to, --number, --notation and --subject")
+        today = datetime.now(VIETNAM).date()
+        day = issued_on.date() if issued_on else today
+        draft = Draft(sender, recipients, number, notation, subject, day, attachments, document_id)
+        if (sign_cert is None) != (sign_key is None):
+            raise click.UsageError("--sign-cert and --sign-key go together")
+        try:
+            packages = [make_package(draft, sign_cert, sign_key, datetime.now(UTC))]
+        except (OSError, ValueError) as error:
+            give_up(Exit.USAGE, str(error), as_json=as_json)
+
+    async def ask(axis: AxisClient) -> list[Sent]:
+        return [await axis.send(package) for package in packages]
+
+    sent = connection.run(ask, as_json=as_json, when_unsure=lambda: _keep(packages))
+    if receipt is not None:
+        with receipt.open("xb") as file:
+            file.write(sent[0].octets)
+    if as_json:
+        say_json([dict(one.facts) for one in sent])
+        return
+    for one in sent:
+        _show(one)
+
+
+def _keep(packages: Sequence[bytes | Path]) -> str:
+    """Made again, the package would be another one, signed at another time: it is kept as it was sent."""
+    made = [package for package in packages if isinstance(package, bytes)]
+    for package in made:
+        kept = Path(f"{hashlib.sha256(package).hexdigest()[:16]}.edxml")
+        kept.write_bytes(package)
+        return f"the package is kept; once the axis answers: axis send {kept}"
+    return "sending the same files again is safe"
+
+
+def make_package(draft: Draft, certificate: Path | None, key: Path | None, at: datetime) -> bytes:
+    """Write one new document as edXML, signed where a key is given. `ValueError`, `OSError` for what cannot be used."""
+    from schemas.envelope import AttachmentInfo, Business, DocumentNumber, Envelope, Organization
+    from schemas.errors import SchemaError
+    from schemas.structure import signature_place, signed_parts
+    from schemas.write import serialise, write_document
+    from signing.sign import load_signer, sign_parts
+
+    contents = [path.read_bytes() for path in draft.attachments]
+    infos = [AttachmentInfo(f"tep-{place}", path.name) for place, path in enumerate(draft.attachments, start=1)]
+    envelope = Envelope(
+        sender=Organization(draft.sender),
+        recipients=tuple(map(Organization, draft.recipients)),
+        number=DocumentNumber(draft.number, draft.notation),
+        subject=draft.subject,
+        document_id=draft.document_id or _customary_id(draft),
+        issued_on=draft.issued_on,
+        business=Business(),
+        attachments=tuple(infos),
+    )
+    try:
+        root = write_document(envelope, contents)
+    except SchemaError as error:
+        raise ValueError(str(error)) from None
+    if certificate is not None and key is not None:
+        parts = signed_parts(root)
+        elements = [part for part in (parts.header, parts.business, parts.manifest) if part is not None]
+        signer = load_signer(key.read_bytes(), certificate.read_bytes())
+        covered = zip(infos, contents, strict=True)
+        digests = [(info.content_id, hashlib.sha256(octets).digest()) for info, octets in covered]
+        sign_parts(signature_place(root), elements, digests, signer, at)
+    return serialise(root)
+
+
+def _customary_id(draft: Draft) -> str:
+    """The id that systems form when nobody chooses one (`domain.md` §3.5)."""
+    return f"{draft.sender},{draft.issued_on:%Y/%m/%d},{draft.number}/{draft.notation}"
+
+
+def _show(sent: Sent) -> None:
+    facts = sent.facts
+    if "accepted_at" not in facts:
+        say(f"đã nhận trạng thái (status taken): {facts.get('status')} {facts.get('standing')}", "green")
+        return
+    held = facts.get("state") == "held"
+    told = "đang giữ lại chờ kiểm tra thu hồi (held)" if held else "trục đã nhận (accepted)"
+    say(f"{told}  {facts['document']}", "yellow" if held else "green")
+    for name, key in (
+        ("mã văn bản (document id)", "document_id"),
+        ("chữ ký (verdict)", "verdict"),
+        ("băm gói tin (package)", "package_sha256"),
+        ("trục (node)", "node"),
+    ):
+        say(f"  {name:<26} {facts.get(key)}")
+    say(f"  {'lúc (at)':<26} {local(parse_rfc3339(facts['accepted_at']))}")
+    say(f"  {'vào nhật ký trước (log by)':<26} {local(parse_rfc3339(facts['merge_by']))}")

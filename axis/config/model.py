@@ -1,0 +1,328 @@
+"""The configuration as typed, frozen values. Unknown keys are errors; paths are absolute; durations are `timedelta`.
+
+Every key below is shown and explained in `config.example.toml`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictInt, field_validator
+
+from axis.config.values import (
+    Address,
+    AnyFile,
+    ApiKeyHash,
+    Certificate,
+    CertificateFile,
+    Duration,
+    FileOrFolder,
+    Folder,
+    HttpsUrl,
+    HttpUrl,
+    ListenAddress,
+    Name,
+    Prefix,
+    SecretFile,
+    Size,
+    TlsUrl,
+    TrustFile,
+    fault,
+)
+from axis.core.model import Principal, Profile, Role
+from axis.core.network import ALL_CODES, ArrivedBy, ReportRule
+from axis.core.registry import Registry, prefix_path
+from axis.core.retry import RetryPolicy
+from axis.core.routing import RoutingTable, Rule
+
+
+class Section(BaseModel):
+    """What all tables share: frozen, no unknown keys, and defaults that are read and checked like what is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, arbitrary_types_allowed=True)
+
+
+class Node(Section):
+    """Who this node is. `name` stands in hops and receipts and is the origin of the log; `data` is its own folder."""
+
+    name: Annotated[Name, Field(examples=["axis-1"])]
+    data: Annotated[Folder, Field(examples=["data"])]
+
+    @property
+    def log(self) -> Path:
+        """The folder of the log's tiles and entries."""
+        return self.data / "log"
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of the larger packages and attachments."""
+        return self.data / "blobs"
+
+
+class Listen(Section):
+    """Where agencies and neighbours connect (TLS), and where the operator looks (plain HTTP, this machine only)."""
+
+    agencies: Annotated[ListenAddress, Field(examples=["0.0.0.0:8443"])]
+    certificate: Annotated[CertificateFile, Field(examples=["tls/server.pem"])]
+    key: Annotated[SecretFile, Field(examples=["tls/server.key"])]
+    client_ca: tuple[CertificateFile, ...] = ()
+    operator: Annotated[ListenAddress, Field(default="127.0.0.1:9443")]
+
+    @field_validator("operator")
+    @classmethod
+    def _only_this_machine(cls, value: Address) -> Address:
+        if not value.loopback:
+            raise fault(
+                f"{value} would show queues and health to the network without a password",
+                'use "127.0.0.1:9443" and reach it through ssh -L or a proxy that asks who is there',
+            )
+        return value
+
+
+class Store(Section):
+    """The database. Packages and attachments up to `inline_max` lie in its rows, larger ones in files."""
+
+    url: str = "sqlite:///axis.db"
+    inline_max: Annotated[Size, Field(default="128KB")]
+
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value.startswith("sqlite:///"):
+            raise fault(
+                f"unknown store {value.partition(':')[0]!r}", 'use "sqlite:///axis.db", relative to the data folder'
+            )
+        name = value.removeprefix("sqlite:///")
+        if not name.strip("/") or "?" in name or name == ":memory:":
+            raise fault(f"{value!r} names no file", 'use "sqlite:///axis.db", relative to the data folder')
+        return value
+
+
+class Keys(Section):
+    """The node's own signing keys (Ed25519, PEM, mode 0600), and the checkpoint store, kept apart from the data."""
+
+    receipts: Annotated[SecretFile, Field(default="keys/receipt.pem")]
+    log: Annotated[SecretFile, Field(default="keys/log.pem")]
+    checkpoints: Annotated[Folder, Field(default="checkpoints")]
+
+
+class Trust(Section):
+    """Whose signatures are believed: roots, issuing authorities, revocation lists (files, or folders of them)."""
+
+    anchors: Annotated[tuple[TrustFile, ...], Field(min_length=1, examples=[["trust/root.pem"]])]
+    intermediates: tuple[TrustFile, ...] = ()
+    crls: tuple[FileOrFolder, ...] = ()
+
+
+class RegistryFiles(Section):
+    """Where the agencies are listed."""
+
+    files: Annotated[tuple[AnyFile, ...], Field(default=("agencies.toml",), min_length=1)]
+
+
+class Limits(Section):
+    """How much is accepted, and how long things may take."""
+
+    max_bytes: Annotated[Size, Field(default="200MB")]
+    max_recipients: Annotated[StrictInt, Field(ge=1, le=100_000)] = 500
+    hold: Duration = timedelta(hours=72)
+    log_stale: Duration = timedelta(minutes=10)
+    merge_delay: Duration = timedelta(seconds=5)
+
+
+class DeliveryRules(Section):
+    """How deliveries are attempted. `window` bounds the attempts under way at once towards one endpoint."""
+
+    lease: Duration = timedelta(seconds=60)
+    first_retry: Duration = timedelta(seconds=5)
+    retry_ceiling: Duration = timedelta(hours=1)
+    lifetime: Duration = timedelta(days=7)
+    window: Annotated[StrictInt, Field(ge=1, le=1_000)] = 8
+
+    @property
+    def retry(self) -> RetryPolicy:
+        return RetryPolicy(self.first_retry, self.retry_ceiling, self.lifetime)
+
+
+def _status_code(value: Any) -> str:
+    if not isinstance(value, str) or value not in ALL_CODES:
+        raise fault(f"{value!r} is no status code", f"the codes are {', '.join(sorted(ALL_CODES))}, as text in quotes")
+    return value
+
+
+class Statuses(Section):
+    """Which statuses go to the national axis, and who owns 01 (Đã đến)."""
+
+    report: ReportRule = ReportRule.CROSSED
+    arrived_by: ArrivedBy = ArrivedBy.AXIS
+    reported: frozenset[Annotated[str, BeforeValidator(_status_code)]] = ALL_CODES
+
+
+class EndpointBase(Section):
+    """A connection. `agencies` are the subtrees that it may act for."""
+
+    role: ClassVar[Role]
+    everything_allowed: ClassVar[bool] = False
+
+    name: Annotated[Name, Field(examples=["so-noi-vu"])]
+    agencies: Annotated[tuple[Prefix, ...], Field(min_length=1, examples=[["H99.07"]])]
+    profile: Profile = Profile.REQUIRED
+
+    @field_validator("agencies")
+    @classmethod
+    def _everything_is_for_axes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in value and not cls.everything_allowed:
+            raise fault('"*" is only for other axes', "name the agencies that this system sends for")
+        return value
+
+    @property
+    def principal(self) -> Principal:
+        """Who is at the other end, as the flows know it."""
+        return Principal(self.name, self.role, tuple(map(prefix_path, self.agencies)), self.profile)
+
+
+class ByCertificate(Section):
+    """What calls us and proves itself with a client certificate (SHA-256 of the DER, hex)."""
+
+    certificates: frozenset[Certificate] = frozenset()
+
+
+class ByApiKey(Section):
+    """What calls us and may prove itself with an API key, of which only the hash is known here (SHA-256, hex)."""
+
+    api_keys: frozenset[ApiKeyHash] = frozenset()
+
+
+class MailboxEndpoint(EndpointBase, ByCertificate, ByApiKey):
+    """An agency that fetches what is for it: `GET /v1/inbox`."""
+
+    role: ClassVar[Role] = Role.AGENCY
+    adapter: Literal["mailbox"]
+
+
+class HttpPushEndpoint(EndpointBase, ByCertificate, ByApiKey):
+    """An agency that is called. Without `ca` the system's authorities are believed; `bearer_file` holds a token."""
+
+    role: ClassVar[Role] = Role.AGENCY
+    adapter: Literal["http-push"]
+    url: Annotated[HttpsUrl, Field(examples=["https://dms.example.gov.vn/inbox"])]
+    ca: CertificateFile | None = None
+    bearer_file: SecretFile | None = None
+
+
+class NodeEndpoint(EndpointBase, ByCertificate):
+    """A neighbouring axis node, by mutual TLS: `certificate` and `key` are ours towards it."""
+
+    role: ClassVar[Role] = Role.NODE
+    everything_allowed: ClassVar[bool] = True
+    adapter: Literal["node"]
+    url: Annotated[TlsUrl, Field(examples=["https://axis.example.gov.vn:8443"])]
+    ca: Annotated[CertificateFile, Field(examples=["tls/neighbour-ca.pem"])]
+    certificate: Annotated[CertificateFile, Field(examples=["tls/client.pem"])]
+    key: Annotated[SecretFile, Field(examples=["tls/client.key"])]
+
+
+class NationalEndpoint(EndpointBase):
+    """The national axis (Trục liên thông văn bản quốc gia) over VXP. It is polled, it does not call us."""
+
+    role: ClassVar[Role] = Role.NATIONAL
+    everything_allowed: ClassVar[bool] = True
+    adapter: Literal["national"]
+    url: Annotated[HttpUrl, Field(examples=["https://127.0.0.1:8800/XrdAdapter/adapter"])]
+    ca: CertificateFile | None = None
+    system_id: Annotated[str, Field(min_length=1, max_length=64, examples=["00.99.H99"])]
+    secret_file: Annotated[SecretFile, Field(examples=["keys/national.secret"])]
+    poll: Duration = timedelta(seconds=2)
+
+
+Endpoint = Annotated[
+    MailboxEndpoint | HttpPushEndpoint | NodeEndpoint | NationalEndpoint, Field(discriminator="adapter")
+]
+ADAPTERS: Mapping[str, type[EndpointBase]] = MappingProxyType(
+    {"mailbox": MailboxEndpoint, "http-push": HttpPushEndpoint, "node": NodeEndpoint, "national": NationalEndpoint}
+)
+
+
+class RouteRule(Section):
+    """Agencies below `prefix` are reached through `endpoint`; the longest prefix wins."""
+
+    prefix: Annotated[Prefix, Field(examples=["H99.07"])]
+    endpoint: Annotated[str, Field(examples=["so-noi-vu"])]
+
+
+SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
+    {
+        "node": Node,
+        "listen": Listen,
+        "store": Store,
+        "keys": Keys,
+        "trust": Trust,
+        "registry": RegistryFiles,
+        "limits": Limits,
+        "delivery": DeliveryRules,
+        "statuses": Statuses,
+        "route": RouteRule,
+    }
+)
+"""The table behind each name; `[[endpoint]]` has one for each adapter, in `ADAPTERS`."""
+
+
+class Config(Section):
+    """The whole configuration of one node."""
+
+    node: Node
+    listen: Listen
+    store: Annotated[Store, Field(default_factory=dict)]
+    keys: Annotated[Keys, Field(default_factory=dict)]
+    trust: Trust
+    registry: Annotated[RegistryFiles, Field(default_factory=dict)]
+    limits: Annotated[Limits, Field(default_factory=dict)]
+    delivery: Annotated[DeliveryRules, Field(default_factory=dict)]
+    statuses: Annotated[Statuses, Field(default_factory=dict)]
+    endpoint: tuple[Endpoint, ...] = ()
+    route: tuple[RouteRule, ...] = ()
+    _origins: tuple[str, ...] = PrivateAttr(default=())
+
+    def placed(self, origins: tuple[str, ...]) -> Self:
+        """Remember where each route stands (`axis.toml:41`)."""
+        self._origins = origins
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """The database's URL with its file as an absolute path."""
+        return f"sqlite:///{self.node.data / self.store.url.removeprefix('sqlite:///')}"
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The routes, each with the place where it is written."""
+        origins = self._origins or ("",) * len(self.route)
+        return tuple(Rule(r.prefix, r.endpoint, origin) for r, origin in zip(self.route, origins, strict=True))
+
+    def routing_table(self, registry: Registry) -> RoutingTable:
+        return RoutingTable(self.rules, registry)
+
+    @property
+    def roles(self) -> Mapping[str, Role]:
+        return MappingProxyType({endpoint.name: endpoint.role for endpoint in self.endpoint})
+
+    @property
+    def principals(self) -> Mapping[str, Principal]:
+        """Every connection by the name of its endpoint."""
+        return MappingProxyType({endpoint.name: endpoint.principal for endpoint in self.endpoint})
+
+    @property
+    def by_certificate(self) -> Mapping[str, Principal]:
+        """Whom a client certificate authenticates, by SHA-256 of its DER in hex."""
+        callers = [one for one in self.endpoint if isinstance(one, ByCertificate)]
+        return MappingProxyType({print_: one.principal for one in callers for print_ in one.certificates})
+
+    @property
+    def by_api_key(self) -> Mapping[str, Principal]:
+        """Whom an API key authenticates, by SHA-256 of its text in hex."""
+        callers = [one for one in self.endpoint if isinstance(one, ByApiKey)]
+        return MappingProxyType({hash_: one.principal for one in callers for hash_ in one.api_keys})

@@ -1,0 +1,309 @@
+"""The kinds of values that stand in a configuration: durations, sizes, addresses, files, fingerprints, codes.
+
+Each is a pydantic type that raises `fault(...)`: a reason and a hint, ready for people. Files are resolved against the
+folder of the configuration, which comes in as validation context.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from axis.core.registry import prefix_path
+from schemas.codes import AgencyCode, CodeError
+
+FAULT: Final = "axis"
+"""The pydantic error type of our own faults; their context holds `reason` and `hint`."""
+
+_DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
+_UNITS: Final = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SIZE: Final = re.compile(r"(\d+)(B|KB|MB|GB)")
+_BYTES: Final = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
+_FINGERPRINT: Final = re.compile(r"sha256:((?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2})")
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def fault(reason: str, hint: str = "") -> PydanticCustomError:
+    # The reason goes in as data: it may hold braces, which a template would take for places to fill.
+    return PydanticCustomError(FAULT, "{reason}", {"reason": reason, "hint": hint})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. Port 0 lets the system choose one."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise fault("must be text in quotes")
+    return value
+
+
+def _name(value: Any) -> str:
+    text = _text(value)
+    if not _NAME.fullmatch(text) or len(text) > 63:
+        raise fault(
+            "a name is 1 to 63 of a-z, 0-9, dot and dash, and begins and ends with a letter or digit",
+            f'for example "{re.sub(r"[^a-z0-9.-]+", "-", text.lower()).strip("-.")[:63] or "axis-1"}"',
+        )
+    return text
+
+
+def parse_duration(text: str) -> timedelta:
+    """`5s`, `1h`, `7d`. `ValueError` for anything else."""
+    found = _DURATION.fullmatch(text)
+    if found is None or len(found[1]) > 9:
+        raise ValueError("not a duration")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _duration(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise fault("a duration needs a unit", f'write "{value}s", or use ms, m, h or d')
+    try:
+        duration = parse_duration(_text(value))
+    except ValueError:
+        raise fault(
+            f"{value!r} is not a duration", 'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"'
+        ) from None
+    if not duration:
+        raise fault("must be longer than zero")
+    return duration
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise fault("a size needs a unit", f'write "{value}B", or use KB, MB or GB')
+    found = _SIZE.fullmatch(_text(value))
+    if found is None or len(found[1]) > 12:
+        raise fault(
+            f"{value!r} is not a size", 'a number and one unit of B, KB, MB, GB (1 KB is 1,024 bytes): "128KB", "200MB"'
+        )
+    size = int(found[1]) * _BYTES[found[2]]
+    if not size:
+        raise fault("must be more than zero")
+    return size
+
+
+def parse_address(text: str) -> Address:
+    """`127.0.0.1:8443`, `[::1]:8443`, `localhost:8443`. `ValueError` for anything else."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+        ipaddress.IPv6Address(host)
+    elif ":" in host:
+        raise ValueError("an IPv6 address stands in brackets")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535) or re.search(r"[\s/@]", host):
+        raise ValueError("not an address")
+    return Address(host, int(port))
+
+
+def _address(value: Any) -> Address:
+    if isinstance(value, Address):
+        return value
+    try:
+        return parse_address(_text(value))
+    except ValueError:
+        raise fault(
+            f"{value!r} is not an address to listen on", 'host and port: "0.0.0.0:8443", "[::1]:8443"'
+        ) from None
+
+
+def _prefix(value: Any) -> str:
+    text = _text(value)
+    try:
+        prefix_path(text)
+    except CodeError as error:
+        raise fault(f"{text!r} is no agency code", f'{error}, or "*" for everything') from None
+    return text
+
+
+def _code(value: Any) -> AgencyCode:
+    if isinstance(value, AgencyCode):
+        return value
+    text = _text(value)
+    try:
+        return AgencyCode.parse(text)
+    except CodeError as error:
+        raise fault(f"{text!r} is no agency code", str(error)) from None
+
+
+def _resolved(value: Any, info: ValidationInfo) -> Path:
+    text = _text(value)
+    if not text or "\0" in text:
+        raise fault("must name a file")
+    base = info.context
+    assert isinstance(base, Path), "the folder of the configuration"
+    return (base / Path(text).expanduser()).absolute()
+
+
+def _existing(path: Path) -> Path:
+    if path.is_dir():
+        raise fault(f"{path} is a folder", "name the file itself")
+    try:
+        with path.open("rb"):
+            return path
+    except FileNotFoundError:
+        raise fault(f"{path} does not exist", "paths are relative to the file they are written in") from None
+    except OSError as error:
+        raise fault(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+
+
+def _file(value: Any, info: ValidationInfo) -> Path:
+    return _existing(_resolved(value, info))
+
+
+def _secret(value: Any, info: ValidationInfo) -> Path:
+    path = _file(value, info)
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise fault(f"{path} is open to other users (mode {mode:04o})", f"chmod 600 {path}")
+    if not path.stat().st_size:
+        raise fault(f"{path} is empty")
+    return path
+
+
+def _certificates(value: Any, info: ValidationInfo) -> Path:
+    path = _file(value, info)
+    if not pem_fingerprints(path.read_bytes()):
+        raise fault(f"{path} holds no certificate in PEM form", "openssl x509 -inform DER -in FILE -out FILE.pem")
+    return path
+
+
+def _trust_file(value: Any, info: ValidationInfo) -> Path:
+    path = _file(value, info)
+    octets = path.read_bytes()
+    if octets[:1] != b"\x30" and not pem_fingerprints(octets):
+        raise fault(f"{path} holds no certificate, neither as PEM nor as DER")
+    return path
+
+
+def _file_or_folder(value: Any, info: ValidationInfo) -> Path:
+    path = _resolved(value, info)
+    return path if path.is_dir() else _existing(path)
+
+
+def pem_fingerprints(octets: bytes) -> tuple[str, ...]:
+    """SHA-256 of the DER of each certificate of a PEM file, in lower-case hex."""
+    found = []
+    for block in _PEM.findall(octets.decode("ascii", "replace")):
+        try:
+            found.append(sha256(ssl.PEM_cert_to_DER_cert(block)).hexdigest())
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+def fingerprint_of(text: str, base: Path) -> str | None:
+    """The certificate that `text` names, by fingerprint or as a PEM file, `None` where it names none."""
+    if text.startswith("sha256:"):
+        return _fingerprint(text)
+    try:
+        return next(iter(pem_fingerprints((base / text).read_bytes())), None)
+    except (OSError, ValueError):
+        return None
+
+
+def _fingerprint(value: str) -> str | None:
+    found = _FINGERPRINT.fullmatch(value)
+    return found[1].replace(":", "").lower() if found else None
+
+
+def _certificate(value: Any, info: ValidationInfo) -> str:
+    """A certificate, given by fingerprint or as a PEM file, as SHA-256 of its DER in hex."""
+    text = _text(value)
+    if not text.startswith("sha256:"):
+        found = pem_fingerprints(_certificates(text, info).read_bytes())
+        if len(found) > 1:
+            raise fault(f"{text} holds {len(found)} certificates", "one file for one certificate, without its chain")
+        return found[0]
+    fingerprint = _fingerprint(text)
+    if fingerprint is None:
+        raise fault(
+            f"{text!r} is not the fingerprint of a certificate",
+            '"sha256:" and 64 hex digits, of the DER form: openssl x509 -noout -fingerprint -sha256 -in FILE',
+        )
+    return fingerprint
+
+
+def _api_key(value: Any) -> str:
+    text = _text(value)
+    fingerprint = _fingerprint(text)
+    if fingerprint is None:
+        raise fault(
+            "must be the hash of a key, never the key itself"
+            if text.startswith("axk_")
+            else "is not the hash of a key",
+            "\"sha256:\" and the output of: printf %s 'axk_...' | sha256sum",
+        )
+    return fingerprint
+
+
+def _url(*schemes: str, loopback_only: str = "") -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        text = _text(value)
+        try:
+            parts = urlsplit(text)
+            host, _port = parts.hostname, parts.port
+        except ValueError:
+            raise fault(f"{text!r} is not a URL") from None
+        if parts.scheme not in (*schemes, loopback_only) or not parts.scheme or not host:
+            raise fault(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        if parts.username is not None:
+            raise fault("a URL holds no user name or password", "secrets stand in files of their own")
+        if parts.query or parts.fragment:
+            raise fault("must end with the path: no question mark, no fragment")
+        if parts.scheme == loopback_only and not Address(host, 0).loopback:
+            raise fault(f"{loopback_only}:// is only for this machine itself", f"use {schemes[0]}://")
+        return text
+
+    return check
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Size = Annotated[int, BeforeValidator(_size)]
+ListenAddress = Annotated[Address, BeforeValidator(_address)]
+Prefix = Annotated[str, BeforeValidator(_prefix)]
+Code = Annotated[AgencyCode, BeforeValidator(_code)]
+Folder = Annotated[Path, BeforeValidator(_resolved)]
+AnyFile = Annotated[Path, BeforeValidator(_file)]
+CertificateFile = Annotated[Path, BeforeValidator(_certificates)]
+TrustFile = Annotated[Path, BeforeValidator(_trust_file)]
+SecretFile = Annotated[Path, BeforeValidator(_secret)]
+FileOrFolder = Annotated[Path, BeforeValidator(_file_or_folder)]
+Certificate = Annotated[str, BeforeValidator(_certificate)]
+ApiKeyHash = Annotated[str, BeforeValidator(_api_key)]
+TlsUrl = Annotated[str, BeforeValidator(_url("https"))]
+HttpsUrl = Annotated[str, BeforeValidator(_url("https", loopback_only="http"))]
+HttpUrl = Annotated[str, BeforeValidator(_url("https", "http"))]

@@ -1,0 +1,1 @@
+"""What the axis decides, as pure functions over values. No clock, ids, network, files, logging or async in here."""

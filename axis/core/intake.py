@@ -1,0 +1,308 @@
+"""Decide what becomes of a submission: accept, hold, repeat, refuse; and where an accepted document goes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from axis.core.acceptance import Acceptance, accept, refusal
+from axis.core.canonical import Json, canonical
+from axis.core.entry import commitment
+from axis.core.model import (
+    MAX_HOPS,
+    AddDelivery,
+    AddDocument,
+    AttachmentRecord,
+    Cargo,
+    Change,
+    Decision,
+    Delivery,
+    DeliveryId,
+    Document,
+    DocumentRef,
+    EntryKind,
+    LogEntry,
+    MarkCrossed,
+    MoveDocument,
+    NewId,
+    Role,
+    Submission,
+    WidenDocument,
+)
+from axis.core.network import Network, lane
+from axis.core.problems import Kind, Problem
+from axis.core.states import INTAKE, IntakeEvent, IntakeState, advance
+from schemas.codes import AgencyCode, document_key
+from schemas.envelope import Envelope, MessageKind
+from signing.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a package says, read from its verified bytes; where a profile lets unsigned ones in, the gated ones."""
+
+    envelope: Envelope
+    document_id: str
+    attachments: tuple[AttachmentRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def concerned_id(envelope: Envelope, document_id: str) -> str:
+    """The DocumentId that a package is about: its own when new, otherwise that of the document it changes.
+
+    A recall names it in ResponseFor, in the business block or in its own header, looked for in that order
+    (official builder of the edXML library; field practice).
+    """
+    candidates: list[str | None]
+    match envelope.kind:
+        case MessageKind.NEW:
+            candidates = []
+        case MessageKind.RECALL:
+            candidates = [*(answer.document_id for answer in envelope.responses), envelope.business.document_id]
+        case MessageKind.UPDATE:
+            candidates = [envelope.business.document_id]
+        case MessageKind.REPLACE:
+            candidates = [*(item.document_id for item in envelope.business.replacements), envelope.business.document_id]
+    return document_key(next((text for text in candidates if text), document_id))
+
+
+def decide_intake(
+    sub: Submission,
+    content: Content,
+    verdict: Verdict,
+    seen: Sequence[Document],
+    addressed: Collection[AgencyCode],
+    network: Network,
+    now: datetime,
+    new_id: NewId,
+    nonce: str,
+) -> Decision[Document | Problem]:
+    """Decide one submission.
+
+    `seen` are the stored documents under the same (sender, kind, document id), `addressed` the recipients that the one
+    of the same digest was made out to already. The reply is the stored document or the problem to answer with; a
+    refusal changes nothing but the log. Repeats come before the verdict: what was accepted stays accepted.
+    """
+    problem = _stranger(sub, content.envelope, network)
+    if problem:
+        return refused(sub, problem, verdict, now)
+    same = next((document for document in seen if document.digest == sub.digest), None)
+    if same is not None:
+        return _repeat(sub, content.envelope, verdict, same, addressed, network, now, new_id)
+    outcome = accept(sub.by.profile, verdict)
+    if outcome is Acceptance.REFUSE:
+        return refused(sub, refusal(verdict), verdict, now)
+    if seen and content.envelope.kind is MessageKind.NEW:
+        return refused(sub, Problem(Kind.DUPLICATE_CONFLICT), verdict, now)
+    problem = _unreachable(sub, content.envelope, network, now)
+    if problem:
+        return refused(sub, problem, verdict, now)
+    state = advance(INTAKE, IntakeState.START, _EVENT[outcome])
+    envelope = content.envelope
+    document = Document(
+        ref=DocumentRef(new_id()),
+        sender=envelope.sender.code,
+        kind=envelope.kind,
+        document_id=content.document_id,
+        concerns=concerned_id(envelope, content.document_id),
+        digest=sub.digest,
+        payload=sub.payload,
+        number=str(envelope.number),
+        subject=envelope.subject,
+        recipients=tuple(item.code for item in envelope.recipients),
+        verdict=verdict,
+        state=state,
+        receipt_state=state,
+        by=sub.by.name,
+        via=sub.by.role,
+        accepted_at=now,
+        nonce=nonce,
+        issued_on=envelope.issued_on,
+        priority=envelope.other.priority,
+        attachments=content.attachments,
+        only_for=sub.only_for,
+        hops=sub.hops,
+        crossed=sub.by.role is Role.NATIONAL,
+        notes=content.notes,
+    )
+    if state is IntakeState.HELD:
+        entry = LogEntry(EntryKind.HELD, now, sub.by.name, document.ref, _facts(document))
+        return Decision((entry,), (AddDocument(document),), document)
+    deliveries, routed = _fan_out(document, _targets(document), network, now, new_id)
+    document = replace(document, crossed=document.crossed or _crosses(deliveries, network))
+    entries = (LogEntry(EntryKind.ACCEPTED, now, sub.by.name, document.ref, _facts(document)), routed)
+    return Decision(entries, (AddDocument(document), *map(AddDelivery, deliveries)), document)
+
+
+_EVENT = {
+    Acceptance.ACCEPT: IntakeEvent.PASS,
+    Acceptance.HOLD: IntakeEvent.DOUBT,
+    Acceptance.REFUSE: IntakeEvent.FAIL,
+}
+
+
+def decide_recheck(
+    document: Document, acceptance: Acceptance, verdict: Verdict, network: Network, now: datetime, new_id: NewId
+) -> Decision[Document]:
+    """Decide a held document again under a new verdict; past the hold budget doubt becomes refusal."""
+    event = _EVENT[acceptance]
+    if event is IntakeEvent.DOUBT:
+        if now - document.accepted_at < network.hold:
+            return Decision((), (), document)
+        event = IntakeEvent.EXPIRE
+    state = advance(INTAKE, document.state, event)
+    moved = replace(document, state=state, verdict=verdict)
+    entry = LogEntry(EntryKind.RELEASED, now, network.node, document.ref, {"event": event.value, **_facts(moved)})
+    change = MoveDocument(document.ref, document.state, state, verdict)
+    if state is not IntakeState.ACCEPTED:
+        return Decision((entry,), (change,), moved)
+    deliveries, routed = _fan_out(moved, _targets(moved), network, now, new_id)
+    changes: list[Change] = [change, *map(AddDelivery, deliveries)]
+    if not moved.crossed and _crosses(deliveries, network):
+        changes.append(MarkCrossed(document.ref))
+        moved = replace(moved, crossed=True)
+    return Decision((entry, routed), tuple(changes), moved)
+
+
+def refused(sub: Submission, problem: Problem, verdict: Verdict | None, now: datetime) -> Decision[Document | Problem]:
+    """The decision that refuses: one log entry, nothing stored. Only for authenticated callers."""
+    facts: dict[str, Json] = {"problem": problem.kind.value, "role": sub.by.role.value}
+    if verdict is not None:
+        facts |= {"verdict": verdict.indication.value, "reason": verdict.reason.value}
+    return Decision((LogEntry(EntryKind.REFUSED, now, sub.by.name, "", facts),), (), problem)
+
+
+def _stranger(sub: Submission, envelope: Envelope, network: Network) -> Problem | None:
+    sender = envelope.sender.code
+    if not network.registry.within(sender, sub.by.authority):
+        return Problem(Kind.NOT_YOUR_AGENCY, "From lies outside what this connection may send for")
+    if network.registry.find(sender) is None and sub.by.role is not Role.NATIONAL:
+        return Problem(Kind.UNKNOWN_AGENCY, "the sender is not registered")
+    if any(hop.node == network.node for hop in sub.hops) or len(sub.hops) >= MAX_HOPS:
+        return Problem(Kind.ROUTING_LOOP)
+    return None
+
+
+def _unreachable(sub: Submission, envelope: Envelope, network: Network, now: datetime) -> Problem | None:
+    named = [item.code for item in envelope.recipients]
+    if len(named) > network.max_recipients:
+        return Problem(Kind.TOO_LARGE, f"at most {network.max_recipients} recipients")
+    if envelope.sender.code in named:
+        return Problem(Kind.SCHEMA_VIOLATION, "a document cannot be addressed to its own sender")
+    if sub.only_for is not None and not set(sub.only_for) <= set(named):
+        return Problem(Kind.BAD_REQUEST, "a recipient of this copy is not named in the document")
+    asked_for = named if sub.only_for is None else sub.only_for
+    if not asked_for:
+        return Problem(Kind.BAD_REQUEST, "there is nobody that this copy is for")
+    for code in asked_for:
+        agency = network.registry.find(code)
+        if agency is None:
+            return Problem(Kind.UNKNOWN_AGENCY, "a recipient is not registered", {"agency": code.text})
+        if not agency.active(now):
+            successors = tuple(item.text for item in agency.successors)
+            return Problem(
+                Kind.INACTIVE_AGENCY, "a recipient is closed", {"agency": code.text, "successors": successors}
+            )
+        route = network.routes.route(code)
+        if route is None:
+            return Problem(Kind.NO_ROUTE, extra={"agency": code.text})
+        if route.endpoint == sub.by.name and network.leads_away(route.endpoint):
+            return Problem(Kind.ROUTING_LOOP, extra={"agency": code.text})
+    return None
+
+
+def _repeat(
+    sub: Submission,
+    envelope: Envelope,
+    verdict: Verdict,
+    document: Document,
+    addressed: Collection[AgencyCode],
+    network: Network,
+    now: datetime,
+    new_id: NewId,
+) -> Decision[Document | Problem]:
+    """The same package again: the first receipt. A neighbour may bring it for recipients not made out yet.
+
+    Those are held to the same rules as on the first day: a receipt for a recipient that is not reached would be a lie.
+    A held document is delivered to nobody yet; it is widened, so that its release reaches them too.
+    """
+    entry = LogEntry(EntryKind.REPEATED, now, sub.by.name, document.ref, {"role": sub.by.role.value})
+    asked_for = document.recipients if sub.only_for is None else sub.only_for
+    fresh = tuple(code for code in asked_for if code not in addressed)
+    if document.state is not IntakeState.ACCEPTED:
+        fresh = tuple(code for code in fresh if code not in _targets(document))
+    if not fresh:
+        return Decision((entry,), (), document)
+    problem = _unreachable(replace(sub, only_for=fresh), envelope, network, now)
+    if problem:
+        return refused(sub, problem, verdict, now)
+    if document.state is not IntakeState.ACCEPTED:
+        return Decision((entry,), (WidenDocument(document.ref, (*_targets(document), *fresh)),), document)
+    deliveries, routed = _fan_out(document, fresh, network, now, new_id)
+    changes: list[Change] = list(map(AddDelivery, deliveries))
+    if not document.crossed and (sub.by.role is Role.NATIONAL or _crosses(deliveries, network)):
+        changes.append(MarkCrossed(document.ref))
+    return Decision((entry, routed), tuple(changes), document)
+
+
+def _targets(document: Document) -> Sequence[AgencyCode]:
+    return document.recipients if document.only_for is None else document.only_for
+
+
+def _fan_out(
+    document: Document, targets: Sequence[AgencyCode], network: Network, now: datetime, new_id: NewId
+) -> tuple[list[Delivery], LogEntry]:
+    """One delivery per recipient of ours, one per neighbouring axis for all recipients behind it.
+
+    A target without a route here is skipped: `_unreachable` refused it before, or, for a held document, the routes
+    changed since, and then the log entry shows who is missing.
+    """
+    groups: dict[tuple[str, AgencyCode | None], list[AgencyCode]] = {}
+    chosen: list[Json] = []
+    for code in dict.fromkeys(targets):  # named twice is still one recipient
+        route = network.routes.route(code)
+        chosen.append([code.text, route.endpoint if route else None, route.rule.prefix if route else None])
+        if route is not None:
+            away = network.leads_away(route.endpoint)
+            groups.setdefault((route.endpoint, None if away else code), []).append(code)
+    deliveries = [
+        Delivery(
+            id=DeliveryId(new_id()),
+            cargo=Cargo.DOCUMENT,
+            cargo_ref=document.ref,
+            document=document.ref,
+            endpoint=endpoint,
+            recipients=tuple(codes),
+            lane=lane(endpoint, [one] if one else (), document.sender, document.concerns),
+            created_at=now,
+            due_at=now,
+            priority=document.priority,
+        )
+        for (endpoint, one), codes in groups.items()
+    ]
+    return deliveries, LogEntry(EntryKind.ROUTED, now, network.node, document.ref, {"routes": chosen})
+
+
+def _crosses(deliveries: Sequence[Delivery], network: Network) -> bool:
+    return any(network.roles[delivery.endpoint] is Role.NATIONAL for delivery in deliveries)
+
+
+def _facts(document: Document) -> dict[str, Json]:
+    """What the log says of a document: agencies and verdict codes plainly, identity and content as commitments."""
+    verdict = document.verdict
+    return {
+        "sender": document.sender.text,
+        "recipients": [code.text for code in document.recipients],
+        "kind": document.kind.slug,
+        "role": document.via.value,
+        "hops": [hop.node for hop in document.hops],
+        "verdict": verdict.indication.value,
+        "sub_indication": str(verdict.sub_indication) if verdict.sub_indication else None,
+        "reason": verdict.reason.value,
+        "policy_sha256": verdict.policy_sha256,
+        "document_commitment": commitment(document.nonce, "document_id", document.document_id),
+        "package_commitment": commitment(document.nonce, "package", document.digest),
+        "bytes_commitment": commitment(document.nonce, "bytes", document.payload.sha256),
+        "verdict_commitment": commitment(document.nonce, "verdict", canonical(verdict.to_dict()).decode()),
+    }

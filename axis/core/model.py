@@ -1,0 +1,317 @@
+"""The nouns of the daemon: what is submitted, kept, delivered, reported, decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Generic, NewType, TypeVar
+
+from axis.core.canonical import Json
+from axis.core.registry import Path
+from axis.core.states import DeliveryEvent, DeliveryState, IntakeState
+from schemas.codes import AgencyCode
+from schemas.envelope import MessageKind, Priority, StaffInfo
+from schemas.status import BY_WIRE, Standing, Status
+from signing.verdict import Verdict
+
+DocumentRef = NewType("DocumentRef", str)
+"""Our own id of a stored document: random, unguessable. `document_id` is the sender's."""
+DeliveryId = NewType("DeliveryId", str)
+"""Stable over every attempt; the receiver recognises a repeat by it."""
+StatusRef = NewType("StatusRef", str)
+
+NewId = Callable[[], str]
+
+MAX_HOPS = 10
+
+
+class Role(StrEnum):
+    """What the other end of a connection is."""
+
+    AGENCY = "agency"  # an agency's document-management system (phần mềm quản lý văn bản)
+    NODE = "node"  # a neighbouring axis
+    NATIONAL = "national"  # Trục liên thông văn bản quốc gia
+    OPERATOR = "operator"  # people who run this node
+
+
+class Profile(StrEnum):
+    """What a connection's packages must carry. `docs/verdicts.md` shows what each lets in."""
+
+    REQUIRED = "required"
+    VERIFY_IF_PRESENT = "verify-if-present"
+    LEGACY_TOLERATED = "legacy-tolerated"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is at the other end: an authenticated connection. It may act only for agencies below `authority`."""
+
+    name: str
+    role: Role
+    authority: tuple[Path, ...] = ()
+    profile: Profile = Profile.REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadRef:
+    """A handle to stored octets: SHA-256 in hex and size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One axis that a document passed, as the trace beside the package tells it."""
+
+    node: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRecord:
+    """One attachment of a stored document; `sha256` is over the decoded octets."""
+
+    content_id: str
+    name: str
+    content_type: str | None
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Gói tin gửi lên: what came in, by whom, how, when.
+
+    `digest` is the package digest (`schemas.digest`). `only_for` names the recipients that this copy is for when a
+    neighbour passes it on; `None` means all that the document names.
+    """
+
+    payload: PayloadRef
+    digest: str
+    by: Principal
+    at: datetime
+    only_for: tuple[AgencyCode, ...] | None = None
+    hops: tuple[Hop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Văn bản đã vào trục. Facts come from the verified bytes (or, unsigned, from the gated ones).
+
+    `nonce` (hex, 32 octets) opens the commitments that the log holds about this document. `crossed` says whether it
+    passed, or is to pass, the national axis. `receipt_state` is the state at intake and never changes.
+    """
+
+    ref: DocumentRef
+    sender: AgencyCode
+    kind: MessageKind
+    document_id: str
+    concerns: str
+    digest: str
+    payload: PayloadRef
+    number: str
+    subject: str
+    recipients: tuple[AgencyCode, ...]
+    verdict: Verdict
+    state: IntakeState
+    receipt_state: IntakeState
+    by: str
+    via: Role
+    accepted_at: datetime
+    nonce: str
+    issued_on: date | None = None
+    priority: Priority = Priority.ORDINARY
+    attachments: tuple[AttachmentRecord, ...] = ()
+    only_for: tuple[AgencyCode, ...] | None = None
+    hops: tuple[Hop, ...] = ()
+    crossed: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Cargo(StrEnum):
+    DOCUMENT = "document"
+    STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Lượt chuyển: everything that leaves is one of these.
+
+    `cargo_ref` is a `DocumentRef` or a `StatusRef`. `token` fences: each claim raises it, and only its holder settles.
+    `seq` is the order of creation within the store, 0 before it is stored.
+    """
+
+    id: DeliveryId
+    cargo: Cargo
+    cargo_ref: str
+    document: DocumentRef | None
+    endpoint: str
+    recipients: tuple[AgencyCode, ...]
+    lane: str
+    created_at: datetime
+    due_at: datetime
+    priority: Priority = Priority.ORDINARY
+    state: DeliveryState = DeliveryState.QUEUED
+    attempts: int = 0
+    token: int = 0
+    seq: int = 0
+    last_problem: str | None = None
+    settled_at: datetime | None = None
+
+
+class Attestation(StrEnum):
+    """On whose word a status stands."""
+
+    CONNECTION = "connection"  # the authenticated connection of the reporting agency
+    NEIGHBOUR = "neighbour"  # a neighbouring axis or the national axis passed it on
+    AXIS = "axis"  # this node set it itself on hand-over (01)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """Trạng thái xử lý reported for one document at one receiver.
+
+    `document` is `None` while no stored document matches: an orphan, kept until its document comes. `at` is the
+    reporter's time, to the second, as on the wire. `receiver` is whose handling it tells of; `reporter` who said so
+    (they differ only for codes that the sender sets).
+    """
+
+    ref: StatusRef
+    document: DocumentRef | None
+    sender: AgencyCode
+    receiver: AgencyCode
+    reporter: AgencyCode
+    addressee: AgencyCode
+    document_id: str | None
+    number: str | None
+    wire: str
+    at: datetime
+    received_at: datetime
+    by: str
+    via: Role
+    attestation: Attestation
+    standing: Standing = Standing.APPLIED
+    description: str | None = None
+    issued_on: date | None = None
+    staff: StaffInfo | None = None
+    hops: tuple[Hop, ...] = ()
+
+    @property
+    def status(self) -> Status | None:
+        """The status by name, `None` for a wire code that we do not know (carried on, never invented)."""
+        return BY_WIRE.get(self.wire)
+
+
+class EntryKind(StrEnum):
+    """What a log entry tells. `docs/log-events.md` is generated from it and `ENTRY_MEANING`."""
+
+    ACCEPTED = "accepted"
+    HELD = "held"
+    REPEATED = "repeated"
+    REFUSED = "refused"
+    ROUTED = "routed"
+    RELEASED = "released"
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    STATUS = "status"
+    STATUS_REFUSED = "status-refused"
+    ORPHAN_MATCHED = "orphan-matched"
+    STARTED = "started"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """Bản ghi nhật ký, before it has an index. `facts` holds public facts and commitments, never content.
+
+    `actor` is the connection or service that caused it, `subject` a random id of ours (document, delivery, status) or
+    empty.
+    """
+
+    kind: EntryKind
+    at: datetime
+    actor: str
+    subject: str
+    facts: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AddDocument:
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class MoveDocument:
+    """HELD → ACCEPTED or REFUSED, with the verdict that moved it; the store repeats `was` in its WHERE."""
+
+    ref: DocumentRef
+    was: IntakeState
+    now: IntakeState
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class WidenDocument:
+    """A held document came again for further recipients: on its release it goes to them as well."""
+
+    ref: DocumentRef
+    only_for: tuple[AgencyCode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkCrossed:
+    ref: DocumentRef
+
+
+@dataclass(frozen=True, slots=True)
+class AddDelivery:
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class MoveDelivery:
+    """One step of the delivery table; the store repeats `was` and `token` in its WHERE: a lost race is an error."""
+
+    id: DeliveryId
+    was: DeliveryState
+    event: DeliveryEvent
+    now: DeliveryState
+    token: int
+    at: datetime
+    due_at: datetime | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddStatus:
+    report: StatusReport
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptStatus:
+    """An orphan finds its document."""
+
+    ref: StatusRef
+    document: DocumentRef
+    standing: Standing
+
+
+Change = AddDocument | MoveDocument | WidenDocument | MarkCrossed | AddDelivery | MoveDelivery | AddStatus | AdoptStatus
+
+R = TypeVar("R", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[R]):
+    """What to write and what to answer. There is no change without a log entry."""
+
+    entries: tuple[LogEntry, ...]
+    changes: tuple[Change, ...]
+    reply: R
+
+    def __post_init__(self) -> None:
+        assert self.entries or not self.changes, "a change without a log entry"

@@ -1,0 +1,70 @@
+"""What this node knows of itself and its neighbours, as the decisions need it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from axis.core.model import Role
+from axis.core.registry import Registry
+from axis.core.routing import RoutingTable
+from schemas.codes import AgencyCode
+from schemas.status import WIRE
+
+ALL_CODES: Final = frozenset(WIRE.values())
+
+
+class ReportRule(StrEnum):
+    """Which documents' statuses the national axis gets from the node that is connected to it."""
+
+    CROSSED = "crossed"  # of documents that passed the national axis
+    ALL = "all"
+
+
+class ArrivedBy(StrEnum):
+    """Who owns status 01 (Đã đến): one side, so that it is never reported twice."""
+
+    AXIS = "axis"  # this node, when a recipient has taken the document
+    RECIPIENT = "recipient"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Routes, the role of each endpoint, and the rules of this node. Immutable; a reload makes a new one."""
+
+    node: str
+    routes: RoutingTable
+    roles: Mapping[str, Role]
+    report: ReportRule = ReportRule.CROSSED
+    arrived_by: ArrivedBy = ArrivedBy.AXIS
+    reported: frozenset[str] = ALL_CODES
+    max_recipients: int = 500
+    hold: timedelta = timedelta(hours=72)
+    future: timedelta = field(default=timedelta(minutes=5))
+
+    @property
+    def registry(self) -> Registry:
+        return self.routes.registry
+
+    @property
+    def national(self) -> str | None:
+        """The endpoint that is the national axis, `None` when this node has none."""
+        return next((name for name, role in self.roles.items() if role is Role.NATIONAL), None)
+
+    def leads_away(self, endpoint: str) -> bool:
+        """Say whether `endpoint` is another axis, so that one delivery serves all recipients behind it."""
+        return self.roles[endpoint] in (Role.NODE, Role.NATIONAL)
+
+
+def lane(endpoint: str, recipients: Iterable[AgencyCode], sender: AgencyCode, concerns: str) -> str:
+    """The lane of a delivery: what concerns one document, towards one destination, keeps its order.
+
+    `recipients` is empty for another axis: there the whole document is one lane. Hashed, so that a lane has one length
+    and shows nothing.
+    """
+    key = "\x00".join((endpoint, *sorted(code.text for code in recipients), sender.text, concerns))
+    return hashlib.sha256(key.encode()).hexdigest()[:32]

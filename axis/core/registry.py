@@ -1,0 +1,82 @@
+"""The registry of agencies: who exists, under whom, and which certificates speak for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.codes import AgencyCode, Level
+
+Path = tuple[str, ...]
+
+MAX_DEPTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """One agency (cơ quan, tổ chức). `certificates` are SHA-256 of DER, hex: whom a certificate speaks for is ours to
+    keep, because the certificate does not say. Outside `valid_from`..`valid_to` the agency is closed; `successors` name
+    who took over.
+    """
+
+    code: AgencyCode
+    name: str
+    level: Level
+    parent: AgencyCode | None = None
+    certificates: frozenset[str] = frozenset()
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    successors: tuple[AgencyCode, ...] = ()
+
+    def active(self, at: datetime) -> bool:
+        return (self.valid_from is None or self.valid_from <= at) and (self.valid_to is None or at < self.valid_to)
+
+
+class Registry:
+    """All known agencies. Immutable; a changed registry is a new one."""
+
+    def __init__(self, agencies: Iterable[Agency]) -> None:
+        self._agencies = {agency.code: agency for agency in agencies}
+        self._paths: dict[AgencyCode, Path] = {}
+
+    def __iter__(self) -> Iterator[Agency]:
+        return iter(self._agencies.values())
+
+    def __len__(self) -> int:
+        return len(self._agencies)
+
+    def find(self, code: AgencyCode) -> Agency | None:
+        return self._agencies.get(code)
+
+    def path(self, code: AgencyCode) -> Path:
+        """Where `code` hangs, top level first.
+
+        A registered parent overrules the grammar: a code that does not continue its parent's path becomes one more
+        step below it. Bounded against loops in the data.
+        """
+        known = self._paths.get(code)
+        if known is None:
+            known = self._paths[code] = self._walk(code, MAX_DEPTH)
+        return known
+
+    def _walk(self, code: AgencyCode, left: int) -> Path:
+        agency = self._agencies.get(code)
+        if agency is None or agency.parent is None or left == 0:
+            return code.path
+        above = self._walk(agency.parent, left - 1)
+        own = code.path
+        return own if own[: len(above)] == above and len(own) > len(above) else (*above, code.text)
+
+    def within(self, code: AgencyCode, roots: Iterable[Path]) -> bool:
+        """Say whether `code` lies in the subtree of one of `roots`; the empty path is everything."""
+        path = self.path(code)
+        return any(path[: len(root)] == root for root in roots)
+
+
+def prefix_path(text: str) -> Path:
+    """A route's or an authority's prefix as a path: `*` is everything, otherwise a code of either grammar.
+
+    `CodeError` when it is neither.
+    """
+    return () if text == "*" else AgencyCode.parse(text).path

@@ -1,0 +1,268 @@
+"""Decide what becomes of a reported business status, and whom it is passed on to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from axis.core.canonical import Json
+from axis.core.model import (
+    MAX_HOPS,
+    AddDelivery,
+    AddStatus,
+    AdoptStatus,
+    Attestation,
+    Cargo,
+    Change,
+    Decision,
+    Delivery,
+    DeliveryId,
+    Document,
+    EntryKind,
+    Hop,
+    LogEntry,
+    NewId,
+    Principal,
+    Role,
+    StatusRef,
+    StatusReport,
+)
+from axis.core.network import ArrivedBy, Network, ReportRule, lane
+from axis.core.problems import Kind, Problem
+from schemas.codes import AgencyCode, document_key
+from schemas.envelope import StaffInfo
+from schemas.status import BY_WIRE, REASON_REQUIRED, SET_BY_SENDER, Standing, Status, effective, standing
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A status as somebody tells it, before anything is decided.
+
+    `reporter` speaks, `addressee` is to hear it. Which of the two is the receiver of the document follows from the
+    code. `document_id` or `number` name the document. `at` is to the second.
+    """
+
+    wire: str
+    reporter: AgencyCode
+    addressee: AgencyCode
+    at: datetime
+    document_id: str | None = None
+    number: str | None = None
+    description: str | None = None
+    issued_on: date | None = None
+    staff: StaffInfo | None = None
+
+    @property
+    def sender(self) -> AgencyCode:
+        """Who sent the document that this tells of."""
+        return self.reporter if BY_WIRE.get(self.wire) in SET_BY_SENDER else self.addressee
+
+    @property
+    def receiver(self) -> AgencyCode:
+        return self.addressee if BY_WIRE.get(self.wire) in SET_BY_SENDER else self.reporter
+
+
+def decide_status(
+    report: Report,
+    document: Document | None,
+    prior: Sequence[StatusReport],
+    by: Principal,
+    hops: tuple[Hop, ...],
+    network: Network,
+    now: datetime,
+    new_id: NewId,
+) -> Decision[StatusReport | Problem]:
+    """Decide one report. `prior` is what was reported for the same document and receiver.
+
+    A repeat of the same code and time answers with the first; a repeat with another time is history; contradictions
+    are stored and shown. Refused is only what this party may never say. A neighbour's report of a document that is not
+    here is kept as an orphan, and passed on when its addressee lies behind another axis.
+    """
+    problem = _unacceptable(report, document, by, hops, network, now)
+    if problem:
+        entry = LogEntry(
+            EntryKind.STATUS_REFUSED,
+            now,
+            by.name,
+            document.ref if document else "",
+            {"problem": problem.kind.value, "code": report.wire, "reporter": report.reporter.text},
+        )
+        return Decision((entry,), (), problem)
+    again = next((one for one in prior if one.wire == report.wire and one.at == report.at), None)
+    if again is None and _axis_owns(report, network, by):
+        again = next((one for one in prior if one.status is Status.ARRIVED), None)
+    if again is not None:
+        return Decision((), (), replace(again, standing=Standing.REPEATED))
+    made = StatusReport(
+        ref=StatusRef(new_id()),
+        document=document.ref if document else None,
+        sender=report.sender,
+        receiver=report.receiver,
+        reporter=report.reporter,
+        addressee=report.addressee,
+        document_id=document_key(report.document_id) if report.document_id else None,
+        number=report.number,
+        wire=report.wire,
+        at=report.at,
+        received_at=now,
+        by=by.name,
+        via=by.role,
+        attestation=Attestation.CONNECTION if by.role is Role.AGENCY else Attestation.NEIGHBOUR,
+        standing=_standing(report.wire, prior),
+        description=report.description,
+        issued_on=report.issued_on,
+        staff=report.staff,
+        hops=hops,
+    )
+    return _record(made, document, network, now, new_id)
+
+
+def arrived(
+    document: Document,
+    receiver: AgencyCode,
+    prior: Sequence[StatusReport],
+    network: Network,
+    now: datetime,
+    new_id: NewId,
+) -> Decision[StatusReport | None]:
+    """Status 01 by this node itself, when a recipient has taken the document and the axis owns 01."""
+    if network.arrived_by is not ArrivedBy.AXIS or any(one.status is Status.ARRIVED for one in prior):
+        return Decision((), (), None)
+    wire = Status.ARRIVED.wire
+    made = StatusReport(
+        ref=StatusRef(new_id()),
+        document=document.ref,
+        sender=document.sender,
+        receiver=receiver,
+        reporter=receiver,
+        addressee=document.sender,
+        document_id=document.document_id,
+        number=document.number,
+        wire=wire,
+        at=now.replace(microsecond=0),
+        received_at=now,
+        by=network.node,
+        via=Role.OPERATOR,
+        attestation=Attestation.AXIS,
+        standing=_standing(wire, prior),
+        description=Status.ARRIVED.label,
+        issued_on=document.issued_on,
+    )
+    decision = _record(made, document, network, now, new_id)
+    return Decision(decision.entries, decision.changes, made)
+
+
+def adopt(
+    orphan: StatusReport,
+    document: Document,
+    prior: Sequence[StatusReport],
+    network: Network,
+    now: datetime,
+    new_id: NewId,
+) -> Decision[StatusReport]:
+    """An orphan's document has come: give it its place and pass it on to whom it was not passed on before.
+
+    A status of somebody whom the document does not name stays an orphan: it would have been refused had it come later.
+    """
+    if orphan.sender != document.sender or orphan.receiver not in document.recipients:
+        return Decision((), (), orphan)
+    found = replace(orphan, document=document.ref, standing=_standing(orphan.wire, prior))
+    entry = LogEntry(EntryKind.ORPHAN_MATCHED, now, network.node, orphan.ref, {"document": document.ref})
+    changes: list[Change] = [AdoptStatus(orphan.ref, document.ref, found.standing)]
+    if found.standing is not Standing.REPEATED:
+        reached = {delivery.endpoint for delivery in _onward(orphan, None, network, now, new_id)}
+        onward = _onward(found, document, network, now, new_id)
+        changes += [AddDelivery(delivery) for delivery in onward if delivery.endpoint not in reached]
+    return Decision((entry,), tuple(changes), found)
+
+
+def _record(
+    made: StatusReport, document: Document | None, network: Network, now: datetime, new_id: NewId
+) -> Decision[StatusReport | Problem]:
+    facts: dict[str, Json] = {
+        "document": made.document,
+        "code": made.wire,
+        "receiver": made.receiver.text,
+        "reporter": made.reporter.text,
+        "standing": made.standing.value,
+        "attestation": made.attestation.value,
+        "status_at": int(made.at.timestamp()),
+    }
+    entry = LogEntry(EntryKind.STATUS, now, made.by, made.ref, facts)
+    first = made.standing is not Standing.REPEATED
+    deliveries = _onward(made, document, network, now, new_id) if first else []
+    return Decision((entry,), (AddStatus(made), *map(AddDelivery, deliveries)), made)
+
+
+def _onward(
+    made: StatusReport, document: Document | None, network: Network, now: datetime, new_id: NewId
+) -> list[Delivery]:
+    """To the addressee, and to the national axis when the rule says so; once, and never back to where it came from."""
+    endpoints: list[str] = []
+    route = network.routes.route(made.addressee)
+    if route is not None and (document is not None or network.leads_away(route.endpoint)):
+        endpoints.append(route.endpoint)
+    national = network.national
+    reportable = document is not None and (network.report is ReportRule.ALL or document.crossed)
+    if national and reportable and made.wire in network.reported and national not in endpoints:
+        endpoints.append(national)
+    concerns = document.concerns if document else made.document_id or made.number or ""
+    return [
+        Delivery(
+            id=DeliveryId(new_id()),
+            cargo=Cargo.STATUS,
+            cargo_ref=made.ref,
+            document=made.document,
+            endpoint=endpoint,
+            recipients=(made.addressee,),
+            lane=lane(endpoint, () if network.leads_away(endpoint) else (made.addressee,), made.sender, concerns),
+            created_at=now,
+            due_at=now,
+        )
+        for endpoint in endpoints
+        if endpoint != made.by or not network.leads_away(endpoint)
+    ]
+
+
+def _unacceptable(
+    report: Report,
+    document: Document | None,
+    by: Principal,
+    hops: tuple[Hop, ...],
+    network: Network,
+    now: datetime,
+) -> Problem | None:
+    status = BY_WIRE.get(report.wire)
+    if not network.registry.within(report.reporter, by.authority):
+        return Problem(Kind.NOT_YOUR_AGENCY, "this connection may not report for that agency")
+    if any(hop.node == network.node for hop in hops) or len(hops) >= MAX_HOPS:
+        return Problem(Kind.ROUTING_LOOP)
+    if by.role is Role.AGENCY:
+        if document is None:
+            return Problem(Kind.NOT_FOUND)
+        if status is None:
+            return Problem(Kind.SCHEMA_VIOLATION, "unknown status code")
+        if status in REASON_REQUIRED and not (report.description or "").strip():
+            return Problem(Kind.SCHEMA_VIOLATION, "this status needs a description: the reason")
+        if report.at > now + network.future:
+            return Problem(Kind.SCHEMA_VIOLATION, "the status lies in the future")
+    if document is None:
+        return None
+    if report.sender != document.sender or report.receiver not in document.recipients:
+        return Problem(Kind.ILLEGAL_STATUS, "only the sender or a receiver of the document may set this status")
+    return None
+
+
+def _axis_owns(report: Report, network: Network, by: Principal) -> bool:
+    """A recipient's own 01 where this node has set it on hand-over: acknowledged, not recorded twice."""
+    arrived_again = BY_WIRE.get(report.wire) is Status.ARRIVED
+    return arrived_again and by.role is Role.AGENCY and network.arrived_by is ArrivedBy.AXIS
+
+
+def _standing(wire: str, prior: Sequence[StatusReport]) -> Standing:
+    status = BY_WIRE.get(wire)
+    if status is None:
+        return Standing.REPEATED if any(one.wire == wire for one in prior) else Standing.CONFLICT
+    known = [one.status for one in prior if one.status is not None]
+    return standing(effective(known), known, status)

@@ -1,0 +1,68 @@
+"""Everything a flow needs, put together once by `axis.app`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from axis.core.model import NewId, Profile
+from axis.core.network import Network
+from axis.core.ports import Sink, Store
+from axis.core.problems import Kind, Problem, Unavailable
+from axis.core.retry import RetryPolicy
+from schemas.limits import FieldLimits, XmlLimits
+from signing.chain import CertificateCache, Trust
+from signing.policy import SignaturePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptKey:
+    """Signs receipts: Ed25519, so that the same receipt has the same bytes for ever."""
+
+    id: str
+    sign: Callable[[bytes], bytes]
+
+
+@dataclass(slots=True)
+class Context:
+    """The daemon's means. `network` and `trust` are snapshots that a reload swaps; the rest stays.
+
+    `now`, `new_id`, `nonce` (32 octets, hex) and `jitter` (0 to 1) are given, never taken from the system here.
+    `log_behind` answers how long the oldest unsequenced log entry has waited.
+    """
+
+    store: Store
+    network: Network
+    trust: Trust
+    policies: Mapping[Profile, SignaturePolicy]
+    certificates: CertificateCache
+    sinks: Mapping[str, Sink]
+    receipt_key: ReceiptKey
+    retry: RetryPolicy
+    now: Callable[[], datetime]
+    new_id: NewId
+    nonce: Callable[[], str]
+    jitter: Callable[[], float]
+    xml_limits: XmlLimits = field(default_factory=XmlLimits)
+    field_limits: FieldLimits = field(default_factory=FieldLimits)
+    merge_delay: timedelta = timedelta(seconds=5)
+    log_stale: timedelta = timedelta(minutes=10)
+    lease: timedelta = timedelta(seconds=60)
+    window: int = 8
+    inline_judging_bytes: int = 131_072
+    log_behind: Callable[[], timedelta] = timedelta
+    written: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set after each transaction that may have made work: the dispatcher waits for it."""
+    log_written: Callable[[], None] = lambda: None
+    """Tells the sequencer the same."""
+
+    def wake(self) -> None:
+        self.written.set()
+        self.log_written()
+
+    def refuse_when_log_is_stale(self) -> None:
+        """No log, no service: raise `Unavailable(LOG_STALE)` when the log has not kept up."""
+        if self.log_behind() > self.log_stale:
+            raise Unavailable(Problem(Kind.LOG_STALE), retry_after_s=30)

@@ -1,0 +1,77 @@
+"""What a recipient does at its mailbox: look, fetch, say that it has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from axis.core.model import Attestation, Cargo, Delivery, DeliveryId, Principal, StatusReport
+from axis.core.ports import InboxItem, Ledger, Payload
+from axis.core.problems import Kind, Problem, Refused
+from axis.core.settlement import decide_handover
+from axis.core.states import DeliveryEvent, DeliveryState
+from axis.flow.context import Context
+from axis.flow.messages import consign
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The answer to an acknowledgement: the settled delivery, and the 01 that the axis set for it."""
+
+    delivery: Delivery
+    arrived: StatusReport | None
+
+
+async def inbox(by: Principal, after_seq: int, limit: int, ctx: Context) -> Sequence[InboxItem]:
+    """What waits for this connection, by `seq`. A document's successors appear when it has been acknowledged."""
+    return await ctx.store.views.inbox(by.name, after_seq, limit)
+
+
+async def own_delivery(id: str, by: Principal, ctx: Context) -> Delivery:
+    """A delivery of this connection's mailbox; `Refused(NOT_FOUND)` for any other, as if it did not exist."""
+    delivery = await ctx.store.views.delivery(DeliveryId(id))
+    if delivery is None or delivery.endpoint != by.name:
+        raise Refused(Problem(Kind.NOT_FOUND))
+    return delivery
+
+
+async def fetch(id: str, by: Principal, ctx: Context) -> Payload:
+    """The octets of a delivery: the package as it came, or the status message."""
+    return (await consign(await own_delivery(id, by, ctx), ctx)).payload
+
+
+async def acknowledge(id: str, by: Principal, ctx: Context) -> Collected:
+    """The recipient has the delivery durably. Repeating answers the same. Returns after it is on stable storage."""
+    await own_delivery(id, by, ctx)
+    now = ctx.now()
+
+    def body(ledger: Ledger) -> Collected:
+        delivery = ledger.delivery(DeliveryId(id))
+        if delivery is None or delivery.endpoint != by.name:
+            raise Refused(Problem(Kind.NOT_FOUND))
+        document = ledger.document(delivery.document) if delivery.document else None
+        prior = (
+            {code: ledger.statuses(document.ref, code) for code in delivery.recipients}
+            if document and delivery.cargo is Cargo.DOCUMENT
+            else {}
+        )
+        if delivery.state is DeliveryState.DELIVERED:
+            return Collected(delivery, _axis_arrival(prior.values()))
+        if delivery.state is not DeliveryState.QUEUED or not ledger.is_head(delivery):
+            raise Refused(Problem(Kind.NOT_FOUND))
+        decision = decide_handover(
+            delivery, DeliveryEvent.COLLECT, document, prior, by.name, ctx.network, now, ctx.new_id
+        )
+        ledger.apply(decision)
+        settled = ledger.delivery(delivery.id)
+        assert settled is not None
+        return Collected(settled, next(iter(decision.reply), None))
+
+    collected = await ctx.store.transact(body)
+    ctx.wake()
+    return collected
+
+
+def _axis_arrival(prior: Iterable[Sequence[StatusReport]]) -> StatusReport | None:
+    reports = (one for group in prior for one in group)
+    return next((one for one in reports if one.attestation is Attestation.AXIS), None)

@@ -1,0 +1,26 @@
+"""Fresh ids and nonces: the only place that draws randomness for the daemon's records."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id() -> str:
+    """26 characters: 48 bits of milliseconds, 80 random bits (the layout of a ULID, lower case).
+
+    Sorts roughly by time, which keeps index pages together; the random part makes an id unguessable.
+    """
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def nonce() -> str:
+    """32 random octets in hex: what opens the log's commitments about one document."""
+    return secrets.token_hex(32)
+
+
+def jitter() -> float:
+    return secrets.randbelow(1_000) / 1_000

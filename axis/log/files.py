@@ -1,0 +1,213 @@
+"""The log's folder: tiles, entry bundles, the published checkpoint, and the journal of the round in hand.
+
+::
+
+    checkpoint                 the newest published checkpoint, a signed note
+    round                      the newest batch: which intents got which indexes (never served)
+    tile/0/..., tile/1/...     hashes
+    tile/entries/...           entries
+
+Everything below `tile/` is written once. A partial tile is superseded by wider ones beside it and removed when the full
+tile is there (C2SP tlog-tiles allows both). Everything but `round` and `lock` may be served as static files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from axis.core.canonical import canonical
+from axis.core.merkle import HASH_BYTES
+from axis.log.disk import TEMPORARY, Folder
+from axis.log.tiles import (
+    HEIGHT,
+    WIDTH,
+    Bundle,
+    MalformedBundle,
+    Tile,
+    bundle_at,
+    decode_bundle,
+    encode_bundle,
+    grown_bundles,
+    grown_tiles,
+    parse_path,
+    split_hashes,
+    subtree,
+    tile_at,
+)
+
+CHECKPOINT: Final = "checkpoint"
+JOURNAL: Final = "round"
+JOURNAL_VERSION: Final = 1
+_REMEMBERED_TILES: Final = 64
+
+
+class Damaged(Exception):
+    """Stored octets are missing or not what they must be. `place` is the file, relative to the log's folder."""
+
+    def __init__(self, place: str, detail: str, *, missing: bool = False) -> None:
+        super().__init__(f"{place}: {detail}")
+        self.place = place
+        self.detail = detail
+        self.missing = missing
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one round integrates: the leaf `leaves[n]` of intent `ids[n]` gets index `first + n`."""
+
+    first: int
+    ids: tuple[int, ...]
+    leaves: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        if self.first < 0 or len(self.ids) != len(self.leaves) or not self.ids:
+            raise ValueError("a batch has as many leaves as intents, and at least one")
+
+    @property
+    def end(self) -> int:
+        """The size of the tree after this batch."""
+        return self.first + len(self.ids)
+
+    def encoded(self) -> bytes:
+        """The journal's file: SHA-256 of the rest in hex, then first index and ids as JSON, then the leaves."""
+        head = canonical({"v": JOURNAL_VERSION, "first": self.first, "ids": self.ids})
+        rest = head + b"\n" + encode_bundle(self.leaves)
+        return hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
+
+
+class LogFolder:
+    """The files of one log. Reading needs no lock; writing is for the one who holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folder = Folder(path)
+
+    def lock(self) -> None:
+        self._folder.lock()
+
+    def unlock(self) -> None:
+        self._folder.unlock()
+
+    def is_empty(self) -> bool:
+        """Say whether no log was ever begun here."""
+        return not any((self.path / name).exists() for name in (CHECKPOINT, JOURNAL, "tile"))
+
+    def hashes(self, tile: Tile) -> list[bytes]:
+        """The hashes of a tile. The full tile serves as well where the partial one is gone."""
+        octets = self._folder.read(tile.path)
+        if octets is None:
+            octets = self._folder.read(tile.full.path)
+            if octets is None:
+                raise Damaged(tile.path, "the tile is missing", missing=True)
+            if len(octets) == WIDTH * HASH_BYTES:
+                octets = octets[: tile.width * HASH_BYTES]
+        if len(octets) != tile.width * HASH_BYTES:
+            raise Damaged(tile.path, f"{len(octets)} octets where {tile.width} hashes must be")
+        return split_hashes(octets)
+
+    def bundle_octets(self, bundle: Bundle) -> tuple[bytes, int]:
+        """The file of a bundle and how many entries it must hold.
+
+        The full bundle serves as well where the partial one is gone: it begins with the same entries.
+        """
+        for there in (bundle, bundle.full):
+            octets = self._folder.read(there.path)
+            if octets is not None:
+                return octets, there.width
+        raise Damaged(bundle.path, "the entry bundle is missing", missing=True)
+
+    def entries(self, bundle: Bundle) -> list[bytes]:
+        """The entries of a bundle."""
+        octets, wanted = self.bundle_octets(bundle)
+        try:
+            entries = decode_bundle(octets)
+        except MalformedBundle as error:
+            raise Damaged(bundle.path, str(error)) from error
+        if len(entries) != wanted:
+            raise Damaged(bundle.path, f"{len(entries)} entries where {wanted} must be")
+        return entries[: bundle.width]
+
+    def entry(self, index: int, size: int) -> bytes:
+        """One entry of the tree of `size` leaves."""
+        return self.entries(bundle_at(index >> HEIGHT, size))[index & WIDTH - 1]
+
+    def write(self, files: Iterable[tuple[Tile | Bundle, bytes]]) -> None:
+        """Put tiles and bundles in place. `disk.Changed` if one of them exists with other octets."""
+        self._folder.write(((item.path, octets) for item, octets in files), once=True)
+
+    def publish(self, note: str) -> None:
+        self._folder.write([(CHECKPOINT, note.encode())], once=False)
+
+    def checkpoint(self) -> str | None:
+        """The published note as it stands there, unverified. `Damaged` if it is no text."""
+        octets = self._folder.read(CHECKPOINT)
+        try:
+            return None if octets is None else octets.decode()
+        except UnicodeDecodeError as error:
+            raise Damaged(CHECKPOINT, "the checkpoint is not UTF-8") from error
+
+    def write_journal(self, batch: Batch) -> None:
+        self._folder.write([(JOURNAL, batch.encoded())], once=False)
+
+    def journal(self) -> Batch | None:
+        """The newest batch that was begun. `Damaged` if it cannot be read."""
+        octets = self._folder.read(JOURNAL)
+        if octets is None:
+            return None
+        try:
+            _, head, leaves = octets.split(b"\n", 2)
+            said = json.loads(head)
+            batch = Batch(said["first"], tuple(said["ids"]), tuple(decode_bundle(leaves)))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Damaged(JOURNAL, "the journal of the round cannot be read") from error
+        if batch.encoded() != octets:
+            raise Damaged(JOURNAL, "the journal of the round does not match its digest")
+        return batch
+
+    def drop_superseded(self, old: int, new: int) -> None:
+        """Remove the partial tiles and bundles that growth from `old` to `new` made full. Only room is at stake."""
+        grown: list[Tile | Bundle] = [*grown_tiles(old, new), *grown_bundles(old, new)]
+        for item in grown:
+            if item.width == WIDTH:
+                shutil.rmtree(self.path / (item.path + ".p"), ignore_errors=True)
+
+    def stored(self) -> Iterator[tuple[str, Tile | Bundle | None]]:
+        """Every file below `tile/`: its name, and what it is if the name is one of the layout."""
+        for path in (self.path / "tile").rglob("*"):
+            if path.is_dir() and not path.is_symlink():
+                continue
+            name = path.relative_to(self.path).as_posix()
+            try:
+                yield name, parse_path(name)
+            except ValueError:
+                if not name.endswith(TEMPORARY):
+                    yield name, None
+
+
+class StoredTree:
+    """Answers `merkle.Nodes` for the tree of `size` leaves from the tiles of a folder."""
+
+    def __init__(self, folder: LogFolder, size: int) -> None:
+        self.size = size
+        self._folder = folder
+        self._tiles: dict[Tile, list[bytes]] = {}
+
+    def __call__(self, level: int, index: int) -> bytes:
+        tile_level, height = divmod(level, HEIGHT)
+        first = index << height
+        hashes = self._tile(tile_at(tile_level, first >> HEIGHT, self.size))
+        start = first & WIDTH - 1
+        return subtree(hashes[start : start + (1 << height)])
+
+    def _tile(self, tile: Tile) -> list[bytes]:
+        if tile not in self._tiles:
+            while len(self._tiles) >= _REMEMBERED_TILES:
+                self._tiles.pop(next(iter(self._tiles)))
+            self._tiles[tile] = self._folder.hashes(tile)
+        return self._tiles[tile]

@@ -1,0 +1,171 @@
+"""The store of signed heads: the memory that a restored backup must not have.
+
+It lies in a folder of its own, outside the log's folder, outside the database and outside the backups of both. A log
+that was put back to an older state meets here a head that it does not reach, and nothing is signed. The history is one
+append-only file, one JSON object a line: ``{"note": "<signed note>"}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from axis.log.checkpoint import Checkpoint, MalformedCheckpoint, parse_checkpoint
+from axis.log.disk import FULL, Folder, sync_folder, write_all
+
+HISTORY: Final = "heads.jsonl"
+_TAIL_BYTES: Final = 1 << 16
+
+
+class HeadReason(StrEnum):
+    SMALLER = "smaller"  # the log would shrink
+    FORKED = "forked"  # a second root for one size
+    MOVED = "moved"  # another writer was faster
+    OTHER_ORIGIN = "other-origin"  # this is the store of another log
+
+
+class HeadRefused(Exception):
+    """The compare-and-swap said no; nothing was stored."""
+
+    def __init__(self, reason: HeadReason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+
+
+class HeadsDamaged(Exception):
+    """A line of the history that cannot be read, other than a last one that was cut off while it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A signed checkpoint. `checkpoint` is what the note says; whether the signature holds, its reader must ask."""
+
+    checkpoint: Checkpoint
+    note: str
+
+    @classmethod
+    def read(cls, note: str) -> Head:
+        """Parse the text of a note and leave its signatures alone. `MalformedCheckpoint` if it is none."""
+        text, blank, _ = note.rpartition("\n\n")
+        if not blank:
+            raise MalformedCheckpoint("a signed note has a blank line before its signatures")
+        return cls(parse_checkpoint(text + "\n"), note)
+
+
+class CheckpointStore:
+    """The heads of one log. `open` it to write; `history` can be read by anyone at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folder = Folder(path)
+        self._handle: int | None = None
+        self._latest: Head | None = None
+        self._end = 0
+        self._broken = False
+
+    def open(self) -> None:
+        """Lock the store and read its newest head. `disk.Locked`, `HeadsDamaged`.
+
+        A last line without its end was never acknowledged and is cut off. The newest line is written and synced once
+        more: if the process before us died on a failed sync, it may have been in memory only.
+        """
+        if self._handle is not None:
+            return
+        self._folder.lock()
+        self._handle = os.open(self.path / HISTORY, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        sync_folder(self.path)
+        size = os.fstat(self._handle).st_size
+        start = max(0, size - _TAIL_BYTES)
+        tail = os.pread(self._handle, _TAIL_BYTES, start)
+        complete = tail[: tail.rfind(b"\n") + 1]
+        if not complete:
+            if start:
+                raise HeadsDamaged("the end of the history cannot be read")
+            self._latest, self._end = None, 0
+            return
+        line = complete[complete.rfind(b"\n", 0, -1) + 1 :]
+        self._latest = _parse(line)
+        self._end = start + len(complete)
+        os.lseek(self._handle, self._end - len(line), os.SEEK_SET)
+        write_all(self._handle, line)
+        os.ftruncate(self._handle, self._end)
+        os.fsync(self._handle)
+
+    def close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+        self._folder.unlock()
+
+    def latest(self) -> Head | None:
+        if self._handle is None:
+            raise RuntimeError("the store of heads is not open")
+        return self._latest
+
+    def advance(self, was: Head | None, note: str) -> Head:
+        """Store `note` as the newest head if the newest is still `was`: durable when it returns.
+
+        The same size with the same root is answered with the head that is there. `HeadRefused` otherwise: a log never
+        shrinks and never has two roots for one size.
+        """
+        if self._handle is None or self._broken:
+            raise RuntimeError("the store of heads is not open, or a sync of it failed")
+        new = Head.read(note)
+        latest = self._latest
+        if latest is not None:
+            old = latest.checkpoint
+            if new.checkpoint.origin != old.origin:
+                raise HeadRefused(HeadReason.OTHER_ORIGIN, f"{new.checkpoint.origin} in the store of {old.origin}")
+            if new.checkpoint.size < old.size:
+                raise HeadRefused(HeadReason.SMALLER, f"{new.checkpoint.size} after {old.size}")
+            if new.checkpoint.size == old.size:
+                if new.checkpoint.root != old.root:
+                    raise HeadRefused(HeadReason.FORKED, f"two roots for size {old.size}")
+                return latest
+        if (was and was.checkpoint) != (latest and latest.checkpoint):
+            raise HeadRefused(HeadReason.MOVED, "the newest head is not the one that was built on")
+        line = json.dumps({"note": note}, ensure_ascii=False).encode() + b"\n"
+        self._append(line)
+        self._latest = new
+        return new
+
+    def history(self) -> Iterator[Head]:
+        """Every stored head in the order of storing. `HeadsDamaged` at a line that cannot be read."""
+        try:
+            file = (self.path / HISTORY).open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            for line in file:
+                if line.endswith(b"\n"):  # else it is being written, or was cut off and never acknowledged
+                    yield _parse(line)
+
+    def _append(self, line: bytes) -> None:
+        """Write a line at the end of what is known to be good. Only a full disk leaves the store usable."""
+        assert self._handle is not None
+        self._broken = True
+        os.lseek(self._handle, self._end, os.SEEK_SET)
+        try:
+            write_all(self._handle, line)
+        except OSError as error:
+            os.ftruncate(self._handle, self._end)  # as if it had not been tried
+            self._broken = error.errno not in FULL
+            raise
+        os.fsync(self._handle)
+        self._end += len(line)
+        self._broken = False
+
+
+def _parse(line: bytes) -> Head:
+    try:
+        note = json.loads(line)["note"]
+        if not isinstance(note, str):
+            raise TypeError("a note is text")
+        return Head.read(note)
+    except (ValueError, KeyError, TypeError) as error:
+        raise HeadsDamaged("a line of the history cannot be read") from error

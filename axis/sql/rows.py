@@ -1,0 +1,249 @@
+"""Nouns to columns and back. What is written here must read back equal for as long as a store lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import date, datetime
+from typing import Any, Final
+
+import orjson
+
+from axis.core.entry import leaf
+from axis.core.model import (
+    AttachmentRecord,
+    Attestation,
+    Cargo,
+    Delivery,
+    DeliveryId,
+    Document,
+    DocumentRef,
+    Hop,
+    LogEntry,
+    PayloadRef,
+    Role,
+    StatusRef,
+    StatusReport,
+)
+from axis.core.states import DeliveryState, IntakeState
+from axis.core.times import parse_rfc3339, rfc3339
+from schemas.codes import AgencyCode, document_key
+from schemas.envelope import MessageKind, Priority, StaffInfo
+from schemas.status import Standing
+from signing.verdict import REASONS, VERSION, Verdict, verdict_from_dict
+
+Row = Sequence[Any]
+Params = Mapping[str, str | bytes | int | None]
+
+_KIND: Final = {kind.slug: kind for kind in MessageKind}
+_VERDICT_FIELDS: Final = tuple(field.name for field in fields(Verdict))
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def key(text: str | None) -> str | None:
+    return None if text is None else document_key(text)
+
+
+def codes_json(codes: Iterable[AgencyCode]) -> str:
+    return _json([code.text for code in codes])
+
+
+def read_codes(text: str) -> tuple[AgencyCode, ...]:
+    return tuple(AgencyCode(code) for code in orjson.loads(text))
+
+
+def _hops(hops: Iterable[Hop]) -> str:
+    return _json([{"node": hop.node, "at": rfc3339(hop.at)} for hop in hops])
+
+
+def _read_hops(text: str) -> tuple[Hop, ...]:
+    return tuple(Hop(hop["node"], parse_rfc3339(hop["at"])) for hop in orjson.loads(text))
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def instant(text: str | None) -> datetime | None:
+    return None if text is None else parse_rfc3339(text)
+
+
+def verdict_json(verdict: Verdict) -> str:
+    """What `Verdict.to_dict` answers, as JSON: the same value, written twenty times faster."""
+    data: dict[str, object] = {name: getattr(verdict, name) for name in _VERDICT_FIELDS}
+    data["version"] = VERSION
+    data["sentence"] = REASONS[verdict.reason]
+    return _json(data)
+
+
+def document_params(document: Document) -> Params:
+    return {
+        "ref": document.ref,
+        "sender": document.sender.text,
+        "kind": document.kind.slug,
+        "document_id": document.document_id,
+        "document_key": document_key(document.document_id),
+        "concerns": document.concerns,
+        "digest": document.digest,
+        "payload_sha256": document.payload.sha256,
+        "payload_size": document.payload.size,
+        "number": document.number,
+        "number_key": document_key(document.number),
+        "subject": document.subject,
+        "recipients": codes_json(document.recipients),
+        "verdict": verdict_json(document.verdict),
+        "state": document.state.value,
+        "receipt_state": document.receipt_state.value,
+        "principal": document.by,
+        "via": document.via.value,
+        "accepted_at": rfc3339(document.accepted_at),
+        "nonce": document.nonce,
+        "issued_on": document.issued_on.isoformat() if document.issued_on else None,
+        "priority": int(document.priority),
+        "attachments": _json(document.attachments),
+        "only_for": None if document.only_for is None else codes_json(document.only_for),
+        "hops": _hops(document.hops),
+        "crossed": int(document.crossed),
+        "notes": _json(document.notes),
+    }
+
+
+def read_document(row: Row) -> Document:
+    (
+        _seq, ref, sender, kind, document_id, _key, concerns, digest, sha256, size, number, _number_key, subject,
+        recipients, verdict, state, receipt_state, by, via, accepted_at, nonce, issued_on, priority, attachments,
+        only_for, hops, crossed, notes,
+    ) = row  # fmt: skip
+    return Document(
+        ref=DocumentRef(ref),
+        sender=AgencyCode(sender),
+        kind=_KIND[kind],
+        document_id=document_id,
+        concerns=concerns,
+        digest=digest,
+        payload=PayloadRef(sha256, size),
+        number=number,
+        subject=subject,
+        recipients=read_codes(recipients),
+        verdict=verdict_from_dict(orjson.loads(verdict)),
+        state=IntakeState(state),
+        receipt_state=IntakeState(receipt_state),
+        by=by,
+        via=Role(via),
+        accepted_at=parse_rfc3339(accepted_at),
+        nonce=nonce,
+        issued_on=_day(issued_on),
+        priority=Priority(priority),
+        attachments=tuple(AttachmentRecord(**item) for item in orjson.loads(attachments)),
+        only_for=None if only_for is None else read_codes(only_for),
+        hops=_read_hops(hops),
+        crossed=bool(crossed),
+        notes=tuple(orjson.loads(notes)),
+    )
+
+
+def delivery_params(delivery: Delivery, head: bool) -> Params:
+    return {
+        "id": delivery.id,
+        "cargo": delivery.cargo.value,
+        "cargo_ref": delivery.cargo_ref,
+        "document": delivery.cargo_ref if delivery.cargo is Cargo.DOCUMENT else delivery.document,
+        "endpoint": delivery.endpoint,
+        "recipients": codes_json(delivery.recipients),
+        "lane": delivery.lane,
+        "head": int(head),
+        "created_at": rfc3339(delivery.created_at),
+        "due_at": rfc3339(delivery.due_at),
+        "priority": int(delivery.priority),
+        "state": delivery.state.value,
+        "attempts": delivery.attempts,
+        "token": delivery.token,
+        "last_problem": delivery.last_problem,
+        "settled_at": None if delivery.settled_at is None else rfc3339(delivery.settled_at),
+    }
+
+
+def read_delivery(row: Row) -> Delivery:
+    (
+        seq, id_, cargo, cargo_ref, document, endpoint, recipients, lane, created_at, due_at, priority, state, attempts,
+        token, last_problem, settled_at,
+    ) = row  # fmt: skip
+    return Delivery(
+        id=DeliveryId(id_),
+        cargo=Cargo(cargo),
+        cargo_ref=cargo_ref,
+        document=None if document is None else DocumentRef(document),
+        endpoint=endpoint,
+        recipients=read_codes(recipients),
+        lane=lane,
+        created_at=parse_rfc3339(created_at),
+        due_at=parse_rfc3339(due_at),
+        priority=Priority(priority),
+        state=DeliveryState(state),
+        attempts=attempts,
+        token=token,
+        seq=seq,
+        last_problem=last_problem,
+        settled_at=instant(settled_at),
+    )
+
+
+def status_params(report: StatusReport) -> Params:
+    return {
+        "ref": report.ref,
+        "document": report.document,
+        "sender": report.sender.text,
+        "receiver": report.receiver.text,
+        "reporter": report.reporter.text,
+        "addressee": report.addressee.text,
+        "document_id": report.document_id,
+        "document_key": key(report.document_id),
+        "number": report.number,
+        "number_key": key(report.number),
+        "wire": report.wire,
+        "at": rfc3339(report.at),
+        "received_at": rfc3339(report.received_at),
+        "principal": report.by,
+        "via": report.via.value,
+        "attestation": report.attestation.value,
+        "standing": report.standing.value,
+        "description": report.description,
+        "issued_on": report.issued_on.isoformat() if report.issued_on else None,
+        "staff": None if report.staff is None else _json(report.staff),
+        "hops": _hops(report.hops),
+    }
+
+
+def read_status(row: Row) -> StatusReport:
+    (
+        _seq, ref, document, sender, receiver, reporter, addressee, document_id, _key, number, _number_key, wire, at,
+        received_at, by, via, attestation, standing, description, issued_on, staff, hops,
+    ) = row  # fmt: skip
+    return StatusReport(
+        ref=StatusRef(ref),
+        document=None if document is None else DocumentRef(document),
+        sender=AgencyCode(sender),
+        receiver=AgencyCode(receiver),
+        reporter=AgencyCode(reporter),
+        addressee=AgencyCode(addressee),
+        document_id=document_id,
+        number=number,
+        wire=wire,
+        at=parse_rfc3339(at),
+        received_at=parse_rfc3339(received_at),
+        by=by,
+        via=Role(via),
+        attestation=Attestation(attestation),
+        standing=Standing(standing),
+        description=description,
+        issued_on=_day(issued_on),
+        staff=None if staff is None else StaffInfo(**orjson.loads(staff)),
+        hops=_read_hops(hops),
+    )
+
+
+def intent_params(entry: LogEntry) -> Params:
+    return {"leaf": leaf(entry), "kind": entry.kind.value, "at": rfc3339(entry.at), "log_index": None}

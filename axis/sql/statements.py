@@ -1,0 +1,327 @@
+"""Every statement of the hot path, written in SQLAlchemy Core and compiled once for a database.
+
+The driver runs the compiled text: that costs two fifths of what the ORM or Core's own execution cost (`performance.md`
+§2). All values are named parameters; `_compiled` refuses a statement that would carry one of its own. Conditions that a
+partial index names stand here word for word as in `axis.sql.tables`, otherwise the index would not be used; being
+unqualified, they speak of the innermost table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Integer,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+
+from axis.sql.tables import (
+    CLAIMABLE,
+    KEPT,
+    OPEN,
+    WAITING,
+    delivery,
+    document,
+    document_recipient,
+    log_intent,
+    meta,
+    payload,
+    status_report,
+)
+from schemas.envelope import Priority
+
+DELIVERY_COLUMNS: Final = [column for column in delivery.c if column.name != "head"]
+_LIMIT: Final = bindparam("limit", type_=Integer)
+_ONE: Final[ColumnElement[Any]] = literal_column("1")
+
+
+def _compiled(statement: ClauseElement, dialect: Dialect, columns: Iterable[str] | None = None) -> str:
+    compiled = statement.compile(dialect=dialect, column_keys=None if columns is None else list(columns))
+    own = {name for name, value in compiled.params.items() if value is not None and name not in set(columns or ())}
+    assert not own, f"a statement with values of its own: {own}"
+    return str(compiled)
+
+
+def _at_most(statement: Select[Any], limit: Any = _LIMIT) -> Select[Any]:
+    return statement.limit(limit).offset(literal_column("0"))
+
+
+def _older_open() -> ColumnElement[bool]:
+    """Something older in the same lane is open: queued, leased or failed."""
+    older = delivery.alias("older")
+    return exists(select(older.c.seq).where(older.c.lane == delivery.c.lane, older.c.seq < delivery.c.seq, text(OPEN)))
+
+
+def _names_receiver() -> ColumnElement[bool]:
+    named = document_recipient
+    return exists(
+        select(named.c.document).where(named.c.document == document.c.ref, named.c.recipient == bindparam("receiver"))
+    )
+
+
+class Statements:
+    """The compiled texts for one dialect; parameters by name (`:name` or `%(name)s`)."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._documents()
+        self._matching()
+        self._deliveries()
+        self._statuses()
+        self._log()
+        self._payloads()
+        self._lists()
+
+    def _text(self, statement: ClauseElement) -> str:
+        return _compiled(statement, self._dialect)
+
+    def _insert(self, table: Table) -> str:
+        counted = table.autoincrement_column
+        columns = [column.name for column in table.c if column is not counted]
+        return _compiled(insert(table).inline(), self._dialect, columns)
+
+    def _documents(self) -> None:
+        documents = select(document)
+        self.add_document = self._insert(document)
+        self.add_recipient = self._insert(document_recipient)
+        self.document = self._text(documents.where(document.c.ref == bindparam("ref")))
+        self.same_document = self._text(
+            documents.where(
+                document.c.sender == bindparam("sender"),
+                document.c.document_key == bindparam("document_key"),
+                document.c.kind == bindparam("kind"),
+                text(KEPT),
+            ).order_by(document.c.seq)
+        )
+        self.held = self._text(_at_most(documents.where(text("state = 'held'")).order_by(document.c.seq)))
+        self.move_document = self._text(
+            update(document)
+            .where(document.c.ref == bindparam("of"), document.c.state == bindparam("was"))
+            .values(state=bindparam("now"), verdict=bindparam("found"))
+        )
+        self.widen_document = self._text(
+            update(document)
+            .where(document.c.ref == bindparam("of"), text("state = 'held'"))
+            .values(only_for=bindparam("codes"))
+        )
+        self.mark_crossed = self._text(
+            update(document).where(document.c.ref == bindparam("of")).values(crossed=literal_column("1"))
+        )
+
+    def _matching(self) -> None:
+        accepted = (
+            select(document)
+            .where(document.c.sender == bindparam("sender"), text(KEPT), text("state = 'accepted'"), _names_receiver())
+            .order_by(document.c.seq.desc())
+        )
+        issued_on = bindparam("issued_on", type_=Text)
+        self.match_by_id = self._text(
+            _at_most(accepted.where(document.c.document_key == bindparam("document_key")), _ONE)
+        )
+        self.match_by_number = self._text(
+            _at_most(
+                accepted.where(
+                    document.c.number_key == bindparam("number_key"),
+                    or_(issued_on.is_(None), document.c.issued_on == issued_on),
+                ),
+                _ONE,
+            )
+        )
+
+    def _deliveries(self) -> None:
+        deliveries = select(*DELIVERY_COLUMNS)
+        self.add_delivery = self._insert(delivery)
+        # FOR UPDATE: whoever delivers the last open one of the lane meanwhile waits, then finds this one and makes it
+        # head. Compiles to nothing on SQLite, where there is one writer.
+        self.lane_open = self._text(
+            select(delivery.c.seq).where(delivery.c.lane == bindparam("lane"), text(OPEN)).with_for_update()
+        )
+        self.delivery = self._text(deliveries.where(delivery.c.id == bindparam("id")))
+        self.older_open = self._text(
+            _at_most(
+                select(delivery.c.seq).where(
+                    delivery.c.lane == bindparam("lane"), delivery.c.seq < bindparam("seq"), text(OPEN)
+                ),
+                _ONE,
+            )
+        )
+        waits: list[Select[Any]] = [
+            select(literal_column(str(int(priority)))).where(
+                exists(
+                    select(delivery.c.seq).where(
+                        delivery.c.endpoint == bindparam("endpoint"),
+                        delivery.c.priority == literal_column(str(int(priority))),
+                        delivery.c.due_at <= bindparam("now"),
+                        text(CLAIMABLE),
+                    )
+                )
+            )
+            for priority in Priority
+        ]
+        # Most endpoints have nothing due most of the time: one question tells, for all priorities.
+        self.due_priorities = self._text(union_all(*waits))
+        self.due = self._text(
+            _at_most(
+                deliveries.where(
+                    delivery.c.endpoint == bindparam("endpoint"),
+                    delivery.c.priority == bindparam("priority"),
+                    delivery.c.due_at <= bindparam("now"),
+                    text(CLAIMABLE),
+                    ~_older_open(),
+                ).order_by(delivery.c.due_at, delivery.c.seq)
+            ).with_for_update(skip_locked=True)
+        )
+        self.lease = self._text(
+            update(delivery)
+            .where(delivery.c.seq == bindparam("of"), delivery.c.token == bindparam("held"))
+            .values(
+                state=literal_column("'leased'"),
+                due_at=bindparam("until"),
+                attempts=delivery.c.attempts + literal_column("1"),
+                token=delivery.c.token + literal_column("1"),
+            )
+        )
+        self.move_delivery = self._text(
+            update(delivery)
+            .where(
+                delivery.c.id == bindparam("of"),
+                delivery.c.state == bindparam("was"),
+                delivery.c.token == bindparam("held"),
+            )
+            .values(
+                state=bindparam("now"),
+                due_at=func.coalesce(bindparam("due", type_=Text), delivery.c.due_at),
+                last_problem=func.coalesce(bindparam("problem", type_=Text), delivery.c.last_problem),
+                settled_at=bindparam("settled"),
+            )
+        )
+        open_one, done = delivery.alias("open_one"), delivery.alias("done")
+        lane = select(done.c.lane).where(done.c.id == bindparam("of")).scalar_subquery()
+        oldest = select(func.min(open_one.c.seq)).where(open_one.c.lane == lane, text(OPEN)).scalar_subquery()
+        self.promote = self._text(update(delivery).where(delivery.c.seq == oldest).values(head=literal_column("1")))
+        self.addressed = self._text(
+            select(delivery.c.recipients).where(
+                delivery.c.document == bindparam("ref"), delivery.c.cargo == literal_column("'document'")
+            )
+        )
+
+    def _statuses(self) -> None:
+        statuses = select(status_report)
+        orphan = status_report.c.document.is_(None)
+        self.add_status = self._insert(status_report)
+        self.status = self._text(statuses.where(status_report.c.ref == bindparam("ref")))
+        told = statuses.where(status_report.c.document == bindparam("document")).order_by(status_report.c.seq)
+        self.statuses = self._text(told)
+        self.statuses_of = self._text(told.where(status_report.c.receiver == bindparam("receiver")))
+        self.orphans = self._text(
+            statuses.where(
+                status_report.c.sender == bindparam("sender"),
+                orphan,
+                or_(
+                    status_report.c.document_key == bindparam("document_key"),
+                    status_report.c.number_key == bindparam("number_key"),
+                ),
+            ).order_by(status_report.c.seq)
+        )
+        self.same_orphan = self._text(
+            _at_most(
+                select(status_report.c.seq).where(
+                    status_report.c.sender == bindparam("sender"),
+                    orphan,
+                    status_report.c.document_key.is_not_distinct_from(bindparam("document_key", type_=Text)),
+                    status_report.c.number_key.is_not_distinct_from(bindparam("number_key", type_=Text)),
+                    status_report.c.reporter == bindparam("reporter"),
+                    status_report.c.addressee == bindparam("addressee"),
+                    status_report.c.wire == bindparam("wire"),
+                    status_report.c.at == bindparam("at"),
+                ),
+                _ONE,
+            )
+        )
+        self.adopt_status = self._text(
+            update(status_report)
+            .where(status_report.c.ref == bindparam("of"), orphan)
+            .values(document=bindparam("found"), standing=bindparam("now"))
+        )
+        self.adopt_deliveries = self._text(
+            update(delivery)
+            .where(delivery.c.cargo_ref == bindparam("of"), delivery.c.document.is_(None))
+            .values(document=bindparam("found"))
+        )
+
+    def _log(self) -> None:
+        waiting = log_intent.c.log_index.is_(None)
+        self.add_intent = self._insert(log_intent)
+        self.intents = self._text(
+            _at_most(select(log_intent.c.id, log_intent.c.leaf).where(waiting).order_by(log_intent.c.id))
+        )
+        self.index_intent = self._text(
+            update(log_intent)
+            .where(log_intent.c.id == bindparam("of"), or_(waiting, log_intent.c.log_index == bindparam("place")))
+            .values(log_index=bindparam("place"))
+        )
+        self.log_size = self._text(select(func.coalesce(func.max(log_intent.c.log_index), literal_column("-1"))))
+        self.backlog = self._text(select(func.count()).select_from(log_intent).where(waiting))
+        self.oldest_intent = self._text(
+            _at_most(select(log_intent.c.at).where(waiting).order_by(log_intent.c.id), literal_column("1"))
+        )
+
+    def _payloads(self) -> None:
+        anew: dict[str, ClauseElement] = {
+            "sqlite": sqlite.insert(payload).on_conflict_do_nothing().inline(),
+            "postgresql": postgresql.insert(payload).on_conflict_do_nothing().inline(),
+        }
+        columns = [column.name for column in payload.c]
+        self.put_payload = _compiled(anew[self._dialect.name], self._dialect, columns)
+        self.payload = self._text(select(payload.c.octets).where(payload.c.sha256 == bindparam("sha256")))
+        self.meta = self._text(select(meta.c.value).where(meta.c.name == bindparam("name")))
+
+    def _lists(self) -> None:
+        deliveries = select(*DELIVERY_COLUMNS)
+        newest = select(document).order_by(document.c.seq.desc())
+        page = document.alias("page")
+        last = select(page.c.seq).where(page.c.ref == bindparam("before")).scalar_subquery()
+        self.deliveries = self._text(
+            deliveries.where(delivery.c.document == bindparam("document")).order_by(delivery.c.seq)
+        )
+        self.inbox = self._text(
+            _at_most(
+                deliveries.where(
+                    delivery.c.endpoint == bindparam("endpoint"),
+                    delivery.c.seq > bindparam("after"),
+                    text(WAITING),
+                    ~_older_open(),
+                ).order_by(delivery.c.seq)
+            )
+        )
+        self.recent = self._text(_at_most(newest))
+        self.recent_before = self._text(_at_most(newest.where(document.c.seq < last)))
+        self.search = self._text(
+            _at_most(
+                newest.where(
+                    or_(document.c.document_key == bindparam("document_key"), document.c.ref == bindparam("ref"))
+                )
+            )
+        )
+        self.count_documents = self._text(select(document.c.state, func.count()).group_by(document.c.state))
+        self.count_deliveries = self._text(
+            select(delivery.c.endpoint, delivery.c.state, func.count()).group_by(delivery.c.endpoint, delivery.c.state)
+        )
+        self.count_statuses = self._text(select(status_report.c.wire, func.count()).group_by(status_report.c.wire))

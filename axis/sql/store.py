@@ -1,0 +1,78 @@
+"""The store: one write path, grouped; reads beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from axis.core.ports import Ledger
+from axis.sql.driver import Database, StoreError
+from axis.sql.group import GroupCommitter
+from axis.sql.readers import Readers
+from axis.sql.views import Questions, Shelf, SqlViews
+
+T = TypeVar("T")
+
+
+class SqlStore:
+    """Implements `axis.core.ports.Store`. Opened by `axis.sql.engine.open_store`, closed by `close`.
+
+    Bodies run in the writer thread, one after the other: they may not touch what belongs to the event loop.
+    """
+
+    def __init__(self, database: Database, shelf: Shelf) -> None:
+        self._database = database
+        self._readers = Readers(database)
+        self._committer = GroupCommitter(database, self._readers)
+        self._views = SqlViews(self._readers, shelf)
+        self._closed = False
+
+    @property
+    def views(self) -> SqlViews:
+        return self._views
+
+    @property
+    def poisoned(self) -> bool:
+        """A commit failed and reopening did not mend it: every call answers `Unavailable`. End the process."""
+        return self._committer.trouble is not None
+
+    @property
+    def id(self) -> str:
+        """The store's random identity, given when it was made; a copy of the store has the same."""
+        with self._readers.borrow(snapshot=False) as session:
+            name = Questions(session).meta("store_id")
+        if name is None:
+            raise StoreError("the store has no identity: it was not made by migrations")
+        return name
+
+    async def transact(self, body: Callable[[Ledger], T]) -> T:
+        """See `Store.transact`. `Unavailable.problem.extra["outcome"]` says `unknown` or `not-stored`."""
+        future = self._committer.submit(body)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await _committed(future)
+            raise
+
+    async def close(self) -> None:
+        """Finish what is queued, then close. Repeating is harmless; later calls answer `Unavailable`."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._committer.close()
+        if self._closed:
+            return
+        self._closed = True
+        self._views.close()
+        with suppress(StoreError):  # the process ends anyway, and the connection with it
+            self._readers.close()
+        self._database.close()
+
+
+async def _committed(future: asyncio.Future[Any]) -> None:
+    """Wait for the commit however often the caller is cancelled: it lands, and must not land after `CancelledError`."""
+    while not future.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([future])

@@ -1,0 +1,214 @@
+"""The rows. They never leave this folder: outside, the nouns of `axis.core.model` are what there is.
+
+Every column has an explicit `sa_type`, because what SQLModel picks by itself has changed between patch releases.
+Instants are text of fixed width (`axis.core.times.rfc3339`), so that they sort as time and are the same octets on every
+database. Lists and objects are JSON text: nothing is asked of their inside here, except the recipients, which have a
+table of their own. `_key` columns hold `schemas.codes.document_key` of their neighbour: what is compared.
+
+Partial indexes cover open work only, so that what they cost does not grow with what is done. A query uses one when it
+repeats its condition word for word: `axis.sql.statements` writes the same conditions.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlmodel import Field, SQLModel
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database counts up and never gives twice (`INTEGER PRIMARY KEY AUTOINCREMENT` on SQLite)."""
+
+KEPT = "state IN ('accepted', 'held')"
+OPEN = "state IN ('failed', 'leased', 'queued')"
+CLAIMABLE = "head = 1 AND state IN ('leased', 'queued')"
+WAITING = "head = 1 AND state = 'queued'"
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+class Base(SQLModel):
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+
+
+class DocumentRow(Base, table=True):
+    """`seq` is the order of storing. `principal` is the connection that brought it (`Document.by`)."""
+
+    __tablename__ = "document"
+    __table_args__ = (
+        CheckConstraint("state IN ('accepted', 'held', 'refused')", name="state"),
+        # Idempotency: the key of `design.md` §2.
+        Index("uq_document_key", "sender", "document_key", "kind", "digest", unique=True, **_where(KEPT)),
+        Index("ix_document_number", "sender", "number_key", **_where(KEPT)),
+        Index("ix_document_held", "seq", **_where("state = 'held'")),
+        Index("ix_document_search", "document_key", "sender"),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: int | None = Field(default=None, sa_type=Serial, primary_key=True)
+    ref: str = Field(sa_type=Text, unique=True)
+    sender: str = Field(sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    document_id: str = Field(sa_type=Text)
+    document_key: str = Field(sa_type=Text)
+    concerns: str = Field(sa_type=Text)
+    digest: str = Field(sa_type=Text)
+    payload_sha256: str = Field(sa_type=Text)
+    payload_size: int = Field(sa_type=BigInteger)
+    number: str = Field(sa_type=Text)
+    number_key: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    recipients: str = Field(sa_type=Text)
+    verdict: str = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+    receipt_state: str = Field(sa_type=Text)
+    principal: str = Field(sa_type=Text)
+    via: str = Field(sa_type=Text)
+    accepted_at: str = Field(sa_type=Text)
+    nonce: str = Field(sa_type=Text)
+    issued_on: str | None = Field(default=None, sa_type=Text)
+    priority: int = Field(sa_type=Integer)
+    attachments: str = Field(sa_type=Text)
+    only_for: str | None = Field(default=None, sa_type=Text)
+    hops: str = Field(sa_type=Text)
+    crossed: int = Field(sa_type=Integer)
+    notes: str = Field(sa_type=Text)
+
+
+class DocumentRecipientRow(Base, table=True):
+    """One recipient that the signed document names: whom a status may come from, who may see it."""
+
+    __tablename__ = "document_recipient"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    document: str = Field(sa_type=Text, sa_column_args=(ForeignKey("document.ref"),), primary_key=True)
+    recipient: str = Field(sa_type=Text, primary_key=True)
+
+
+class DeliveryRow(Base, table=True):
+    """One `Delivery`. While it is leased, `due_at` is the end of the lease: then it is due again.
+
+    `head` is 1 where nothing older was open in the lane when it was written, or everything older was delivered since.
+    It is a hint that keeps parked deliveries out of the indexes that workers and mailboxes read; the truth is asked of
+    the lane itself.
+    """
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'leased', 'delivered', 'failed')", name="state"),
+        CheckConstraint("cargo IN ('document', 'status')", name="cargo"),
+        Index("ix_delivery_lane", "lane", "seq", **_where(OPEN)),
+        Index("ix_delivery_due", "endpoint", "priority", "due_at", "seq", **_where(CLAIMABLE)),
+        Index("ix_delivery_inbox", "endpoint", "seq", **_where(WAITING)),
+        Index("ix_delivery_document", "document", "seq"),
+        Index("ix_delivery_orphan", "cargo_ref", **_where("document IS NULL")),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: int | None = Field(default=None, sa_type=Serial, primary_key=True)
+    id: str = Field(sa_type=Text, unique=True)
+    cargo: str = Field(sa_type=Text)
+    cargo_ref: str = Field(sa_type=Text)
+    document: str | None = Field(default=None, sa_type=Text, sa_column_args=(ForeignKey("document.ref"),))
+    endpoint: str = Field(sa_type=Text)
+    recipients: str = Field(sa_type=Text)
+    lane: str = Field(sa_type=Text)
+    head: int = Field(sa_type=Integer)
+    created_at: str = Field(sa_type=Text)
+    due_at: str = Field(sa_type=Text)
+    priority: int = Field(sa_type=Integer)
+    state: str = Field(sa_type=Text)
+    attempts: int = Field(sa_type=Integer)
+    token: int = Field(sa_type=Integer)
+    last_problem: str | None = Field(default=None, sa_type=Text)
+    settled_at: str | None = Field(default=None, sa_type=Text)
+
+
+class StatusReportRow(Base, table=True):
+    """One `StatusReport`; `document` is NULL for an orphan. `principal` is the connection that brought it."""
+
+    __tablename__ = "status_report"
+    __table_args__ = (
+        Index("ix_status_report_document", "document", "receiver", "seq"),
+        Index("ix_status_report_orphan_id", "sender", "document_key", **_where("document IS NULL")),
+        Index("ix_status_report_orphan_number", "sender", "number_key", **_where("document IS NULL")),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: int | None = Field(default=None, sa_type=Serial, primary_key=True)
+    ref: str = Field(sa_type=Text, unique=True)
+    document: str | None = Field(default=None, sa_type=Text, sa_column_args=(ForeignKey("document.ref"),))
+    sender: str = Field(sa_type=Text)
+    receiver: str = Field(sa_type=Text)
+    reporter: str = Field(sa_type=Text)
+    addressee: str = Field(sa_type=Text)
+    document_id: str | None = Field(default=None, sa_type=Text)
+    document_key: str | None = Field(default=None, sa_type=Text)
+    number: str | None = Field(default=None, sa_type=Text)
+    number_key: str | None = Field(default=None, sa_type=Text)
+    wire: str = Field(sa_type=Text)
+    at: str = Field(sa_type=Text)
+    received_at: str = Field(sa_type=Text)
+    principal: str = Field(sa_type=Text)
+    via: str = Field(sa_type=Text)
+    attestation: str = Field(sa_type=Text)
+    standing: str = Field(sa_type=Text)
+    description: str | None = Field(default=None, sa_type=Text)
+    issued_on: str | None = Field(default=None, sa_type=Text)
+    staff: str | None = Field(default=None, sa_type=Text)
+    hops: str = Field(sa_type=Text)
+
+
+class LogIntentRow(Base, table=True):
+    """One leaf of the log, `log_index` NULL until the sequencer has given it its place."""
+
+    __tablename__ = "log_intent"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = Field(default=None, sa_type=Serial, primary_key=True)
+    leaf: bytes = Field(sa_type=LargeBinary)
+    kind: str = Field(sa_type=Text)
+    at: str = Field(sa_type=Text)
+    log_index: int | None = Field(default=None, sa_type=BigInteger, unique=True)
+
+
+class PayloadRow(Base, table=True):
+    """Octets small enough to share the row's flush. Larger ones are files, named by their digest."""
+
+    __tablename__ = "payload"
+
+    sha256: str = Field(sa_type=Text, primary_key=True)
+    octets: bytes = Field(sa_type=LargeBinary)
+
+
+class MetaRow(Base, table=True):
+    """Facts of the store itself: `store_id`, random, given when it was made, kept by a copy; `openings`, how often it
+    was opened for writing."""
+
+    __tablename__ = "meta"
+
+    name: str = Field(sa_type=Text, primary_key=True)
+    value: str = Field(sa_type=Text)
+
+
+def _table(name: str) -> Table:
+    return Base.metadata.tables[name]
+
+
+document = _table("document")
+document_recipient = _table("document_recipient")
+delivery = _table("delivery")
+status_report = _table("status_report")
+log_intent = _table("log_intent")
+payload = _table("payload")
+meta = _table("meta")
+
+SCHEMA_VERSION = "0001"
+"""The alembic revision that these tables are. A test compares."""

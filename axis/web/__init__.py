@@ -1,0 +1,1 @@
+"""HTTP: for agencies under /v1, for neighbours at /v1/relay, for operators on a listener of their own."""

@@ -1,0 +1,140 @@
+"""Bodies of requests and answers, read and written at this edge only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from axis.core.model import Delivery, Document, StatusReport
+from axis.core.ports import InboxItem
+from axis.core.problems import Kind, Problem, Refused
+from axis.core.times import rfc3339
+from schemas.status import BY_WIRE
+
+
+class StaffBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    department: str | None = Field(None, max_length=200)
+    staff: str | None = Field(None, max_length=200)
+    email: str | None = Field(None, max_length=200)
+    mobile: str | None = Field(None, max_length=50)
+
+
+class StatusBody(BaseModel):
+    """One status of one receiver. `receiver` may be left out when the connection speaks for one recipient only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str = Field(pattern=r"^[0-9]{1,2}$")
+    receiver: str | None = None
+    at: AwareDatetime | None = None
+    description: str | None = Field(None, max_length=500)
+    staff: StaffBody | None = None
+
+
+async def status_body(request: web.Request) -> StatusBody:
+    """The JSON of a status request. `Refused(BAD_REQUEST)` naming the fields that are wrong."""
+    if request.content_type != "application/json":
+        raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "application/json is expected"))
+    octets = await request.read()
+    try:
+        return StatusBody.model_validate(orjson.loads(octets))
+    except ValidationError as error:
+        places = tuple(".".join(map(str, fault["loc"])) or "body" for fault in error.errors())
+        raise Refused(Problem(Kind.BAD_REQUEST, "fields are wrong or unknown", {"fields": places})) from None
+    except orjson.JSONDecodeError:
+        raise Refused(Problem(Kind.BAD_REQUEST, "not JSON")) from None
+
+
+def reply(body: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(body),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def instant(at: datetime | None) -> str | None:
+    return rfc3339(at) if at else None
+
+
+def document_facts(document: Document) -> dict[str, Any]:
+    """What a party to the document sees of it."""
+    return {
+        "document": document.ref,
+        "state": document.state.value,
+        "kind": document.kind.slug,
+        "sender": document.sender.text,
+        "document_id": document.document_id,
+        "number": document.number,
+        "subject": document.subject,
+        "issued_on": document.issued_on.isoformat() if document.issued_on else None,
+        "priority": int(document.priority),
+        "recipients": [code.text for code in document.recipients],
+        "attachments": [
+            {"content_id": a.content_id, "name": a.name, "type": a.content_type, "size": a.size, "sha256": a.sha256}
+            for a in document.attachments
+        ],
+        "size": document.payload.size,
+        "sha256": document.payload.sha256,
+        "package_sha256": document.digest,
+        "accepted_at": instant(document.accepted_at),
+        "crossed": document.crossed,
+        "notes": list(document.notes),
+        "verdict": document.verdict.to_dict(),
+    }
+
+
+def delivery_facts(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "delivery": delivery.id,
+        "cargo": delivery.cargo.value,
+        "endpoint": delivery.endpoint,
+        "recipients": [code.text for code in delivery.recipients],
+        "state": delivery.state.value,
+        "attempts": delivery.attempts,
+        "due_at": instant(delivery.due_at),
+        "settled_at": instant(delivery.settled_at),
+        "problem": delivery.last_problem,
+    }
+
+
+def status_facts(report: StatusReport) -> dict[str, Any]:
+    status = BY_WIRE.get(report.wire)
+    return {
+        "status": report.ref,
+        "code": report.wire,
+        "label": status.label if status else None,
+        "receiver": report.receiver.text,
+        "reporter": report.reporter.text,
+        "at": instant(report.at),
+        "received_at": instant(report.received_at),
+        "description": report.description,
+        "standing": report.standing.value,
+        "attestation": report.attestation.value,
+    }
+
+
+def inbox_facts(item: InboxItem) -> dict[str, Any]:
+    document, report = item.document, item.status
+    return {
+        "delivery": item.delivery.id,
+        "seq": item.delivery.seq,
+        "cargo": item.delivery.cargo.value,
+        "recipients": [code.text for code in item.delivery.recipients],
+        "document": document.ref if document else None,
+        "sender": document.sender.text if document else None,
+        "document_id": document.document_id if document else report.document_id if report else None,
+        "number": document.number if document else report.number if report else None,
+        "subject": document.subject if document else None,
+        "priority": int(item.delivery.priority),
+        "size": document.payload.size if document and report is None else None,
+        "sha256": document.payload.sha256 if document and report is None else None,
+        "status": status_facts(report) if report else None,
+    }

@@ -1,0 +1,76 @@
+"""Read models → HTML. Pure: no request, no store; jinja2 with autoescape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from axis.core.model import Delivery, Document, StatusReport
+from axis.core.ports import Counts
+from schemas.status import BY_WIRE, LABEL, WIRE
+from signing.verdict import REASONS
+
+VIETNAM = timezone(timedelta(hours=7))
+
+STATE_LABEL: Mapping[str, str] = {
+    "accepted": "đã nhận",
+    "held": "chờ xác minh",
+    "refused": "từ chối",
+    "queued": "chờ chuyển",
+    "leased": "đang chuyển",
+    "delivered": "đã chuyển",
+    "failed": "không chuyển được",
+}
+
+_environment = Environment(
+    loader=PackageLoader("axis.web"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
+)
+
+
+def _local(at: datetime | None) -> str:
+    """An instant as people in Vietnam read it."""
+    return at.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S") if at else "–"
+
+
+_environment.filters["local"] = _local
+_environment.filters["state"] = lambda name: STATE_LABEL.get(str(name), str(name))
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """The published head of the signature log; `behind` is how long its oldest waiting entry has waited."""
+
+    size: int
+    root: str
+    behind: timedelta
+
+
+def overview(node: str, at: datetime, counts: Counts, head: LogHead | None, recent: Sequence[Document]) -> str:
+    """The status page: documents, deliveries, statuses, log head."""
+    five = [(WIRE[status], LABEL[status], counts.statuses.get(WIRE[status], 0)) for status in WIRE]
+    return _environment.get_template("overview.html").render(
+        node=node, at=at, counts=counts, head=head, recent=recent, statuses=five
+    )
+
+
+def document_page(
+    node: str, document: Document, deliveries: Sequence[Delivery], statuses: Sequence[StatusReport]
+) -> str:
+    """One document: facts, verdict, where it went, what the receivers said."""
+    labels = {wire: LABEL[status] for wire, status in BY_WIRE.items()}
+    return _environment.get_template("document.html").render(
+        node=node,
+        document=document,
+        verdict=document.verdict,
+        sentence=REASONS[document.verdict.reason],
+        deliveries=deliveries,
+        statuses=statuses,
+        labels=labels,
+    )
+
+
+def missing(node: str) -> str:
+    return _environment.get_template("missing.html").render(node=node)

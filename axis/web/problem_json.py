@@ -1,0 +1,76 @@
+"""Problems as `application/problem+json` (RFC 9457): the only place that maps them to HTTP."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+
+import orjson
+import structlog
+from aiohttp import web
+
+from axis.core.ports import LostRace
+from axis.core.problems import TABLE, Kind, Problem, ProblemError, Unavailable
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_BY_STATUS = {
+    400: Kind.BAD_REQUEST,
+    401: Kind.UNAUTHENTICATED,
+    403: Kind.FORBIDDEN,
+    404: Kind.NOT_FOUND,
+    405: Kind.METHOD_NOT_ALLOWED,
+    413: Kind.TOO_LARGE,
+    415: Kind.UNSUPPORTED_MEDIA,
+    429: Kind.RATE_LIMITED,
+}
+
+
+def answer(problem: Problem, retry_after_s: float | None = None) -> web.Response:
+    """One problem as a response. `instance` is random: it joins the answer to our log, and shows nothing."""
+    row = TABLE[problem.kind]
+    instance = f"urn:axis:request:{secrets.token_hex(8)}"
+    status = row.http or 502
+    body = {
+        **problem.extra,
+        "type": problem.type,
+        "title": row.en,
+        "title_vi": row.vi,
+        "status": status,
+        "instance": instance,
+    }
+    if problem.detail:
+        body["detail"] = problem.detail
+    headers = {"Cache-Control": "no-store"}
+    if row.temporary:
+        headers["Retry-After"] = str(max(1, round(retry_after_s or 5)))
+    if problem.kind is Kind.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"
+    log.info("problem_answered", instance=instance, problem=problem.kind.value, **problem.context)
+    return web.Response(
+        body=orjson.dumps(body), status=status, headers=headers, content_type="application/problem+json"
+    )
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Everything that a handler raises, as a problem. What nobody expected is logged and answered with 500."""
+    try:
+        return await handler(request)
+    except Unavailable as error:
+        return answer(error.problem, error.retry_after_s)
+    except ProblemError as error:
+        return answer(error.problem)
+    except LostRace:
+        return answer(Problem(Kind.STORE_UNAVAILABLE, "another request was faster: repeat"), 1)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return answer(Problem(_BY_STATUS.get(error.status, Kind.BAD_REQUEST)))
+    except ConnectionResetError:
+        raise
+    except Exception:
+        log.exception("request_broke", method=request.method, route=str(request.match_info.route.resource))
+        return answer(Problem(Kind.INTERNAL))

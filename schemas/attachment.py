@@ -1,0 +1,165 @@
+"""Attachments that travel inside a package: found, matched with the manifest, decoded."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pybase64
+from lxml import etree
+
+from schemas.document_xml import strip_cid
+from schemas.envelope import AttachmentInfo, Envelope
+from schemas.errors import SchemaError, Violation
+from schemas.filename import check_name, check_names
+from schemas.reading import Findings, Place
+from schemas.unwrap import content_type_of, unwrap
+from schemas.xml import Parsed
+
+__all__ = [
+    "EncodedAttachment",
+    "Pair",
+    "check_name",
+    "check_names",
+    "content_type_of",
+    "decode",
+    "encoded_attachments",
+    "matched",
+    "unwrap",
+]
+
+_SPACE: Final = b" \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedAttachment:
+    """One `Attachment` of a package, still in base64. `content_id` is without `cid:`, empty when there is none."""
+
+    content_id: str
+    name: str
+    content_type: str | None
+    description: str | None
+    base64: bytes
+
+
+Pair = tuple[AttachmentInfo, EncodedAttachment]
+
+
+def encoded_attachments(parsed: Parsed) -> tuple[EncodedAttachment, ...]:
+    """The attachments of a package, in document order, wherever its `AttachmentEncoded` stands.
+
+    Raises `SchemaError`: `repeated`, `mixed`, `foreign-namespace`, or `attachment-mismatch` when large base64 stands
+    outside any attachment.
+    """
+    findings = Findings()
+    blocks = list(parsed.root.iter("{*}AttachmentEncoded"))
+    if len(blocks) > 1:
+        findings.refuse("repeated", "AttachmentEncoded", "may stand here only once")
+    found = [_encoded(place, parsed.cuts) for block in blocks[:1] for place in _attachment_places(block, findings)]
+    if sum(cut for _, cut in found) != len(parsed.cuts):
+        findings.refuse("attachment-mismatch", "", "there is attachment content outside AttachmentEncoded/Attachment")
+    if findings.violations:
+        raise SchemaError(*findings.violations)
+    return tuple(encoded for encoded, _ in found)
+
+
+def _attachment_places(block: etree._Element, findings: Findings) -> list[Place]:
+    place = Place(block, "AttachmentEncoded", findings)
+    return [Place(e, "AttachmentEncoded/Attachment", findings) for e in place.elements("Attachment")]
+
+
+def _encoded(place: Place, cuts: Mapping[str, bytes]) -> tuple[EncodedAttachment, bool]:
+    text = place.text("ContentTransferEncoded") or ""
+    encoded = EncodedAttachment(
+        content_id=strip_cid(place.identifier("ContentId") or ""),
+        name=place.text("AttachmentName") or "",
+        content_type=place.text("ContentType") or place.text("MimeType"),
+        description=place.text("Description"),
+        base64=cuts[text] if text in cuts else text.encode(),
+    )
+    return encoded, text in cuts
+
+
+def decode(encoded: EncodedAttachment) -> bytes:
+    """The octets of an attachment. White space is layout; everything else must be exact base64.
+
+    Raises `SchemaError` (`attachment-base64`) for foreign characters, wrong padding, and bits that no octet holds.
+    """
+    text = encoded.base64
+    if any(text.find(space) >= 0 for space in (b"\n", b" ", b"\r", b"\t")):
+        text = text.translate(None, _SPACE)
+    try:
+        octets = pybase64.b64decode(text, validate=True)
+    except ValueError:
+        raise _no_base64() from None
+    if text and pybase64.b64encode(octets[-(len(octets) % 3 or 3) :]) != text[-4:]:
+        raise _no_base64()
+    return octets
+
+
+def _no_base64() -> SchemaError:
+    return SchemaError(
+        Violation("attachment-base64", "AttachmentEncoded/Attachment/ContentTransferEncoded", "is not valid base64")
+    )
+
+
+def matched(envelope: Envelope, encoded: tuple[EncodedAttachment, ...]) -> tuple[Pair, ...]:
+    """Pair what the manifest lists with what the package carries, in manifest order.
+
+    By id; then what is left by name; then what is left by position, where neither id nor name says otherwise. Raises
+    `SchemaError` (`attachment-mismatch`) when anything stays without its other half, or an id occurs twice.
+    """
+    for ids in ([i.content_id for i in envelope.attachments], [e.content_id for e in encoded]):
+        if any(count > 1 for content_id, count in Counter(ids).items() if content_id):
+            raise _mismatch("two attachments have one id")
+    if len(envelope.attachments) != len(encoded):
+        raise _mismatch(f"the manifest lists {len(envelope.attachments)}, the package carries {len(encoded)}")
+    pairs: dict[int, EncodedAttachment] = {}
+    left = dict(enumerate(encoded))
+    for key in (_id, _name):
+        _pair(dict(enumerate(envelope.attachments)), left, pairs, key)
+    for place, info in enumerate(envelope.attachments):
+        if place not in pairs:
+            other = left.pop(next(iter(left)))
+            if _contradict(info, other):
+                raise _mismatch("an attachment is listed and not carried, or carried and not listed")
+            pairs[place] = other
+    return tuple((info, pairs[place]) for place, info in enumerate(envelope.attachments))
+
+
+def _pair(
+    infos: dict[int, AttachmentInfo],
+    left: dict[int, EncodedAttachment],
+    pairs: dict[int, EncodedAttachment],
+    key: Callable[[AttachmentInfo | EncodedAttachment], str],
+) -> None:
+    """Pair those whose key nobody else on either side has."""
+    listed = _unique({place: key(info) for place, info in infos.items() if place not in pairs})
+    carried = _unique({place: key(other) for place, other in left.items()})
+    for value in listed.keys() & carried.keys():
+        pairs[listed[value]] = left.pop(carried[value])
+
+
+def _unique(keys: dict[int, str]) -> dict[str, int]:
+    counts = Counter(keys.values())
+    return {key: place for place, key in keys.items() if key and counts[key] == 1}
+
+
+def _id(one: AttachmentInfo | EncodedAttachment) -> str:
+    return one.content_id
+
+
+def _name(one: AttachmentInfo | EncodedAttachment) -> str:
+    return unicodedata.normalize("NFC", one.name)
+
+
+def _contradict(info: AttachmentInfo, other: EncodedAttachment) -> bool:
+    """Say whether both have an id, or both a name, and these differ."""
+    return any(key(info) != key(other) for key in (_id, _name) if key(info) and key(other))
+
+
+def _mismatch(detail: str) -> SchemaError:
+    return SchemaError(Violation("attachment-mismatch", "", detail))

@@ -1,0 +1,95 @@
+"""Reads a package: tolerant of everything the field writes, strict about who says what to whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lxml import etree
+
+from schemas.dates import write_date
+from schemas.document_xml import read_envelope, read_traces
+from schemas.envelope import Envelope, StatusMessage, TraceHeader
+from schemas.errors import SchemaError, Violation
+from schemas.names import BODY, HEADER
+from schemas.reading import Findings, Place
+from schemas.status_xml import read_status
+from schemas.structure import SignedParts, assemble, envelope_of, signature_place, signatures, signed_parts
+
+__all__ = [
+    "Reading",
+    "SignedParts",
+    "assemble",
+    "effective_document_id",
+    "read_message",
+    "read_trace",
+    "signature_place",
+    "signatures",
+    "signed_parts",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a package says, and notes on what had to be tolerated to read it (for the log; they quote no values)."""
+
+    message: Envelope | StatusMessage
+    notes: tuple[str, ...]
+
+
+def read_message(root: etree._Element) -> Reading:
+    """Read a document package, or a status message: the one that has a StatusCode.
+
+    By local name, in any order, with any prefix, from any of the roots that were seen. Raises one `SchemaError` with
+    everything that is wrong: `not-edxml`, `missing`, `repeated`, `mixed`, `foreign-namespace`, `agency-code`, `kind`,
+    `status-code`, `ambiguous`. Elements without a meaning here are noted and not read.
+    """
+    findings = Findings()
+    envelope = envelope_of(root)
+    if envelope is not root:
+        Place(root, "", findings).elements("edXMLEnvelope", "EdXMLEnvelope", "AttachmentEncoded")
+    place = Place(envelope, "", findings)
+    place.elements("AttachmentEncoded")
+    message = _read(place, findings)
+    findings.close()
+    if findings.violations:
+        raise SchemaError(*findings.violations)
+    assert message is not None
+    return Reading(message, tuple(findings.notes))
+
+
+def read_trace(root: etree._Element) -> tuple[TraceHeader, ...]:
+    """The hops that a package tells of itself, whether signed or not. Good for a loop guard, proof of nothing."""
+    header = signature_place(root)
+    trace = Place(header, "", Findings()).one("TraceHeaderList")
+    return () if trace is None else read_traces(trace)
+
+
+def effective_document_id(envelope: Envelope) -> str:
+    """Its DocumentId, or the customary one: `OrganId,YYYY/MM/DD,Number/Notation`.
+
+    Raises `SchemaError` (`missing`) when there is neither an id nor a date; `read_message` lets no such package in.
+    """
+    if envelope.document_id is not None:
+        return envelope.document_id
+    if envelope.issued_on is None:
+        raise SchemaError(Violation("missing", "MessageHeader/DocumentId", "is required when there is no date"))
+    return f"{envelope.sender.code},{write_date(envelope.issued_on)},{envelope.number}"
+
+
+def _read(envelope: Place, findings: Findings) -> Envelope | StatusMessage | None:
+    header, body = envelope.one(*HEADER, required=True), envelope.one(*BODY)
+    if header is None:
+        return None
+    header.path = ""
+    message, trace = header.one("MessageHeader", required=True), header.one("TraceHeaderList")
+    if body is not None:
+        body.path = ""
+    if message is None:
+        return None
+    if message.text("StatusCode") is None:
+        return read_envelope(message, trace, body)
+    if trace is not None or body is not None:
+        findings.refuse(
+            "ambiguous", "MessageHeader/StatusCode", "a status message has no TraceHeaderList and no edXMLBody"
+        )
+    return read_status(message)

@@ -1,0 +1,199 @@
+"""One certificate by itself: read strictly, and judged for whether it may sign documents at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+from signing.policy import SignaturePolicy
+from signing.refusal import Refused, passed
+from signing.verdict import Check, Reason, Signer
+
+MAX_CERTIFICATE_BYTES: Final = 8 * 1024
+
+UNDERSTOOD: Final = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.ISSUER_ALTERNATIVE_NAME,
+        ExtensionOID.CERTIFICATE_POLICIES,
+        ExtensionOID.POLICY_MAPPINGS,
+        ExtensionOID.POLICY_CONSTRAINTS,
+        ExtensionOID.INHIBIT_ANY_POLICY,
+        ExtensionOID.NAME_CONSTRAINTS,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+        ExtensionOID.CRL_DISTRIBUTION_POINTS,
+    }
+)
+"""Extensions that may be critical: we or the path validator judge them."""
+
+_OTHER_TRADES: Final = frozenset(
+    {
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        ExtendedKeyUsageOID.CLIENT_AUTH,
+        ExtendedKeyUsageOID.TIME_STAMPING,
+        ExtendedKeyUsageOID.OCSP_SIGNING,
+        ExtendedKeyUsageOID.CODE_SIGNING,
+    }
+)
+"""A certificate that is for these and nothing else does not sign documents."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leaf:
+    """A certificate as a message showed it. It proves nothing but which key its holder has."""
+
+    der: bytes
+    sha256: str
+    certificate: x509.Certificate
+    key: PublicKeyTypes
+    not_before: datetime
+    not_after: datetime
+
+
+@lru_cache(maxsize=512)
+def load_leaf(der: bytes) -> Leaf:
+    """Read a certificate. `Refused`: KEYINFO if it is none, WEAK_KEY if its key is of no kind that is known.
+
+    Cached because the same few hundred certificates sign everything; the result depends on the bytes only.
+    """
+    if len(der) > MAX_CERTIFICATE_BYTES:
+        raise Refused(Reason.KEYINFO, f"a certificate of {len(der)} bytes")
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except ValueError as error:
+        raise Refused(Reason.KEYINFO, "not a certificate") from error
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Refused(Reason.WEAK_KEY, "a key of an unknown kind or with parameters of its own") from error
+    return Leaf(der, hashlib.sha256(der).hexdigest(), certificate, key, not_before, not_after)
+
+
+def signer_of(leaf: Leaf) -> Signer:
+    """Người ký, as the certificate names it."""
+    certificate = leaf.certificate
+    return Signer(
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        serial=f"{certificate.serial_number:x}",
+        certificate=leaf.sha256,
+        not_before=leaf.not_before,
+        not_after=leaf.not_after,
+    )
+
+
+def judge_leaf(leaf: Leaf, policy: SignaturePolicy, at: datetime) -> Iterator[Check]:
+    """Yield the checks that held; `Refused` at the first that does not.
+
+    keyUsage must be there with digitalSignature or nonRepudiation: certificates of Ban Cơ yếu carry only the latter
+    (signing.md §4).
+    """
+    weakness = policy.weakness(leaf.key)
+    if weakness is not None:
+        raise Refused(Reason.WEAK_KEY, weakness)
+    hash_name = _hash_name(leaf.certificate)
+    if hash_name not in policy.certificate_hashes:
+        raise Refused(Reason.WEAK_KEY, f"certificate signed with {hash_name}")
+    yield passed(Reason.WEAK_KEY)
+    extensions = read_extensions(leaf.certificate)
+    _judge_usage(extensions)
+    yield passed(Reason.KEY_USAGE)
+    if at < leaf.not_before:
+        raise Refused(Reason.NOT_YET_VALID, leaf.not_before.isoformat(), at.isoformat())
+    yield passed(Reason.NOT_YET_VALID)
+    if at > leaf.not_after:
+        raise Refused(Reason.EXPIRED, leaf.not_after.isoformat(), at.isoformat())
+    yield passed(Reason.EXPIRED)
+
+
+def read_extensions(certificate: x509.Certificate) -> x509.Extensions:
+    """Read version, serial and extensions strictly. `Refused` CHAIN for what RFC 5280 §4.1 and §4.2 do not allow."""
+    if certificate.version is not x509.Version.v3:
+        raise Refused(Reason.CHAIN, f"certificate version {certificate.version.name}")
+    if not 0 < certificate.serial_number < 1 << 160:
+        raise Refused(Reason.CHAIN, "serial number out of range")
+    try:
+        extensions = certificate.extensions
+    except (ValueError, x509.DuplicateExtension) as error:
+        raise Refused(Reason.CHAIN, "extensions cannot be read") from error
+    for extension in extensions:
+        if extension.critical and extension.oid not in UNDERSTOOD:
+            raise Refused(Reason.CHAIN, f"unknown critical extension {extension.oid.dotted_string}")
+    return extensions
+
+
+def judge_issuer(certificate: x509.Certificate, policy: SignaturePolicy, at: datetime, below: int) -> None:
+    """Judge a certificate that issues others, with `below` issuing certificates between it and the leaf.
+
+    `Refused`: CHAIN if it may not issue or is out of its validity, WEAK_KEY for its key.
+    """
+    extensions = read_extensions(certificate)
+    try:
+        basic = extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound as error:
+        raise Refused(Reason.CHAIN, "an issuer without basicConstraints or keyUsage") from error
+    if not basic.ca or not usage.key_cert_sign:
+        raise Refused(Reason.CHAIN, "an issuer that may not issue certificates")
+    if basic.path_length is not None and below > basic.path_length:
+        raise Refused(Reason.CHAIN, "path length exceeded")
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        raise Refused(Reason.CHAIN, "an issuer out of its validity", at.isoformat())
+    try:
+        weakness = policy.weakness(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Refused(Reason.WEAK_KEY, "an issuer's key of an unknown kind") from error
+    if weakness is not None:
+        raise Refused(Reason.WEAK_KEY, f"issuer: {weakness}")
+
+
+def judge_issuer_signature(certificate: x509.Certificate, policy: SignaturePolicy) -> None:
+    """Refuse a weak hash in the signature over an intermediate. A root's own signature proves nothing."""
+    hash_name = _hash_name(certificate)
+    if hash_name not in policy.certificate_hashes:
+        raise Refused(Reason.WEAK_KEY, f"an issuer's certificate signed with {hash_name}")
+
+
+def _judge_usage(extensions: x509.Extensions) -> None:
+    try:
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound as error:
+        raise Refused(Reason.KEY_USAGE, "no keyUsage") from error
+    if not usage.digital_signature and not usage.content_commitment:
+        raise Refused(Reason.KEY_USAGE, "neither digitalSignature nor nonRepudiation")
+    try:
+        if extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            raise Refused(Reason.KEY_USAGE, "a certificate of a certification authority")
+    except x509.ExtensionNotFound:
+        pass
+    if usage.key_cert_sign:
+        raise Refused(Reason.KEY_USAGE, "keyCertSign")
+    try:
+        purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if all(purpose in _OTHER_TRADES for purpose in purposes):
+        raise Refused(Reason.KEY_USAGE, "extended key usage of another trade")
+
+
+def _hash_name(certificate: x509.Certificate) -> str:
+    """The hash in the signature over the certificate. Ed25519 has its own, which is SHA-512."""
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return "an unknown algorithm"
+    return "sha512" if algorithm is None else algorithm.name

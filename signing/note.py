@@ -1,0 +1,180 @@
+"""Signed notes (c2sp.org/signed-note) with Ed25519: the form in which checkpoints of the log are signed.
+
+A note is UTF-8 text that ends in a newline, an empty line, and one or more lines `— name base64(key hash, signature)`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from signing.keys import raw_public, sign_bytes, verify_bytes
+from signing.octets import decode_base64
+
+_ED25519: Final = b"\x01"
+_DASH: Final = "— "
+_MOST_SIGNATURES: Final = 100
+_MOST_BYTES: Final = 1_000_000
+_SECRET: Final = "PRIVATE+KEY+"
+
+
+class NoteError(StrEnum):
+    """Why a note could not be opened."""
+
+    MALFORMED = "malformed"
+    UNKNOWN_KEY = "no signature by a known key"
+    BAD_SIGNATURE = "a signature by a known key is wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteKey:
+    """A verifier: the name of the signer (for a log, its origin) and its public key of 32 octets."""
+
+    name: str
+    public: bytes
+
+    def __post_init__(self) -> None:
+        if not _is_name(self.name) or len(self.public) != 32:
+            raise ValueError(f"not a key name or not a key: {self.name!r}")
+
+    @property
+    def hash(self) -> bytes:
+        """The four octets that tell keys of one name apart."""
+        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
+
+    def __str__(self) -> str:
+        """The verifier key string: `name+hash+base64`."""
+        return f"{self.name}+{self.hash.hex()}+{b64encode(_ED25519 + self.public).decode()}"
+
+    @classmethod
+    def parse(cls, text: str) -> NoteKey:
+        """Read a verifier key string. `ValueError` if it is none."""
+        name, hash_, octets = _split_key(text.strip())
+        key = cls(name, octets)
+        if key.hash.hex() != hash_:
+            raise ValueError("the key hash does not fit the key")
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSigner:
+    """The private side of a `NoteKey`."""
+
+    name: str
+    key: Ed25519PrivateKey
+
+    def __repr__(self) -> str:
+        return f"NoteSigner({self.name})"
+
+    @property
+    def verifier(self) -> NoteKey:
+        return NoteKey(self.name, raw_public(self.key))
+
+    def secret(self) -> str:
+        """The signer key string: `PRIVATE+KEY+name+hash+base64`. Whoever has it can sign."""
+        seed = self.key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return f"{_SECRET}{self.name}+{self.verifier.hash.hex()}+{b64encode(_ED25519 + seed).decode()}"
+
+    @classmethod
+    def parse(cls, text: str) -> NoteSigner:
+        """Read a signer key string. `ValueError` if it is none; the text is not repeated in the error."""
+        text = text.strip()
+        if not text.startswith(_SECRET):
+            raise ValueError("not a signer key")
+        name, hash_, seed = _split_key(text[len(_SECRET) :])
+        signer = cls(name, Ed25519PrivateKey.from_private_bytes(seed))
+        if signer.verifier.hash.hex() != hash_:
+            raise ValueError("the key hash does not fit the key")
+        return signer
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An opened note. `text` is what was signed; `signed_by` the known keys that did, in the order of their lines."""
+
+    text: str
+    signed_by: tuple[NoteKey, ...]
+
+
+def sign_note(body: str, *signers: NoteSigner) -> str:
+    """Sign `body`, which ends in a newline. Or add signatures to a note: give the whole note as `body`.
+
+    `ValueError` for text that cannot be a note or without a signer: it is ours, so it is a fault and no input.
+    """
+    text, lines = body, ""
+    parts = _split_note(body)
+    if parts is not None:
+        text, lines = parts
+    if not signers or not _is_text(text):
+        raise ValueError("not a text that can be signed as a note")
+    for signer in signers:
+        octets = signer.verifier.hash + sign_bytes(signer.key, text.encode())
+        lines += f"{_DASH}{signer.name} {b64encode(octets).decode()}\n"
+    return f"{text}\n{lines}"
+
+
+def open_note(note: str, keys: Iterable[NoteKey]) -> Note | NoteError:
+    """Check a note and return its text with the known keys that signed it, or say why not.
+
+    Lines of unknown keys are passed over; a wrong signature by a known key spoils the note, and without any known key
+    there is nothing to believe (c2sp.org/signed-note, "Verifying").
+    """
+    parts = _split_note(note)
+    if parts is None or not _is_text(parts[0]) or len(note) > _MOST_BYTES:
+        return NoteError.MALFORMED
+    text, block = parts
+    lines = block.split("\n")[:-1]
+    if not lines or len(lines) > _MOST_SIGNATURES:
+        return NoteError.MALFORMED
+    known = {(key.name, key.hash): key for key in keys}
+    signed_by: list[NoteKey] = []
+    for line in lines:
+        name, _, encoded = line.removeprefix(_DASH).partition(" ")
+        try:
+            octets = decode_base64(encoded, 16 * 1024)
+        except ValueError:
+            return NoteError.MALFORMED
+        if not line.startswith(_DASH) or not _is_name(name) or len(octets) < 5 or encoded.split() != [encoded]:
+            return NoteError.MALFORMED
+        key = known.get((name, octets[:4]))
+        if key is None or key in signed_by:
+            continue
+        if not verify_bytes(key.public, text.encode(), octets[4:]):
+            return NoteError.BAD_SIGNATURE
+        signed_by.append(key)
+    return Note(text, tuple(signed_by)) if signed_by else NoteError.UNKNOWN_KEY
+
+
+def _split_note(note: str) -> tuple[str, str] | None:
+    """Text (with its newline) and signature lines, split at the last empty line. `None` if there is none."""
+    position = note.rfind("\n\n" + _DASH)
+    if position < 0 or not note.endswith("\n"):
+        return None
+    return note[: position + 1], note[position + 2 :]
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return text.endswith("\n") and not any(ord(letter) < 0x20 and letter != "\n" for letter in text)
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and "+" not in name and name.split() == [name]
+
+
+def _split_key(text: str) -> tuple[str, str, bytes]:
+    name, hash_, encoded = [*text.split("+", 2), "", ""][:3]
+    octets = decode_base64(encoded, 64)
+    if len(octets) != 33 or octets[:1] != _ED25519:
+        raise ValueError("not an Ed25519 note key")
+    return name, hash_, octets[1:]

@@ -1,0 +1,98 @@
+"""What a signature may look like: policies as data, each with a hash that the verdict names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+from signing.algorithm import C14N, DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES
+
+
+class Mode(StrEnum):
+    """How a connection treats the package signature.
+
+    REQUIRED: the one true shape, everything else is a format failure. VERIFY_IF_PRESENT: the same judgement, but a
+    block that is no XML signature is "not verifiable" instead. LEGACY_TOLERATED: whatever cannot be judged is
+    recorded as "not verifiable" (không kiểm tra được), never as good.
+    """
+
+    REQUIRED = "required"
+    VERIFY_IF_PRESENT = "verify-if-present"
+    LEGACY_TOLERATED = "legacy-tolerated"
+
+
+@dataclass(frozen=True)
+class SignaturePolicy:
+    """The closed list of what is accepted. Everything absent is refused.
+
+    `max_references_beyond_parts` counts beyond what the caller demands to be covered. `max_enveloped_bytes` bounds the
+    sum of canonical octets of all XML references. `signing_time_ahead` is how far the claimed time may lie after ours.
+    """
+
+    name: str
+    mode: Mode
+    signature_algorithms: frozenset[str] = frozenset(SIGNATURES)
+    digest_algorithms: frozenset[str] = frozenset(DIGESTS)
+    c14n_algorithms: frozenset[str] = frozenset({EXC_C14N, C14N})
+    transforms: frozenset[str] = frozenset({ENVELOPED, EXC_C14N, C14N})
+    min_rsa_bits: int = 2048
+    max_rsa_bits: int = 8192
+    curves: frozenset[str] = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+    certificate_hashes: frozenset[str] = frozenset({"sha256", "sha384", "sha512"})
+    require_revocation: bool = True
+    max_references_beyond_parts: int = 64
+    max_transforms: int = 3
+    max_prefixes: int = 16
+    max_certificates: int = 5
+    max_path_length: int = 4
+    max_attributes: int = 64
+    max_depth: int = 64
+    max_enveloped_bytes: int = 25 * 1024 * 1024
+    signing_time_ahead: timedelta = timedelta(minutes=5)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the policy's canonical JSON, lower-case hex."""
+        facts = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def weakness(self, key: PublicKeyTypes) -> str | None:
+        """Say what is too weak (or too costly) about `key`, or `None`."""
+        if isinstance(key, rsa.RSAPublicKey):
+            if not self.min_rsa_bits <= key.key_size <= self.max_rsa_bits:
+                return f"RSA {key.key_size} bits"
+            numbers = key.public_numbers()
+            if numbers.e < 65537 or numbers.e % 2 == 0 or numbers.n % 2 == 0:
+                return f"RSA exponent {numbers.e}"
+            return None
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            return None if key.curve.name in self.curves else f"curve {key.curve.name}"
+        if isinstance(key, ed25519.Ed25519PublicKey):
+            return None
+        return type(key).__name__
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value
+
+
+OWN_NETWORK: Final = SignaturePolicy("own-network", Mode.REQUIRED)
+
+_FIELD_CLOCKS: Final = timedelta(hours=7, minutes=5)
+"""Some tools of the field write Vietnamese local time and mark it UTC (domain.md §7.2)."""
+
+IF_PRESENT: Final = SignaturePolicy("verify-if-present", Mode.VERIFY_IF_PRESENT, signing_time_ahead=_FIELD_CLOCKS)
+LEGACY: Final = SignaturePolicy("legacy-tolerated", Mode.LEGACY_TOLERATED, signing_time_ahead=_FIELD_CLOCKS)

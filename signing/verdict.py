@@ -1,0 +1,335 @@
+"""The answer of the judge, in the words of ETSI EN 319 102-1.
+
+Three indications and no fourth. "Unsigned" is not an indication: it is the absence of a signature, and a package
+without one has no `Verdict` of the judge but `Verdict.unsigned()`, which never passes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+VERSION: Final = 1
+
+
+class Indication(StrEnum):
+    TOTAL_PASSED = "TOTAL-PASSED"
+    TOTAL_FAILED = "TOTAL-FAILED"
+    INDETERMINATE = "INDETERMINATE"
+
+
+class SubIndication(StrEnum):
+    """Why a signature did not pass. Names of EN 319 102-1 §5.1.3; the last two are ours and marked so."""
+
+    # TOTAL-FAILED
+    FORMAT_FAILURE = "FORMAT_FAILURE"
+    HASH_FAILURE = "HASH_FAILURE"
+    SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    NOT_YET_VALID = "NOT_YET_VALID"
+    # INDETERMINATE
+    SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
+    CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
+    CERTIFICATE_CHAIN_GENERAL_FAILURE = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
+    CRYPTO_CONSTRAINTS_FAILURE_NO_POE = "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
+    POLICY_PROCESSING_ERROR = "POLICY_PROCESSING_ERROR"
+    SIGNATURE_POLICY_NOT_AVAILABLE = "SIGNATURE_POLICY_NOT_AVAILABLE"
+    TIMESTAMP_ORDER_FAILURE = "TIMESTAMP_ORDER_FAILURE"
+    NO_SIGNING_CERTIFICATE_FOUND = "NO_SIGNING_CERTIFICATE_FOUND"
+    NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
+    NO_CERTIFICATE_CHAIN_FOUND_NO_POE = "NO_CERTIFICATE_CHAIN_FOUND_NO_POE"
+    REVOKED_NO_POE = "REVOKED_NO_POE"
+    REVOKED_CA_NO_POE = "REVOKED_CA_NO_POE"
+    OUT_OF_BOUNDS_NOT_REVOKED = "OUT_OF_BOUNDS_NOT_REVOKED"
+    OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
+    REVOCATION_OUT_OF_BOUNDS_NO_POE = "REVOCATION_OUT_OF_BOUNDS_NO_POE"
+    NO_POE = "NO_POE"
+    TRY_LATER = "TRY_LATER"
+    SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
+    # ours, beside the standard
+    UNSIGNED = "UNSIGNED"  # không ký: only "để biết, tham khảo" (QĐ 28/2018 art. 4)
+    NOT_VERIFIABLE = "NOT_VERIFIABLE"  # không kiểm tra được: a signature that no profile of ours can judge
+
+
+FAILED: Final = frozenset(
+    {
+        SubIndication.FORMAT_FAILURE,
+        SubIndication.HASH_FAILURE,
+        SubIndication.SIG_CRYPTO_FAILURE,
+        SubIndication.REVOKED,
+        SubIndication.EXPIRED,
+        SubIndication.NOT_YET_VALID,
+    }
+)
+
+
+class Reason(StrEnum):
+    """The key of the one sentence that says why; texts in `REASONS`. Stable: auditors and tests quote it."""
+
+    GOOD = "good"
+    UNSIGNED = "unsigned"
+    STRUCTURE = "sig-structure"
+    DUPLICATE_ID = "sig-duplicate-id"
+    REFERENCE = "sig-reference"
+    TRANSFORM = "sig-transform"
+    C14N = "sig-c14n"
+    ALGORITHM = "sig-algorithm"
+    KEYINFO = "sig-keyinfo"
+    COVERAGE = "sig-coverage"
+    DIGEST = "sig-digest"
+    VALUE = "sig-value"
+    LIMIT = "sig-limit"
+    NAMESPACE = "sig-namespace"
+    WEAK_KEY = "cert-weak-key"
+    KEY_USAGE = "cert-key-usage"
+    UNTRUSTED = "cert-untrusted"
+    EXPIRED = "cert-expired"
+    NOT_YET_VALID = "cert-not-yet-valid"
+    REVOKED = "cert-revoked"
+    CA_REVOKED = "cert-ca-revoked"
+    REVOCATION_UNKNOWN = "cert-revocation-unknown"
+    CHAIN = "cert-chain"
+    NOT_BOUND = "cert-agency-mismatch"
+    TIME = "sig-time"
+    PROCESSING = "processing-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    vi: str
+    en: str
+
+
+REASONS: Final[Mapping[Reason, Sentence]] = MappingProxyType(
+    {
+        Reason.GOOD: Sentence("Chữ ký hợp lệ", "the signature is valid"),
+        Reason.UNSIGNED: Sentence("Gói tin không ký, chỉ để biết, tham khảo", "the package is not signed"),
+        Reason.STRUCTURE: Sentence(
+            "Cấu trúc chữ ký không đúng quy định", "the signature does not have the one structure that is accepted"
+        ),
+        Reason.DUPLICATE_ID: Sentence("Định danh (Id) bị lặp", "an Id occurs more than once"),
+        Reason.REFERENCE: Sentence(
+            "Chữ ký tham chiếu đến nội dung không được phép hoặc không có",
+            "a reference points to nothing, or to what may not be referenced",
+        ),
+        Reason.TRANSFORM: Sentence("Phép biến đổi không được phép", "a transform is not allowed"),
+        Reason.C14N: Sentence(
+            "Phép chuẩn hóa không được phép hoặc thất bại", "canonicalisation is not allowed or failed"
+        ),
+        Reason.ALGORITHM: Sentence("Thuật toán không được phép", "an algorithm is not allowed"),
+        Reason.KEYINFO: Sentence(
+            "Không xác định được chứng thư số của người ký", "the signing certificate cannot be determined"
+        ),
+        Reason.COVERAGE: Sentence(
+            "Chữ ký không bao phủ toàn bộ nội dung được sử dụng", "the signature does not cover everything that is used"
+        ),
+        Reason.DIGEST: Sentence("Nội dung đã bị thay đổi sau khi ký", "the content was changed after signing"),
+        Reason.VALUE: Sentence("Giá trị chữ ký sai", "the signature value is wrong"),
+        Reason.LIMIT: Sentence("Chữ ký vượt giới hạn cho phép", "the signature exceeds a limit"),
+        Reason.NAMESPACE: Sentence(
+            "Không kiểm tra được: khối chữ ký không theo chuẩn XML-DSig",
+            "not verifiable: the signature block is not an XML signature",
+        ),
+        Reason.WEAK_KEY: Sentence("Khóa của chứng thư số quá yếu", "the certificate's key is too weak"),
+        Reason.KEY_USAGE: Sentence("Chứng thư số không dùng để ký", "the certificate is not meant for signing"),
+        Reason.UNTRUSTED: Sentence("Chứng thư số không được tin cậy", "the certificate leads to no trusted root"),
+        Reason.EXPIRED: Sentence("Chứng thư số đã hết hạn", "the certificate had expired"),
+        Reason.NOT_YET_VALID: Sentence("Chứng thư số chưa có hiệu lực", "the certificate was not yet valid"),
+        Reason.REVOKED: Sentence("Chứng thư số đã bị thu hồi", "the certificate is revoked"),
+        Reason.CA_REVOKED: Sentence("Chứng thư số của cơ quan cấp đã bị thu hồi", "an issuing certificate is revoked"),
+        Reason.REVOCATION_UNKNOWN: Sentence(
+            "Chưa xác định được tình trạng thu hồi của chứng thư số", "revocation status could not be determined"
+        ),
+        Reason.CHAIN: Sentence("Đường dẫn chứng thực không hợp lệ", "the certification path is not valid"),
+        Reason.NOT_BOUND: Sentence(
+            "Chứng thư số không đại diện cho cơ quan gửi", "the certificate does not speak for the sender"
+        ),
+        Reason.TIME: Sentence("Thời gian ký không hợp lệ", "the signing time is not acceptable"),
+        Reason.PROCESSING: Sentence("Không hoàn tất được việc kiểm tra", "the check could not be completed"),
+    }
+)
+
+
+class CheckStatus(StrEnum):
+    OK = "ok"
+    NOT_OK = "not-ok"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule that was run, in order. `block` is the building block of EN 319 102-1 (`format`, `isc`, `cv`, ...)."""
+
+    id: str
+    block: str
+    status: CheckStatus
+    observed: str = ""
+    required: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What one Reference covered: an element (`target` is its path of local names) or an attachment (`cid:...`).
+
+    `octets` is the length of what was digested, `digest` its value in lower-case hex.
+    """
+
+    uri: str
+    target: str
+    algorithm: str
+    digest: str
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Người ký, as the certificate names it. `certificate` and `issuer_certificate` are SHA-256 of the DER, hex."""
+
+    subject: str
+    issuer: str
+    serial: str
+    certificate: str
+    not_before: datetime
+    not_after: datetime
+    speaks_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A certificate, revocation list, response or token that the verdict rests on; `sha256` of its bytes, hex."""
+
+    kind: str
+    sha256: str
+    source: str = ""
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Kết quả kiểm tra chữ ký số.
+
+    `at` is the time for which the certificate was judged, `claimed_at` what the signer said (proves nothing).
+    `covered` is what the signature speaks for; `not_covered` names what was asked for and missing. `profile` names the
+    shape that was found (`enveloped`, `parts`, `none`). `valid_until` bounds how long the certificate facts may be
+    reused, `None` where no fact has an end.
+    """
+
+    indication: Indication
+    sub_indication: SubIndication | None
+    reason: Reason
+    at: datetime
+    policy: str
+    policy_sha256: str
+    profile: str = "none"
+    signature_algorithm: str | None = None
+    claimed_at: datetime | None = None
+    signer: Signer | None = None
+    path: tuple[str, ...] = ()
+    covered: tuple[Covered, ...] = ()
+    not_covered: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    quirks: tuple[str, ...] = ()
+    valid_until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        passed = self.indication is Indication.TOTAL_PASSED
+        assert passed == (self.sub_indication is None), "only a pass has no sub-indication"
+        assert (self.indication is Indication.TOTAL_FAILED) == (self.sub_indication in FAILED)
+
+    @property
+    def passed(self) -> bool:
+        return self.indication is Indication.TOTAL_PASSED
+
+    def turned(self, sub_indication: SubIndication, reason: Reason, check: Check) -> Verdict:
+        """This verdict, no longer good for one more reason.
+
+        A verdict that has failed already stays as it was; one that only waits for evidence (TRY_LATER) does not: no
+        evidence can mend the new reason.
+        """
+        if not self.passed and self.sub_indication is not SubIndication.TRY_LATER:
+            return self
+        return replace(
+            self,
+            indication=indication_of(sub_indication),
+            sub_indication=sub_indication,
+            reason=reason,
+            checks=(*self.checks, check),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stored form: JSON types only, times as RFC 3339, one sentence in Vietnamese and English."""
+        data: dict[str, Any] = json.loads(json.dumps(asdict(self), default=_plain))
+        data["version"] = VERSION
+        data["sentence"] = asdict(REASONS[self.reason])
+        return data
+
+
+def indication_of(sub_indication: SubIndication) -> Indication:
+    return Indication.TOTAL_FAILED if sub_indication in FAILED else Indication.INDETERMINATE
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
+    """Read back what `to_dict` wrote. `ValueError` or `KeyError` for anything else."""
+    if data["version"] != VERSION:
+        raise ValueError("a verdict of another version")
+
+    def when(text: str | None) -> datetime | None:
+        return None if text is None else datetime.fromisoformat(text)
+
+    def sure(text: str) -> datetime:
+        return datetime.fromisoformat(text)
+
+    signer = data["signer"]
+    return Verdict(
+        indication=Indication(data["indication"]),
+        sub_indication=None if data["sub_indication"] is None else SubIndication(data["sub_indication"]),
+        reason=Reason(data["reason"]),
+        at=sure(data["at"]),
+        policy=data["policy"],
+        policy_sha256=data["policy_sha256"],
+        profile=data["profile"],
+        signature_algorithm=data["signature_algorithm"],
+        claimed_at=when(data["claimed_at"]),
+        signer=None
+        if signer is None
+        else Signer(
+            **{
+                **signer,
+                "not_before": sure(signer["not_before"]),
+                "not_after": sure(signer["not_after"]),
+                "speaks_for": tuple(signer["speaks_for"]),
+            }
+        ),
+        path=tuple(data["path"]),
+        covered=tuple(Covered(**item) for item in data["covered"]),
+        not_covered=tuple(data["not_covered"]),
+        checks=tuple(Check(**{**item, "status": CheckStatus(item["status"])}) for item in data["checks"]),
+        evidence=tuple(
+            Evidence(**{**item, "this_update": when(item["this_update"]), "next_update": when(item["next_update"])})
+            for item in data["evidence"]
+        ),
+        quirks=tuple(data["quirks"]),
+        valid_until=when(data["valid_until"]),
+    )
+
+
+def unsigned(at: datetime, policy: str, policy_sha256: str) -> Verdict:
+    """The verdict on a package that carries no signature: indeterminate, for information only."""
+    return Verdict(
+        Indication.INDETERMINATE, SubIndication.UNSIGNED, Reason.UNSIGNED, at, policy, policy_sha256, profile="none"
+    )

@@ -1,0 +1,242 @@
+"""The mathematics of one XML signature, in one order: structure, key, value, references, properties, coverage.
+
+Structure comes before cryptography and cryptography before content, so that nothing an attacker wrote is digested or
+read before somebody has signed it. What is read afterwards is read from canonical octets, never from the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from lxml import etree
+
+from signing.algorithm import SIGNATURES, key_fits, value_is_good
+from signing.c14n import C14nFailed, Splices, canonical, reparse
+from signing.certificate import Leaf
+from signing.grammar import DS, SignatureParts, split_signature
+from signing.keyinfo import choose_leaf
+from signing.octets import Octets, decode_base64
+from signing.policy import SignaturePolicy
+from signing.reference import Digested, Digester, SignedInfo, index_ids, lies_in, read_method, read_signed_info
+from signing.refusal import Refused, passed
+from signing.verdict import Check, Covered, Reason
+from signing.xades import read_properties, signed_properties
+
+SIGNATURE: Final = DS + "Signature"
+
+_NODES_PER_REFERENCE: Final = 16
+_NODES_BESIDE: Final = 256
+_SIGNED_INFO_PER_REFERENCE: Final = 1024
+_SIGNED_INFO_BESIDE: Final = 4096
+_MAX_VALUE_BYTES: Final = 2048
+
+
+@dataclass(frozen=True)
+class MustCover:
+    """What will be used, and so must be signed.
+
+    `elements`: a name of the caller's for each element of the tree that will be read. `attachments`: content id
+    (without `cid:`) to decoded octets. `place` is the only element that the signature may be a child of; `None` leaves
+    that to the caller. `inline` names those attachments whose text stands in the tree (or was spliced out of it): only
+    they are covered by a signature over the whole document; octets that travel beside it are not.
+    """
+
+    elements: Mapping[str, etree._Element]
+    attachments: Mapping[str, Octets] = field(default_factory=dict)
+    place: etree._Element | None = None
+    inline: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What may be read, because it was signed: canonical octets, with placeholders of splices left in.
+
+    `whole` is the document without the signature where that was signed; `parts` the elements signed one by one, under
+    the names of `MustCover.elements`.
+    """
+
+    whole: bytes | None
+    parts: Mapping[str, bytes]
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is known so far; a refusal leaves behind what was found before it."""
+
+    profile: str = "none"
+    algorithm: str | None = None
+    leaf: Leaf | None = None
+    value_is_good: bool = False
+    claimed_at: datetime | None = None
+    covered: tuple[Covered, ...] = ()
+    not_covered: tuple[str, ...] = ()
+    checks: list[Check] = field(default_factory=list)
+    quirks: tuple[str, ...] = ()
+
+    def passed(self, reason: Reason, observed: str = "", required: str = "") -> None:
+        self.checks.append(passed(reason, observed, required))
+
+
+def examine(
+    root: etree._Element,
+    signature: etree._Element,
+    must_cover: MustCover,
+    policy: SignaturePolicy,
+    at: datetime,
+    splices: Splices,
+    found: Findings,
+) -> Verified:
+    """Judge everything but the certificate's trust; write what is found into `found`. `Refused` at the first breach."""
+    try:
+        most = len(must_cover.elements) + len(must_cover.attachments) + policy.max_references_beyond_parts
+        index = _place(root, signature, must_cover, policy, found)
+        parts = split_signature(signature, _NODES_BESIDE + _NODES_PER_REFERENCE * most)
+        element = signed_properties(parts.object, signature)
+        found.passed(Reason.STRUCTURE)
+        leaf = _key(parts, element, policy, found)
+        signed_info = _signed_info(parts, policy, most, leaf, found)
+        digester = Digester(signature, index, must_cover.attachments, splices, policy)
+        digested = digester.digest(signed_info.references, element)
+        found.covered = tuple(digested.covered)
+        found.profile = "parts" if digested.whole is None else "enveloped"
+        found.passed(Reason.REFERENCE)
+        found.passed(Reason.DIGEST)
+        _properties(element, digested, leaf, policy, at, found)
+        return _coverage(root, signature, must_cover, digested, found)
+    except C14nFailed as error:
+        raise Refused(Reason.C14N, str(error)) from error
+
+
+def _place(
+    root: etree._Element,
+    signature: etree._Element,
+    must_cover: MustCover,
+    policy: SignaturePolicy,
+    found: Findings,
+) -> dict[str, etree._Element]:
+    """One signature, ours by its name, where it belongs, in a document whose Ids are unique: return those."""
+    if signature.tag != SIGNATURE:
+        raise Refused(Reason.NAMESPACE, str(signature.tag), SIGNATURE, unverifiable=True)
+    found.passed(Reason.NAMESPACE)
+    if must_cover.place is not None and signature.getparent() is not must_cover.place:
+        raise Refused(Reason.STRUCTURE, "the signature stands at another place")
+    _check_depth(root, signature, policy)
+    for other in root.iter(SIGNATURE):
+        if other is not signature:
+            raise Refused(Reason.STRUCTURE, "more than one signature")
+    index = index_ids(root, policy)
+    found.passed(Reason.LIMIT)
+    found.passed(Reason.DUPLICATE_ID)
+    return index
+
+
+def _check_depth(root: etree._Element, element: etree._Element, policy: SignaturePolicy) -> None:
+    depth, last = 0, element
+    for ancestor in element.iterancestors():
+        depth, last = depth + 1, ancestor
+        if depth > policy.max_depth:
+            raise Refused(Reason.LIMIT, f"depth {depth}", f"at most {policy.max_depth}")
+    if last is not root or depth == 0:
+        raise Refused(Reason.STRUCTURE, "the signature stands outside the document")
+
+
+def _key(parts: SignatureParts, properties: etree._Element | None, policy: SignaturePolicy, found: Findings) -> Leaf:
+    leaf = choose_leaf(parts.key_info, properties, policy)
+    found.passed(Reason.KEYINFO, leaf.sha256)
+    weakness = policy.weakness(leaf.key)
+    if weakness is not None:
+        raise Refused(Reason.WEAK_KEY, weakness)
+    found.leaf = leaf
+    return leaf
+
+
+def _signed_info(
+    parts: SignatureParts, policy: SignaturePolicy, most_references: int, leaf: Leaf, found: Findings
+) -> SignedInfo:
+    """Check the signature value and return SignedInfo as read from the very octets that were signed."""
+    original = parts.signed_info
+    if not len(original) or original[0].tag != DS + "CanonicalizationMethod":
+        raise Refused(Reason.STRUCTURE, "no CanonicalizationMethod in its place")
+    method, prefixes = read_method(original[0], policy)
+    octets = canonical(original, method, prefixes)
+    most_octets = _SIGNED_INFO_BESIDE + _SIGNED_INFO_PER_REFERENCE * most_references
+    if len(octets) > most_octets:
+        raise Refused(Reason.LIMIT, f"SignedInfo of {len(octets)} octets", f"at most {most_octets}")
+    signed_info = read_signed_info(reparse(octets), policy, most_references)
+    if (signed_info.method, signed_info.prefixes) != (method, prefixes):
+        raise Refused(Reason.STRUCTURE, "the canonical copy of SignedInfo differs")
+    found.passed(Reason.C14N, method)
+    found.passed(Reason.TRANSFORM)
+    found.algorithm = signed_info.algorithm
+    algorithm = SIGNATURES[signed_info.algorithm]
+    if not key_fits(algorithm, leaf.key):
+        raise Refused(Reason.ALGORITHM, f"{signed_info.algorithm} with a key of another kind")
+    found.passed(Reason.ALGORITHM, signed_info.algorithm)
+    try:
+        value = decode_base64(parts.value.text, _MAX_VALUE_BYTES)
+    except ValueError as error:
+        raise Refused(Reason.STRUCTURE, f"SignatureValue: {error}") from error
+    if not value_is_good(algorithm, leaf.key, value, octets):
+        raise Refused(Reason.VALUE)
+    found.passed(Reason.VALUE)
+    found.value_is_good = True
+    return signed_info
+
+
+def _properties(
+    element: etree._Element | None,
+    digested: Digested,
+    leaf: Leaf,
+    policy: SignaturePolicy,
+    at: datetime,
+    found: Findings,
+) -> None:
+    """Read the signed properties from their verified octets: is it this certificate that signed, and when?"""
+    if element is None:
+        return
+    if digested.signed_properties is None:
+        raise Refused(Reason.STRUCTURE, "SignedProperties are not signed")
+    properties = read_properties(reparse(digested.signed_properties), policy)
+    if not properties.names(leaf.der):
+        raise Refused(Reason.KEYINFO, "XAdES names another certificate")
+    found.claimed_at, found.quirks = properties.claimed_at, properties.quirks
+    claimed_at = properties.claimed_at
+    if claimed_at is None:
+        return
+    if claimed_at > at + policy.signing_time_ahead:
+        raise Refused(Reason.TIME, claimed_at.isoformat(), f"not after {at.isoformat()}")
+    if claimed_at > at + _OWN_CLOCKS:
+        found.quirks += ("signing-time-ahead",)
+    if claimed_at < leaf.not_before - policy.signing_time_ahead:
+        raise Refused(Reason.TIME, claimed_at.isoformat(), f"not before {leaf.not_before.isoformat()}")
+    found.passed(Reason.TIME)
+
+
+_OWN_CLOCKS: Final = timedelta(minutes=5)
+
+
+def _coverage(
+    root: etree._Element, signature: etree._Element, must_cover: MustCover, digested: Digested, found: Findings
+) -> Verified:
+    """What is used must be what was signed: the same element, not one of the same name or Id."""
+    parts: dict[str, bytes] = {}
+    missing: list[str] = []
+    for name, element in must_cover.elements.items():
+        octets = next((octets for other, octets in digested.elements if other is element), None)
+        if octets is not None:
+            parts[name] = octets
+        elif digested.whole is None or not lies_in(element, root) or lies_in(element, signature):
+            missing.append(name)
+    for content_id in must_cover.attachments:
+        inline = digested.whole is not None and content_id in must_cover.inline
+        if content_id not in digested.attachments and not inline:
+            missing.append(f"cid:{content_id}")
+    if missing:
+        found.not_covered = tuple(missing)
+        raise Refused(Reason.COVERAGE, ", ".join(missing))
+    found.passed(Reason.COVERAGE)
+    return Verified(digested.whole, MappingProxyType(parts))

@@ -1,0 +1,302 @@
+"""Octets on their way in, at rest, and out again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from axis.blobs import PIECE, Blobs, fsync_dir
+from axis.core.model import PayloadRef
+from axis.core.problems import Kind, Refused, Unavailable
+
+SMALL, LARGE = b"a" * 100, os.urandom(300_000)
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs(tmp_path / "blobs", inline_max=1000)
+
+
+def ref_of(octets: bytes) -> PayloadRef:
+    return PayloadRef(hashlib.sha256(octets).hexdigest(), len(octets))
+
+
+def files(blobs: Blobs) -> list[Path]:
+    return sorted(path for path in blobs.folder.rglob("*") if path.is_file())
+
+
+async def store(blobs: Blobs, octets: bytes) -> PayloadRef:
+    async with blobs.spool(1 << 30) as spool:
+        for start in range(0, len(octets), 70_000):
+            await spool.write(octets[start : start + 70_000])
+        spooled = await spool.finish()
+        await spooled.keep()
+        return spooled.ref
+
+
+@pytest.mark.parametrize("octets", [b"", SMALL, b"x" * 1000])
+async def test_small_octets_never_touch_the_disk(blobs: Blobs, octets: bytes) -> None:
+    async with blobs.spool(1000) as spool:
+        await spool.write(octets[:10])
+        await spool.write(memoryview(octets)[10:])
+        spooled = await spool.finish()
+        assert spooled.inline == octets
+        assert spooled.view() == octets
+        assert spooled.ref == ref_of(octets)
+        await spooled.keep()
+    assert not blobs.folder.exists()
+    assert await blobs.inline(spooled.ref, octets).read() == octets
+
+
+@pytest.mark.parametrize("octets", [b"x" * 1001, LARGE, LARGE * 4])
+async def test_large_octets_are_kept_under_their_digest(blobs: Blobs, octets: bytes) -> None:
+    async with blobs.spool(len(octets)) as spool:
+        await spool.write(octets)
+        spooled = await spool.finish()
+        assert spooled.inline is None
+        assert spooled.ref == ref_of(octets)
+        assert spooled.view() == octets
+        await spooled.keep()
+        assert spooled.view()[:5] == octets[:5], "still readable after it has its name"
+        await spooled.keep()
+    digest = ref_of(octets).sha256
+    assert files(blobs) == [blobs.folder / digest[:2] / digest]
+    assert stat.S_IMODE(files(blobs)[0].stat().st_mode) == 0o600
+    payload = blobs.payload(ref_of(octets))
+    assert payload.ref == ref_of(octets)
+    assert await payload.read() == octets
+    pieces = [piece async for piece in payload.chunks()]
+    assert b"".join(pieces) == octets
+    assert max(map(len, pieces)) <= PIECE
+
+
+async def test_what_is_not_kept_is_discarded(blobs: Blobs) -> None:
+    async with blobs.spool(1 << 20) as spool:
+        await spool.write(LARGE)
+        view = (await spool.finish()).view()
+        assert len(files(blobs)) == 1
+    with pytest.raises(ValueError, match="released"):
+        len(view)
+    assert files(blobs) == []
+
+
+async def test_a_broken_body_is_discarded(blobs: Blobs) -> None:
+    async def receive() -> None:
+        async with blobs.spool(1 << 20) as spool:
+            await spool.write(LARGE)
+            raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await receive()
+    assert files(blobs) == []
+
+
+@pytest.mark.parametrize("limit", [50, 5000])
+async def test_one_octet_too_many_is_refused(blobs: Blobs, limit: int) -> None:
+    async with blobs.spool(limit) as spool:
+        await spool.write(b"x" * limit)
+        with pytest.raises(Refused) as refused:
+            await spool.write(b"x")
+    assert refused.value.problem.kind is Kind.TOO_LARGE
+    assert refused.value.problem.extra == {"max_bytes": limit}
+    assert not blobs.folder.exists() or files(blobs) == []
+
+
+async def test_the_same_octets_are_kept_once(blobs: Blobs) -> None:
+    first = await store(blobs, LARGE)
+    inode = files(blobs)[0].stat().st_ino
+    refs = await asyncio.gather(*(store(blobs, LARGE) for _ in range(8)))
+    assert set(refs) == {first}
+    assert [path.stat().st_ino for path in files(blobs)] == [inode]
+
+
+async def test_a_name_of_another_size_is_damage_and_not_used(blobs: Blobs) -> None:
+    await store(blobs, LARGE)
+    os.truncate(files(blobs)[0], 5)
+    with pytest.raises(Unavailable) as damaged:
+        await store(blobs, LARGE)
+    assert damaged.value.problem.kind is Kind.STORE_UNAVAILABLE
+    assert damaged.value.problem.context["sha256"] == ref_of(LARGE).sha256
+
+
+@pytest.mark.parametrize("octets", [LARGE[:50_000], LARGE])
+@pytest.mark.parametrize(
+    "harm",
+    [lambda octets: b"X" + octets[1:], lambda octets: octets[:-1], lambda octets: octets + b"X", lambda octets: b""],
+)
+async def test_damaged_octets_are_never_handed_out_whole(
+    blobs: Blobs, octets: bytes, harm: Callable[[bytes], bytes]
+) -> None:
+    ref = await store(blobs, octets)
+    files(blobs)[0].write_bytes(harm(octets))
+    payload, got = blobs.payload(ref), bytearray()
+
+    async def read() -> None:
+        async for piece in payload.chunks():
+            got.extend(piece)
+
+    with pytest.raises(Unavailable) as damaged:
+        await payload.read()
+    assert damaged.value.problem.context["sha256"] == ref.sha256
+    with pytest.raises(Unavailable):
+        await read()
+    assert len(got) < len(octets)
+    with pytest.raises(Unavailable):
+        await blobs.inline(ref, harm(octets)).read()
+
+
+async def test_a_missing_file_says_so(blobs: Blobs) -> None:
+    payload = blobs.payload(ref_of(LARGE))
+    with pytest.raises(Unavailable) as missing:
+        [piece async for piece in payload.chunks()]
+    assert "FileNotFoundError" in missing.value.problem.context["error"]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("call", ["fdatasync", "fsync", "rename"])
+async def test_what_does_not_reach_the_disk_gets_no_name(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """A failed sync is not tried again on the same file: the second one would succeed for pages that are gone."""
+    fired = []
+
+    def fail(*_: object) -> None:
+        fired.append(call)
+        raise OSError(errno.EIO, "injected")
+
+    async with blobs.spool(1 << 20) as spool:
+        await spool.write(LARGE)
+        spooled = await spool.finish()
+        with monkeypatch.context() as broken:
+            broken.setattr("pathlib.Path.rename" if call == "rename" else f"os.{call}", fail)
+            with pytest.raises(Unavailable) as told:
+                await spooled.keep()
+        assert told.value.problem.kind is Kind.STORE_UNAVAILABLE
+        assert fired == [call]
+        with pytest.raises(Unavailable):
+            await spooled.keep()
+    assert files(blobs) == []
+    assert await store(blobs, LARGE) == ref_of(LARGE)
+
+
+@pytest.mark.faults
+async def test_a_name_is_taken_back_when_its_folder_is_not_synced(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(blobs, LARGE)
+    other = next(LARGE + bytes([n]) for n in range(256) if not blobs.path(ref_of(LARGE + bytes([n]))).parent.exists())
+    target, fired = blobs.path(ref_of(other)), []
+
+    def fail(folder: Path) -> None:
+        if folder == target.parent:
+            fired.append(target.exists())
+            raise OSError(errno.EIO, "injected")
+        fsync_dir(folder)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("axis.blobs.fsync_dir", fail)
+        with pytest.raises(Unavailable):
+            await store(blobs, other)
+    assert fired == [True]
+    assert not target.exists()
+
+
+CHILD = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from axis import blobs as module
+
+async def main(folder, point):
+    blobs = module.Blobs(Path(folder), inline_max=1000)
+    die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    async with blobs.spool(1 << 20) as spool:
+        await spool.write(b"x" * 300_000)
+        if point == "spooling":
+            die()
+        spooled = await spool.finish()
+        if point == "synced":
+            blobs._make_durable = die
+        if point == "named":
+            real = module.fsync_dir
+            module.fsync_dir = lambda folder: die() if len(folder.name) == 2 else real(folder)
+        await spooled.keep()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("point", ["spooling", "synced", "named"])
+async def test_what_a_crash_leaves_is_swept_or_found_again(blobs: Blobs, point: str) -> None:
+    octets = b"x" * 300_000
+    killed = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", CHILD, str(blobs.folder), point],
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert killed.returncode == -9
+    orphans = [path for path in files(blobs) if path.parent.name == "spool"]
+    named = blobs.path(ref_of(octets))
+    assert (len(orphans), named.exists()) == ((0, True) if point == "named" else (1, False))
+    assert blobs.sweep() == len(orphans)
+    assert blobs.sweep() == 0
+    assert await store(blobs, octets) == ref_of(octets)
+    assert files(blobs) == [named]
+    assert await blobs.payload(ref_of(octets)).read() == octets
+
+
+async def test_the_sweep_leaves_named_octets_alone(blobs: Blobs) -> None:
+    assert blobs.sweep() == 0
+    ref = await store(blobs, LARGE)
+    assert blobs.sweep() == 0
+    assert await blobs.payload(ref).read() == LARGE
+
+
+async def test_a_cancelled_body_leaves_nothing(blobs: Blobs) -> None:
+    entered = asyncio.Event()
+
+    async def send() -> None:
+        async with blobs.spool(1 << 30) as spool:
+            for _ in range(200):
+                await spool.write(LARGE)
+                entered.set()
+
+    task = asyncio.ensure_future(send())
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert files(blobs) == []
+
+
+async def test_fifty_megabytes_pass_through_bounded_memory(tmp_path: Path) -> None:
+    blobs, piece = Blobs(tmp_path / "blobs"), os.urandom(65_536)
+    expected = hashlib.sha256()
+    tracemalloc.start()
+    try:
+        async with blobs.spool(64 << 20) as spool:
+            for n in range(800):
+                chunk = n.to_bytes(4, "big") + piece[4:]
+                expected.update(chunk)
+                await spool.write(chunk)
+            spooled = await spool.finish()
+            assert hashlib.sha256(spooled.view()).hexdigest() == spooled.ref.sha256
+            await spooled.keep()
+        assert spooled.ref == PayloadRef(expected.hexdigest(), 800 * 65_536)
+        async for _ in blobs.payload(spooled.ref).chunks():
+            pass
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20, f"{peak} octets at the peak"

@@ -1,0 +1,136 @@
+"""A store is made by migrations alone, and what they make is what the tables say."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from axis.blobs import Blobs
+from axis.sql import migrate
+from axis.sql.driver import StoreError
+from axis.sql.engine import InstanceLock, open_store
+from axis.sql.statements import Statements
+from axis.sql.tables import SCHEMA_VERSION, Base
+
+
+def schema(path: Path) -> dict[str, list[str]]:
+    """Every object of a database as its words, in no order: what SQLite itself remembers."""
+    connection = sqlite3.connect(path)
+    try:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
+    finally:
+        connection.close()
+    words = {
+        name: sorted((sql or "").replace(",", " ").replace("(", " ").replace(")", " ").split()) for name, sql in rows
+    }
+    return {name: found for name, found in words.items() if name != "alembic_version"}
+
+
+def test_the_migrated_schema_is_what_the_tables_say(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/axis.db"
+    migrate.upgrade(url)
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()
+    described = create_engine(f"sqlite:///{tmp_path}/described.db")
+    Base.metadata.create_all(described)
+    described.dispose()
+    migrated = schema(tmp_path / "axis.db")
+    assert migrated == schema(tmp_path / "described.db")
+    assert len(migrated) > len(Base.metadata.tables)
+
+
+def test_the_last_revision_is_the_one_that_the_tables_name() -> None:
+    assert ScriptDirectory.from_config(migrate.config()).get_heads() == [SCHEMA_VERSION]
+
+
+def test_migrating_twice_changes_nothing_and_keeps_the_identity(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/deep/axis.db"
+    assert migrate.current(url) is None
+    assert migrate.needed(url)
+    migrate.upgrade(url)
+    before = (tmp_path / "deep/axis.db").read_bytes()
+    assert migrate.current(url) == SCHEMA_VERSION
+    assert not migrate.needed(url)
+    migrate.upgrade(url)
+    assert (tmp_path / "deep/axis.db").read_bytes() == before
+
+
+def test_asking_for_the_schema_makes_no_file(tmp_path: Path) -> None:
+    assert migrate.needed(f"sqlite:///{tmp_path}/axis.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_migration_that_dies_half_way_leaves_nothing(tmp_path: Path) -> None:
+    """Killed after the tables exist, before the commit."""
+    url = f"sqlite:///{tmp_path}/axis.db"
+    script = f"""
+import os, secrets
+def die(size):
+    os.kill(os.getpid(), 9)
+secrets.token_hex = die
+from axis.sql import migrate
+migrate.upgrade({url!r})
+"""
+    killed = subprocess.run([sys.executable, "-c", script], check=False)
+    assert killed.returncode == -9
+    assert schema(tmp_path / "axis.db") == {}
+    migrate.upgrade(url)
+    assert not migrate.needed(url)
+
+
+def test_a_store_in_use_is_not_migrated(tmp_path: Path) -> None:
+    lock = InstanceLock(tmp_path / "axis.db")
+    with pytest.raises(StoreError, match="another process"):
+        migrate.upgrade(f"sqlite:///{tmp_path}/axis.db")
+    lock.release()
+
+
+def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/axis.db"
+    migrate.upgrade(url)
+    connection = sqlite3.connect(tmp_path / "axis.db")
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="newer"):
+        migrate.upgrade(url)
+    with pytest.raises(StoreError, match="schema 9999"):
+        open_store(url, Blobs(tmp_path / "blobs"))
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("axis.db", "looks like"),
+        ("postgresql+psycopg://localhost/axis", "not supported"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+    ],
+)
+def test_an_address_that_names_no_store_is_refused(url: str, says: str) -> None:
+    with pytest.raises(StoreError, match=says):
+        migrate.needed(url)
+
+
+def test_everything_is_said_in_postgresqls_words_too() -> None:
+    """Compiles only: PostgreSQL itself joins the contract suite later. Claims skip what another worker holds."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    statements = Statements(dialect)
+    assert statements.due.endswith("FOR UPDATE SKIP LOCKED")
+    assert statements.lane_open.endswith("FOR UPDATE")
+    for table in Base.metadata.sorted_tables:
+        CreateTable(table).compile(dialect=dialect)
+        for index in table.indexes:
+            CreateIndex(index).compile(dialect=dialect)

@@ -1,0 +1,124 @@
+"""Our log in the eyes of others: Go's checksum database, and the openssl command."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from axis.log.proof import prove_consistency, prove_inclusion
+from tests.tools import need
+from tests.unit.log.logs import SIGNER, STRANGER, VKEY, grow, signed
+
+SOURCE = Path(__file__).parent / "go/main.go"
+GOPATH = Path("/usr/share/gocode")
+SIZES = (3, 256, 700, 66_000)
+
+
+@pytest.fixture(scope="session")
+def checker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Go program, built from Debian's sources of x/mod; nothing is fetched."""
+    go = need("go")
+    if not (GOPATH / "src/golang.org/x/mod/sumdb/tlog").is_dir():
+        need("golang.org/x/mod in /usr/share/gocode (golang-golang-x-mod-dev)")
+    built = tmp_path_factory.mktemp("go") / "checker"
+    environment = os.environ | {
+        "GOPATH": str(GOPATH),
+        "GO111MODULE": "off",
+        "GOCACHE": str(built.parent / "cache"),
+        "GOFLAGS": "",
+        "CGO_ENABLED": "0",
+    }
+    subprocess.run([go, "build", "-o", built, SOURCE], check=True, env=environment, timeout=300)
+    return built
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The same log at four sizes, and its older checkpoint."""
+    path = tmp_path_factory.mktemp("log")
+    for size in SIZES:
+        grow(path / str(size), *(one for one in SIZES if one <= size))
+    return {size: path / str(size) for size in SIZES}
+
+
+def question(path: Path, index: int, old: int) -> dict[str, Any]:
+    log = path / "log"
+    proof = prove_inclusion(log, index)
+    size = proof.head.checkpoint.size
+    heads = (path / "heads/heads.jsonl").read_text().splitlines()
+    notes = [json.loads(line)["note"] for line in heads]
+    return {
+        "Folder": str(log),
+        "Vkey": VKEY,
+        "Index": index,
+        "Inclusion": [base64.b64encode(item).decode() for item in proof.path],
+        "Old": next(note for note in notes if note.split("\n")[1] == str(old)),
+        "Consistency": [base64.b64encode(item).decode() for item in prove_consistency(log, old, size)],
+    }
+
+
+def ask(checker: Path, asked: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([checker], input=json.dumps(asked), text=True, capture_output=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("size", "index", "old"),
+    [(3, 2, 3), (256, 0, 3), (256, 255, 256), (700, 255, 256), (700, 699, 3), (66_000, 65_536, 700), (66_000, 1, 256)],
+)
+def test_go_reads_our_files_and_accepts_our_proofs(
+    checker: Path, logs: dict[int, Path], size: int, index: int, old: int
+) -> None:
+    answer = ask(checker, question(logs[size], index, old))
+    assert answer.stdout == f"ok {size}\n", answer.stderr
+
+
+def test_go_refuses_what_does_not_hold(checker: Path, logs: dict[int, Path], tmp_path: Path) -> None:
+    """Without this the test above could not fail."""
+    sound = question(logs[700], 300, 256)
+    zero = base64.b64encode(bytes(32)).decode()
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"Index": 301}, "inclusion"),
+        ({"Inclusion": [zero, *sound["Inclusion"][1:]]}, "inclusion"),
+        ({"Consistency": [*sound["Consistency"][:-1], zero]}, "consistency"),
+        ({"Old": signed(256, bytes(32))}, "consistency"),
+        ({"Old": signed(256, bytes(32), STRANGER)}, "old checkpoint"),
+        ({"Vkey": str(STRANGER.verifier)}, "checkpoint"),
+    ]
+    for change, about in wrong:
+        answer = ask(checker, sound | change)
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert answer.stderr.startswith(about), answer.stderr
+    shutil.copytree(logs[700] / "log", tmp_path / "log")
+    for name in ("tile/entries/001", "tile/0/001", "tile/1/000.p/2"):
+        file = tmp_path / "log" / name
+        octets = bytearray(file.read_bytes())
+        octets[60] ^= 1
+        file.write_bytes(octets)
+        answer = ask(checker, sound | {"Folder": str(tmp_path / "log")})
+        assert answer.returncode == 1, name
+        octets[60] ^= 1
+        file.write_bytes(octets)
+    assert ask(checker, sound | {"Folder": str(tmp_path / "log")}).returncode == 0
+
+
+def test_openssl_verifies_the_signature_of_a_checkpoint(logs: dict[int, Path], tmp_path: Path) -> None:
+    """The way that needs no software of ours: strip the four octets of the key id, verify over the three lines."""
+    openssl = need("openssl")
+    text, _, line = (logs[700] / "log/checkpoint").read_text().rpartition("\n\n")
+    (tmp_path / "body").write_text(text + "\n")
+    (tmp_path / "signature").write_bytes(base64.b64decode(line.split()[2])[4:])
+    public = SIGNER.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "key.pem").write_bytes(public)
+    command = [openssl, "pkeyutl", "-verify", "-rawin", "-pubin"]
+    command += ["-inkey", "key.pem", "-in", "body", "-sigfile", "signature"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    (tmp_path / "body").write_text((text + "\n").replace("\n700\n", "\n701\n"))
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode != 0

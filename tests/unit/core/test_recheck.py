@@ -1,0 +1,142 @@
+"""A held document judged again: released, refused, or held until the budget is spent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axis.core.acceptance import Acceptance, accept
+from axis.core.intake import decide_intake, decide_recheck
+from axis.core.model import AddDelivery, Decision, Document, EntryKind, MarkCrossed, MoveDocument, Profile
+from axis.core.network import Network
+from axis.core.states import IllegalTransition, IntakeState
+from schemas.codes import AgencyCode
+from signing.verdict import Reason, SubIndication, Verdict
+from tests.unit.core.world import (
+    COMMUNE_1,
+    FAR,
+    MINISTRY,
+    NATIONAL,
+    NONCE,
+    NOW,
+    TWENTY,
+    content,
+    document_of,
+    ids,
+    network,
+    passed,
+    routing,
+    sound,
+    submission,
+    targets,
+    verdict_of,
+    waiting,
+)
+
+REVOKED = verdict_of(SubIndication.REVOKED, Reason.REVOKED)
+HOUR = timedelta(hours=1)
+
+
+def held(*to: AgencyCode) -> Document:
+    return document_of(decide_intake(submission(), content(*to), waiting(), (), (), network(), NOW, ids("doc"), NONCE))
+
+
+def recheck(
+    document: Document, verdict: Verdict, after: timedelta = HOUR, at: Network | None = None
+) -> Decision[Document]:
+    acceptance = accept(Profile.REQUIRED, verdict)
+    return sound(decide_recheck(document, acceptance, verdict, at or network(), NOW + after, ids()))
+
+
+def test_a_held_document_that_passes_is_released_and_delivered() -> None:
+    document = held(TWENTY, COMMUNE_1)
+    decision = recheck(document, passed())
+    assert decision.changes[0] == MoveDocument(document.ref, IntakeState.HELD, IntakeState.ACCEPTED, passed())
+    assert targets(decision) == {"dms-20": [(TWENTY,)], "district": [(COMMUNE_1,)]}
+    assert [entry.kind for entry in decision.entries] == [EntryKind.RELEASED, EntryKind.ROUTED]
+    assert decision.entries[0].facts["event"] == "pass"
+    assert (decision.reply.state, decision.reply.verdict) == (IntakeState.ACCEPTED, passed())
+
+
+def test_the_receipt_still_says_held_after_the_release() -> None:
+    assert recheck(held(), passed()).reply.receipt_state is IntakeState.HELD
+
+
+def test_a_held_document_that_fails_is_refused_and_delivered_to_nobody() -> None:
+    document = held()
+    decision = recheck(document, REVOKED)
+    assert decision.changes == (MoveDocument(document.ref, IntakeState.HELD, IntakeState.REFUSED, REVOKED),)
+    assert [entry.facts["event"] for entry in decision.entries] == ["fail"]
+
+
+@pytest.mark.parametrize(
+    ("after", "state", "event"),
+    [
+        (timedelta(0), IntakeState.HELD, None),
+        (timedelta(hours=72) - timedelta(microseconds=1), IntakeState.HELD, None),
+        (timedelta(hours=72), IntakeState.REFUSED, "expire"),
+        (timedelta(days=30), IntakeState.REFUSED, "expire"),
+    ],
+)
+def test_doubt_lasts_as_long_as_the_budget(after: timedelta, state: IntakeState, event: str | None) -> None:
+    decision = recheck(held(), waiting(), after)
+    assert decision.reply.state is state
+    assert [entry.facts["event"] for entry in decision.entries] == ([event] if event else [])
+    assert bool(decision.changes) is (event is not None)
+
+
+def test_a_pass_after_the_budget_is_still_a_pass() -> None:
+    assert recheck(held(), passed(), timedelta(days=30)).reply.state is IntakeState.ACCEPTED
+
+
+@pytest.mark.parametrize("state", [IntakeState.ACCEPTED, IntakeState.REFUSED])
+def test_only_a_held_document_is_decided_again(state: IntakeState) -> None:
+    with pytest.raises(IllegalTransition):
+        recheck(replace(held(), state=state), passed())
+
+
+@pytest.mark.parametrize(("to", "marked"), [((TWENTY,), False), ((TWENTY, FAR), True)])
+def test_a_release_through_the_national_axis_marks_the_document(to: tuple[AgencyCode, ...], marked: bool) -> None:
+    document = held(*to)
+    decision = recheck(document, passed())
+    assert (MarkCrossed(document.ref) in decision.changes) is marked
+    assert decision.reply.crossed is marked
+
+
+def test_a_document_from_the_national_axis_is_not_marked_twice() -> None:
+    sub = submission(NATIONAL)
+    document = document_of(
+        decide_intake(sub, content(TWENTY, sender=MINISTRY), waiting(), (), (), network(), NOW, ids("doc"), NONCE)
+    )
+    decision = recheck(document, passed())
+    assert decision.reply.crossed
+    assert not [change for change in decision.changes if isinstance(change, MarkCrossed)]
+
+
+def test_a_recipient_whose_route_went_away_meanwhile_is_named_in_the_log() -> None:
+    decision = recheck(held(TWENTY, FAR), passed(), at=network(routing(**{"*": None})))
+    assert targets(decision) == {"dms-20": [(TWENTY,)]}
+    assert decision.entries[1].facts["routes"] == [["H99.20", "dms-20", "H99.20"], ["H98.05", None, None]]
+
+
+def test_a_copy_that_was_held_is_released_only_to_those_it_is_for() -> None:
+    decision = recheck(replace(held(TWENTY, COMMUNE_1), only_for=(COMMUNE_1,)), passed())
+    assert targets(decision) == {"district": [(COMMUNE_1,)]}
+
+
+@given(
+    st.sampled_from([passed(), waiting(), REVOKED]),
+    st.timedeltas(timedelta(0), timedelta(days=5)),
+    st.lists(st.sampled_from([TWENTY, COMMUNE_1, FAR]), min_size=1, unique=True),
+)
+def test_nothing_leaves_unless_the_document_is_accepted(
+    verdict: Verdict, after: timedelta, to: list[AgencyCode]
+) -> None:
+    decision = recheck(held(*to), verdict, after)
+    leaving = [change for change in decision.changes if isinstance(change, AddDelivery)]
+    assert bool(leaving) is (decision.reply.state is IntakeState.ACCEPTED)
+    assert (decision.reply.state is IntakeState.ACCEPTED) is (accept(Profile.REQUIRED, verdict) is Acceptance.ACCEPT)

@@ -1,0 +1,97 @@
+"""A sequencer over the real SQLite store, in this process or in a child that is killed at a named step.
+
+As a program: ``python -m tests.unit.log.rounds FOLDER start|round STEP`` starts, runs one round, and dies by SIGKILL
+after STEP of the one or the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from axis.blobs import Blobs
+from axis.core.model import Decision, LogEntry
+from axis.core.ports import Ledger
+from axis.flow.sequence import Sequencer
+from axis.log.files import LogFolder
+from axis.log.heads import CheckpointStore
+from axis.log.writer import Step
+from axis.sql.engine import open_store
+from axis.sql.migrate import needed, upgrade
+from axis.sql.store import SqlStore
+from tests.unit.log.logs import NOW, ORIGIN, SIGNER, entry
+
+
+@asynccontextmanager
+async def stored(path: Path) -> AsyncIterator[SqlStore]:
+    url = f"sqlite:///{path}/axis.db"
+    if needed(url):
+        upgrade(url)
+    store = open_store(url, Blobs(path / "blobs"))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def sequencer(
+    store: SqlStore,
+    path: Path,
+    *,
+    now: Callable[[], datetime] = lambda: NOW + timedelta(days=1),
+    batch: int = 2048,
+    hook: Callable[[Step], None] = lambda step: None,
+) -> Sequencer:
+    return Sequencer(
+        store,
+        LogFolder(path / "log"),
+        CheckpointStore(path / "heads"),
+        SIGNER,
+        ORIGIN,
+        now,
+        batch=batch,
+        hook=hook,
+    )
+
+
+async def intend(store: SqlStore, numbers: Sequence[int]) -> None:
+    """Commit one log intent for each number, all in one transaction."""
+    await intend_entries(store, [entry(number) for number in numbers])
+
+
+async def intend_entries(store: SqlStore, entries: Sequence[LogEntry]) -> None:
+    def body(ledger: Ledger) -> None:
+        ledger.apply(Decision(tuple(entries), (), None))
+
+    await store.transact(body)
+
+
+async def drain(path: Path, batch: int = 2048) -> int:
+    """Open everything as a start does, and run rounds until nothing waits."""
+    async with stored(path) as store, sequencer(store, path, batch=batch) as one:
+        added = 0
+        while more := await one.round():
+            added += more
+        return added
+
+
+async def _die(path: Path, during: str, step: Step) -> None:
+    phase = "start"
+
+    def hook(done: Step) -> None:
+        if done is step and during == phase:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async with stored(path) as store, sequencer(store, path, hook=hook) as one:
+        phase = "round"
+        await one.round()
+
+
+if __name__ == "__main__":
+    asyncio.run(_die(Path(sys.argv[1]), sys.argv[2], Step(sys.argv[3])))

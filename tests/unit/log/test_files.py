@@ -1,0 +1,226 @@
+"""The log's folder and the store of heads: what they refuse, what they survive."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from axis.core.merkle import Frontier, leaf_hash, root_of
+from axis.log.disk import Changed, Locked
+from axis.log.files import Batch, Damaged, LogFolder, StoredTree
+from axis.log.heads import HISTORY, CheckpointStore, Head, HeadReason, HeadRefused, HeadsDamaged
+from axis.log.key import ForeignNote, LogKeys
+from axis.log.tiles import Bundle, Tile, encode_bundle
+from axis.log.verify import verify_log
+from axis.log.writer import LogWriter
+from signing.note import NoteKey, sign_note
+from tests.unit.log.logs import KEYS, ORIGIN, SIGNER, STRANGER, batch, grow, leaves, signed, verified
+
+ONE, TWO = bytes(31) + b"\x01", bytes(31) + b"\x02"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> LogFolder:
+    log = LogFolder(tmp_path / "log")
+    log.lock()
+    return log
+
+
+@pytest.fixture
+def heads(tmp_path: Path) -> CheckpointStore:
+    store = CheckpointStore(tmp_path / "heads")
+    store.open()
+    return store
+
+
+def test_a_file_of_the_tree_never_changes(folder: LogFolder) -> None:
+    for tile in (Tile(0, 0, 2), Tile(0, 0)):
+        octets = (ONE + TWO) * (tile.width // 2)
+        folder.write([(tile, octets)])
+        folder.write([(tile, octets)])  # the same again is what a repeated round does
+        with pytest.raises(Changed, match=tile.path):
+            folder.write([(tile, octets[::-1])])
+        assert folder.hashes(tile)[:2] == [ONE, TWO]
+
+
+def test_the_full_file_serves_where_the_partial_one_is_gone(folder: LogFolder) -> None:
+    folder.write([(Tile(0, 0), ONE * 256), (Bundle(0), encode_bundle([b"x"] * 256))])
+    assert folder.hashes(Tile(0, 0, 3)) == [ONE] * 3
+    assert folder.entries(Bundle(0, 3)) == [b"x"] * 3
+    assert folder.entry(2, 3) == b"x"
+
+
+def test_what_is_missing_or_of_the_wrong_size_is_named(folder: LogFolder) -> None:
+    folder.write([(Tile(0, 0, 2), ONE), (Bundle(0, 2), encode_bundle([b"x"])), (Bundle(1, 2), b"\x00")])
+    for item, missing in ((Tile(0, 0, 2), False), (Tile(0, 1), True)):
+        with pytest.raises(Damaged) as caught:
+            folder.hashes(item)
+        assert (caught.value.place, caught.value.missing) == (item.path, missing)
+    for bundle, missing in ((Bundle(0, 2), False), (Bundle(1, 2), False), (Bundle(2, 2), True)):
+        with pytest.raises(Damaged) as caught:
+            folder.entries(bundle)
+        assert (caught.value.place, caught.value.missing) == (bundle.path, missing)
+
+
+def test_a_journal_reads_back_and_a_damaged_one_is_refused(folder: LogFolder) -> None:
+    assert folder.journal() is None
+    one = Batch(7, (12, 9), (b"first", b""))
+    folder.write_journal(one)
+    assert folder.journal() == one
+    file = folder.path / "round"
+    sound = file.read_bytes()
+    for place in range(len(sound)):
+        octets = bytearray(sound)
+        octets[place] ^= 1
+        file.write_bytes(octets)
+        with pytest.raises(Damaged):
+            folder.journal()
+    for cut in (b"", sound[:-1], sound[:20], b"[]\n", b"{}\n", b"\xff\n"):
+        file.write_bytes(cut)
+        with pytest.raises(Damaged):
+            folder.journal()
+
+
+def test_a_folder_has_one_writer(folder: LogFolder) -> None:
+    with pytest.raises(Locked):
+        LogFolder(folder.path).lock()
+    folder.unlock()
+    LogFolder(folder.path).lock()
+
+
+def test_the_tree_on_disk_answers_for_any_size(tmp_path: Path) -> None:
+    """Older sizes are read out of the newest tiles."""
+    grow(tmp_path, 5, 600)
+    hashes = [leaf_hash(one) for one in leaves(0, 600)]
+    for size in (1, 5, 255, 256, 257, 511, 512, 599, 600):
+        assert root_of(size, StoredTree(LogFolder(tmp_path / "log"), 600)) == Frontier().extend(hashes[:size]).root()
+
+
+def test_heads_only_go_forward(heads: CheckpointStore) -> None:
+    assert heads.latest() is None
+    first = heads.advance(None, signed(0, ONE))
+    second = heads.advance(first, signed(5, ONE))
+    for was, note, reason in (
+        (second, signed(4, ONE), HeadReason.SMALLER),
+        (second, signed(5, TWO), HeadReason.FORKED),
+        (first, signed(9, ONE), HeadReason.MOVED),
+        (None, signed(9, ONE), HeadReason.MOVED),
+        (second, signed(9, ONE, origin="another/log"), HeadReason.OTHER_ORIGIN),
+    ):
+        with pytest.raises(HeadRefused) as caught:
+            heads.advance(was, note)
+        assert caught.value.reason is reason
+    assert heads.advance(first, signed(5, ONE)) == second, "the same size with the same root is no news"
+    assert [head.checkpoint.size for head in heads.history()] == [0, 5]
+    heads.close()
+    heads.open()
+    assert heads.latest() == second
+
+
+def test_heads_have_one_writer_and_must_be_open(heads: CheckpointStore) -> None:
+    with pytest.raises(Locked):
+        CheckpointStore(heads.path).open()
+    heads.close()
+    with pytest.raises(RuntimeError, match="not open"):
+        heads.advance(None, signed(0, ONE))
+    with pytest.raises(RuntimeError, match="not open"):
+        heads.latest()
+
+
+def test_a_line_that_was_cut_off_was_never_acknowledged(heads: CheckpointStore) -> None:
+    first = heads.advance(None, signed(0, ONE))
+    heads.close()
+    file = heads.path / HISTORY
+    whole = file.read_bytes()
+    for torn in (b'{"note": "', whole[:-1]):
+        file.write_bytes(whole + torn)
+        assert [head.checkpoint.size for head in heads.history()] == [0]
+        heads.open()
+        assert heads.latest() == first
+        heads.close()
+        assert file.read_bytes() == whole
+    file.write_bytes(whole[:-1])
+    heads.open()
+    assert heads.latest() is None
+
+
+@pytest.mark.parametrize(
+    "line", [b"{}\n", b'{"note": 1}\n', b"\xff\n", b'{"note": "text"}\n', b"\n", b"x" * 70_000 + b"\n"]
+)
+def test_a_line_that_cannot_be_read_stops_everything(heads: CheckpointStore, line: bytes) -> None:
+    heads.advance(None, signed(0, ONE))
+    heads.close()
+    with (heads.path / HISTORY).open("ab") as file:
+        file.write(line)
+    with pytest.raises(HeadsDamaged):
+        heads.open()
+
+
+def test_a_full_disk_leaves_the_heads_as_they_were(heads: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = heads.advance(None, signed(0, ONE))
+    before, real = (heads.path / HISTORY).read_bytes(), os.write
+
+    def partly(handle: int, octets: bytes) -> int:
+        if len(octets) < 20:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return real(handle, octets[:10])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", partly)
+        with pytest.raises(OSError, match="no space"):
+            heads.advance(first, signed(1, ONE))
+    assert heads.latest() == first
+    assert (heads.path / HISTORY).read_bytes() == before, "a part of a line stayed"
+    second = heads.advance(first, signed(2, ONE))
+    assert list(heads.history()) == [first, second]
+
+
+def test_after_a_failed_sync_the_heads_take_nothing_more(
+    heads: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = heads.advance(None, signed(0, ONE))
+
+    def failing(handle: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", failing)
+        with pytest.raises(OSError, match="input/output"):
+            heads.advance(first, signed(1, ONE))
+    with pytest.raises(RuntimeError, match="sync of it failed"):
+        heads.advance(first, signed(1, ONE))
+
+
+def test_a_head_is_the_text_before_the_signatures() -> None:
+    head = Head.read(signed(3, ONE))
+    assert (head.checkpoint.origin, head.checkpoint.size, head.checkpoint.root) == (ORIGIN, 3, ONE)
+
+
+def test_only_a_checkpoint_signed_by_a_known_key_is_opened() -> None:
+    assert KEYS.open(signed(3, ONE)).checkpoint.size == 3
+    for note in (signed(3, ONE, STRANGER), sign_note("three words only\n", SIGNER), "", "rubbish\n"):
+        with pytest.raises(ForeignNote):
+            KEYS.open(note)
+    both = LogKeys.parse(f"{SIGNER.verifier}\n{STRANGER.verifier}\n")
+    assert both.open(signed(3, ONE, STRANGER)).checkpoint.size == 3
+    for vkey in ("", "rubbish", f"{SIGNER.verifier}x", f"{SIGNER.verifier} {NoteKey('another/log', bytes(32))}"):
+        with pytest.raises(ValueError, match=r"key|base64|octets"):
+            LogKeys.parse(vkey)
+
+
+def test_a_log_goes_on_under_a_new_key_that_knows_the_old_one(tmp_path: Path) -> None:
+    grow(tmp_path, 10)
+    writer = LogWriter(
+        LogFolder(tmp_path / "log"), CheckpointStore(tmp_path / "heads"), STRANGER, ORIGIN, (SIGNER.verifier,)
+    )
+    writer.open()
+    assert writer.reconcile(10) == writer.reconcile(10)
+    writer.commit(batch(10, 5))
+    writer.publish()
+    writer.close()
+    both = f"{SIGNER.verifier} {STRANGER.verifier}"
+    assert verify_log(tmp_path / "log", both, heads=tmp_path / "heads").ok
+    assert {finding.code.value for finding in verified(tmp_path).findings} >= {"checkpoint-signature"}
