@@ -9,7 +9,7 @@ def rfc3339(at: datetime) -> str:
     """`2026-11-23T01:02:03.000004Z`: fixed width, so that text sorts as time. `ValueError` without a zone."""
     if at.tzinfo is None:
         raise ValueError("an instant needs a zone")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_rfc3339(text: str) -> datetime:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -210,13 +212,14 @@ def addresses(layout: Layout) -> Iterable[str]:
 
 
 def next_commands(folder: Path) -> Iterable[str]:
-    """What to type next in a folder that was kept."""
+    """What to type next in a folder that was kept; with the path of `axis` where a shell would not find it."""
+    axis = "axis" if shutil.which("axis") else Path(sys.executable).with_name("axis")
     node, below = folder / PROVINCE.name, folder / DISTRICT.name
     bad = folder / "co-quan" / COMMUNE_20.name / "goi-xau" / f"{Flaw.CHANGED}.edxml"
     yield f"Dữ liệu ở {folder}. Ba lệnh tiếp theo:"
-    yield f"  axis log verify {node / 'data' / 'log'} --key {node / 'log.pub'} --heads {node / 'checkpoints'}"
-    yield f"  axis verify {bad} -c {below / 'axis.toml'}"
-    yield f"  axis explain -c {below / 'axis.toml'} --from {COMMUNE_20.code} --to {MINISTRY.code}"
+    yield f"  {axis} log verify {node / 'data' / 'log'} --key {node / 'log.pub'} --heads {node / 'checkpoints'}"
+    yield f"  {axis} verify {bad} -c {below / 'axis.toml'}"
+    yield f"  {axis} explain -c {below / 'axis.toml'} --from {COMMUNE_20.code} --to {MINISTRY.code}"
 
 
 def to_json(result: Result) -> dict[str, Any]:

@@ -119,6 +119,8 @@ def issue_receipt(document: Document, ctx: Context) -> Receipt:
 def adopt_orphans(document: Document, ledger: Ledger, ctx: Context) -> None:
     """Statuses that came before their document find it, in the transaction that stores it."""
     for orphan in ledger.orphans(document.sender, document.document_id, document.number):
+        if orphan.receiver not in document.recipients:
+            continue
         prior = ledger.statuses(document.ref, orphan.receiver)
         ledger.apply(adopt(orphan, document, prior, ctx.network, ctx.now(), ctx.new_id))
 

@@ -320,9 +320,11 @@ def test_further_recipients_that_cannot_be_reached_are_refused_not_dropped(
     recipient: AgencyCode, at: Network, kind: Kind
 ) -> None:
     """A receipt promises an offer to every recipient it was asked for: dropping one silently would break that."""
-    said = content(TWENTY, recipient, sender=NEIGHBOUR)
+    said = content(TWENTY, COMMUNE_1, recipient, sender=NEIGHBOUR)
     first = document_of(decide(submission(PROVINCE_97, only_for=(TWENTY,)), said))
-    again = decide(submission(PROVINCE_97, only_for=(TWENTY, recipient)), said, seen=[first], addressed={TWENTY}, at=at)
+    again = decide(
+        submission(PROVINCE_97, only_for=(TWENTY, COMMUNE_1, recipient)), said, seen=[first], addressed={TWENTY}, at=at
+    )
     assert problem_of(again).kind is kind
     assert not again.changes
 
