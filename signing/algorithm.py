@@ -40,7 +40,6 @@ NOT_AN_ALGORITHM: Final = "http://www.w3.org/TR/xml-exc-c14n#"
 
 OTHER_C14N: Final = frozenset(
     {
-        NOT_AN_ALGORITHM,
         EXC_C14N + "WithComments",
         C14N + "#WithComments",
         "http://www.w3.org/2006/12/xml-c14n11",
@@ -48,7 +47,7 @@ OTHER_C14N: Final = frozenset(
         "http://www.w3.org/2010/xml-c14n2",
     }
 )
-"""Canonicalisations that exist (or nearly do) and are never accepted; named so that the reason can be exact."""
+"""Canonicalisations that exist and are never accepted; named so that the reason can be exact."""
 
 
 class Family(StrEnum):

@@ -15,7 +15,7 @@ from typing import Final
 
 from lxml import etree
 
-from signing.algorithm import C14N, DIGEST_SIZES, DIGESTS, ENVELOPED, EXC_C14N, NOT_AN_ALGORITHM, OTHER_C14N, SIGNATURES
+from signing.algorithm import C14N, DIGEST_SIZES, DIGESTS, ENVELOPED, EXC_C14N, OTHER_C14N, SIGNATURES
 from signing.c14n import XML, Splices, canonical, canonical_without, digest_canonical
 from signing.grammar import DS, check
 from signing.octets import Octets, decode_base64
@@ -75,7 +75,7 @@ def read_method(element: etree._Element, policy: SignaturePolicy) -> tuple[str, 
     check(element)
     method = element.get("Algorithm", "")
     if method not in policy.c14n_algorithms:
-        raise Refused(Reason.C14N, method, unverifiable=method == NOT_AN_ALGORITHM)
+        raise Refused(Reason.C14N, method)
     return method, _prefixes(element, method, policy)
 
 
@@ -100,7 +100,7 @@ def read_signed_info(element: etree._Element, policy: SignaturePolicy, most_refe
 def _read_reference(element: etree._Element, policy: SignaturePolicy) -> Reference:
     uri, type_ = element.get("URI"), element.get("Type")
     if uri is None:
-        raise Refused(Reason.REFERENCE, "a Reference without URI", unverifiable=_has_wrong_transform(element))
+        raise Refused(Reason.REFERENCE, "a Reference without URI")
     if type_ is not None and type_ != SIGNED_PROPERTIES:
         raise Refused(Reason.REFERENCE, f"Type {type_}")
     transforms = list(element[0]) if element[0].tag == DS + "Transforms" else []
@@ -137,10 +137,10 @@ def _read_transforms(
         raise Refused(Reason.TRANSFORM, f"{len(transforms)} transforms", f"at most {policy.max_transforms}")
     names = [transform.get("Algorithm", "") for transform in transforms]
     for name in names:
-        if name in OTHER_C14N and name != NOT_AN_ALGORITHM:
+        if name in OTHER_C14N:
             raise Refused(Reason.C14N, name)
         if name not in policy.transforms:
-            raise Refused(Reason.TRANSFORM, name, unverifiable=name == NOT_AN_ALGORITHM)
+            raise Refused(Reason.TRANSFORM, name)
     if kind is Kind.ATTACHMENT:
         if names:
             raise Refused(Reason.TRANSFORM, names[0], "none on an attachment")
@@ -170,10 +170,6 @@ def _prefixes(element: etree._Element, method: str, policy: SignaturePolicy) -> 
     if len(prefixes) > policy.max_prefixes or not all(_PREFIX.fullmatch(prefix) for prefix in prefixes):
         raise Refused(Reason.TRANSFORM, "PrefixList")
     return prefixes
-
-
-def _has_wrong_transform(element: etree._Element) -> bool:
-    return any(node.get("Algorithm") == NOT_AN_ALGORITHM for node in element.iter(DS + "Transform"))
 
 
 def index_ids(root: etree._Element, policy: SignaturePolicy) -> dict[str, etree._Element]:

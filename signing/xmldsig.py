@@ -14,7 +14,7 @@ from typing import Final
 
 from lxml import etree
 
-from signing.algorithm import SIGNATURES, key_fits, value_is_good
+from signing.algorithm import NOT_AN_ALGORITHM, SIGNATURES, key_fits, value_is_good
 from signing.c14n import C14nFailed, Splices, canonical, reparse
 from signing.certificate import Leaf
 from signing.grammar import DS, SignatureParts, split_signature
@@ -94,6 +94,7 @@ def examine(
     try:
         most = len(must_cover.elements) + len(must_cover.attachments) + policy.max_references_beyond_parts
         index = _place(root, signature, must_cover, policy, found)
+        _refuse_dialect(signature)
         parts = split_signature(signature, _NODES_BESIDE + _NODES_PER_REFERENCE * most)
         element = signed_properties(parts.object, signature)
         found.passed(Reason.STRUCTURE)
@@ -132,6 +133,13 @@ def _place(
     found.passed(Reason.LIMIT)
     found.passed(Reason.DUPLICATE_ID)
     return index
+
+
+def _refuse_dialect(signature: etree._Element) -> None:
+    """A block that names what is no algorithm was not made by anything that signs: nobody can ever verify it."""
+    for element in signature.iter(DS + "Transform", DS + "CanonicalizationMethod"):
+        if element.get("Algorithm") == NOT_AN_ALGORITHM:
+            raise Refused(Reason.TRANSFORM, NOT_AN_ALGORITHM, unverifiable=True)
 
 
 def _check_depth(root: etree._Element, element: etree._Element, policy: SignaturePolicy) -> None:

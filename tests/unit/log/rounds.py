@@ -16,16 +16,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from axis.blobs import Blobs
+from axis.core.entry import leaf
 from axis.core.model import Decision, LogEntry
 from axis.core.ports import Ledger
 from axis.flow.sequence import Sequencer
 from axis.log.files import LogFolder
 from axis.log.heads import CheckpointStore
+from axis.log.tiles import bundle_at
 from axis.log.writer import Step
 from axis.sql.engine import open_store
 from axis.sql.migrate import needed, upgrade
 from axis.sql.store import SqlStore
-from tests.unit.log.logs import NOW, ORIGIN, SIGNER, entry
+from tests.unit.log.logs import NOW, ORIGIN, SIGNER, entry, lines, verified
 
 
 @asynccontextmanager
@@ -79,6 +81,32 @@ async def drain(path: Path, batch: int = 2048) -> int:
         while more := await one.round():
             added += more
         return added
+
+
+def all_entries(path: Path, size: int) -> list[bytes]:
+    folder = LogFolder(path / "log")
+    return [one for index in range((size + 255) // 256) for one in folder.entries(bundle_at(index, size))]
+
+
+def sizes(path: Path) -> list[int]:
+    return [head.checkpoint.size for head in CheckpointStore(path / "heads").history()]
+
+
+async def check(path: Path, size: int) -> None:
+    """The log is sound, has each of the first `size` entries once and in no gap, and the store knows each index."""
+    report = verified(path)
+    assert report.ok, list(lines(report))
+    assert report.checkpoint is not None
+    assert report.checkpoint.size == size
+    assert sorted(all_entries(path, size)) == sorted(leaf(entry(number)) for number in range(size))
+    assert len(set(sizes(path))) == len(sizes(path)), "two heads of one size"
+    async with stored(path) as store:
+        assert await store.transact(lambda ledger: ledger.log_size()) == size
+        assert await store.transact(lambda ledger: list(ledger.intents(10))) == []
+
+
+class Struck(Exception):
+    """Raised by a hook where a test wants trouble."""
 
 
 async def _die(path: Path, during: str, step: Step) -> None:

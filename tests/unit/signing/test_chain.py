@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
+from signing.certificate import load_leaf
 from signing.chain import CertificateCache, CertificateVerdict, Trust, judge_certificate
 from signing.policy import IF_PRESENT, OWN_NETWORK
 from signing.verdict import Reason, SubIndication
@@ -187,6 +188,16 @@ def test_no_list_and_a_stale_list_and_a_future_list_are_unknown() -> None:
     assert words(judge(pki().good, only_root)) == UNKNOWN
     only_authority = pki().trust_with(pki().crls()[1])
     assert words(judge(pki().good, only_authority)) == UNKNOWN
+
+
+def test_a_list_is_in_force_from_its_first_to_its_last_second() -> None:
+    store = pki().trust.store
+    issuer = store.paths(load_leaf(pki().good.der), 4)[0][0]
+    (crl,) = store.lists_of(issuer)
+    first, last = crl.this_update, crl.next_update
+    assert last is not None
+    second = timedelta(seconds=1)
+    assert [crl.is_fresh(at) for at in (first - second, first, last, last + second)] == [False, True, True, False]
 
 
 def test_the_last_second_of_a_list() -> None:

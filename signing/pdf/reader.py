@@ -1,0 +1,199 @@
+"""pyHanko's PDF reader within bounds. Imported when the first PDF is judged, because pyHanko takes its time.
+
+pyHanko reads honest files well and was not made for a time limit: a cross-reference stream of a few octets may announce
+a thousand million objects, a comment at the end of an object stream is read for ever, and the comparison of revisions
+follows every path to every object. Every read and every visit costs a step here, and steps run out.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any, Final
+
+from pyhanko.pdf_utils import generic, misc  # type: ignore[import-untyped]
+from pyhanko.pdf_utils.decode_limits import (  # type: ignore[import-untyped]
+    DecodeLimits,
+    DocumentDecodeBudget,
+    StreamDecodeLimits,
+)
+from pyhanko.pdf_utils.reader import (  # type: ignore[import-untyped]
+    HistoricalResolver,
+    PdfFileReader,
+    process_data_at_eof,
+)
+from pyhanko.pdf_utils.rw_common import PdfHandler  # type: ignore[import-untyped]
+from pyhanko.pdf_utils.xref import XRefBuilder, XRefSection, XRefSectionType  # type: ignore[import-untyped]
+
+from signing.pdf.policy import PdfLimits
+
+_WIDEST: Final = 8
+
+
+class Exhausted(Exception):
+    """The document costs more than one document may. Derived from nothing that pyHanko catches on its way."""
+
+
+class Steps:
+    """How much work is left. Once it has run out it stays so, whoever swallowed the exception."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    def spend(self, amount: int = 1) -> None:
+        self.left -= amount
+        if self.left < 0:
+            raise Exhausted("steps")
+
+
+class Metered(BytesIO):
+    """Octets of which every read costs a step."""
+
+    def __init__(self, octets: bytes, steps: Steps) -> None:
+        super().__init__(octets)
+        self._steps = steps
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        steps = self._steps
+        steps.left -= 1
+        if steps.left < 0:
+            raise Exhausted("steps")
+        return super().read(size)
+
+
+def survey(octets: bytes, steps: Steps, limits: PdfLimits) -> list[Any]:
+    """Read the chain of cross-reference sections once with every size checked, oldest first.
+
+    Before the real reader, which believes what a section announces and compares every section with every other. Raises
+    `Exhausted`, or whatever pyHanko raises for a file that is none.
+    """
+    stream = Metered(octets, steps)
+    stream.seek(-1, 2)
+    sections: list[Any] = _Surveyor(stream, steps, limits, process_data_at_eof(stream)).read_xrefs()
+    objects = 0
+    for section in sections:
+        parts = [section.xref_data]
+        if section.xref_data.hybrid is not None:
+            parts.append(section.xref_data.hybrid.xref_data)
+        for data in parts:
+            objects += len(data.explicit_refs_in_revision)
+            odd = len(data.freed) + sum(1 for _ in data.higher_generation_refs())
+            steps.spend(odd * len(sections))
+    if objects > limits.most_objects:
+        raise Exhausted(f"{objects} objects")
+    return sections
+
+
+class _Surveyor(XRefBuilder):  # type: ignore[misc]
+    def __init__(self, stream: Metered, steps: Steps, limits: PdfLimits, last_startxref: int) -> None:
+        super().__init__(PdfHandler(), stream, strict=False, last_startxref=last_startxref)
+        self._limits = limits
+        self._seen = 0
+
+    def _read_xref_table(self, declared_startxref: int) -> Any:
+        self._count()
+        return super()._read_xref_table(declared_startxref)
+
+    def _read_xref_stream_object(self) -> Any:
+        self._count()
+        ref, stream = super()._read_xref_stream_object()
+        widths = stream["/W"]
+        pairs = stream.get("/Index") or [0, stream["/Size"]]
+        if not isinstance(widths, list) or not isinstance(pairs, list):
+            raise misc.PdfReadError("a cross-reference stream without sizes")
+        numbers = [int(number) for number in (*widths, *pairs)]
+        if any(number < 0 for number in numbers) or any(int(width) > _WIDEST for width in widths) or len(pairs) % 2:
+            raise misc.PdfReadError("a cross-reference stream of impossible sizes")
+        if sum(int(number) for number in pairs[1::2]) > self._limits.most_objects:
+            raise Exhausted("objects announced")
+        return ref, stream
+
+    def _count(self) -> None:
+        self._seen += 1
+        # A hybrid file has two sections a revision.
+        if self._seen > 2 * self._limits.most_revisions or len(self.sections) >= self._limits.most_revisions:
+            raise Exhausted("revisions")
+
+
+def is_hybrid(section: XRefSection) -> bool:
+    """Say whether a section has two tables, one for old readers and one for new ones. Word writes such files."""
+    return bool(section.meta_info.xref_section_type == XRefSectionType.HYBRID_MAIN)
+
+
+class Reader(PdfFileReader):  # type: ignore[misc]
+    """A reader that pays for what it does, and reads every object stream once instead of once for each object."""
+
+    def __init__(self, octets: bytes, steps: Steps, limits: PdfLimits, strict: bool) -> None:
+        self.steps = steps
+        self._containers: dict[int, tuple[Metered, list[tuple[int, int]]]] = {}
+        decode = DecodeLimits(
+            per_stream=StreamDecodeLimits(max_output_size=limits.most_decoded),
+            document_budget=DocumentDecodeBudget(base_allowance=limits.most_decoded, max_ratio=1),
+        )
+        super().__init__(Metered(octets, steps), strict=strict, decode_limits=decode)
+
+    def get_historical_resolver(self, revision: int) -> Past:
+        if revision not in self._historical_resolver_cache:
+            self._historical_resolver_cache[revision] = Past(self, revision)
+        past: Past = self._historical_resolver_cache[revision]
+        return past
+
+    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
+        """As in pyHanko, which decodes and scans the stream again for each object; always as strict."""
+        content, places = self._container(stmnum)
+        if not 0 <= idx < len(places) or places[idx][0] != idnum:
+            raise misc.PdfStrictReadError("an object stream that does not have the object at its place")
+        content.seek(places[idx][1])
+        found = generic.read_object(content, generic.Reference(idnum, 0, self))
+        if isinstance(found, generic.StreamObject | generic.IndirectObject):
+            raise misc.PdfStrictReadError("an object stream with an object that may not be there")
+        return found
+
+    def _container(self, number: int) -> tuple[Metered, list[tuple[int, int]]]:
+        known = self._containers.get(number)
+        if known is not None:
+            return known
+        stream = generic.Reference(number, 0, self).get_object()
+        if not isinstance(stream, generic.StreamObject) or stream["/Type"] != "/ObjStm":
+            raise misc.PdfReadError("not an object stream")
+        content = Metered(stream.data, self.steps)
+        first, places = int(stream["/First"]), []
+        for _ in range(int(stream["/N"])):
+            numbers = []
+            for _ in range(2):
+                misc.read_non_whitespace(content, seek_back=True)
+                numbers.append(int(generic.NumberObject.read_from_stream(content)))
+            places.append((numbers[0], first + numbers[1]))
+        self._containers[number] = content, places
+        return content, places
+
+
+class Past(HistoricalResolver):  # type: ignore[misc]
+    """A revision as it was. Each visit to an object costs as many steps as there are values in it."""
+
+    def __init__(self, reader: Reader, revision: int) -> None:
+        super().__init__(reader, revision)
+        self._steps = reader.steps
+        self._weights: dict[Any, int] = {}
+
+    def get_object(self, ref: Any, as_metadata_stream: bool = False) -> Any:
+        found = super().get_object(ref, as_metadata_stream)
+        weight = self._weights.get(ref)
+        if weight is None:
+            weight = self._weights[ref] = _weight(found)
+        self._steps.spend(weight)
+        return found
+
+
+def _weight(value: Any) -> int:
+    weight, waiting = 8, [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            weight += len(item)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            weight += len(item)
+            waiting.extend(list.__iter__(item))
+    return weight
