@@ -106,7 +106,7 @@ class Hands:
                     secret = endpoint.secret_file.read_text().strip()
                     tls = client_context(endpoint.ca)
                     client = VxpClient(endpoint.url, endpoint.system_id, secret, utc_now, tls=tls)
-                    self.sinks[endpoint.name] = NationalSink(client)
+                    self.sinks[endpoint.name] = NationalSink(client, endpoint.trace_organ)
                     self.sources[endpoint.name] = (NationalSource(client), endpoint.poll)
                 case _:
                     continue

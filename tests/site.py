@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import signal
+import sqlite3
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from axis.demo.client import Client, Door, bearer
+import pybase64
+from lxml import etree
+
+from axis.blobs import Blobs
+from axis.core.house import check_house
+from axis.demo.client import Client, Door, Reply, bearer
 from axis.demo.network import HOST, free_ports, last_lines
 from axis.devpki import DevPki, Identity, write_ed25519
+from axis.log.findings import LogReport
+from axis.log.verify import verify_log
+from axis.sql.audit import open_books
 from axis.sql.migrate import upgrade
 from schemas.attachment import encoded_attachments
 from schemas.codes import AgencyCode
@@ -25,7 +37,11 @@ from schemas.limits import XmlLimits
 from schemas.structure import signature_place, signed_parts
 from schemas.write import serialise, write_document
 from schemas.xml import parse_xml
-from signing.sign import load_signer, sign_parts
+from signing.keys import load_ed25519
+from signing.note import NoteSigner
+from signing.sign import load_signer, sign_enveloped, sign_parts
+
+T = TypeVar("T")
 
 PROVINCE = "000.00.00.H99"
 OFFICE = "000.00.01.H99"
@@ -33,47 +49,91 @@ HOME_AFFAIRS = "000.00.13.H99"
 FINANCE = "000.00.14.H99"
 AGENCIES = {OFFICE: "van-phong", HOME_AFFAIRS: "so-noi-vu", FINANCE: "so-tai-chinh"}
 READY_S = 30.0
+PATIENCE_S = 30.0
+TABLES = ("document", "document_recipient", "delivery", "status_report", "payload")
+
+Bend = Callable[[etree._Element], None]
+
+_HURRIED = (
+    "import sys; from datetime import timedelta; import axis.app; from axis.cli import main; "
+    "axis.app.TRUST_EVERY = axis.app.RECHECK_EVERY = timedelta(seconds=0.2); main(sys.argv[1:])"
+)
+
+
+def until(what: str, ask: Callable[[], T | None], patience_s: float = PATIENCE_S) -> T:
+    """Ask again and again until the answer is true, and return it. Fails with `what` when it never is."""
+    deadline = time.monotonic() + patience_s
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.02)
+    return answer
+
+
+def row(code: str, *certificates: Identity, parent: str = PROVINCE, more: str = "") -> str:
+    """One agency of the registry."""
+    listed = ", ".join(f'"sha256:{one.fingerprint}"' for one in certificates)
+    return (
+        f'[[agency]]\ncode = "{code}"\nname = "Cơ quan {code}"\nlevel = "province"\nparent = "{parent}"\n'
+        f"certificates = [{listed}]\n{more}\n"
+    )
 
 
 @dataclass
 class Site:
-    """A province's node with three mailboxes in `folder`. `start` and `kill` as often as one likes."""
+    """A province's node with three mailboxes in `folder`. `start` and `kill` as often as one likes.
+
+    `agencies` have mailboxes here; `registry` and `endpoints` are more of both files; `more` stands between. `shared`
+    is the PKI of a neighbour. A `hurried` node reads its trust files and looks at held documents five times a second.
+    """
 
     folder: Path
     more: str = ""
+    name: str = "truc-thu"
+    agencies: Mapping[str, str] = field(default_factory=lambda: dict(AGENCIES))
+    registry: str = ""
+    endpoints: str = ""
+    shared: DevPki | None = None
+    hurried: bool = False
     process: subprocess.Popen[bytes] | None = None
     signers: dict[str, Identity] = field(default_factory=dict)
+    doors: dict[str, Identity] = field(default_factory=dict)
+    speaking: dict[str, list[Identity]] = field(default_factory=dict)
     made: int = 0
 
     def __post_init__(self) -> None:
-        now = datetime.now(UTC)
-        self.pki = DevPki.create(self.folder / "pki", now)
+        self.folder.mkdir(exist_ok=True)
+        self.pki = self.shared or DevPki.create(self.folder / "pki", datetime.now(UTC))
         self.port, self.operator = free_ports(2)
-        server = self.pki.tls_server("node")
-        rows = [f'[[agency]]\ncode = "{PROVINCE}"\nname = "UBND"\nlevel = "province"\n']
-        blocks = []
-        for code, name in AGENCIES.items():
+        self.server = self.pki.tls_server(self.name)
+        for code, name in self.agencies.items():
             self.signers[code] = self.pki.signer(code)
-            rows.append(
-                f'[[agency]]\ncode = "{code}"\nname = "{name}"\nlevel = "province"\nparent = "{PROVINCE}"\n'
-                f'certificates = ["sha256:{self.signers[code].fingerprint}"]\n'
-            )
+            self.doors[code] = self.pki.tls_client(name)
+        for name in ("receipt", "log"):
+            write_ed25519(self.folder / "keys" / f"{name}.pem")
+        self.configure()
+        (self.folder / "data").mkdir(exist_ok=True)
+        upgrade(self.database)
+
+    def configure(self) -> None:
+        """Write both files; what was changed counts from the next start on."""
+        rows = [f'[[agency]]\ncode = "{PROVINCE}"\nname = "UBND"\nlevel = "province"\n', self.registry]
+        blocks = [self.endpoints]
+        for code, name in self.agencies.items():
+            rows.append(row(code, self.signers[code], *self.speaking.get(code, ())))
             digest = hashlib.sha256(self.key(name).encode()).hexdigest()
             blocks.append(
                 f'[[endpoint]]\nname = "{name}"\nadapter = "mailbox"\nagencies = ["{code}"]\n'
-                f'api_keys = ["sha256:{digest}"]\n[[route]]\nprefix = "{code}"\nendpoint = "{name}"\n'
+                f'api_keys = ["sha256:{digest}"]\ncertificates = ["sha256:{self.doors[code].fingerprint}"]\n'
+                f'[[route]]\nprefix = "{code}"\nendpoint = "{name}"\n'
             )
         (self.folder / "agencies.toml").write_text("\n".join(rows))
-        for name in ("receipt", "log"):
-            write_ed25519(self.folder / "keys" / f"{name}.pem")
         self.config.write_text(
-            f'[node]\nname = "truc-thu"\ndata = "data"\n[listen]\nagencies = "{HOST}:{self.port}"\n'
-            f'certificate = "{server.certificate}"\nkey = "{server.key}"\noperator = "{HOST}:{self.operator}"\n'
+            f'[node]\nname = "{self.name}"\ndata = "data"\n[listen]\nagencies = "{HOST}:{self.port}"\n'
+            f'certificate = "{self.server.certificate}"\nkey = "{self.server.key}"\n'
+            f'client_ca = ["{self.pki.tls_ca}"]\noperator = "{HOST}:{self.operator}"\n'
             f'[trust]\nanchors = ["{self.pki.root}"]\nintermediates = ["{self.pki.issuing}"]\n'
             f'crls = ["{self.pki.crls}"]\n{self.more}\n' + "\n".join(blocks)
         )
-        (self.folder / "data").mkdir(exist_ok=True)
-        upgrade(self.database)
 
     @property
     def config(self) -> Path:
@@ -91,13 +151,21 @@ class Site:
     def url(self) -> str:
         return f"https://{HOST}:{self.port}"
 
+    @property
+    def pages(self) -> str:
+        """The operator's listener."""
+        return f"http://{HOST}:{self.operator}"
+
     def client(self, name: str, patience_s: float = 30.0) -> Client:
         return Client(Door(self.url, self.pki.tls_ca, headers=bearer(self.key(name))), patience_s=patience_s)
 
+    # --- running
+
     def start(self, wait: bool = True) -> None:
+        command = ["-c", _HURRIED] if self.hurried else ["-m", "axis"]
         with (self.folder / "node.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "axis", "serve", "-c", str(self.config), "--json"],
+                [sys.executable, "-P", *command, "serve", "-c", str(self.config), "--json"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -122,6 +190,10 @@ class Site:
                     ) from error
                 time.sleep(0.05)
 
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         """SIGKILL: nothing in the process gets to run any more."""
         assert self.process is not None
@@ -132,7 +204,130 @@ class Site:
         """SIGTERM, and the exit code of an orderly stop."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(30)
+
+    # --- talking to it
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes] = b"",
+        *,
+        by: str | None = None,
+        certificate: Identity | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One request on a connection of its own; `by` is the agency whose key is shown. A list of pieces is chunked."""
+        context = ssl.create_default_context(cafile=str(self.pki.tls_ca))
+        if certificate is not None:
+            context.load_cert_chain(certificate.certificate, certificate.key)
+        shown = {} if by is None else bearer(self.key(self.agencies[by]))
+        connection = http.client.HTTPSConnection(HOST, self.port, timeout=60, context=context)
+        with closing(connection):
+            pieces = not isinstance(body, bytes)
+            connection.request(
+                method, path, body or None, {**shown, **(headers or {})}, encode_chunked=pieces
+            )
+            answer = connection.getresponse()
+            return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+
+    def get(self, path: str, by: str) -> Reply:
+        return self.ask("GET", path, by=by)
+
+    def post(self, path: str, by: str, body: Mapping[str, Any] | None = None) -> Reply:
+        octets = json.dumps(body or {}).encode()
+        return self.ask("POST", path, octets, by=by, headers={"Content-Type": "application/json"})
+
+    def send(self, package: bytes, by: str) -> Reply:
+        return self.ask("POST", "/v1/documents", package, by=by, headers={"Content-Type": "application/xml"})
+
+    def take(self, package: bytes, by: str) -> dict[str, Any]:
+        """Send what must be accepted, and return its receipt."""
+        reply = self.send(package, by)
+        assert reply.status == 202, reply.body
+        return reply.json()
+
+    def inbox(self, by: str, query: str = "?limit=200") -> list[dict[str, Any]]:
+        reply = self.get(f"/v1/inbox{query}", by)
+        assert reply.status == 200, reply.body
+        items: list[dict[str, Any]] = reply.json()["items"]
+        return items
+
+    def waiting(self, by: str, document: str, cargo: str = "document") -> dict[str, Any] | None:
+        """What lies in the mailbox about this document."""
+        return next((one for one in self.inbox(by) if one["document"] == document and one["cargo"] == cargo), None)
+
+    def receive(self, by: str, document: str) -> tuple[str, bytes]:
+        """Fetch one document from a mailbox and acknowledge it: the delivery's id and the octets."""
+        item = until(f"{document} in the mailbox", lambda: self.waiting(by, document))
+        package = self.get(f"/v1/deliveries/{item['delivery']}/package", by)
+        assert package.status == 200, package.body
+        assert self.post(f"/v1/deliveries/{item['delivery']}/ack", by).status == 200
+        return item["delivery"], package.body
+
+    def status(self, by: str, document: str, code: str, **more: Any) -> Reply:
+        return self.post(f"/v1/documents/{document}/statuses", by, {"code": code, **more})
+
+    def told(self, by: str, document: str) -> list[tuple[dict[str, Any], bytes]]:
+        """Fetch and acknowledge every status about one document that waits in a mailbox, as facts and as XML."""
+        found = []
+        while (item := self.waiting(by, document, "status")) is not None:
+            octets = self.get(f"/v1/deliveries/{item['delivery']}/package", by).body
+            assert self.post(f"/v1/deliveries/{item['delivery']}/ack", by).status == 200
+            found.append((item, octets))
+        return found
+
+    def facts(self, document: str, by: str) -> dict[str, Any]:
+        """What a party to a document sees of it."""
+        reply = self.get(f"/v1/documents/{document}", by)
+        assert reply.status == 200, reply.body
+        return reply.json()
+
+    # --- looking at it from outside
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Ask the node's database, beside the running node."""
+        with closing(sqlite3.connect(f"file:{self.folder / 'data' / 'axis.db'}?mode=ro", uri=True)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def state(self) -> str:
+        """A digest of everything stored but the log: documents, deliveries, statuses, payload rows, blob files."""
+        digest = hashlib.sha256()
+        for table in TABLES:
+            for found in self.rows(f"SELECT * FROM {table} ORDER BY 1, 2"):
+                digest.update(repr((table, found)).encode())
+        for path in sorted((self.folder / "data" / "blobs").rglob("*")):
+            digest.update(f"{path} {path.stat().st_size if path.is_file() else ''}".encode())
+        return digest.hexdigest()
+
+    def logged(self, kind: str) -> int:
+        """How many entries of one kind the log has, or will have within the second."""
+        return int(self.rows("SELECT count(*) FROM log_intent WHERE kind = ?", kind)[0][0])
+
+    def said(self, event: str) -> int:
+        """How often the operational log names an event."""
+        return (self.folder / "node.log").read_bytes().count(f'"{event}"'.encode())
+
+    def verified(self) -> LogReport:
+        """What an auditor's tool says of the log's folder."""
+        key = load_ed25519((self.folder / "keys" / "log.pem").read_bytes())
+        vkey = str(NoteSigner(self.name, key).verifier)
+        return verify_log(self.folder / "data" / "log", vkey, heads=self.folder / "checkpoints")
+
+    def audit(self) -> LogReport:
+        """How every conversation ends: the house is in order, the log verifies and has everything."""
+        blobs = Blobs(self.folder / "data" / "blobs")
+        with open_books(self.database, lambda ref: blobs.path(ref).read_bytes()) as books:
+            assert check_house(books) == ()
+        report = self.verified()
+        assert report.ok, report.findings
+        assert report.entries == self.rows("SELECT count(*) FROM log_intent")[0][0], "entries that never were logged"
+        assert self.said("request_broke") == 0, last_lines(self.folder / "node.log", 40)
+        assert self.said("delivery_attempt_broke") == 0, last_lines(self.folder / "node.log", 40)
+        return report
+
+    # --- packages
 
     def package(
         self,
@@ -143,14 +338,21 @@ class Site:
         document_id: str | None = None,
         subject: str = "V/v thử nghiệm",
         kind: MessageKind = MessageKind.NEW,
+        business: Business | None = None,
         signer: str | None = None,
         signed: bool = True,
+        whole: bool = False,
+        before: Bend = lambda root: None,
+        after: Bend = lambda root: None,
     ) -> bytes:
-        """A package as our network signs them; every call makes another document."""
+        """A package as our network signs them (`whole`: one signature over all); every call makes another document.
+
+        `before` bends the tree before it is signed, `after` afterwards.
+        """
         self.made += 1
         number = DocumentNumber(str(self.made), "TN")
         envelope = Envelope(
-            sender=Organization(AgencyCode.parse(sender), name=AGENCIES.get(sender)),
+            sender=Organization(AgencyCode.parse(sender), name=self.agencies.get(sender)),
             recipients=tuple(Organization(AgencyCode.parse(code)) for code in recipients),
             number=number,
             subject=subject,
@@ -158,22 +360,54 @@ class Site:
             issued_on=date(2026, 11, 23),
             issued_at="H99",
             type=DocumentType(22, name="Công văn"),
-            business=Business(kind=kind),
+            business=business or Business(kind=kind),
             attachments=tuple(
                 AttachmentInfo(f"tep-{place}", f"tep-{place}.pdf", "application/pdf")
                 for place, _ in enumerate(attachments)
             ),
         )
         root = write_document(envelope, list(attachments))
+        before(root)
         if signed:
-            identity = self.signers[signer or sender]
-            key = load_signer(identity.key.read_bytes(), identity.certificate.read_bytes())
-            parts = signed_parts(root)
-            elements = [part for part in (parts.header, parts.business, parts.manifest) if part is not None]
-            listed = zip(envelope.attachments, attachments, strict=True)
-            covered = [(info.content_id, hashlib.sha256(octets).digest()) for info, octets in listed]
-            sign_parts(signature_place(root), elements, covered, key, datetime.now(UTC))
+            self.sign(root, signer or sender, whole=whole)
+        after(root)
         return serialise(root)
+
+    def sign(self, root: etree._Element, signer: str, *, whole: bool = False) -> None:
+        """Sign a package of ours, with every attachment that it carries."""
+        identity = self.signers[signer]
+        key = load_signer(identity.key.read_bytes(), identity.certificate.read_bytes())
+        if whole:
+            sign_enveloped(signature_place(root), key, datetime.now(UTC))
+            return
+        parts = signed_parts(root)
+        elements = [part for part in (parts.header, parts.business, parts.manifest) if part is not None]
+        encoded = encoded_attachments(parse_xml(serialise(root), XmlLimits(depth=1000)))
+        covered = [(one.content_id, hashlib.sha256(decode(one.base64)).digest()) for one in encoded]
+        sign_parts(signature_place(root), elements, covered, key, datetime.now(UTC))
+
+
+def decode(base64: bytes) -> bytes:
+    return pybase64.b64decode(base64)
+
+
+@contextmanager
+def kept_running(*sites: Site) -> Iterator[None]:
+    """Start nodes for a module's conversations; afterwards stop them in order and audit each."""
+    try:
+        for site in sites:
+            site.start(wait=False)
+        for site in sites:
+            site.wait_ready()
+        yield
+        codes = [site.stop() for site in sites]
+    finally:
+        for site in sites:
+            if site.running:
+                site.kill()
+    assert codes == [0] * len(sites)
+    for site in sites:
+        site.audit()
 
 
 def attachments_of(octets: bytes) -> list[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,10 +19,11 @@ import structlog
 from adapters.national import vxp
 from adapters.national.content import MAX_REST, BadAnswer, Content, read_object
 from adapters.national.vxp import Call, Code, MessageType, State
-from axis.core.model import Cargo
+from axis.core.model import Cargo, PayloadRef
 from axis.core.ports import Consignment, Handover, Incoming
 from axis.core.problems import Kind, Problem, ProblemError, Refused, Unavailable
 from schemas.codes import AgencyCode, CodeError
+from schemas.write import with_trace
 
 log = structlog.get_logger()
 
@@ -30,14 +33,16 @@ _FINISHED: Final = frozenset({State.DONE.value, State.FAIL.value})
 _PERMANENT: Final[Mapping[str, tuple[Kind, str]]] = MappingProxyType(
     {
         Code.BAD_FILE: (Kind.DESTINATION_REFUSED, "the national axis does not accept the file"),
-        Code.CREDENTIALS: (Kind.DESTINATION_REFUSED, "the national axis does not accept this node's credentials"),
         Code.UNKNOWN_RECEIVER: (Kind.UNKNOWN_AGENCY, "the national axis does not know a recipient"),
         Code.UNKNOWN_SENDER: (Kind.DESTINATION_REFUSED, "the sender is not registered at the national axis"),
         Code.BAD_EDXML: (Kind.DESTINATION_REFUSED, "the national axis does not accept the package as edXML"),
         Code.LOCKED_RECEIVER: (Kind.INACTIVE_AGENCY, "a recipient is locked at the national axis"),
     }
 )
-"""Codes that waiting does not help (domain.md §5.2). 20, 21 and codes that nobody described are temporary."""
+"""Codes that no repeat of the same package can mend (the only numeric list known: HDSD LGSP Lạng Sơn v2.2).
+
+All others are temporary. So is 15, wrong credentials: once the operator has mended them, what waits goes out by itself.
+"""
 
 _ABOUT_THE_ITEM: Final = frozenset({Code.BAD_FILE.value, Code.BAD_EDXML.value})
 
@@ -221,14 +226,44 @@ class VxpClient:
         return self._session
 
 
-class NationalSink:
-    """Delivers documents and statuses to the national axis. The axis recognises a repeat by its content."""
+TRACEABLE: Final = frozenset({"parts", "none"})
+"""Signature profiles that a hop inside the package does not disturb: parts signed one by one, or none at all."""
 
-    def __init__(self, client: VxpClient) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """Octets that were made for this peer; the stored ones stay as evidence."""
+
+    octets: bytes
+
+    @property
+    def ref(self) -> PayloadRef:
+        return PayloadRef(hashlib.sha256(self.octets).hexdigest(), len(self.octets))
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self.octets
+
+    async def read(self) -> bytes:
+        return self.octets
+
+
+def _traced(octets: bytes, organ: AgencyCode, at: datetime) -> _Copy:
+    return _Copy(with_trace(octets, organ, at))
+
+
+class NationalSink:
+    """Delivers documents and statuses to the national axis. The axis recognises a repeat by its content.
+
+    With `trace_organ` a copy gets this node's own TraceHeader where the signature permits it; the time in it is that of
+    acceptance, so a repeat is the same octets.
+    """
+
+    def __init__(self, client: VxpClient, trace_organ: AgencyCode | None = None) -> None:
         self._client = client
+        self._trace_organ = trace_organ
 
     async def deliver(self, consignment: Consignment) -> Handover:
-        ref = consignment.payload.ref
+        payload = consignment.payload
         status, document = consignment.status, consignment.document
         if consignment.delivery.cargo is Cargo.STATUS:
             assert status is not None, "a status delivery without its status"
@@ -236,9 +271,12 @@ class NationalSink:
         else:
             assert document is not None, "a document delivery without its document"
             sender, message = document.sender, MessageType.EDOC
-        doc_id = await self._client.send_edoc(
-            sender, message, consignment.payload.chunks(), ref.size, bytes.fromhex(ref.sha256)
-        )
+            if self._trace_organ is not None and document.verdict.profile in TRACEABLE:
+                payload = await asyncio.to_thread(
+                    _traced, await payload.read(), self._trace_organ, consignment.hops[-1].at
+                )
+        ref = payload.ref
+        doc_id = await self._client.send_edoc(sender, message, payload.chunks(), ref.size, bytes.fromhex(ref.sha256))
         return Handover({"national_doc_id": doc_id})
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ from axis.config.values import (
     ApiKeyHash,
     Certificate,
     CertificateFile,
+    Code,
     Duration,
     FileOrFolder,
     Folder,
@@ -128,7 +129,7 @@ class Limits(Section):
     """How much is accepted, and how long things may take."""
 
     max_bytes: Annotated[Size, Field(default="200MB")]
-    max_recipients: Annotated[StrictInt, Field(ge=1, le=100_000)] = 500
+    max_recipients: Annotated[StrictInt, Field(ge=1, le=1_000)] = 500
     hold: Duration = timedelta(hours=72)
     log_stale: Duration = timedelta(minutes=10)
     merge_delay: Duration = timedelta(seconds=5)
@@ -227,7 +228,10 @@ class NodeEndpoint(EndpointBase, ByCertificate):
 
 
 class NationalEndpoint(EndpointBase):
-    """The national axis (Trục liên thông văn bản quốc gia) over VXP. It is polled, it does not call us."""
+    """The national axis (Trục liên thông văn bản quốc gia) over VXP. It is polled, it does not call us.
+
+    With `trace_organ` outgoing copies carry a TraceHeader of that agency, where their signature permits it.
+    """
 
     role: ClassVar[Role] = Role.NATIONAL
     everything_allowed: ClassVar[bool] = True
@@ -237,6 +241,7 @@ class NationalEndpoint(EndpointBase):
     system_id: Annotated[str, Field(min_length=1, max_length=64, examples=["00.99.H99"])]
     secret_file: Annotated[SecretFile, Field(examples=["keys/national.secret"])]
     poll: Duration = timedelta(seconds=2)
+    trace_organ: Code | None = None
 
 
 Endpoint = Annotated[

@@ -37,6 +37,9 @@ from schemas.codes import AgencyCode, document_key
 from schemas.envelope import Envelope, MessageKind
 from signing.verdict import Verdict
 
+ROUTES_AN_ENTRY = 200
+"""Routes told by one log entry: 200 of the longest codes, endpoints and prefixes stay well below 64 KiB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -131,7 +134,7 @@ def decide_intake(
         return Decision((entry,), (AddDocument(document),), document)
     deliveries, routed = _fan_out(document, _targets(document), network, now, new_id)
     document = replace(document, crossed=document.crossed or _crosses(deliveries, network))
-    entries = (LogEntry(EntryKind.ACCEPTED, now, sub.by.name, document.ref, _facts(document)), routed)
+    entries = (LogEntry(EntryKind.ACCEPTED, now, sub.by.name, document.ref, _facts(document)), *routed)
     return Decision(entries, (AddDocument(document), *map(AddDelivery, deliveries)), document)
 
 
@@ -145,8 +148,13 @@ _EVENT = {
 def decide_recheck(
     document: Document, acceptance: Acceptance, verdict: Verdict, network: Network, now: datetime, new_id: NewId
 ) -> Decision[Document]:
-    """Decide a held document again under a new verdict; past the hold budget doubt becomes refusal."""
+    """Decide a held document again under a new verdict; past the hold budget doubt becomes refusal.
+
+    A good one whose recipients cannot all be reached now (the routes changed since) goes on waiting: all or none.
+    """
     event = _EVENT[acceptance]
+    if event is IntakeEvent.PASS and any(network.routes.route(code) is None for code in _targets(document)):
+        event = IntakeEvent.DOUBT
     if event is IntakeEvent.DOUBT:
         if now - document.accepted_at < network.hold:
             return Decision((), (), document)
@@ -162,7 +170,7 @@ def decide_recheck(
     if not moved.crossed and _crosses(deliveries, network):
         changes.append(MarkCrossed(document.ref))
         moved = replace(moved, crossed=True)
-    return Decision((entry, routed), tuple(changes), moved)
+    return Decision((entry, *routed), tuple(changes), moved)
 
 
 def refused(sub: Submission, problem: Problem, verdict: Verdict | None, now: datetime) -> Decision[Document | Problem]:
@@ -243,7 +251,7 @@ def _repeat(
     changes: list[Change] = list(map(AddDelivery, deliveries))
     if not document.crossed and (sub.by.role is Role.NATIONAL or _crosses(deliveries, network)):
         changes.append(MarkCrossed(document.ref))
-    return Decision((entry, routed), tuple(changes), document)
+    return Decision((entry, *routed), tuple(changes), document)
 
 
 def _targets(document: Document) -> Sequence[AgencyCode]:
@@ -252,11 +260,11 @@ def _targets(document: Document) -> Sequence[AgencyCode]:
 
 def _fan_out(
     document: Document, targets: Sequence[AgencyCode], network: Network, now: datetime, new_id: NewId
-) -> tuple[list[Delivery], LogEntry]:
+) -> tuple[list[Delivery], tuple[LogEntry, ...]]:
     """One delivery per recipient of ours, one per neighbouring axis for all recipients behind it.
 
-    A target without a route here is skipped: `_unreachable` refused it before, or, for a held document, the routes
-    changed since, and then the log entry shows who is missing.
+    Every target has a route here: the callers asked before. The log entries tell the routes, so many at a time that
+    none outgrows a leaf.
     """
     groups: dict[tuple[str, AgencyCode | None], list[AgencyCode]] = {}
     chosen: list[Json] = []
@@ -281,7 +289,11 @@ def _fan_out(
         )
         for (endpoint, one), codes in groups.items()
     ]
-    return deliveries, LogEntry(EntryKind.ROUTED, now, network.node, document.ref, {"routes": chosen})
+    routed = tuple(
+        LogEntry(EntryKind.ROUTED, now, network.node, document.ref, {"routes": chosen[first : first + ROUTES_AN_ENTRY]})
+        for first in range(0, len(chosen), ROUTES_AN_ENTRY)
+    )
+    return deliveries, routed
 
 
 def _crosses(deliveries: Sequence[Delivery], network: Network) -> bool:

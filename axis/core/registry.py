@@ -57,7 +57,9 @@ class Registry:
         """
         known = self._paths.get(code)
         if known is None:
-            known = self._paths[code] = self._walk(code, MAX_DEPTH)
+            known = self._walk(code, MAX_DEPTH)
+            if code in self._agencies:  # strangers' codes must not fill the memory
+                self._paths[code] = known
         return known
 
     def _walk(self, code: AgencyCode, left: int) -> Path:

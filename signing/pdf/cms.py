@@ -90,7 +90,8 @@ def read_cms(contents: bytes, content_type: str, policy: SignaturePolicy, limits
 
 
 def _read(contents: bytes, content_type: str, policy: SignaturePolicy, limits: PdfLimits) -> Signed:
-    from asn1crypto import cms, core, parser
+    # `pdf` and `tsp` teach asn1crypto the names of their attributes and contents.
+    from asn1crypto import cms, core, parser, pdf, tsp  # noqa: F401
 
     if len(contents) > limits.most_contents:
         raise Refused(Reason.LIMIT, f"{len(contents)} octets of CMS", f"at most {limits.most_contents}")
@@ -175,7 +176,7 @@ def _content(encapsulated: Any, content_type: str) -> bytes | None:
         if value.native is not None:
             raise Refused(Reason.STRUCTURE, "content inside a detached signature")
         return None
-    return bytes(value.contents) if value.method == 0 else bytes(value)
+    return bytes(value)
 
 
 def _algorithms(info: Any, policy: SignaturePolicy) -> tuple[str, str]:

@@ -27,7 +27,10 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Go program, built from Debian's sources of x/mod; nothing is fetched."""
     go = need("go")
     if not (GOPATH / "src/golang.org/x/mod/sumdb/tlog").is_dir():
-        need("golang.org/x/mod in /usr/share/gocode (golang-golang-x-mod-dev)")
+        reason = f"needs {GOPATH}/src/golang.org/x/mod: apt-get install golang-golang-x-mod-dev"
+        if os.environ.get("AXIS_TEST_REQUIRE_TOOLS") == "1":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
     built = tmp_path_factory.mktemp("go") / "checker"
     environment = os.environ | {
         "GOPATH": str(GOPATH),

@@ -15,6 +15,7 @@ from axis.log.files import Batch, LogFolder
 from axis.log.findings import LogReport
 from axis.log.heads import CheckpointStore, Head
 from axis.log.key import LogKeys
+from axis.log.tiles import decode_bundle, encode_bundle
 from axis.log.verify import verify_log
 from axis.log.writer import LogWriter, Step
 from signing.note import NoteSigner, sign_note
@@ -82,3 +83,13 @@ def faults(report: LogReport) -> set[str]:
 
 def lines(report: LogReport) -> Iterable[str]:
     return map(str, report.findings)
+
+
+def flip(path: Path, place: int, bit: int = 0) -> None:
+    octets = bytearray(path.read_bytes())
+    octets[place] ^= 1 << bit
+    path.write_bytes(octets)
+
+
+def rewrite(path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    path.write_bytes(encode_bundle(change(decode_bundle(path.read_bytes()))))

@@ -28,9 +28,11 @@ from tests.unit.log.logs import (
     batch,
     codes,
     faults,
+    flip,
     grow,
     leaves,
     lines,
+    rewrite,
     signed,
     verified,
 )
@@ -50,16 +52,6 @@ def path(built: Path, tmp_path: Path) -> Path:
     """A copy to do damage to: 600 entries, eight rounds."""
     shutil.copytree(built, tmp_path / "copy")
     return tmp_path / "copy"
-
-
-def flip(path: Path, place: int, bit: int = 0) -> None:
-    octets = bytearray(path.read_bytes())
-    octets[place] ^= 1 << bit
-    path.write_bytes(octets)
-
-
-def rewrite(path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
-    path.write_bytes(encode_bundle(change(decode_bundle(path.read_bytes()))))
 
 
 def publish(path: Path, size: int, root: bytes, signer: NoteSigner = SIGNER, origin: str = ORIGIN) -> None:

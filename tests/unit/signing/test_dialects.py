@@ -45,7 +45,7 @@ CONSTRAINTS = SubIndication.SIG_CONSTRAINTS_FAILURE
 
 def test_d14_a_signature_in_another_namespace() -> None:
     """The official Java library writes the block in its own namespace: seen, never valid (domain.md §3.7)."""
-    raw = etree.tostring(by_parts().root).replace(DS[1:-1].encode(), QCVN.encode())
+    raw = etree.tostring(by_parts().root).replace(DS[1:-1].encode(), b"urn:example:edxml")
     empty = unsigned_package()
     etree.SubElement(empty.place, "{urn:example:edxml}DigitalSignature")
     for package in (Package(parse(raw)), empty):

@@ -50,6 +50,8 @@ def test_what_a_policy_leaves_out_is_refused() -> None:
     refused(by_parts(), crypto, Reason.WEAK_KEY, policy=replace(OWN_NETWORK, curves=frozenset({"secp384r1"})))
     only_inclusive = replace(OWN_NETWORK, c14n_algorithms=frozenset({names.C14N}))
     refused(by_parts(), SubIndication.FORMAT_FAILURE, Reason.C14N, policy=only_inclusive)
+    only_parts = replace(OWN_NETWORK, transforms=frozenset({names.EXC_C14N}))
+    refused(enveloped(), SubIndication.FORMAT_FAILURE, Reason.TRANSFORM, policy=only_parts)
     small = replace(OWN_NETWORK, max_enveloped_bytes=100)
     refused(enveloped(), SubIndication.FORMAT_FAILURE, Reason.LIMIT, policy=small)
     shallow = replace(OWN_NETWORK, max_depth=2)

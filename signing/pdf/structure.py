@@ -1,0 +1,276 @@
+"""Where the signatures of a PDF are, which octets each covers, and what was changed after it.
+
+pyHanko follows cross-references and compares revisions; that a signature covers what it must is checked here on the
+octets themselves (ISO 32000-1 §12.8.1, EN 319 142-1 §5.5), because every game with ByteRange is played between what a
+library computes and what the file says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pyhanko.pdf_utils import generic  # type: ignore[import-untyped]
+from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError  # type: ignore[import-untyped]
+from pyhanko.sign.diff_analysis import (  # type: ignore[import-untyped]
+    DEFAULT_DIFF_POLICY,
+    ModificationLevel,
+    SuspiciousModification,
+)
+from pyhanko.sign.fields import enumerate_sig_fields  # type: ignore[import-untyped]
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature  # type: ignore[import-untyped]
+from pyhanko.sign.validation.status import SignatureCoverageLevel  # type: ignore[import-untyped]
+
+from signing.pdf.policy import PdfLimits
+from signing.pdf.reader import Exhausted, Reader, is_hybrid
+from signing.pdf.verdict import Changes
+from signing.refusal import Refused
+from signing.verdict import Reason, SubIndication
+
+_BLANK: Final = b" \n\r\t\f\0"
+_HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
+_CONTENTS: Final = re.compile(rb"/Contents[ \n\r\t\f\0]*\Z")
+_END: Final = re.compile(rb"startxref[ \n\r\t\f\0]+\d{1,12}[ \n\r\t\f\0]+%%EOF")
+_BYTE_RANGE: Final = re.compile(rb"/ByteRange[ \n\r\t\f\0]*\[")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A signature field with a value. `value` and `dictionary` are pyHanko's; `value` is the reference to the latter."""
+
+    name: str
+    field: Any
+    value: Any
+    dictionary: Any
+    shared: bool
+
+    @property
+    def sub_filter(self) -> str:
+        return _text(self.dictionary, "/SubFilter")
+
+    @property
+    def is_timestamp(self) -> bool:
+        return self.sub_filter == "/ETSI.RFC3161"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A ByteRange that leaves out exactly the signature value: octets [0, left) and [right, end)."""
+
+    left: int
+    right: int
+    end: int
+    contents: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The signature fields of the latest revision, and names of those whose signature of an earlier one is gone."""
+
+    filled: tuple[Field, ...]
+    empty: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def read_form(reader: Reader, limits: PdfLimits) -> Form:
+    """Find every signature field, in all revisions, in the order in which the signatures were made."""
+    filled: list[tuple[int, Field]] = []
+    empty: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    for name, value, field in enumerate_sig_fields(reader):
+        if len(filled) + len(empty) > limits.most_signatures:
+            raise Exhausted("signature fields")
+        dictionary = field.get_object()
+        value = value and dictionary.raw_get("/V")
+        if not value:
+            empty.append(str(name))
+            continue
+        reference = (value.idnum, value.generation) if isinstance(value, generic.IndirectObject) else None
+        made = reader.xrefs.get_last_change(value.reference) if reference else 0
+        content = value.get_object()
+        filled.append((made, Field(str(name), dictionary, value, content, reference in seen)))
+        if reference:
+            seen.add(reference)
+    filled.sort(key=lambda item: item[0])
+    now = {_reference(field.value) for _, field in filled}
+    removed = {name for revision in range(reader.total_revisions - 1) for name in _gone(reader, revision, now)}
+    return Form(tuple(field for _, field in filled), tuple(empty), tuple(sorted(removed)))
+
+
+def _gone(reader: Reader, revision: int, now: set[tuple[int, int] | None]) -> Iterator[str]:
+    """Names of fields that were signed in an earlier revision and whose signature no field holds any more."""
+    try:
+        for name, _, field in enumerate_sig_fields(reader.get_historical_resolver(revision), filled_status=True):
+            if _reference(field.get_object().raw_get("/V")) not in now:
+                yield str(name)
+    except (KeyError, PdfError):
+        # The first section of a linearised file is no revision and has no catalogue of its own.
+        return
+
+
+def _reference(value: Any) -> tuple[int, int] | None:
+    return (value.idnum, value.generation) if isinstance(value, generic.IndirectObject) else None
+
+
+def stray_signatures(octets: bytes, ranges: Sequence[tuple[int, ...]], form: Form) -> int:
+    """How many signature dictionaries the octets seem to hold beyond those that fields hold."""
+    return max(0, len(_BYTE_RANGE.findall(octets)) - max(len(ranges), len(form.filled)))
+
+
+def read_byte_range(field: Field) -> tuple[int, ...]:
+    """The ByteRange as it stands in the file, empty where it is none."""
+    try:
+        value = field.dictionary.raw_get("/ByteRange")
+        return tuple(int(item) for item in value) if isinstance(value, list) and len(value) <= 64 else ()
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ()
+
+
+def check_range(octets: bytes, field: Field, reader: Reader, limits: PdfLimits) -> Range:
+    """The range of a signature, if it leaves out its own Contents and nothing else.
+
+    `Refused`: STRUCTURE where the dictionary is not in order, COVERAGE where the range is not.
+    """
+    if not isinstance(field.dictionary, generic.DictionaryObject) or not isinstance(
+        field.value, generic.IndirectObject
+    ):
+        raise Refused(Reason.STRUCTURE, "the value of the field is not a reference to a dictionary")
+    if field.shared:
+        raise Refused(Reason.STRUCTURE, "two fields with one signature")
+    kind = _text(field.dictionary, "/Type") or "/Sig"
+    if kind != ("/DocTimeStamp" if field.is_timestamp else "/Sig"):
+        raise Refused(Reason.STRUCTURE, f"{kind} with SubFilter {field.sub_filter}")
+    numbers = read_byte_range(field)
+    if len(numbers) != 4:
+        raise Refused(Reason.STRUCTURE, f"ByteRange of {len(numbers)} numbers", "four")
+    start, left, right, length = numbers
+    end = right + length
+    if start != 0 or not 0 < left < right < end <= len(octets):
+        raise _uncovered(f"ByteRange {list(numbers)} of {len(octets)} octets")
+    hole = octets[left:right]
+    if len(hole) > 2 * limits.most_contents + 2:
+        raise Refused(Reason.LIMIT, f"{len(hole)} octets of Contents")
+    if hole[:1] != b"<" or hole[-1:] != b">" or not _HEX.fullmatch(hole, 1, len(hole) - 1):
+        raise _uncovered("the gap in ByteRange is not one hexadecimal string")
+    place = reader.xrefs[field.value.reference]
+    if not isinstance(place, int) or not place < left:
+        raise _uncovered("the gap in ByteRange is not in the signature dictionary")
+    before = octets[place:left]
+    if b"endobj" in before or not _CONTENTS.search(before[-64:]):
+        raise _uncovered("the gap in ByteRange is not the dictionary's Contents")
+    contents = bytes.fromhex(hole[1:-1].decode("ascii"))
+    raw = field.dictionary.raw_get("/Contents", decrypt=generic.EncryptedObjAccess.RAW)
+    if getattr(raw, "original_bytes", None) != contents:
+        raise _uncovered("the gap in ByteRange is not the value that the dictionary has")
+    return Range(left, right, end, contents)
+
+
+def _uncovered(observed: str) -> Refused:
+    return Refused(Reason.COVERAGE, observed, sub_indication=SubIndication.FORMAT_FAILURE)
+
+
+class Coverage:
+    """What a signature covers and what came after it, once its range is known to be in order."""
+
+    def __init__(self, octets: bytes, reader: Reader, field: Field, spot: Range) -> None:
+        self._octets, self._reader, self._field, self._spot = octets, reader, field, spot
+        self._embedded = EmbeddedPdfSignature(reader, field.field, field.name)
+        self.revision = int(self._embedded.signed_revision)
+        self.level = self._embedded.coverage = self._embedded.evaluate_signature_coverage()
+        level = self._embedded.docmdp_level
+        self.certification: int | None = None if level is None else int(level.value)
+
+    @property
+    def revision_is_covered(self) -> bool:
+        return bool(self.level >= SignatureCoverageLevel.ENTIRE_REVISION)
+
+    @property
+    def file_is_covered(self) -> bool:
+        return self._spot.end == len(self._octets)
+
+    def changes(self, signed_fields: frozenset[str], empty_fields: frozenset[str]) -> tuple[Changes, str]:
+        """What was done after the signature. `signed_fields` are the other fields with a signature."""
+        tail = self._octets[self._spot.end :]
+        if not tail.strip(_BLANK):
+            return Changes.NONE, ""
+        hidden = self._hidden(tail)
+        if hidden:
+            return Changes.OTHER, hidden
+        try:
+            result = self._embedded.evaluate_modifications(DEFAULT_DIFF_POLICY)
+        except (Exhausted, PdfStrictReadError):
+            raise
+        except Exception as surprise:  # noqa: BLE001 - the analysis met what it does not know; that is no approval
+            return Changes.UNKNOWN, type(surprise).__name__
+        if isinstance(result, SuspiciousModification):
+            return Changes.OTHER, _short(str(result))
+        level = result.modification_level
+        if self.certification is not None and level.value > self.certification:
+            return Changes.OTHER, f"{level.name} after a certification of level {self.certification}"
+        if level <= ModificationLevel.LTA_UPDATES:
+            return Changes.VALIDATION_DATA, ""
+        if level > ModificationLevel.FORM_FILLING:
+            return Changes.OTHER, level.name
+        others = set(result.changed_form_fields) - signed_fields
+        others |= self._drawn(empty_fields)
+        return (Changes.FORM_FILLING, _short(", ".join(sorted(others)))) if others else (Changes.SIGNATURES, "")
+
+    def _hidden(self, tail: bytes) -> str:
+        """Octets after the signature that no cross-reference leads to, or that one leads away from."""
+        reader = self._reader
+        later = range(self.revision + 1, reader.total_revisions)
+        if not later:
+            return "octets after the last revision"
+        ends = len(_END.findall(tail))
+        if ends != len(later):
+            return f"{ends} ends of file after the signature, {len(later)} revisions"
+        last = tail.rfind(b"%%EOF") + len(b"%%EOF")
+        if tail[last:].strip(_BLANK):
+            return "octets after the last end of file"
+        for number in later:
+            section = reader.xrefs._xref_sections[number]
+            if section.meta_info.start_location < self._spot.end:
+                return "a later revision inside the octets that were signed"
+            if is_hybrid(section):
+                return "a later revision with two cross-reference tables"
+        return ""
+
+    def _drawn(self, empty_fields: frozenset[str]) -> set[str]:
+        """Empty signature fields with a place on a page that came after the signature: anything can be drawn there."""
+        before = {str(name) for name, _, _ in enumerate_sig_fields(self._reader.get_historical_resolver(self.revision))}
+        return {
+            str(name)
+            for name, _, field in enumerate_sig_fields(self._reader)
+            if name in empty_fields and name not in before and is_visible(field.get_object())
+        }
+
+
+def is_visible(field: Any) -> bool:
+    """Say whether a field, or a widget of it, has an area."""
+    try:
+        widgets = [field, *(kid.get_object() for kid in field.get("/Kids", ()))]
+        for widget in widgets[:64]:
+            box = [float(number) for number in widget.get("/Rect", ())]
+            if len(box) == 4 and box[0] != box[2] and box[1] != box[3]:
+                return True
+    except (AttributeError, KeyError, TypeError, ValueError, PdfError):
+        return True  # what cannot be read may well be seen
+    return False
+
+
+def has_validation_data(reader: Reader) -> bool:
+    return "/DSS" in reader.root
+
+
+def _text(dictionary: Any, key: str) -> str:
+    try:
+        value = dictionary[key]
+    except (KeyError, TypeError, PdfError):
+        return ""
+    return str(value)[:100] if isinstance(value, str) else ""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 300 else text[:297] + "..."
