@@ -61,39 +61,36 @@ class Leaf:
     key: PublicKeyTypes
     not_before: datetime
     not_after: datetime
+    signer: Signer
 
 
 @lru_cache(maxsize=512)
 def load_leaf(der: bytes) -> Leaf:
     """Read a certificate. `Refused`: KEYINFO if it is none, WEAK_KEY if its key is of no kind that is known.
 
+    `cryptography` reads fields when they are asked for, so all that we use are asked for here: later none can fail.
     Cached because the same few hundred certificates sign everything; the result depends on the bytes only.
     """
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise Refused(Reason.KEYINFO, f"a certificate of {len(der)} bytes")
+    digest = hashlib.sha256(der).hexdigest()
     try:
         certificate = x509.load_der_x509_certificate(der)
-        not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except ValueError as error:
+        signer = Signer(
+            subject=certificate.subject.rfc4514_string(),
+            issuer=certificate.issuer.rfc4514_string(),
+            serial=f"{certificate.serial_number:x}",
+            certificate=digest,
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+        )
+    except (ValueError, x509.InvalidVersion) as error:
         raise Refused(Reason.KEYINFO, "not a certificate") from error
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Refused(Reason.WEAK_KEY, "a key of an unknown kind or with parameters of its own") from error
-    return Leaf(der, hashlib.sha256(der).hexdigest(), certificate, key, not_before, not_after)
-
-
-def signer_of(leaf: Leaf) -> Signer:
-    """Người ký, as the certificate names it."""
-    certificate = leaf.certificate
-    return Signer(
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
-        serial=f"{certificate.serial_number:x}",
-        certificate=leaf.sha256,
-        not_before=leaf.not_before,
-        not_after=leaf.not_after,
-    )
+    return Leaf(der, digest, certificate, key, signer.not_before, signer.not_after, signer)
 
 
 def judge_leaf(leaf: Leaf, policy: SignaturePolicy, at: datetime) -> Iterator[Check]:

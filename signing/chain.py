@@ -19,7 +19,6 @@ from signing.certificate import (
     judge_issuer_signature,
     judge_leaf,
     load_leaf,
-    signer_of,
 )
 from signing.pathcheck import check_path
 from signing.policy import SignaturePolicy
@@ -97,7 +96,7 @@ def judge_certificate(leaf_der: bytes, trust: Trust, at: datetime, policy: Signa
     signer: Signer | None = None
     try:
         leaf = load_leaf(leaf_der)
-        signer = signer_of(leaf)
+        signer = leaf.signer
         checks.extend(judge_leaf(leaf, policy, at))
         return _along_paths(leaf, signer, trust.store, at, policy, checks)
     except Refused as error:

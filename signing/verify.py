@@ -15,7 +15,6 @@ from typing import Final
 from lxml import etree
 
 from signing.c14n import Splices
-from signing.certificate import signer_of
 from signing.chain import CertificateVerdict, Trust, judge_certificate
 from signing.octets import InMemory, Octets
 from signing.policy import SignaturePolicy
@@ -157,7 +156,7 @@ def _refuse(refused: Refused, at: datetime, policy: SignaturePolicy, found: Find
         signature_algorithm=found.algorithm,
         claimed_at=found.claimed_at,
         # Before the value was checked, a certificate in KeyInfo is only a claim about somebody else.
-        signer=signer_of(found.leaf) if found.leaf is not None and found.value_is_good else None,
+        signer=found.leaf.signer if found.leaf is not None and found.value_is_good else None,
         covered=found.covered,
         not_covered=found.not_covered,
         checks=(*found.checks, refused.check()),

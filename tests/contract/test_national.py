@@ -15,7 +15,7 @@ import pytest
 from adapters.national import vxp
 from adapters.national.client import VxpClient
 from adapters.national.vxp import Call, MessageType
-from axis.core.problems import Refused
+from axis.core.problems import Refused, Unavailable
 from schemas.codes import AgencyCode
 from tests.samples import DOCUMENT, STATUS, sample
 from tests.unit.national.world import (
@@ -169,7 +169,7 @@ async def test_wrong_system_wrong_secret_and_skewed_clocks_get_code_15(tmp_path:
         late = near_client(axis.url, Clock(clock.now + timedelta(minutes=6)))
         texts = []
         for client in (unknown, wrong, early, late):
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(Unavailable) as caught:  # what waits goes out once the operator has mended it
                 await client.received(MessageType.EDOC)
             assert caught.value.problem.extra == {"code": "15"}
             texts.append(caught.value.problem.context["said"])
@@ -180,7 +180,7 @@ async def test_wrong_system_wrong_secret_and_skewed_clocks_get_code_15(tmp_path:
 async def test_a_system_cannot_ask_with_the_secret_of_another(tmp_path: Path) -> None:
     async with simulator(tmp_path) as axis:
         client = VxpClient(axis.url, FAR_SYSTEM, SECRET, Clock())
-        with pytest.raises(Refused, match="credentials"):
+        with pytest.raises(Unavailable):
             await client.agencies()
         await client.close()
 

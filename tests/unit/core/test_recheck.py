@@ -117,10 +117,13 @@ def test_a_document_from_the_national_axis_is_not_marked_twice() -> None:
     assert not [change for change in decision.changes if isinstance(change, MarkCrossed)]
 
 
-def test_a_recipient_whose_route_went_away_meanwhile_is_named_in_the_log() -> None:
-    decision = recheck(held(TWENTY, FAR), passed(), at=network(routing(**{"*": None})))
-    assert targets(decision) == {"dms-20": [(TWENTY,)]}
-    assert decision.entries[1].facts["routes"] == [["H99.20", "dms-20", "H99.20"], ["H98.05", None, None]]
+def test_a_good_document_goes_on_waiting_while_one_recipient_has_no_route() -> None:
+    """All recipients or none: the routes changed since it was held."""
+    without = network(routing(**{"*": None}))
+    waits = recheck(held(TWENTY, FAR), passed(), at=without)
+    assert (waits.changes, waits.reply.state) == ((), IntakeState.HELD)
+    spent = recheck(held(TWENTY, FAR), passed(), timedelta(days=4), at=without)
+    assert spent.reply.state is IntakeState.REFUSED
 
 
 def test_a_copy_that_was_held_is_released_only_to_those_it_is_for() -> None:

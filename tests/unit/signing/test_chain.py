@@ -124,6 +124,16 @@ def test_c28_what_is_no_certificate() -> None:
         assert verdict.signer is None
 
 
+def test_c28_a_certificate_with_one_octet_changed_is_never_good_and_never_a_crash() -> None:
+    der = pki().good.der
+    for position in range(len(der)):
+        for flip in (0x01, 0x80):
+            changed = der[:position] + bytes([der[position] ^ flip]) + der[position + 1 :]
+            verdict = judge_certificate(changed, pki().trust, NOW, OWN_NETWORK)
+            assert verdict.sub_indication is not None, position
+            assert verdict.reason is not Reason.PROCESSING, (position, verdict.checks[-1])
+
+
 def test_c04_a_missing_intermediate() -> None:
     assert words(judge(pki().good, Trust((pki().root.der,), (), pki().crls()))) == UNTRUSTED
 
