@@ -298,7 +298,8 @@ class Site:
             for found in self.rows(f"SELECT * FROM {table} ORDER BY 1, 2"):
                 digest.update(repr((table, found)).encode())
         for path in sorted((self.folder / "data" / "blobs").rglob("*")):
-            digest.update(f"{path} {path.stat().st_size if path.is_file() else ''}".encode())
+            if path.is_file():
+                digest.update(f"{path} {path.stat().st_size}".encode())
         return digest.hexdigest()
 
     def logged(self, kind: str) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 
 _DATA: Final = re.compile(rb'(?<!\\)"data"\s{0,8}:\s{0,8}"')
 _LONGEST_DATA: Final = 32
-_SPACE: Final = re.compile(rb"\s+")
+_SPACE: Final = b" \t\r\n\v\f"
 _LONGEST_ESCAPE: Final = 6  # \u003d: some servers write = so
 
 MAX_REST: Final = 64 * 1024
@@ -87,7 +87,7 @@ class _Base64:
         self._ended = False
 
     def feed(self, piece: bytes) -> bytes:
-        text = self._held + _SPACE.sub(b"", piece)
+        text = self._held + piece.translate(None, _SPACE)
         whole = len(text) - len(text) % 4
         self._held = text[whole:]
         return self._decode(text[:whole])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from urllib.parse import quote
 
+import orjson
 from aiohttp import web
 
 from axis.core.model import DocumentRef, Hop, Principal, Role
@@ -42,6 +43,7 @@ XML_TYPES = frozenset({"application/xml", "text/xml", "application/edxml+xml", "
 PIECE = 262_144
 MAX_JSON = 65_536
 INBOX_LIMIT = 200
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -95,6 +97,9 @@ class Api:
             raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "send the package without Content-Encoding"))
         if request.content_type not in XML_TYPES:
             raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "send the package as application/xml"))
+        most = self.ctx.xml_limits.max_bytes
+        if (request.content_length or 0) > most:  # said before it is sent: nobody need wait for the rest
+            raise Refused(Problem(Kind.TOO_LARGE, f"at most {most} octets are accepted", {"max_bytes": most}))
         async with self.open_spool() as spool:
             spooled = await spool_all(request.content.iter_any(), spool)
             taken = await receive(spooled, by, self.ctx, only_for, hops)
@@ -143,7 +148,8 @@ class Api:
     async def get_inbox(self, request: web.Request) -> web.StreamResponse:
         by = require(self.caller(request), Role.AGENCY)
         unknown = set(request.query) - {"after", "limit"}
-        if unknown or any(not value.isdigit() or len(value) > 18 for value in request.query.values()):
+        twice = len(request.query) > len(set(request.query))
+        if unknown or twice or not all(_NUMBER.fullmatch(value) for value in request.query.values()):
             raise Refused(Problem(Kind.BAD_REQUEST, "after and limit are numbers; there are no other parameters"))
         limit = min(max(int(request.query.get("limit", "50")), 1), INBOX_LIMIT)
         items = await mailbox.inbox(by, int(request.query.get("after", "0")), limit, self.ctx)
@@ -179,7 +185,8 @@ class Api:
         receiver = _agency(body.receiver) if body.receiver else own[0] if len(own) == 1 else None
         if receiver is None:
             raise Refused(Problem(Kind.BAD_REQUEST, "name the receiver that this status is of"))
-        by_sender = BY_WIRE.get(wire) in SET_BY_SENDER
+        # Who sets a code that only the sender may set speaks for itself all the same, and is told that it may not.
+        by_sender = BY_WIRE.get(wire) in SET_BY_SENDER and registry.within(document.sender, by.authority)
         now = self.ctx.now()
         report = Report(
             wire=wire,
@@ -246,6 +253,6 @@ def _trace(header: str | None) -> tuple[Hop, ...]:
     if header is None:
         return ()
     try:
-        return tuple(Hop(str(node), parse_rfc3339(at)) for node, at in json.loads(header))
-    except (ValueError, TypeError, AttributeError):
+        return tuple(Hop(str(node), parse_rfc3339(at)) for node, at in orjson.loads(header))
+    except (ValueError, TypeError, OverflowError):
         raise Refused(Problem(Kind.BAD_REQUEST, "the trace cannot be read")) from None

@@ -91,14 +91,11 @@ def read_cms(contents: bytes, content_type: str, policy: SignaturePolicy, limits
 
 def _read(contents: bytes, content_type: str, policy: SignaturePolicy, limits: PdfLimits) -> Signed:
     # `pdf` and `tsp` teach asn1crypto the names of their attributes and contents.
-    from asn1crypto import cms, core, parser, pdf, tsp  # noqa: F401
+    from asn1crypto import cms, core, pdf, tsp  # noqa: F401
 
     if len(contents) > limits.most_contents:
         raise Refused(Reason.LIMIT, f"{len(contents)} octets of CMS", f"at most {limits.most_contents}")
-    length = parser.peek(contents)
-    if contents[length:].strip(b"\0"):
-        raise Refused(Reason.STRUCTURE, "octets after the CMS")
-    outer = cms.ContentInfo.load(contents[:length])
+    outer = cms.ContentInfo.load(unpadded(contents))
     if outer["content_type"].native != "signed_data":
         raise Refused(Reason.STRUCTURE, f"CMS of type {outer['content_type'].native}")
     signed_data = outer["content"]
@@ -262,6 +259,16 @@ def _tokens(info: Any) -> tuple[bytes, ...]:
         for value in attribute["values"]
     ]
     return tuple(found[:4])
+
+
+def unpadded(contents: bytes) -> bytes:
+    """The octets of the CMS without the zeros that a PDF pads them with. STRUCTURE if anything else follows."""
+    from asn1crypto import parser
+
+    length = parser.peek(contents)
+    if contents[length:].strip(b"\0"):
+        raise Refused(Reason.STRUCTURE, "octets after the CMS")
+    return contents[:length]
 
 
 def digest_of(name: str, *parts: bytes | memoryview) -> bytes:

@@ -71,9 +71,9 @@ EFFECTS: Final[Mapping[FindingCode, PdfOutcome | None]] = MappingProxyType(
         FindingCode.LIMIT: PdfOutcome.INDETERMINATE,
         FindingCode.PROCESSING: PdfOutcome.INDETERMINATE,
         FindingCode.REMOVED: PdfOutcome.INVALID,
-        FindingCode.OUTSIDE_FORM: PdfOutcome.INDETERMINATE,
         FindingCode.TIMESTAMP_FAILED: PdfOutcome.INVALID,
         FindingCode.ROLE_NOT_SHOWN: PdfOutcome.INDETERMINATE,
+        FindingCode.OUTSIDE_FORM: None,  # but a document without any other signature is in doubt
         FindingCode.EMPTY_FIELD: None,
         FindingCode.LENIENT: None,
         FindingCode.VALIDATION_DATA: None,

@@ -8,7 +8,7 @@ library computes and what the file says.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -114,9 +114,9 @@ def _reference(value: Any) -> tuple[int, int] | None:
     return (value.idnum, value.generation) if isinstance(value, generic.IndirectObject) else None
 
 
-def stray_signatures(octets: bytes, ranges: Sequence[tuple[int, ...]], form: Form) -> int:
+def stray_signatures(octets: bytes, form: Form) -> int:
     """How many signature dictionaries the octets seem to hold beyond those that fields hold."""
-    return max(0, len(_BYTE_RANGE.findall(octets)) - max(len(ranges), len(form.filled)))
+    return max(0, len(_BYTE_RANGE.findall(octets)) - len(form.filled))
 
 
 def read_byte_range(field: Field) -> tuple[int, ...]:

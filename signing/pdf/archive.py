@@ -1,0 +1,143 @@
+"""The PDFs in an attachment: the attachment itself, or what a ZIP holds, one ZIP deep.
+
+Names in archives are shown and never used as paths. What cannot be looked at, because it is encrypted, damaged or too
+large, is a problem and makes the outcome INDETERMINATE: nobody may hide a document by packing it badly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from signing.chain import Trust
+from signing.pdf.judge import judge_pdf
+from signing.pdf.policy import ArchiveLimits, PdfLimits, PdfPolicy
+from signing.pdf.verdict import AttachmentVerdicts, EntryVerdict
+from signing.policy import SignaturePolicy
+
+_HEAD: Final = 1024
+"""Readers look for `%PDF-` this far into a file (ISO 32000-1 annex H, implementation note 13: source to confirm)."""
+_PIECE: Final = 1 << 20
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_END: Final = b"PK\x05\x06"
+_MOST_DIRECTORY: Final = 1 << 20
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+_LIMITS: Final = PdfLimits()
+_POLICY: Final = PdfPolicy()
+_ARCHIVE: Final = ArchiveLimits()
+
+
+def judge_attachment(
+    octets: bytes,
+    name: str,
+    trust: Trust,
+    at: datetime,
+    policy: SignaturePolicy,
+    limits: PdfLimits = _LIMITS,
+    pdf_policy: PdfPolicy = _POLICY,
+    archive_limits: ArchiveLimits = _ARCHIVE,
+) -> AttachmentVerdicts:
+    """Judge the PDFs in an attachment, told by their first octets and never by name. Never raises for bad input."""
+
+    def judge(found: bytes, path: tuple[str, ...]) -> EntryVerdict:
+        return EntryVerdict(path, judge_pdf(found, trust, at, policy, limits, pdf_policy))
+
+    shown = _shown(name)
+    digest = hashlib.sha256(octets).hexdigest()
+    if is_pdf(octets):
+        return AttachmentVerdicts(shown, "pdf", digest, (judge(octets, (shown,)),))
+    if not octets.startswith(_ZIP):
+        return AttachmentVerdicts(shown, "other", digest)
+    search = _Search(archive_limits, limits.most_octets)
+    search.look_into(octets, (shown,), 1)
+    entries = tuple(judge(found, path) for path, found in search.pdfs)
+    return AttachmentVerdicts(shown, "zip", digest, entries, search.others, tuple(search.problems))
+
+
+def is_pdf(octets: bytes) -> bool:
+    return b"%PDF-" in octets[:_HEAD]
+
+
+@dataclass
+class _Search:
+    limits: ArchiveLimits
+    most_pdf: int
+    pdfs: list[tuple[tuple[str, ...], bytes]] = field(default_factory=list)
+    others: int = 0
+    problems: list[str] = field(default_factory=list)
+    entries: int = 0
+    taken: int = 0
+
+    def look_into(self, octets: bytes, path: tuple[str, ...], depth: int) -> None:
+        end = octets.rfind(_END)
+        if end >= 0 and int.from_bytes(octets[end + 12 : end + 16], "little") > _MOST_DIRECTORY:
+            self._problem(path, "a directory too large")
+            return
+        try:
+            with zipfile.ZipFile(io.BytesIO(octets)) as archive:
+                for entry in archive.infolist():
+                    if entry.is_dir():
+                        continue
+                    self.entries += 1
+                    if self.entries > self.limits.most_entries:
+                        self._problem(path, f"more than {self.limits.most_entries} entries")
+                        return
+                    self._entry(archive, entry, (*path, _shown(entry.filename)), depth)
+        except _BROKEN as error:
+            self._problem(path, f"damaged: {type(error).__name__}")
+
+    def _entry(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: tuple[str, ...], depth: int) -> None:
+        if entry.flag_bits & 1:
+            self._problem(path, "encrypted")
+            return
+        try:
+            with archive.open(entry) as content:
+                head = content.read(_HEAD)
+                nested = head.startswith(_ZIP)
+                if not is_pdf(head) and not nested:
+                    self.others += 1
+                    return
+                if nested and depth >= self.limits.most_depth:
+                    self._problem(path, "an archive too deep")
+                    return
+                octets = self._take(content, head, entry.compress_size)
+        except _BROKEN as error:
+            self._problem(path, f"damaged: {type(error).__name__}")
+            return
+        if octets is None:
+            self._problem(path, "too large")
+        elif nested:
+            self.look_into(octets, path, depth + 1)
+        else:
+            self.pdfs.append((path, octets))
+
+    def _take(self, content: zipfile.ZipExtFile, head: bytes, packed: int) -> bytes | None:  # type: ignore[name-defined]
+        """All of an entry. Counts what comes out, not what the entry declares; `None` beyond the limits."""
+        most = min(
+            self.most_pdf,
+            self.limits.most_octets - self.taken,
+            max(self.limits.ratio_floor, packed * self.limits.most_ratio),
+        )
+        pieces, size = [head], len(head)
+        while piece := content.read(_PIECE):
+            size += len(piece)
+            if size > most:
+                self.taken += size
+                return None
+            pieces.append(piece)
+        self.taken += size
+        return b"".join(pieces)
+
+    def _problem(self, path: tuple[str, ...], what: str) -> None:
+        if len(self.problems) < 32:
+            self.problems.append(f"{'/'.join(path)}: {what}")
+
+
+def _shown(name: str) -> str:
+    """A name as it may be shown: no control characters, not endless."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)[:200]
