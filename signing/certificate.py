@@ -86,6 +86,10 @@ def load_leaf(der: bytes) -> Leaf:
         )
     except (ValueError, x509.InvalidVersion) as error:
         raise Refused(Reason.KEYINFO, "not a certificate") from error
+    if der[-len(certificate.signature) - 1] != 0:
+        # The count of unused bits is not signed, and `cryptography` lets it be 1 where the last bit is 0: one
+        # certificate would have two fingerprints.
+        raise Refused(Reason.KEYINFO, "a certificate that is not DER")
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from axis.core.model import Document, DocumentRef, Hop, Principal, StatusReport
+from axis.core.model import Document, DocumentRef, Hop, Principal, Role, StatusReport
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.states import IntakeState
@@ -56,8 +56,13 @@ def _find(report: Report, ref: DocumentRef | None, ledger: Ledger) -> Document |
 
 
 def may_see(document: Document, by: Principal, ctx: Context) -> bool:
-    """Say whether `by` may know of this document: it sent it, or it is addressed and the document was let in."""
+    """Say whether `by` may know of this document: it sent it, or it is addressed and the document was let in.
+
+    A neighbour has authority over everything behind it, and knows of nothing but what it brought itself.
+    """
     registry = ctx.network.registry
+    if by.role is not Role.AGENCY:
+        return document.by == by.name
     if registry.within(document.sender, by.authority):
         return True
     named = any(registry.within(code, by.authority) for code in document.recipients)

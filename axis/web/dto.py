@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import orjson
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from axis.core.model import Delivery, Document, StatusReport
 from axis.core.ports import InboxItem
@@ -16,13 +17,33 @@ from axis.core.times import rfc3339
 from schemas.status import BY_WIRE
 
 
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _xml_text(text: str) -> str:
+    """A status goes on as XML: what XML cannot hold would never reach anybody."""
+    if _NOT_XML.search(text):
+        raise ValueError("there is a character that XML does not allow")
+    return text
+
+
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no such time in UTC") from None
+
+
+Text = Annotated[str, AfterValidator(_xml_text)]
+
+
 class StaffBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    department: str | None = Field(None, max_length=200)
-    staff: str | None = Field(None, max_length=200)
-    email: str | None = Field(None, max_length=200)
-    mobile: str | None = Field(None, max_length=50)
+    department: Text | None = Field(None, max_length=200)
+    staff: Text | None = Field(None, max_length=200)
+    email: Text | None = Field(None, max_length=200)
+    mobile: Text | None = Field(None, max_length=50)
 
 
 class StatusBody(BaseModel):
@@ -32,8 +53,8 @@ class StatusBody(BaseModel):
 
     code: str = Field(pattern=r"^[0-9]{1,2}$")
     receiver: str | None = None
-    at: AwareDatetime | None = None
-    description: str | None = Field(None, max_length=500)
+    at: Annotated[AwareDatetime, AfterValidator(_utc)] | None = None
+    description: Text | None = Field(None, max_length=500)
     staff: StaffBody | None = None
 
 

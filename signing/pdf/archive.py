@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import IO, Final
 
 from signing.chain import Trust
 from signing.pdf.judge import judge_pdf
@@ -116,7 +116,7 @@ class _Search:
         else:
             self.pdfs.append((path, octets))
 
-    def _take(self, content: zipfile.ZipExtFile, head: bytes, packed: int) -> bytes | None:  # type: ignore[name-defined]
+    def _take(self, content: IO[bytes], head: bytes, packed: int) -> bytes | None:
         """All of an entry. Counts what comes out, not what the entry declares; `None` beyond the limits."""
         most = min(
             self.most_pdf,

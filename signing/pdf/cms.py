@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -148,9 +149,9 @@ def check_cms(signed: Signed, digest: bytes, content_type: str) -> None:
 
     `Refused`: DIGEST, VALUE; KEYINFO where the signed attributes name another certificate; STRUCTURE.
     """
-    from pyhanko.sign.ades.report import AdESIndeterminate  # type: ignore[import-untyped]
-    from pyhanko.sign.validation.errors import SignatureValidationError  # type: ignore[import-untyped]
-    from pyhanko.sign.validation.generic_cms import validate_sig_integrity  # type: ignore[import-untyped]
+    from pyhanko.sign.ades.report import AdESIndeterminate
+    from pyhanko.sign.validation.errors import SignatureValidationError
+    from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 
     try:
         intact, good = validate_sig_integrity(signed.info, signed.certificate, content_type, digest)
@@ -190,10 +191,8 @@ def _algorithms(info: Any, policy: SignaturePolicy) -> tuple[str, str]:
     if family == "rsassa_pss":
         hashed = _pss_hash(chosen["parameters"])
     elif family != "ed25519":
-        try:
+        with suppress(ValueError):  # rsaEncryption leaves the hash to the digest algorithm (RFC 3370 §3.2)
             hashed = str(chosen.hash_algo)
-        except ValueError:
-            pass  # rsaEncryption and ecPublicKey leave the hash to the digest algorithm (RFC 3370 §3.2)
     uri = ALGORITHMS.get((family, hashed))
     if uri is None or uri not in policy.signature_algorithms:
         raise Refused(Reason.ALGORITHM, f"{name} with {hashed}")
@@ -215,7 +214,7 @@ def _pss_hash(parameters: Any) -> str:
 
 def _certificates(bag: Any, sid: Any, limits: PdfLimits) -> tuple[Any, tuple[bytes, ...]]:
     """The one certificate that the SignerInfo names, and the others, which are hints only."""
-    from pyhanko.sign.general import match_issuer_serial  # type: ignore[import-untyped]
+    from pyhanko.sign.general import match_issuer_serial
 
     if len(bag) > limits.most_certificates:
         raise Refused(Reason.LIMIT, f"{len(bag)} certificates", f"at most {limits.most_certificates}")

@@ -62,7 +62,7 @@ class _Task:
         self.findings.append(Finding(code, detail[:300]))
 
     def run(self) -> PdfVerdict:
-        from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError  # type: ignore[import-untyped]
+        from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError
 
         from signing.pdf.reader import Exhausted, Steps, is_hybrid, survey
 

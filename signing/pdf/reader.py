@@ -10,19 +10,19 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any, Final
 
-from pyhanko.pdf_utils import generic, misc  # type: ignore[import-untyped]
-from pyhanko.pdf_utils.decode_limits import (  # type: ignore[import-untyped]
+from pyhanko.pdf_utils import generic, misc
+from pyhanko.pdf_utils.decode_limits import (
     DecodeLimits,
     DocumentDecodeBudget,
     StreamDecodeLimits,
 )
-from pyhanko.pdf_utils.reader import (  # type: ignore[import-untyped]
+from pyhanko.pdf_utils.reader import (
     HistoricalResolver,
     PdfFileReader,
     process_data_at_eof,
 )
-from pyhanko.pdf_utils.rw_common import PdfHandler  # type: ignore[import-untyped]
-from pyhanko.pdf_utils.xref import XRefBuilder, XRefSection, XRefSectionType  # type: ignore[import-untyped]
+from pyhanko.pdf_utils.rw_common import PdfHandler
+from pyhanko.pdf_utils.xref import XRefBuilder, XRefSection, XRefSectionType
 
 from signing.pdf.policy import PdfLimits
 
@@ -70,7 +70,7 @@ def survey(octets: bytes, steps: Steps, limits: PdfLimits) -> list[Any]:
     """
     stream = Metered(octets, steps)
     stream.seek(-1, 2)
-    sections: list[Any] = _Surveyor(stream, steps, limits, process_data_at_eof(stream)).read_xrefs()
+    sections: list[Any] = _Surveyor(stream, steps, limits, process_data_at_eof(stream)).read_xrefs()  # type: ignore[no-untyped-call]
     objects = 0
     for section in sections:
         parts = [section.xref_data]
@@ -85,7 +85,7 @@ def survey(octets: bytes, steps: Steps, limits: PdfLimits) -> list[Any]:
     return sections
 
 
-class _Surveyor(XRefBuilder):  # type: ignore[misc]
+class _Surveyor(XRefBuilder):
     def __init__(self, stream: Metered, steps: Steps, limits: PdfLimits, last_startxref: int) -> None:
         super().__init__(PdfHandler(), stream, strict=False, last_startxref=last_startxref)
         self._limits = limits
@@ -97,7 +97,7 @@ class _Surveyor(XRefBuilder):  # type: ignore[misc]
 
     def _read_xref_stream_object(self) -> Any:
         self._count()
-        ref, stream = super()._read_xref_stream_object()
+        ref, stream = super()._read_xref_stream_object()  # type: ignore[no-untyped-call]
         widths = stream["/W"]
         pairs = stream.get("/Index") or [0, stream["/Size"]]
         if not isinstance(widths, list) or not isinstance(pairs, list):
@@ -121,11 +121,12 @@ def is_hybrid(section: XRefSection) -> bool:
     return bool(section.meta_info.xref_section_type == XRefSectionType.HYBRID_MAIN)
 
 
-class Reader(PdfFileReader):  # type: ignore[misc]
+class Reader(PdfFileReader):
     """A reader that pays for what it does, and reads every object stream once instead of once for each object."""
 
     def __init__(self, octets: bytes, steps: Steps, limits: PdfLimits, strict: bool) -> None:
         self.steps = steps
+        self._past: dict[int, Past] = {}
         self._containers: dict[int, tuple[Metered, list[tuple[int, int]]]] = {}
         decode = DecodeLimits(
             per_stream=StreamDecodeLimits(max_output_size=limits.most_decoded),
@@ -134,9 +135,9 @@ class Reader(PdfFileReader):  # type: ignore[misc]
         super().__init__(Metered(octets, steps), strict=strict, decode_limits=decode)
 
     def get_historical_resolver(self, revision: int) -> Past:
-        if revision not in self._historical_resolver_cache:
-            self._historical_resolver_cache[revision] = Past(self, revision)
-        past: Past = self._historical_resolver_cache[revision]
+        past = self._past.get(revision)
+        if past is None:
+            past = self._past[revision] = Past(self, revision)
         return past
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
@@ -150,11 +151,11 @@ class Reader(PdfFileReader):  # type: ignore[misc]
             raise misc.PdfStrictReadError("an object stream with an object that may not be there")
         return found
 
-    def _container(self, number: int) -> tuple[Metered, list[tuple[int, int]]]:
-        known = self._containers.get(number)
+    def _container(self, name: int) -> tuple[Metered, list[tuple[int, int]]]:
+        known = self._containers.get(name)
         if known is not None:
             return known
-        stream = generic.Reference(number, 0, self).get_object()
+        stream = generic.Reference(name, 0, self).get_object()
         if not isinstance(stream, generic.StreamObject) or stream["/Type"] != "/ObjStm":
             raise misc.PdfReadError("not an object stream")
         content = Metered(stream.data, self.steps)
@@ -162,14 +163,15 @@ class Reader(PdfFileReader):  # type: ignore[misc]
         for _ in range(int(stream["/N"])):
             numbers = []
             for _ in range(2):
-                misc.read_non_whitespace(content, seek_back=True)
-                numbers.append(int(generic.NumberObject.read_from_stream(content)))
+                misc.read_non_whitespace(content, seek_back=True)  # type: ignore[no-untyped-call]
+                number = generic.NumberObject.read_from_stream(content)  # type: ignore[no-untyped-call]
+                numbers.append(int(number))
             places.append((numbers[0], first + numbers[1]))
-        self._containers[number] = content, places
+        self._containers[name] = content, places
         return content, places
 
 
-class Past(HistoricalResolver):  # type: ignore[misc]
+class Past(HistoricalResolver):
     """A revision as it was. Each visit to an object costs as many steps as there are values in it."""
 
     def __init__(self, reader: Reader, revision: int) -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from pyhanko.pdf_utils.generic import parse_pdf_date  # type: ignore[import-untyped]
-from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError  # type: ignore[import-untyped]
+from pyhanko.pdf_utils.generic import parse_pdf_date
+from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError
 
-from signing.certificate import signer_of
 from signing.chain import CertificateVerdict, Trust
 from signing.pdf.cms import DATA, TST_INFO, Signed, check_cms, digest_of, read_cms, unpadded
 from signing.pdf.policy import PdfLimits, PdfPolicy, outcome_of
@@ -44,7 +43,7 @@ _CHANGED: Final = "pdf-changes"
 class _Facts:
     """What the building blocks found out about one signature, as far as they got."""
 
-    field: str = ""
+    name: str = ""
     sub_filter: str = ""
     visible: bool = False
     byte_range: tuple[int, ...] = ()
@@ -129,7 +128,7 @@ class SignatureJudge:
             if stamp.sub_indication is not None:
                 raise Refused(stamp.reason, sub_indication=stamp.sub_indication)
             self.sealed.append((found.revision, stamp))
-            return CertificateVerdict(None, Reason.GOOD, self.at, signed.leaf.sha256, signer_of(signed.leaf))
+            return CertificateVerdict(None, Reason.GOOD, self.at, signed.leaf.sha256, signed.leaf.signer)
 
         return self._result(judge, found, one)
 
@@ -212,7 +211,7 @@ class SignatureJudge:
     # --- the result
 
     def _result(self, judge: Callable[[], CertificateVerdict], found: _Facts, one: Field) -> PdfSignature:
-        found.field, found.sub_filter = one.name[:200], one.sub_filter.removeprefix("/")
+        found.name, found.sub_filter = one.name[:200], one.sub_filter.removeprefix("/")
         found.visible, found.byte_range = is_visible(one.field), read_byte_range(one)
         try:
             return self._signature_of(found, judge(), None)
@@ -250,7 +249,7 @@ class SignatureJudge:
             profile="pdf",
             signature_algorithm=found.signed.algorithm if found.signed else None,
             claimed_at=found.claimed_at,
-            signer=signer_of(leaf) if leaf else None,
+            signer=leaf.signer if leaf else None,
             path=path,
             covered=found.covered,
             checks=tuple(checks),
@@ -259,7 +258,7 @@ class SignatureJudge:
             valid_until=certificate.valid_until if certificate else None,
         )
         return PdfSignature(
-            field=found.field,
+            field=found.name,
             sub_filter=found.sub_filter,
             revision=found.revision,
             byte_range=found.byte_range,

@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pyhanko.pdf_utils import generic  # type: ignore[import-untyped]
-from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError  # type: ignore[import-untyped]
-from pyhanko.sign.diff_analysis import (  # type: ignore[import-untyped]
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError
+from pyhanko.sign.diff_analysis import (
     DEFAULT_DIFF_POLICY,
     ModificationLevel,
     SuspiciousModification,
 )
-from pyhanko.sign.fields import enumerate_sig_fields  # type: ignore[import-untyped]
-from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature  # type: ignore[import-untyped]
-from pyhanko.sign.validation.status import SignatureCoverageLevel  # type: ignore[import-untyped]
+from pyhanko.sign.fields import enumerate_sig_fields
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from signing.pdf.policy import PdfLimits
 from signing.pdf.reader import Exhausted, Reader, is_hybrid
@@ -38,7 +38,7 @@ _BYTE_RANGE: Final = re.compile(rb"/ByteRange[ \n\r\t\f\0]*\[")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A signature field with a value. `value` and `dictionary` are pyHanko's; `value` is the reference to the latter."""
+    """A signature field with a value. `dictionary` is the signature dictionary, `value` the reference to it."""
 
     name: str
     field: Any
@@ -178,7 +178,9 @@ class Coverage:
         self._octets, self._reader, self._field, self._spot = octets, reader, field, spot
         self._embedded = EmbeddedPdfSignature(reader, field.field, field.name)
         self.revision = int(self._embedded.signed_revision)
-        self.level = self._embedded.coverage = self._embedded.evaluate_signature_coverage()
+        self.level = self._embedded.evaluate_signature_coverage()
+        # pyHanko sets this together with its own verdict, which takes a digest more; its types do not tell.
+        self._embedded.coverage = self.level  # type: ignore[assignment]
         level = self._embedded.docmdp_level
         self.certification: int | None = None if level is None else int(level.value)
 

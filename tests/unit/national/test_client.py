@@ -243,7 +243,7 @@ async def test_a_client_maps_what_a_broken_axis_answers(tmp_path: Path) -> None:
         b'{"status":"OK","ErrorCode":"10","ErrorDesc":"x","data":[]}': Unavailable,
         **{
             b'{"status":"FAIL","ErrorCode":"%d","ErrorDesc":"x","data":[]}' % code: Refused
-            for code in (10, 15, 18, 19, 22, 23)
+            for code in (10, 18, 19, 22, 23)
         },
     }
     waiting = list(answers)
