@@ -36,8 +36,14 @@ def _unavailable(detail: str, error: Exception) -> Unavailable:
 
 
 async def body_of(response: aiohttp.ClientResponse) -> bytes:
-    """At most 64 KiB of an answer; what is longer is cut off, never waited for."""
-    return await response.content.read(MAX_ANSWER)
+    """At most 64 KiB of an answer; what is longer is cut off, never waited for.
+
+    `read` of a stream gives what has come so far: asked until the end, or half an answer would count as a whole one.
+    """
+    octets = bytearray()
+    while len(octets) < MAX_ANSWER and (piece := await response.content.read(MAX_ANSWER - len(octets))):
+        octets += piece
+    return bytes(octets)
 
 
 def judge_answer(response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> None:

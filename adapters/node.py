@@ -11,6 +11,7 @@ import orjson
 from adapters.answers import body_of, judge_answer, network_errors
 from axis.core.model import Cargo
 from axis.core.ports import Consignment, Handover
+from axis.core.problems import Kind, Problem, Unavailable
 from axis.core.times import rfc3339
 
 
@@ -43,10 +44,21 @@ class NodeSink:
         ):
             answer = _json(await body_of(response))
             judge_answer(response, answer)
+        _see_receipt(consignment, answer)
         return Handover({"document": str(answer.get("document", ""))[:64]})
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _see_receipt(consignment: Consignment, answer: Mapping[str, Any]) -> None:
+    """Believe a 2xx only with the receipt of these octets, or of this status: anything on the way can say 200."""
+    if consignment.status is not None:
+        seen = answer.get("code") == consignment.status.wire
+    else:
+        seen = answer.get("bytes_sha256") == consignment.payload.ref.sha256
+    if not seen:
+        raise Unavailable(Problem(Kind.DESTINATION_UNAVAILABLE, "the answer is no receipt of what was handed over"))
 
 
 def _json(octets: bytes) -> Mapping[str, Any]:

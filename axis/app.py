@@ -7,6 +7,7 @@ import signal
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
@@ -19,12 +20,14 @@ from adapters.http_push import HttpPushSink
 from adapters.national.client import NationalSink, NationalSource, VxpClient
 from adapters.node import NodeSink
 from axis.blobs import Blobs, Spool
+from axis.config.bindings import registry_of, reread
+from axis.config.fault import ConfigError
 from axis.config.model import Config, HttpPushEndpoint, NationalEndpoint, NodeEndpoint
-from axis.config.registry import load_registry
 from axis.config.values import Address
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
 from axis.core.network import Network
 from axis.core.ports import Sink, Source
+from axis.core.routing import RoutingTable
 from axis.flow.context import Context, ReceiptKey
 from axis.flow.dispatch import Dispatcher
 from axis.flow.poll import run_source
@@ -72,10 +75,10 @@ def trust_of(config: Config) -> Trust:
 
 
 def network_of(config: Config) -> Network:
-    """Routes, registry and rules of the configuration. `ConfigError` when the registry's files are wrong."""
+    """Routes, registry and rules of the configuration. `ConfigError` when agencies or bindings are wrong."""
     return Network(
         node=config.node.name,
-        routes=config.routing_table(load_registry(config.registry.files)),
+        routes=config.routing_table(registry_of(config)),
         roles=config.roles,
         report=config.statuses.report,
         arrived_by=config.statuses.arrived_by,
@@ -168,6 +171,7 @@ async def serve(config: Config) -> None:
             services.create_task(Dispatcher(ctx).run(stop))
             services.create_task(run_recheck(dict(config.principals), RECHECK_EVERY, ctx, stop))
             services.create_task(_watch_trust(config, ctx, stop))
+            services.create_task(_watch_bindings(config, ctx, stop))
             services.create_task(_watch_store(store, stop))
             for name, (source, every) in hands.sources.items():
                 services.create_task(run_source(source, config.principals[name], every, open_spool, ctx, stop))
@@ -224,6 +228,33 @@ async def _watch_trust(config: Config, ctx: Context, stop: asyncio.Event) -> Non
             if fresh.epoch != ctx.trust.epoch:
                 ctx.trust = fresh
                 log.info("trust_reloaded", epoch=fresh.epoch)
+
+
+async def _watch_bindings(config: Config, ctx: Context, stop: asyncio.Event) -> None:
+    """Read the bindings again now and then: a new certificate speaks without a restart.
+
+    A wrong new file leaves the old bindings in force, and is told once.
+    """
+    told = ""
+    while not stop.is_set():
+        try:
+            async with asyncio.timeout(TRUST_EVERY.total_seconds()):
+                await stop.wait()
+        except TimeoutError:
+            registry = ctx.network.registry
+            try:
+                fresh = await asyncio.to_thread(reread, config, registry)
+            except ConfigError as error:
+                if str(error) != told:
+                    log.error("bindings_not_reloaded", error=str(error))
+                told = str(error)
+                continue
+            told = ""
+            # A reload of the configuration in between has read them itself.
+            if fresh is not registry and ctx.network.registry is registry:
+                routes = RoutingTable(ctx.network.routes.rules, fresh)
+                ctx.network = replace(ctx.network, routes=routes)
+                log.info("bindings_reloaded", bindings=len(fresh.bindings.rows))
 
 
 async def _watch_store(store: SqlStore, stop: asyncio.Event) -> None:

@@ -120,9 +120,13 @@ class Trust(Section):
 
 
 class RegistryFiles(Section):
-    """Where the agencies are listed."""
+    """Where the agencies are listed, and where `axis cert bind` keeps which certificates speak for them.
+
+    The default file of bindings need not exist; one that is named must (`axis.config.bindings`).
+    """
 
     files: Annotated[tuple[AnyFile, ...], Field(default=("agencies.toml",), min_length=1)]
+    bindings: Annotated[Folder, Field(default="bindings.toml")]
 
 
 class Limits(Section):

@@ -130,7 +130,8 @@ def _between(read: Sequence[tuple[Path, AgencyFile, Places]]) -> Iterator[tuple[
             other = speaks.setdefault(certificate, row.code.text)
             if other != row.code.text and not _alias(row, known[other]):
                 reason = f"this certificate already speaks for {other}"
-                yield path, Finding((*key, "certificates"), reason, "one certificate, one agency"), places
+                hint = "one certificate, one agency; for several, with dates: axis cert bind"
+                yield path, Finding((*key, "certificates"), reason, hint), places
 
 
 def _references(row: AgencyRow) -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
+from axis.core.binding import Binding, Bindings
 from schemas.codes import AgencyCode, Level
 
 Path = tuple[str, ...]
@@ -15,9 +17,9 @@ MAX_DEPTH = 12
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """One agency (cơ quan, tổ chức). `certificates` are SHA-256 of DER, hex: whom a certificate speaks for is ours to
-    keep, because the certificate does not say. Outside `valid_from`..`valid_to` the agency is closed; `successors` name
-    who took over.
+    """One agency (cơ quan, tổ chức). `certificates` are those listed beside it, SHA-256 of DER, hex: bindings without
+    dates, see `Registry.bindings`. Outside `valid_from`..`valid_to` the agency is closed; `successors` name who took
+    over.
     """
 
     code: AgencyCode
@@ -34,11 +36,18 @@ class Agency:
 
 
 class Registry:
-    """All known agencies. Immutable; a changed registry is a new one."""
+    """All known agencies, and whom certificates speak for. Immutable; a changed registry is a new one."""
 
-    def __init__(self, agencies: Iterable[Agency]) -> None:
+    def __init__(self, agencies: Iterable[Agency], rows: Iterable[Binding] = ()) -> None:
+        """`rows` are the operator's bindings with dates."""
         self._agencies = {agency.code: agency for agency in agencies}
         self._paths: dict[AgencyCode, Path] = {}
+        listed = (Binding(one, agency.code) for agency in self for one in sorted(agency.certificates))
+        self.bindings = Bindings(rows, listed)
+
+    def bound(self, rows: Iterable[Binding]) -> Self:
+        """The same agencies with other bindings."""
+        return type(self)(self, rows)
 
     def __iter__(self) -> Iterator[Agency]:
         return iter(self._agencies.values())

@@ -12,6 +12,7 @@ from axis.core.acceptance import Acceptance, accept
 from axis.core.intake import Content
 from axis.core.model import AttachmentRecord, Principal, Profile
 from axis.core.problems import Kind, Problem, Refused
+from axis.core.times import rfc3339
 from axis.flow.context import Context
 from schemas import attachment as attachments
 from schemas import edxml
@@ -182,19 +183,18 @@ def _verified_root(judgement: Judgement, limits: XmlLimits) -> etree._Element:
 
 
 def _bind(verdict: Verdict, sender: AgencyCode, ctx: Context) -> Verdict:
-    """A good signature of somebody else is no signature: the certificate must be registered for the sender."""
+    """A good signature of somebody else is no signature: the certificate must speak for the sender when it is judged."""
     if verdict.signer is None:
         return verdict
-    agency = ctx.network.registry.find(sender)
-    bound = agency is not None and verdict.signer.certificate in agency.certificates
+    answer = ctx.network.registry.bindings.speaks_for(verdict.signer.certificate, sender, verdict.at)
     check = Check(
         "certificate-binding",
         "sav",
-        CheckStatus.OK if bound else CheckStatus.NOT_OK,
-        observed=verdict.signer.certificate,
-        required=f"a certificate registered for {sender}",
+        CheckStatus.OK if answer.good else CheckStatus.NOT_OK,
+        observed=answer.told,
+        required=f"a certificate that speaks for {sender} at {rfc3339(verdict.at)}",
     )
-    if not bound:
+    if not answer.good:
         return verdict.turned(SubIndication.SIG_CONSTRAINTS_FAILURE, Reason.NOT_BOUND, check)
     signer = replace(verdict.signer, speaks_for=(sender.text,))
     return replace(verdict, signer=signer, checks=(*verdict.checks, check))

@@ -19,7 +19,7 @@ class PdfLimits:
 
     `most_steps` bounds the reading (each read of the parser is a step) and the comparison of revisions (each value that
     is met) together, so that time is bounded without a clock: ADR 0013 has the measurements. `most_decoded` bounds
-    what compressed streams become.
+    what all compressed streams together become, `most_metadata` the XMP that is parsed as XML.
     """
 
     most_octets: int = 64 * MIB
@@ -30,6 +30,7 @@ class PdfLimits:
     most_certificates: int = 16
     most_steps: int = 3_000_000
     most_decoded: int = 64 * MIB
+    most_metadata: int = 2 * MIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from pyhanko.pdf_utils import generic, misc
 from pyhanko.pdf_utils.decode_limits import (
+    DEFAULT_PURPOSE_LIMITS,
     DecodeLimits,
+    DecodePurpose,
     DocumentDecodeBudget,
     StreamDecodeLimits,
 )
@@ -102,10 +104,10 @@ class _Surveyor(XRefBuilder):
         pairs = stream.get("/Index") or [0, stream["/Size"]]
         if not isinstance(widths, list) or not isinstance(pairs, list):
             raise misc.PdfReadError("a cross-reference stream without sizes")
-        numbers = [int(number) for number in (*widths, *pairs)]
-        if any(number < 0 for number in numbers) or any(int(width) > _WIDEST for width in widths) or len(pairs) % 2:
+        sizes, numbers = [int(width) for width in widths], [int(number) for number in pairs]
+        if min((*sizes, *numbers), default=-1) < 0 or max(sizes, default=0) > _WIDEST or len(numbers) % 2:
             raise misc.PdfReadError("a cross-reference stream of impossible sizes")
-        if sum(int(number) for number in pairs[1::2]) > self._limits.most_objects:
+        if sum(numbers[1::2]) > self._limits.most_objects:
             raise Exhausted("objects announced")
         return ref, stream
 
@@ -128,7 +130,9 @@ class Reader(PdfFileReader):
         self.steps = steps
         self._past: dict[int, Past] = {}
         self._containers: dict[int, tuple[Metered, list[tuple[int, int]]]] = {}
+        xmp = StreamDecodeLimits(max_output_size=limits.most_metadata)
         decode = DecodeLimits(
+            per_purpose={**DEFAULT_PURPOSE_LIMITS, DecodePurpose.XMP_METADATA: xmp},
             per_stream=StreamDecodeLimits(max_output_size=limits.most_decoded),
             document_budget=DocumentDecodeBudget(base_allowance=limits.most_decoded, max_ratio=1),
         )
@@ -176,6 +180,8 @@ class Past(HistoricalResolver):
 
     def __init__(self, reader: Reader, revision: int) -> None:
         super().__init__(reader, revision)
+        # pyHanko gives every revision the whole budget for decoding again.
+        self._decode_context = reader.decode_context
         self._steps = reader.steps
         self._weights: dict[Any, int] = {}
 

@@ -15,10 +15,12 @@ from signing.pdf.verdict import Role, RoleHint
 _PERSONAL: Final = re.compile(r"(CMND|CCCD|CC|HC|PASSPORT)\s*:", re.IGNORECASE)
 _CORPORATE: Final = re.compile(r"(MST|MNS|MDVQHNS)\s*:", re.IGNORECASE)
 _BODIES: Final = re.compile(
-    r"(uy ban|ubnd|hdnd|hoi dong nhan dan|van phong|so|bo|cuc|chi cuc|tong cuc|vu|ban|phong|thanh tra|trung tam|truong"
-    r"|benh vien|cong ty|kho bac|bao hiem xa hoi|toa an|vien kiem sat|cong an)\s"
+    r"(sở|bộ|cục|vụ|phòng|trường|viện|ban quản lý|ban cơ yếu)\s"
+    r"|(uy ban|ubnd|hdnd|hoi dong nhan dan|van phong|chi cuc|tong cuc|thanh tra|trung tam|benh vien|cong ty|kho bac"
+    r"|bao hiem xa hoi|toa an|vien kiem sat|cong an|ban quan ly|ban co yeu)\s"
 )
-"""Beginnings of names that no person has. Vietnamese without its marks, as many certificates write it."""
+"""Beginnings of names that no person has: short words only with their marks (Vũ and Trương are family names), longer
+ones also without, as many certificates write them."""
 
 
 def guess_role(leaf: Leaf) -> RoleHint:
@@ -35,7 +37,7 @@ def guess_role(leaf: Leaf) -> RoleHint:
         bodies = [*_values(subject, NameOID.ORGANIZATION_NAME), *_values(subject, NameOID.ORGANIZATIONAL_UNIT_NAME)]
         if _folded(name) in map(_folded, bodies):
             organisation.append("CN equals O or OU")
-        if _BODIES.match(_folded(name)):
+        if any(_BODIES.match(form) for form in (unicodedata.normalize("NFC", name).casefold(), _folded(name))):
             organisation.append("CN begins like the name of a body")
     if bool(person) == bool(organisation):
         return RoleHint(Role.UNKNOWN, (*person, *organisation))

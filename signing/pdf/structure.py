@@ -206,6 +206,7 @@ class Coverage:
             raise
         except Exception as surprise:  # noqa: BLE001 - the analysis met what it does not know; that is no approval
             return Changes.UNKNOWN, type(surprise).__name__
+        self._reader.steps.spend(0)  # a rule of pyHanko's may have taken the end of our patience for a finding
         if isinstance(result, SuspiciousModification):
             return Changes.OTHER, _short(str(result))
         level = result.modification_level

@@ -1,7 +1,10 @@
 """PDFs made and bent for the tests: written and signed by pyHanko, or by `openssl cms`, then changed by hand."""
 
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -15,10 +18,13 @@ from cryptography.hazmat.primitives import serialization
 from pyhanko.pdf_utils import generic, writer
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.writer import BasePdfFileWriter
 from pyhanko.sign import fields, signers
 from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
+from pyhanko.sign.signers import cms_embedder
 from pyhanko.sign.signers.pdf_byterange import PdfSignedData
 from pyhanko.sign.signers.pdf_cms import SimpleSigner
+from pyhanko.sign.signers.pdf_signer import PdfSigningSession
 from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
@@ -103,6 +109,17 @@ def private_der(holder: Holder) -> bytes:
     )
 
 
+class Signing(signers.PdfSigner):
+    """pyHanko's signer at a time of our choosing: it asks the clock of the machine."""
+
+    when = NOW
+
+    def init_signing_session(self, pdf_out: BasePdfFileWriter, existing_fields_only: bool = False) -> PdfSigningSession:
+        session = super().init_signing_session(pdf_out, existing_fields_only)
+        session.system_time = self.when
+        return session
+
+
 def sign(
     octets: bytes,
     holder: Holder,
@@ -117,8 +134,9 @@ def sign(
     signer: signers.Signer | None = None,
     pss: bool = False,
     strict: bool = True,
+    claimed_at: datetime = NOW,
 ) -> bytes:
-    """A signature in a revision of its own, at `NOW` as the signer claims."""
+    """A signature in a revision of its own, made at `claimed_at` as the signer says."""
     metadata = signers.PdfSignatureMetadata(
         field_name=name,
         md_algorithm=hash_name,
@@ -127,9 +145,10 @@ def sign(
         docmdp_permissions=certify or MDPPerm.FILL_FORMS,
     )
     spec = fields.SigFieldSpec(name, box=box) if box else None
-    made = signers.PdfSigner(
+    made = Signing(
         metadata, signer or signer_of(holder, others=others, pss=pss), timestamper=authority, new_field_spec=spec
     )
+    made.when = claimed_at
     out = BytesIO()
     made.sign_pdf(IncrementalPdfFileWriter(BytesIO(octets), strict=strict), output=out)
     return out.getvalue()
@@ -139,7 +158,10 @@ def timestamped(octets: bytes, authority: DummyTimeStamper, name: str = "Dau") -
     """A document time stamp in a revision of its own."""
     out = BytesIO()
     signers.PdfTimeStamper(authority, field_name=name).timestamp_pdf(
-        IncrementalPdfFileWriter(BytesIO(octets)), "sha256", validation_context=None, output=out  # type: ignore[arg-type]
+        IncrementalPdfFileWriter(BytesIO(octets)),
+        "sha256",
+        validation_context=None,
+        output=out,  # type: ignore[arg-type]
     )
     return out.getvalue()
 
@@ -150,15 +172,16 @@ def authority_of(holder: Holder, at: datetime) -> DummyTimeStamper:
     )
 
 
-def prepared(octets: bytes, make: Callable[[bytes], bytes], name: str = "Ky", sub_filter: str = "/adbe.pkcs7.detached",
-             room: int = 8192) -> bytes:  # fmt: skip
+def prepared(
+    octets: bytes,
+    make: Callable[[bytes], bytes],
+    name: str = "Ky",
+    sub_filter: str = "/adbe.pkcs7.detached",
+    room: int = 8192,
+) -> bytes:
     """A signature whose CMS `make` gives for the octets that are to be signed."""
-    from pyhanko.sign.signers import cms_embedder
-
     out = BytesIO()
-    steps = cms_embedder.PdfCMSEmbedder().write_cms(
-        field_name=name, writer=IncrementalPdfFileWriter(BytesIO(octets))
-    )
+    steps = cms_embedder.PdfCMSEmbedder().write_cms(field_name=name, writer=IncrementalPdfFileWriter(BytesIO(octets)))
     next(steps)
     value = PdfSignedData(pdf_name("/Sig"), SigSeedSubFilter(sub_filter), timestamp=NOW, bytes_reserved=room)
     steps.send(cms_embedder.SigObjSetup(sig_placeholder=value))
@@ -188,7 +211,7 @@ def cms_of(octets: bytes, number: int = -1) -> bytes:
     return bytes.fromhex(octets[left + 1 : right - 1].decode())
 
 
-def with_cms(octets: bytes, change: Callable[[cms.ContentInfo], None | bytes], number: int = -1) -> bytes:
+def with_cms(octets: bytes, change: Callable[[cms.ContentInfo], bytes | None], number: int = -1) -> bytes:
     """The same PDF with another CMS in its place, which is not covered by anything."""
     left, right = gap(octets, number)
     info = cms.ContentInfo.load(cms_of(octets, number))
@@ -263,3 +286,25 @@ def two_signatures() -> bytes:
     """The person, then the organisation (NĐ 30/2020 annex I): two revisions after the first."""
     first = sign(plain(), pki().good, "Nguoi", box=PERSON_BOX)
     return sign(first, pki().rsa, "CoQuan", box=STAMP_BOX)
+
+
+def object_with(octets: bytes, marker: bytes) -> tuple[int, bytes]:
+    """Number and body of the last object that has `marker` in it."""
+    found = re.findall(rb"(\d+) 0 obj\n(.*?)\nendobj", octets, re.DOTALL)
+    return next((int(number), body) for number, body in reversed(found) if marker in body)
+
+
+def by_hand(
+    octets: bytes, objects: dict[int, bytes], *, root: int = 1, size: int = 0, prev: int | None = None, end: bool = True
+) -> bytes:
+    """A revision appended octet by octet, with a table as any writer makes it; `end=False` leaves its end out."""
+    made, places = octets.rstrip(b"\n") + b"\n", {}
+    for number, body in objects.items():
+        places[number] = len(made)
+        made += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    before = int(octets[octets.rindex(b"startxref") + 9 :].split()[0]) if prev is None else prev
+    start = len(made)
+    made += b"xref\n" + b"".join(b"%d 1\n%010d 00000 n \n" % (number, place) for number, place in places.items())
+    size = max(size, 100, *(number + 1 for number in objects)) if objects else max(size, 100)
+    made += b"trailer\n<< /Size %d /Root %d 0 R /Prev %d >>\n" % (size, root, before)
+    return made + b"startxref\n%d\n%%%%EOF\n" % start if end else made

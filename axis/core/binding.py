@@ -1,0 +1,141 @@
+"""Whom a certificate speaks for: bindings, kept by the operator because a certificate carries no agency code.
+
+Several certificates may speak for one agency, which is what makes a rollover without a gap, and one certificate may
+speak for several agencies (domain facts: `docs/certificates.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from axis.core.times import rfc3339
+from schemas.codes import AgencyCode
+
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+_END: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class Standing(StrEnum):
+    """Whether a certificate speaks for an agency at one time, and why not."""
+
+    GOOD = "good"
+    NONE = "none"  # nobody ever said so
+    NOT_YET = "not-yet"  # it will: before its first day, or between two periods
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One certificate (SHA-256 of its DER, hex) speaks for one agency, from `valid_from` on until before `valid_to`.
+
+    Without `valid_from` it always did, without `valid_to` it still does. Both equal: it was taken back before it began
+    and never held. `made_by` and `note` are the operator's words, `origin` is `file:line`, all three for people.
+    """
+
+    certificate: str
+    agency: AgencyCode
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    note: str = ""
+    made_by: str = ""
+    origin: str = field(default="", compare=False)
+
+    @property
+    def begins(self) -> datetime:
+        return self.valid_from or _BEGINNING
+
+    @property
+    def ends(self) -> datetime:
+        return self.valid_to or _END
+
+    def holds(self, at: datetime) -> bool:
+        return self.begins <= at < self.ends
+
+    def meets(self, other: Binding) -> bool:
+        """Say whether there is a moment at which both hold."""
+        return max(self.begins, other.begins) < min(self.ends, other.ends)
+
+
+@dataclass(frozen=True, slots=True)
+class BindingAnswer:
+    """Whether `certificate` speaks for `agency`; `binding` is the row that says so, `None` where there is none."""
+
+    standing: Standing
+    certificate: str
+    agency: AgencyCode
+    binding: Binding | None = None
+
+    @property
+    def good(self) -> bool:
+        return self.standing is Standing.GOOD
+
+    @property
+    def told(self) -> str:
+        """One sentence with the facts, for the verdict. It names neither files nor other agencies: senders read it."""
+        row, who = self.binding, f"sha256:{self.certificate}"
+        if row is None:
+            return f"{who} is not bound to {self.agency}"
+        since = f" from {rfc3339(row.valid_from)}" if row.valid_from else ""
+        until = f" until {rfc3339(row.valid_to)}" if row.valid_to else ""
+        return _SENTENCES[self.standing].format(who=who, agency=self.agency, since=since, until=until)
+
+
+_SENTENCES: Final[Mapping[Standing, str]] = MappingProxyType(
+    {
+        Standing.GOOD: "{who} speaks for {agency}{since}{until}",
+        Standing.NOT_YET: "not yet: {who} speaks for {agency} only{since}{until}",
+        Standing.ENDED: "ended: {who} spoke for {agency}{since}{until}",
+    }
+)
+
+
+class Bindings:
+    """All bindings, looked up by certificate and agency. Immutable.
+
+    `listed` are the certificates that the registry lists beside an agency, without dates. Where `rows` speak of the same
+    certificate and agency, only the rows count: what has dates is never widened by what has none.
+    """
+
+    def __init__(self, rows: Iterable[Binding] = (), listed: Iterable[Binding] = ()) -> None:
+        self.rows = tuple(rows)
+        dated = {(row.certificate, row.agency) for row in self.rows}
+        self.listed = tuple(listed)
+        self._all = (*self.rows, *(one for one in self.listed if (one.certificate, one.agency) not in dated))
+        self._by_certificate: dict[str, list[Binding]] = {}
+        self._by_agency: dict[AgencyCode, list[Binding]] = {}
+        for one in sorted(self._all, key=lambda one: one.begins):
+            self._by_certificate.setdefault(one.certificate, []).append(one)
+            self._by_agency.setdefault(one.agency, []).append(one)
+
+    def __iter__(self) -> Iterator[Binding]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def of_certificate(self, certificate: str) -> tuple[Binding, ...]:
+        """Everything that is said of one certificate, in the order of time."""
+        return tuple(self._by_certificate.get(certificate, ()))
+
+    def of_agency(self, agency: AgencyCode) -> tuple[Binding, ...]:
+        """Everything that is said of one agency, in the order of time."""
+        return tuple(self._by_agency.get(agency, ()))
+
+    def speaks_for(self, certificate: str, agency: AgencyCode, at: datetime) -> BindingAnswer:
+        """Say whether `certificate` speaks for `agency` at `at`. `at` is the time the signature is judged at."""
+        rows = [one for one in self._by_certificate.get(certificate, ()) if one.agency == agency]
+        holding = next((one for one in rows if one.holds(at)), None)
+        if holding is not None:
+            return BindingAnswer(Standing.GOOD, certificate, agency, holding)
+        coming = next((one for one in rows if at < one.begins < one.ends), None)
+        if coming is not None:
+            return BindingAnswer(Standing.NOT_YET, certificate, agency, coming)
+        past = max((one for one in rows if one.begins < one.ends), key=lambda one: one.ends, default=None)
+        if past is not None:
+            return BindingAnswer(Standing.ENDED, certificate, agency, past)
+        return BindingAnswer(Standing.NONE, certificate, agency)

@@ -1,0 +1,191 @@
+"""What an operator sees: numbers, escaped text, and in a real browser nothing that comes from elsewhere."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from lxml import etree
+
+from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, until
+from tests.tools import need
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = "<script>document.title='pwned'</script><img src=x onerror=alert(1)>"
+ESCAPED = "&lt;script&gt;document.title=&#39;pwned&#39;&lt;/script&gt;"
+CHROMIUM = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def documents() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture(scope="module")
+def site(documents: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Three documents: one handled by both recipients, one waiting, one with hostile texts in every shown field."""
+    made = Site(tmp_path_factory.mktemp("pages"))
+    with kept_running(made):
+        handled = made.take(made.package(OFFICE, [HOME_AFFAIRS, FINANCE]), OFFICE)["document"]
+        for by in (HOME_AFFAIRS, FINANCE):
+            made.receive(by, handled)
+            assert made.status(by, handled, "03").status == 202
+        made.take(made.package(FINANCE, [OFFICE]), FINANCE)
+
+        def hostile(root: etree._Element) -> None:
+            for name in ("CodeNumber", "DocumentId", "Subject"):
+                next(root.iter(f"{{*}}{name}")).text = HOSTILE
+
+        documents |= {
+            "handled": handled,
+            "hostile": made.take(made.package(OFFICE, [HOME_AFFAIRS], before=hostile), OFFICE)["document"],
+        }
+        yield made
+
+
+def _open(site: Site, path: str) -> tuple[int, dict[str, str], str]:
+    try:
+        with urllib.request.urlopen(site.pages + path, timeout=20) as answer:
+            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read().decode()
+
+
+def _text(html: str) -> str:
+    """What a reader sees, in one line."""
+    return re.sub(r"\s+", " ", " ".join(etree.HTML(html).itertext()))
+
+
+def _head(site: Site) -> tuple[int, str]:
+    """Size and root of the newest checkpoint, once everything is in it."""
+
+    def whole() -> tuple[int, str] | None:
+        checkpoint = site.verified().checkpoint
+        waiting = site.rows("SELECT count(*) FROM log_intent")[0][0]
+        found = checkpoint is not None and checkpoint.size == waiting
+        return (checkpoint.size, checkpoint.root.hex()) if found and checkpoint else None
+
+    return until("a checkpoint of everything", whole)
+
+
+def test_the_overview_tells_the_numbers(site: Site, documents: dict[str, str]) -> None:
+    size, root = _head(site)
+    status, headers, html = _open(site, "/")
+    assert status == 200
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    seen = _text(html)
+    assert f"3 văn bản đã nhận" in seen  # noqa: F541
+    assert "0 văn bản chờ xác minh" in seen
+    assert f"{size} mục nhật ký đã ký" in seen and root in seen
+    rows = {cells[0]: cells for cells in _rows(html)}
+    assert rows["01"] == ["01", "Đã đến", "2"]
+    assert rows["03"] == ["03", "Đã tiếp nhận", "2"]
+    assert rows["06"][2] == "0"
+    assert rows["so-noi-vu"] == ["so-noi-vu", "1", "0", "1", "0"]
+    assert f'href="/documents/{documents["handled"]}"' in html
+
+
+def _rows(html: str) -> list[list[str]]:
+    return [[" ".join("".join(cell.itertext()).split()) for cell in row.iter("td")] for row in etree.HTML(html).iter("tr") if row.find("td") is not None]
+
+
+def test_a_document_s_page_tells_where_it_went_and_what_was_said(site: Site, documents: dict[str, str]) -> None:
+    status, _, html = _open(site, f"/documents/{documents['handled']}")
+    assert status == 200
+    seen = _text(html)
+    assert "Chữ ký hợp lệ" in seen and "TOTAL-PASSED" in seen
+    facts = site.facts(documents["handled"], OFFICE)
+    assert facts["sha256"] in seen and facts["document_id"] in seen
+    assert [row[0] for row in _rows(html) if row[1:2] == ["văn bản"]] == [f"so-noi-vu {HOME_AFFAIRS}", f"so-tai-chinh {FINANCE}"]
+    said = sorted((row[0], row[1]) for row in _rows(html) if row[0] in (HOME_AFFAIRS, FINANCE))
+    assert said == [(HOME_AFFAIRS, "01"), (HOME_AFFAIRS, "03"), (FINANCE, "01"), (FINANCE, "03")]
+
+
+def test_hostile_texts_are_shown_as_text(site: Site, documents: dict[str, str]) -> None:
+    for path in ("/", f"/documents/{documents['hostile']}"):
+        html = _open(site, path)[2]
+        assert ESCAPED in html
+        assert "<script" not in html and "<img" not in html
+
+
+def test_every_page_forbids_what_is_not_its_own(site: Site, documents: dict[str, str]) -> None:
+    for path in ("/", f"/documents/{documents['handled']}", f"/documents/{'a' * 26}"):
+        headers = _open(site, path)[1]
+        policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == "'none'" and policy["frame-ancestors"] == "'none'"
+        assert "script-src" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_is_not_there_is_not_found(site: Site) -> None:
+    assert _open(site, f"/documents/{'a' * 26}")[0] == 404
+    assert "Không tìm thấy" in _open(site, f"/documents/{'a' * 26}")[2]
+    for path in ("/documents/1", "/static/../console.py", "/static/%2e%2e/console.py", "/v1/inbox"):
+        assert _open(site, path)[0] == 404, path
+
+
+def test_health_readiness_and_metrics(site: Site) -> None:
+    size, _ = _head(site)
+    assert _open(site, "/healthz")[0] == 200
+    status, _, body = _open(site, "/readyz")
+    assert status == 200 and '"ready": true' in body
+    metrics = _open(site, "/metrics")[2]
+    assert 'axis_documents{state="accepted"} 3.0' in metrics
+    assert 'axis_statuses{code="03"} 2.0' in metrics
+    assert 'axis_deliveries{endpoint="so-noi-vu",state="queued"} 1.0' in metrics
+    assert f"axis_log_size {float(size)}" in metrics
+
+
+@pytest.mark.browser
+async def test_a_real_browser_shows_the_numbers_and_asks_nobody_else(site: Site, documents: dict[str, str]) -> None:
+    from playwright.async_api import async_playwright
+
+    executable = need("chromium")
+    size, root = _head(site)
+    asked: list[str] = []
+    complaints: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM))
+        page = await browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        answer = await page.goto(site.pages + "/")
+        assert answer is not None and answer.status == 200
+        assert "3 văn bản đã nhận" in await _seen(page, ".tile.accepted")
+        assert f"{size} mục nhật ký" in await _seen(page, "#log-head")
+        assert root in await _seen(page, "#log-head")
+        received = page.locator("tr", has=page.locator("code", has_text=re.compile("^03$")))
+        assert (await received.locator("td").all_inner_texts())[2] == "2"
+        assert HOSTILE in await _seen(page, "#recent")
+        await page.locator("#recent a", has_text="onerror").click()
+        await page.wait_for_url(f"**/documents/{documents['hostile']}")
+        assert HOSTILE in await _seen(page, "main")
+        assert "pwned" not in (await page.title()).split("<")[0]
+        font = await page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth")
+        assert font != "none", "the style sheet did not come"
+        await browser.close()
+    assert {urlsplit(url).netloc for url in asked} == {urlsplit(site.pages).netloc}
+    assert f"{site.pages}/static/console.css" in asked
+    assert [one for one in complaints if "favicon" not in one] == []
+
+
+async def _seen(page: Any, selector: str) -> str:
+    return re.sub(r"\s+", " ", await page.locator(selector).first.inner_text())

@@ -1,0 +1,391 @@
+"""Two nodes, mutual TLS between them: documents go on, statuses come back, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from axis.demo.client import Reply
+from axis.demo.network import HOST
+from axis.devpki import Identity
+from schemas.envelope import Business, MessageKind
+from tests.flow.receiver import Receiver, text
+from tests.site import AGENCIES, FINANCE, HOME_AFFAIRS, OFFICE, PROVINCE, Site, kept_running, problem, row, until
+
+pytestmark = pytest.mark.slow
+
+WARD = "000.00.41.H99"
+SCHOOL = "000.00.42.H99"
+ECHO = "000.00.43.H99"
+LOST = "000.00.44.H99"
+BELOW = {WARD: "phuong", SCHOOL: "truong"}
+QUICK = '[delivery]\nfirst_retry = "200ms"\nretry_ceiling = "1s"\nlease = "10s"'
+
+
+class Line(threading.Thread):
+    """What lies between two nodes: it passes octets on, and can lose the answer to what was sent whole."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self._target = port
+        self._server = socket.create_server((HOST, 0))
+        self.port = int(self._server.getsockname()[1])
+        self.lose_after: int | None = None
+        self.lost = 0
+
+    def run(self) -> None:
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
+
+    def _pass_on(self, client: socket.socket) -> None:
+        try:
+            server = socket.create_connection((HOST, self._target))
+        except OSError:
+            client.close()
+            return
+        sent = [0]
+
+        def forth() -> None:
+            try:
+                while octets := client.recv(65_536):
+                    sent[0] += len(octets)
+                    server.sendall(octets)
+                server.shutdown(socket.SHUT_WR)
+            except OSError:
+                return
+
+        threading.Thread(target=forth, daemon=True).start()
+        try:
+            while octets := server.recv(65_536):
+                if self.lose_after is not None and sent[0] > self.lose_after:
+                    self.lost += 1
+                    break
+                client.sendall(octets)
+        except OSError:
+            pass
+        for end in (client, server):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+
+    def close(self) -> None:
+        self._server.close()
+
+
+@dataclass
+class Two:
+    """The province's node and the one below it; `passport` is what the province shows below."""
+
+    upper: Site
+    lower: Site
+    line: Line
+    passport: Identity
+    portal: Receiver
+
+    def relay(
+        self, package: bytes, recipients: Sequence[str] | None, hops: object = (), certificate: Identity | None = None
+    ) -> Reply:
+        """Hand a package to the lower node as the province would."""
+        headers = {"Content-Type": "application/xml", "Axis-Trace": json.dumps(hops)}
+        if recipients is not None:
+            headers["Axis-Recipients"] = ",".join(recipients)
+        return self.lower.ask("POST", "/v1/relay", package, certificate=certificate or self.passport, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
+    folder = tmp_path_factory.mktemp("two")
+    upper = Site(folder / "upper", QUICK, name="truc-tinh")
+    lower = Site(folder / "lower", QUICK, name="truc-xa", agencies=BELOW, shared=upper.pki)
+    line = Line(lower.port)
+    passports = {site.name: upper.pki.tls_client(f"{site.name}-ra") for site in (upper, lower)}
+    for site, other in ((upper, lower), (lower, upper)):
+        site.registry += "".join(row(code, identity) for code, identity in other.signers.items())
+        site.registry += row(ECHO) + row(LOST)
+    upper.signers.update(lower.signers)
+    lower.signers.update(upper.signers)
+    portal = Receiver(upper.pki.tls_server("portal"), text(200, b'{"ok": true}'))
+    _neighbour(upper, lower, line.port, passports, [WARD, SCHOOL], [WARD, SCHOOL, ECHO])
+    own = passports[upper.name]
+    upper.endpoints += (
+        f'[[endpoint]]\nname = "portal"\nadapter = "node"\nagencies = ["{LOST}"]\nurl = "{portal.base}"\n'
+        f'ca = "{upper.pki.tls_ca}"\ncertificate = "{own.certificate}"\nkey = "{own.key}"\n'
+        f'[[route]]\nprefix = "{LOST}"\nendpoint = "portal"\n'
+    )
+    upper.configure()
+    _neighbour(lower, upper, upper.port, passports, ["*"], ["*"])
+    line.start()
+    try:
+        with portal, kept_running(upper, lower):
+            yield Two(upper, lower, line, own, portal)
+    finally:
+        line.close()
+
+
+def _neighbour(
+    site: Site, other: Site, port: int, passports: dict[str, Identity], agencies: list[str], prefixes: list[str]
+) -> None:
+    own = passports[site.name]
+    site.endpoints = (
+        f'[[endpoint]]\nname = "{other.name}"\nadapter = "node"\nagencies = {json.dumps(agencies)}\n'
+        f'url = "https://{HOST}:{port}"\nca = "{site.pki.tls_ca}"\ncertificate = "{own.certificate}"\n'
+        f'key = "{own.key}"\ncertificates = ["sha256:{passports[other.name].fingerprint}"]\n'
+    ) + "".join(f'[[route]]\nprefix = "{prefix}"\nendpoint = "{other.name}"\n' for prefix in prefixes)
+    site.configure()
+
+
+def _below(two: Two, document_id: str, by: str = WARD) -> str:
+    """The lower node's own reference of a document, once it is in the mailbox."""
+
+    def look() -> str | None:
+        items = two.lower.inbox(by)
+        return next((str(one["document"]) for one in items if one["document_id"] == document_id), None)
+
+    return until(f"{document_id} below", look)
+
+
+def _codes(facts: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(one["receiver"], one["code"]) for one in facts["statuses"]}
+
+
+def test_a_document_for_both_sides_reaches_all_and_every_status_comes_back(two: Two) -> None:
+    package = two.upper.package(OFFICE, [HOME_AFFAIRS, WARD, SCHOOL])
+    receipt = two.upper.take(package, OFFICE)
+    document, known = receipt["document"], receipt["document_id"]
+    assert two.upper.receive(HOME_AFFAIRS, document)[1] == package
+    below = _below(two, known)
+    assert below != document, "each node has references of its own"
+    for by in (WARD, SCHOOL):
+        assert two.lower.receive(by, _below(two, known, by))[1] == package
+        assert two.lower.facts(below, by)["package_sha256"] == receipt["package_sha256"]
+    deliveries = two.upper.facts(document, OFFICE)["deliveries"]
+    sent = [one for one in deliveries if one["cargo"] == "document"]
+    assert sorted((one["endpoint"], tuple(one["recipients"])) for one in sent) == [
+        ("so-noi-vu", (HOME_AFFAIRS,)),
+        ("truc-xa", (WARD, SCHOOL)),
+    ], "one delivery serves everybody behind a neighbour"
+    for code in ("03", "06"):
+        assert two.upper.status(HOME_AFFAIRS, document, code).status == 202
+        assert two.lower.status(WARD, below, code, description="từ phường").status == 202
+    assert two.lower.status(SCHOOL, below, "02", description="không thuộc thẩm quyền").status == 202
+    expected = {(by, code) for by in (HOME_AFFAIRS, WARD) for code in ("01", "03", "06")} | {(SCHOOL, "01"), (SCHOOL, "02")}
+    until("all statuses above", lambda: _codes(two.upper.facts(document, OFFICE)) == expected)
+    told = two.upper.told(OFFICE, document)
+    while len(told) < len(expected):
+        told += two.upper.told(OFFICE, document)
+    assert {(item["status"]["receiver"], item["status"]["code"]) for item, _ in told} == expected
+    assert len(told) == len(expected), "each status once"
+    attested = {one["receiver"]: one["attestation"] for one in two.upper.facts(document, OFFICE)["statuses"]}
+    assert attested[WARD] == "neighbour"
+
+
+def test_a_document_goes_up_by_the_default_route_and_its_status_comes_down(two: Two) -> None:
+    package = two.lower.package(WARD, [FINANCE])
+    receipt = two.lower.take(package, WARD)
+
+    def above() -> str | None:
+        items = two.upper.inbox(FINANCE)
+        return next((one["document"] for one in items if one["document_id"] == receipt["document_id"]), None)
+
+    document = until("the document above", above)
+    assert two.upper.receive(FINANCE, document)[1] == package
+    assert two.upper.status(FINANCE, document, "03").status == 202
+    until(
+        "two statuses below",
+        lambda: _codes(two.lower.facts(receipt["document"], WARD)) == {(FINANCE, "01"), (FINANCE, "03")},
+    )
+
+
+def test_the_trace_names_the_nodes_on_the_way(two: Two) -> None:
+    receipt = two.upper.take(two.upper.package(OFFICE, [WARD]), OFFICE)
+    below = _below(two, receipt["document_id"])
+    ((hops,),) = two.lower.rows("SELECT hops FROM document WHERE ref = ?", below)
+    assert [(hop["node"], hop["at"]) for hop in json.loads(hops)] == [("truc-tinh", receipt["accepted_at"])]
+    ((own,),) = two.upper.rows("SELECT hops FROM document WHERE ref = ?", receipt["document"])
+    assert json.loads(own) == []
+    two.lower.receive(WARD, below)
+    until("01 above", lambda: two.upper.facts(receipt["document"], OFFICE)["statuses"])
+    ((told,),) = two.upper.rows("SELECT hops FROM status_report WHERE document = ?", receipt["document"])
+    assert [hop["node"] for hop in json.loads(told)] == ["truc-xa"]
+
+
+AT = "2026-11-23T01:00:00.000000Z"
+TRACES: dict[str, tuple[object, int, str]] = {
+    "its own name": ([["truc-tinh", AT], ["truc-xa", AT]], 422, "routing-loop"),
+    "ten hops": ([[f"truc-{place}", AT] for place in range(10)], 422, "routing-loop"),
+    "no list": ({"truc-tinh": AT}, 400, "bad-request"),
+    "no pairs": ([["truc-tinh"]], 400, "bad-request"),
+    "no time": ([["truc-tinh", "hôm qua"]], 400, "bad-request"),
+    "a time without a zone": ([["truc-tinh", "2026-11-23T01:00:00"]], 400, "bad-request"),
+    "a time before time": ([["truc-tinh", "0001-01-01T00:00:00+07:00"]], 400, "bad-request"),
+    "a number": (5, 400, "bad-request"),
+    "half a letter": ([["\ud800", AT]], 400, "bad-request"),
+}
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_a_trace_that_loops_or_cannot_be_read_is_refused(name: str, two: Two) -> None:
+    trace, status, slug = TRACES[name]
+    package = two.upper.package(OFFICE, [WARD])
+    before = two.lower.state()
+    reply = two.relay(package, [WARD], trace)
+    assert (reply.status, problem(reply.body)) == (status, slug), reply.body
+    assert two.lower.state() == before
+
+
+def test_a_trace_of_nothing_but_brackets_is_refused(two: Two) -> None:
+    headers = {"Content-Type": "application/xml", "Axis-Trace": "[" * 7000, "Axis-Recipients": WARD}
+    package = two.upper.package(OFFICE, [WARD])
+    reply = two.lower.ask("POST", "/v1/relay", package, certificate=two.passport, headers=headers)
+    assert (reply.status, problem(reply.body)) == (400, "bad-request")
+
+
+def test_nine_hops_are_not_too_many(two: Two) -> None:
+    reply = two.relay(two.upper.package(OFFICE, [WARD]), [WARD], [[f"truc-{place}", AT] for place in range(9)])
+    assert reply.status == 202, reply.body
+    two.lower.receive(WARD, reply.json()["document"])
+
+
+def test_a_neighbour_is_held_to_the_same_rules(two: Two) -> None:
+    upper = two.upper
+    refused = [
+        (two.relay(upper.package(OFFICE, [WARD], signed=False), [WARD]), 422, "signature-missing"),
+        (two.relay(upper.package(OFFICE, [WARD], signer=FINANCE), [WARD]), 403, "certificate-agency-mismatch"),
+        (two.relay(upper.package(OFFICE, [WARD]), [SCHOOL]), 400, "bad-request"),
+        (two.relay(upper.package(OFFICE, [WARD]), ["../etc"]), 400, "bad-request"),
+        (two.relay(upper.package(OFFICE, [HOME_AFFAIRS, WARD]), [HOME_AFFAIRS]), 422, "routing-loop"),
+        (two.relay(upper.package(OFFICE, [WARD]), [WARD], certificate=two.lower.doors[WARD]), 403, "forbidden"),
+    ]
+    for reply, status, slug in refused:
+        assert (reply.status, problem(reply.body)) == (status, slug), reply.body
+    by_the_wrong_door = two.lower.ask(
+        "POST", "/v1/documents", upper.package(OFFICE, [WARD]), certificate=two.passport,
+        headers={"Content-Type": "application/xml"},
+    )  # fmt: skip
+    assert (by_the_wrong_door.status, problem(by_the_wrong_door.body)) == (403, "forbidden")
+    assert two.lower.ask("GET", "/v1/inbox", certificate=two.passport).status == 403
+
+
+def test_a_neighbour_may_bring_only_what_lies_behind_it(two: Two) -> None:
+    """Below the province the lower node speaks for its own agencies; a forged From of another is no use to it."""
+    certificate = Identity(
+        two.upper.pki.folder / "tls" / "truc-xa-ra.pem", two.upper.pki.folder / "tls" / "truc-xa-ra.key", ""
+    )
+    package = two.upper.package(OFFICE, [FINANCE])
+    before = two.upper.state()
+    headers = {"Content-Type": "application/xml", "Axis-Trace": "[]", "Axis-Recipients": FINANCE}
+    reply = two.upper.ask("POST", "/v1/relay", package, certificate=certificate, headers=headers)
+    assert (reply.status, problem(reply.body)) == (403, "not-your-agency")
+    assert two.upper.state() == before
+
+
+def test_a_neighbour_cannot_look_into_what_it_did_not_bring(two: Two) -> None:
+    """It has authority over every agency behind it, and still no business with documents among others."""
+    inside = two.lower.take(two.lower.package(WARD, [SCHOOL]), WARD)["document"]
+    brought = two.relay(two.upper.package(OFFICE, [WARD]), [WARD]).json()["document"]
+    for path in ("/v1/documents/{}", "/v1/documents/{}/package", "/v1/receipts/{}"):
+        reply = two.lower.ask("GET", path.format(inside), certificate=two.passport)
+        assert (reply.status, problem(reply.body)) == (404, "not-found"), path
+        assert two.lower.ask("GET", path.format(brought), certificate=two.passport).status == 200
+
+
+def test_a_route_that_leads_back_is_refused_and_shown(two: Two) -> None:
+    receipt = two.upper.take(two.upper.package(OFFICE, [ECHO]), OFFICE)
+
+    def failed() -> dict[str, Any] | None:
+        (delivery,) = two.upper.facts(receipt["document"], OFFICE)["deliveries"]
+        return delivery if delivery["state"] == "failed" else None
+
+    assert until("the delivery failed", failed)["problem"] == "destination-refused"
+    known = two.lower.rows("SELECT count(*) FROM document WHERE document_id = ?", receipt["document_id"])
+    assert known == [(0,)]
+
+
+def test_a_200_without_a_receipt_is_no_handover(two: Two) -> None:
+    """Anything on the way can say 200 to everything: a portal, a proxy with a default page."""
+    receipt = two.upper.take(two.upper.package(OFFICE, [LOST]), OFFICE)
+    until("a second attempt", lambda: len(two.portal.got) >= 2)
+    (delivery,) = two.upper.facts(receipt["document"], OFFICE)["deliveries"]
+    assert delivery["state"] in ("queued", "leased")
+    assert delivery["problem"] == "destination-unavailable"
+
+
+def test_an_answer_that_was_lost_makes_no_second_document(two: Two) -> None:
+    """The neighbour has it, we do not know: handed over again, it answers with its first receipt."""
+    package = two.upper.package(OFFICE, [WARD], [bytes(range(256)) * 400])
+    repeated = two.lower.logged("repeated")
+    two.line.lose_after = 60_000  # more than a handshake, less than this package
+    try:
+        receipt = two.upper.take(package, OFFICE)
+        until("three answers lost", lambda: two.line.lost >= 3)
+    finally:
+        two.line.lose_after = None
+    until("delivered", lambda: two.upper.facts(receipt["document"], OFFICE)["deliveries"][0]["state"] == "delivered")
+    assert two.upper.facts(receipt["document"], OFFICE)["deliveries"][0]["attempts"] >= 4
+    known = two.lower.rows("SELECT count(*) FROM document WHERE document_id = ?", receipt["document_id"])
+    assert known == [(1,)]
+    assert two.lower.logged("repeated") >= repeated + 3
+    below = _below(two, receipt["document_id"])
+    assert two.lower.receive(WARD, below)[1] == package
+    assert two.lower.waiting(WARD, below) is None
+
+
+def test_what_comes_again_for_further_recipients_reaches_those_as_well(two: Two) -> None:
+    package = two.upper.package(OFFICE, [WARD, SCHOOL, HOME_AFFAIRS])
+    first = two.relay(package, [WARD])
+    again = two.relay(package, [WARD, SCHOOL])
+    assert (first.status, again.body) == (202, first.body)
+    document = first.json()["document"]
+    for by in (WARD, SCHOOL):
+        assert two.lower.receive(by, document)[1] == package
+
+
+def test_a_neighbour_that_is_away_for_a_while_gets_everything_in_order(two: Two) -> None:
+    two.lower.kill()
+    used = f"{OFFICE},2026/11/23,away/TN"
+    first = two.upper.take(two.upper.package(OFFICE, [WARD], document_id=used), OFFICE)
+    recall = Business(kind=MessageKind.RECALL, document_id=used, reason="gửi nhầm")
+    second = two.upper.take(two.upper.package(OFFICE, [WARD], business=recall, document_id=used), OFFICE)
+    until("an attempt", lambda: two.upper.facts(first["document"], OFFICE)["deliveries"][0]["attempts"] >= 2)
+    shown = two.upper.facts(first["document"], OFFICE)["deliveries"][0]
+    assert shown["problem"] == "destination-unavailable"
+    assert two.upper.facts(second["document"], OFFICE)["deliveries"][0]["attempts"] == 0
+    two.upper.kill()
+    two.upper.start()
+    two.lower.start()
+    below = _below(two, used)
+    assert two.lower.facts(below, WARD)["kind"] == "new"
+    two.lower.receive(WARD, below)
+    changed = _below(two, used)
+    assert (changed != below, two.lower.facts(changed, WARD)["kind"]) == (True, "recall")
+    two.lower.receive(WARD, changed)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_twenty_megabytes_pass_byte_for_byte(whole: bool, two: Two) -> None:
+    attachments = [bytes([place]) * 7_500_000 for place in range(2)]
+    package = two.upper.package(OFFICE, [WARD], attachments, whole=whole)
+    assert len(package) > 20_000_000
+    receipt = two.upper.take(package, OFFICE)
+    below = _below(two, receipt["document_id"])
+    assert two.lower.receive(WARD, below)[1] == package
+    assert two.lower.facts(below, WARD)["package_sha256"] == receipt["package_sha256"]
+
+
+def test_both_logs_verify_while_the_nodes_run(two: Two) -> None:
+    for site in (two.upper, two.lower):
+        assert site.verified().ok
+    assert PROVINCE not in AGENCIES
