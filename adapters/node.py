@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from adapters.answers import body_of, judge_answer, network_errors
+from adapters.answers import body_of, content_type, judge_answer, network_errors
 from axis.core.model import Cargo
 from axis.core.ports import Consignment, Handover
 from axis.core.times import rfc3339
@@ -28,7 +28,7 @@ class NodeSink:
     async def deliver(self, consignment: Consignment) -> Handover:
         delivery = consignment.delivery
         headers = {
-            "Content-Type": "application/xml",
+            "Content-Type": content_type(delivery.cargo),
             "Content-Length": str(consignment.payload.ref.size),
             "Axis-Delivery": delivery.id,
             "Axis-Trace": orjson.dumps([[hop.node, rfc3339(hop.at)] for hop in consignment.hops]).decode(),

@@ -1,160 +1,139 @@
-"""Revocation evidence is missing or stale: neither yes nor no. Held, invisible, released or refused, bounded in time."""
+"""A document whose certificate cannot be judged yet: held, invisible, released or refused, and the sender is told."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from axis.app import context_of, utc_now
+from axis.app import context_of, trust_of
 from axis.blobs import Blobs
-from axis.config.load import load_file
-from axis.devpki import DevPki
+from axis.config import load_file
+from axis.config.model import Config
+from axis.core.house import check_house
+from axis.core.model import Cargo
+from axis.core.problems import Kind, Refused, Unavailable
+from axis.flow.context import Context
+from axis.flow.mailbox import acknowledge, inbox
+from axis.flow.receive import Taken, issue_receipt, receive
 from axis.flow.recheck import recheck_held
+from axis.flow.report import visible_document
+from axis.sql.audit import open_books
 from axis.sql.engine import open_store
-from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, until
-
-pytestmark = pytest.mark.slow
+from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, Site
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("held"), hurried=True)
-    with kept_running(made):
-        yield made
+@dataclass
+class Desk:
+    """A node's means without its listeners: what a flow needs, over a real store."""
+
+    site: Site
+    config: Config
+    ctx: Context
+    blobs: Blobs
+
+    async def submit(self, package: bytes, agency: str = OFFICE) -> Taken:
+        async with self.blobs.spool(10_000_000) as spool:
+            await spool.write(package)
+            return await receive(await spool.finish(), self.config.principals[AGENCIES[agency]], self.ctx)
+
+    async def waiting(self, agency: str) -> list[Cargo]:
+        items = await inbox(self.config.principals[AGENCIES[agency]], 0, 50, self.ctx)
+        return [item.delivery.cargo for item in items]
+
+    def lists_come(self) -> None:
+        for name in ("root.crl", "issuing.crl"):
+            shutil.copy(self.site.folder / "kept" / name, self.site.pki.crls / name)
+        self.ctx.trust = trust_of(self.config)
+
+    async def recheck(self) -> int:
+        return await recheck_held(dict(self.config.principals), self.ctx)
 
 
-def _lists(site: Site) -> list[Path]:
-    return sorted(site.pki.crls.glob("*.crl"))
-
-
-def _reloaded(site: Site, before: int) -> None:
-    until("the trust files read again", lambda: site.said("trust_reloaded") > before)
-
-
-def _take_lists_away(site: Site) -> None:
-    before = site.said("trust_reloaded")
-    for path in _lists(site):
-        path.unlink()
-    _reloaded(site, before)
-
-
-def _publish(site: Site, at: datetime | None = None) -> None:
-    before = site.said("trust_reloaded")
-    DevPki(site.pki.folder, datetime.now(UTC)).write_crl(at)
-    _reloaded(site, before)
-
-
-def _is_invisible(site: Site, document: str) -> None:
-    for by in (HOME_AFFAIRS, FINANCE):
-        assert site.waiting(by, document) is None
-        for path in (f"/v1/documents/{document}", f"/v1/documents/{document}/package", f"/v1/receipts/{document}"):
-            reply = site.get(path, by)
-            assert (reply.status, problem(reply.body)) == (404, "not-found")
-        reply = site.status(by, document, "03")
-        assert (reply.status, problem(reply.body)) == (404, "not-found")
-
-
-def test_a_held_document_is_released_when_the_list_comes(site: Site) -> None:
-    _take_lists_away(site)
-    package = site.package(OFFICE, [HOME_AFFAIRS])
-    reply = site.send(package, OFFICE)
-    assert reply.status == 202, reply.body
-    receipt = reply.json()
-    assert (receipt["state"], receipt["verdict"]) == ("held", "INDETERMINATE")
-    facts = site.facts(receipt["document"], OFFICE)
-    assert (facts["state"], facts["deliveries"]) == ("held", [])
-    assert facts["verdict"]["sub_indication"] == "TRY_LATER"
-    _is_invisible(site, receipt["document"])
-    early = site.status(OFFICE, receipt["document"], "13", receiver=HOME_AFFAIRS)
-    assert (early.status, problem(early.body)) == (404, "not-found"), "nobody has it yet"
-    assert site.send(package, OFFICE).body == reply.body
-
-    site.kill()  # what is held survives
-    site.start()
-    assert site.facts(receipt["document"], OFFICE)["state"] == "held"
-
-    _publish(site)
-    _, octets = site.receive(HOME_AFFAIRS, receipt["document"])
-    assert octets == package
-    assert site.facts(receipt["document"], OFFICE)["verdict"]["indication"] == "TOTAL-PASSED"
-    again = site.get(f"/v1/receipts/{receipt['document']}", OFFICE)
-    assert (again.body, again.headers["axis-state"]) == (reply.body, "accepted"), "a receipt never changes"
-    assert site.send(package, OFFICE).body == reply.body
-    assert site.logged("released") >= 1
-
-
-def test_a_stale_list_does_not_acquit_but_still_convicts(site: Site) -> None:
-    _publish(site, datetime.now(UTC) - timedelta(days=400))
-    held = site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
-    assert held["state"] == "held"
-    site.signers["revoked"] = site.pki.signer("van-phong-revoked")
-    site.pki.revoke(site.signers["revoked"], datetime.now(UTC) - timedelta(days=500))
-    _publish(site, datetime.now(UTC) - timedelta(days=400))
-    before = site.state()
-    reply = site.send(site.package(OFFICE, [HOME_AFFAIRS], signer="revoked"), OFFICE)
-    assert (reply.status, reply.json()["reason"]) == (422, "cert-revoked")
-    assert site.state() == before
-    _publish(site)
-    site.receive(HOME_AFFAIRS, held["document"])
-
-
-def test_a_document_whose_signer_turns_out_revoked_is_never_shown(site: Site) -> None:
-    _take_lists_away(site)
-    site.signers["late"] = site.pki.signer("van-phong-late")
-    site.speaking[OFFICE] = [site.signers["late"]]
-    site.configure()
-    assert site.stop() == 0
-    site.start()
-    receipt = site.take(site.package(OFFICE, [HOME_AFFAIRS], signer="late"), OFFICE)
-    assert receipt["state"] == "held"
-    site.pki.revoke(site.signers["late"], datetime.now(UTC) - timedelta(minutes=1))
-    _publish(site)
-    until("refused", lambda: site.facts(receipt["document"], OFFICE)["state"] == "refused")
-    facts = site.facts(receipt["document"], OFFICE)
-    assert (facts["verdict"]["reason"], facts["deliveries"]) == ("cert-revoked", [])
-    _is_invisible(site, receipt["document"])
-
-
-def test_somebody_else_s_signature_is_not_worth_waiting_for(site: Site) -> None:
-    """Missing evidence cannot mend a certificate of another agency."""
-    _take_lists_away(site)
-    before = site.state()
-    reply = site.send(site.package(OFFICE, [HOME_AFFAIRS], signer=FINANCE), OFFICE)
-    assert (reply.status, problem(reply.body)) == (403, "certificate-agency-mismatch")
-    assert site.state() == before
-    _publish(site)
-
-
-def test_after_the_hold_budget_doubt_becomes_refusal(site: Site) -> None:
-    """The clock is moved by rechecking over the same store with a clock of our own, while the node is down."""
-    _take_lists_away(site)
-    package = site.package(OFFICE, [HOME_AFFAIRS])
-    first = site.take(package, OFFICE)
-    assert site.stop() == 0
-    assert asyncio.run(_recheck(site, timedelta(hours=71))) == 0
-    assert asyncio.run(_recheck(site, timedelta(hours=73))) == 1
-    assert asyncio.run(_recheck(site, timedelta(hours=73))) == 0
-    site.start()
-    assert site.facts(first["document"], OFFICE)["state"] == "refused"
-    _is_invisible(site, first["document"])
-    second = site.take(package, OFFICE)
-    assert second["state"] == "held"
-    assert second["document"] != first["document"], "a refused document does not stand in the way of a new attempt"
-    _publish(site)
-    assert site.receive(HOME_AFFAIRS, second["document"])[1] == package
-    _is_invisible(site, first["document"])
-
-
-async def _recheck(site: Site, later: timedelta) -> int:
+@asynccontextmanager
+async def desk(folder: Path) -> AsyncIterator[Desk]:
+    """A desk whose revocation lists have not come yet."""
+    site = Site(folder)
+    shutil.copytree(site.pki.crls, folder / "kept")
+    for file in site.pki.crls.iterdir():
+        file.unlink()
     config = load_file(site.config)
-    store = open_store(config.store_url, Blobs(config.node.blobs, config.store.inline_max))
+    blobs = Blobs(config.node.blobs)
+    store = open_store(config.store_url, blobs)
     try:
-        ctx = context_of(config, store, {})
-        ctx.now = lambda: utc_now() + later
-        return await recheck_held(dict(config.principals), ctx)
+        yield Desk(site, config, context_of(config, store, {}), blobs)
     finally:
         await store.close()
+    with open_books(config.store_url, lambda ref: blobs.path(ref).read_bytes()) as books:
+        assert check_house(books) == ()
+
+
+async def test_a_held_document_is_released_when_the_lists_come_and_both_sides_hear_of_it(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        package = at.site.package(OFFICE, [HOME_AFFAIRS])
+        taken = await at.submit(package)
+        assert taken.receipt is not None
+        assert json.loads(taken.receipt.octets)["state"] == "held"
+        assert await at.waiting(HOME_AFFAIRS) == []
+        ref, addressed = taken.receipt.document.ref, at.config.principals[AGENCIES[HOME_AFFAIRS]]
+        with pytest.raises(Refused) as hidden:
+            await visible_document(ref, addressed, at.ctx)
+        assert hidden.value.problem.kind is Kind.NOT_FOUND
+        assert await at.recheck() == 0
+        at.lists_come()
+        assert await at.recheck() == 1
+        assert await at.waiting(HOME_AFFAIRS) == [Cargo.DOCUMENT]
+        (item,) = await inbox(at.config.principals[AGENCIES[OFFICE]], 0, 50, at.ctx)
+        assert item.notice is not None
+        assert json.loads(item.notice.octets)["outcome"] == "released"
+        await acknowledge(item.delivery.id, at.config.principals[AGENCIES[OFFICE]], at.ctx)
+        document = await at.ctx.store.views.document(taken.receipt.document.ref)
+        assert document is not None
+        assert issue_receipt(document, at.ctx).octets == taken.receipt.octets, "the receipt is the same for ever"
+
+
+async def test_a_held_document_whose_certificate_turns_out_revoked_is_refused_with_a_notice(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.submit(at.site.package(OFFICE, [HOME_AFFAIRS]))
+        at.site.pki.revoke(at.site.signers[OFFICE])
+        at.site.pki.write_crl()
+        at.ctx.trust = trust_of(at.config)
+        assert await at.recheck() == 1
+        assert await at.waiting(HOME_AFFAIRS) == []
+        (item,) = await inbox(at.config.principals[AGENCIES[OFFICE]], 0, 50, at.ctx)
+        assert item.notice is not None
+        facts = json.loads(item.notice.octets)
+        assert (facts["outcome"], facts["reason"]) == ("refused", "cert-revoked")
+
+
+async def test_past_its_time_a_held_document_is_refused_with_a_notice(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.submit(at.site.package(OFFICE, [HOME_AFFAIRS]))
+        began = at.ctx.now()
+        at.ctx.now = lambda: began + timedelta(hours=73)
+        assert await at.recheck() == 1
+        assert await at.waiting(OFFICE) == [Cargo.NOTICE]
+        assert await at.waiting(HOME_AFFAIRS) == []
+
+
+async def test_past_the_budget_intake_answers_clearly_and_lets_judged_ones_in(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        at.ctx.network = replace(at.ctx.network, hold_count=2)
+        for _ in range(2):
+            await at.submit(at.site.package(OFFICE, [HOME_AFFAIRS]))
+        late = at.site.package(OFFICE, [HOME_AFFAIRS])
+        with pytest.raises(Unavailable) as caught:
+            await at.submit(late)
+        assert caught.value.problem.kind is Kind.REVOCATION_UNKNOWN
+        at.lists_come()
+        assert await at.recheck() == 2
+        taken = await at.submit(late)
+        assert taken.receipt is not None
+        assert json.loads(taken.receipt.octets)["state"] == "accepted"
+        assert await at.waiting(HOME_AFFAIRS) == [Cargo.DOCUMENT] * 3

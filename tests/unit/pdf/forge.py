@@ -139,7 +139,10 @@ def timestamped(octets: bytes, authority: DummyTimeStamper, name: str = "Dau") -
     """A document time stamp in a revision of its own."""
     out = BytesIO()
     signers.PdfTimeStamper(authority, field_name=name).timestamp_pdf(
-        IncrementalPdfFileWriter(BytesIO(octets)), "sha256", validation_context=None, output=out  # type: ignore[arg-type]
+        IncrementalPdfFileWriter(BytesIO(octets)),
+        "sha256",
+        validation_context=None,
+        output=out,  # type: ignore[arg-type]
     )
     return out.getvalue()
 
@@ -156,9 +159,7 @@ def prepared(octets: bytes, make: Callable[[bytes], bytes], name: str = "Ky", su
     from pyhanko.sign.signers import cms_embedder
 
     out = BytesIO()
-    steps = cms_embedder.PdfCMSEmbedder().write_cms(
-        field_name=name, writer=IncrementalPdfFileWriter(BytesIO(octets))
-    )
+    steps = cms_embedder.PdfCMSEmbedder().write_cms(field_name=name, writer=IncrementalPdfFileWriter(BytesIO(octets)))
     next(steps)
     value = PdfSignedData(pdf_name("/Sig"), SigSeedSubFilter(sub_filter), timestamp=NOW, bytes_reserved=room)
     steps.send(cms_embedder.SigObjSetup(sig_placeholder=value))
