@@ -10,12 +10,18 @@ from typing import Any
 
 import aiohttp
 
+from axis.core.model import Cargo
 from axis.core.problems import TYPE_PREFIX, Kind, Problem, Refused, Unavailable
 
 MAX_ANSWER = 65_536
 
 RETRY_STATUS = frozenset({401, 403, 404, 405, 408, 425, 429})
 """Client errors that somebody mends at the other side without a new package: credentials, paths, load."""
+
+
+def content_type(cargo: Cargo) -> str:
+    """How what a delivery carries is called on the wire."""
+    return "application/json" if cargo is Cargo.NOTICE else "application/xml"
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 
-from adapters.answers import body_of, judge_answer, network_errors
+from adapters.answers import body_of, content_type, judge_answer, network_errors
 from axis.core.model import Cargo
 from axis.core.ports import Consignment, Handover
 
@@ -27,7 +27,7 @@ class HttpPushSink:
     async def deliver(self, consignment: Consignment) -> Handover:
         delivery = consignment.delivery
         headers = {
-            "Content-Type": "application/xml",
+            "Content-Type": content_type(delivery.cargo),
             "Content-Length": str(consignment.payload.ref.size),
             "Axis-Delivery": delivery.id,
             "Axis-Cargo": delivery.cargo.value,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 import aiohttp
 import orjson
 
-from adapters.answers import body_of, judge_answer, network_errors
+from adapters.answers import body_of, content_type, judge_answer, network_errors
 from axis.core.model import Cargo
 from axis.core.ports import Consignment, Handover
 from axis.core.problems import Kind, Problem, Unavailable
@@ -29,7 +29,7 @@ class NodeSink:
     async def deliver(self, consignment: Consignment) -> Handover:
         delivery = consignment.delivery
         headers = {
-            "Content-Type": "application/xml",
+            "Content-Type": content_type(delivery.cargo),
             "Content-Length": str(consignment.payload.ref.size),
             "Axis-Delivery": delivery.id,
             "Axis-Trace": orjson.dumps([[hop.node, rfc3339(hop.at)] for hop in consignment.hops]).decode(),
@@ -52,11 +52,18 @@ class NodeSink:
 
 
 def _see_receipt(consignment: Consignment, answer: Mapping[str, Any]) -> None:
-    """Believe a 2xx only with the receipt of these octets, or of this status: anything on the way can say 200."""
-    if consignment.status is not None:
-        seen = answer.get("code") == consignment.status.wire
-    else:
-        seen = answer.get("bytes_sha256") == consignment.payload.ref.sha256
+    """Believe a 2xx only with the receipt of this package, status or notice: anything on the way can say 200."""
+    seen: bool
+    match consignment.delivery.cargo:
+        case Cargo.DOCUMENT:
+            assert consignment.document is not None
+            seen = answer.get("package_sha256") == consignment.document.digest
+        case Cargo.STATUS:
+            seen = consignment.status is not None and answer.get("code") == consignment.status.wire
+        case Cargo.NOTICE:
+            seen = "notice" in answer
+        case _:
+            assert_never(consignment.delivery.cargo)
     if not seen:
         raise Unavailable(Problem(Kind.DESTINATION_UNAVAILABLE, "the answer is no receipt of what was handed over"))
 

@@ -85,6 +85,7 @@ def network_of(config: Config) -> Network:
         reported=config.statuses.reported,
         max_recipients=config.limits.max_recipients,
         hold=config.limits.hold,
+        hold_count=config.limits.hold_count,
     )
 
 

@@ -111,6 +111,11 @@ FACTS: Final[Mapping[EntryKind, Sequence[tuple[str, str]]]] = MappingProxyType(
             ("routes", "`[recipient, endpoint, prefix that matched]` each; `null` where no route leads"),
         ),
         EntryKind.RELEASED: (("event", "`pass`, `fail` or `expire`"), *_DOCUMENT_FACTS),
+        EntryKind.NOTICE: (
+            ("document", "our id of the document"),
+            ("outcome", "`released` or `refused`"),
+            ("sent", "whether a way leads to the sender"),
+        ),
         EntryKind.DELIVERED: _DELIVERY_FACTS,
         EntryKind.DEFERRED: _SETBACK_FACTS,
         EntryKind.FAILED: _SETBACK_FACTS,

@@ -226,9 +226,7 @@ class Site:
         connection = http.client.HTTPSConnection(HOST, self.port, timeout=60, context=context)
         with closing(connection):
             pieces = not isinstance(body, bytes)
-            connection.request(
-                method, path, body or None, {**shown, **(headers or {})}, encode_chunked=pieces
-            )
+            connection.request(method, path, body or None, {**shown, **(headers or {})}, encode_chunked=pieces)
             answer = connection.getresponse()
             return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
 

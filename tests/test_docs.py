@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from axis.core.acceptance import Acceptance
+from axis.core.canonical import canonical
 from axis.core.intake import decide_intake, decide_recheck, refused
-from axis.core.model import Decision, EntryKind, Profile
+from axis.core.model import Decision, EntryKind, NoticeOutcome, Profile
+from axis.core.notice import decide_notice
 from axis.core.problems import Kind, Problem
 from axis.core.retry import RetryPolicy
 from axis.core.settlement import decide_handover, decide_setback
@@ -79,6 +81,7 @@ def decisions() -> list[Decision[Any]]:
         decide_status(report("13", TWENTY, TEN), document, (), DMS_20, (), at, NOW, number),
         early,
         adopt(report_of(early), document, (), at, NOW, number),
+        decide_notice(held, NoticeOutcome.REFUSED, "cert-revoked", at, NOW, number, canonical),
     ]
 
 

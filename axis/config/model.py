@@ -135,6 +135,7 @@ class Limits(Section):
     max_bytes: Annotated[Size, Field(default="200MB")]
     max_recipients: Annotated[StrictInt, Field(ge=1, le=1_000)] = 500
     hold: Duration = timedelta(hours=72)
+    hold_count: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 1_000
     log_stale: Duration = timedelta(minutes=10)
     merge_delay: Duration = timedelta(seconds=5)
 

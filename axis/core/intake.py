@@ -80,12 +80,14 @@ def decide_intake(
     now: datetime,
     new_id: NewId,
     nonce: str,
+    held: int = 0,
 ) -> Decision[Document | Problem]:
     """Decide one submission.
 
     `seen` are the stored documents under the same (sender, kind, document id), `addressed` the recipients that the one
-    of the same digest was made out to already. The reply is the stored document or the problem to answer with; a
-    refusal changes nothing but the log. Repeats come before the verdict: what was accepted stays accepted.
+    of the same digest was made out to already, `held` how many documents wait under the signer's trust anchor. The
+    reply is the stored document or the problem to answer with; a refusal changes nothing but the log. Repeats come
+    before the verdict: what was accepted stays accepted.
     """
     problem = _stranger(sub, content.envelope, network)
     if problem:
@@ -96,6 +98,8 @@ def decide_intake(
     outcome = accept(sub.by.profile, verdict)
     if outcome is Acceptance.REFUSE:
         return refused(sub, refusal(verdict), verdict, now)
+    if outcome is Acceptance.HOLD and held >= network.hold_count:
+        return refused(sub, Problem(Kind.REVOCATION_UNKNOWN), verdict, now)
     if seen and content.envelope.kind is MessageKind.NEW:
         return refused(sub, Problem(Kind.DUPLICATE_CONFLICT), verdict, now)
     problem = _unreachable(sub, content.envelope, network, now)

@@ -22,6 +22,8 @@ DeliveryId = NewType("DeliveryId", str)
 """Stable over every attempt; the receiver recognises a repeat by it."""
 StatusRef = NewType("StatusRef", str)
 
+NoticeRef = NewType("NoticeRef", str)
+
 NewId = Callable[[], str]
 
 MAX_HOPS = 10
@@ -130,18 +132,24 @@ class Document:
     crossed: bool = False
     notes: tuple[str, ...] = ()
 
+    @property
+    def anchor(self) -> str | None:
+        """SHA-256 of the trust anchor that the signer's certificate leads to, `None` where no path was found."""
+        return self.verdict.path[-1] if self.verdict.path else None
+
 
 class Cargo(StrEnum):
     DOCUMENT = "document"
     STATUS = "status"
+    NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Lượt chuyển: everything that leaves is one of these.
 
-    `cargo_ref` is a `DocumentRef` or a `StatusRef`. `token` fences: each claim raises it, and only its holder settles.
-    `seq` is the order of creation within the store, 0 before it is stored.
+    `cargo_ref` is a `DocumentRef`, a `StatusRef` or a `NoticeRef`. `token` fences: each claim raises it, and only its
+    holder settles. `seq` is the order of creation within the store, 0 before it is stored.
     """
 
     id: DeliveryId
@@ -205,6 +213,27 @@ class StatusReport:
         return BY_WIRE.get(self.wire)
 
 
+class NoticeOutcome(StrEnum):
+    """What a notice tells of a document that was held."""
+
+    RELEASED = "released"  # accepted after all, and on its way
+    REFUSED = "refused"  # not accepted: nothing of it was delivered
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Thông báo: the signed word of an axis to a sender about a document that it gave a receipt for.
+
+    `octets` is canonical JSON with its signature, made by the axis that the notice names and passed on unchanged.
+    """
+
+    ref: NoticeRef
+    document: DocumentRef
+    outcome: NoticeOutcome
+    octets: bytes
+    at: datetime
+
+
 class EntryKind(StrEnum):
     """What a log entry tells. `docs/log-events.md` is generated from it and `ENTRY_MEANING`."""
 
@@ -214,6 +243,7 @@ class EntryKind(StrEnum):
     REFUSED = "refused"
     ROUTED = "routed"
     RELEASED = "released"
+    NOTICE = "notice"
     DELIVERED = "delivered"
     DEFERRED = "deferred"
     FAILED = "failed"
@@ -300,7 +330,22 @@ class AdoptStatus:
     standing: Standing
 
 
-Change = AddDocument | MoveDocument | WidenDocument | MarkCrossed | AddDelivery | MoveDelivery | AddStatus | AdoptStatus
+@dataclass(frozen=True, slots=True)
+class AddNotice:
+    notice: Notice
+
+
+Change = (
+    AddDocument
+    | MoveDocument
+    | WidenDocument
+    | MarkCrossed
+    | AddDelivery
+    | MoveDelivery
+    | AddStatus
+    | AdoptStatus
+    | AddNotice
+)
 
 R = TypeVar("R", covariant=True)
 

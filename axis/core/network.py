@@ -34,7 +34,10 @@ class ArrivedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Routes, the role of each endpoint, and the rules of this node. Immutable; a reload makes a new one."""
+    """Routes, the role of each endpoint, and the rules of this node. Immutable; a reload makes a new one.
+
+    `hold` and `hold_count` are the budget of held documents under one trust anchor: how long each, how many at once.
+    """
 
     node: str
     routes: RoutingTable
@@ -44,6 +47,7 @@ class Network:
     reported: frozenset[str] = ALL_CODES
     max_recipients: int = 500
     hold: timedelta = timedelta(hours=72)
+    hold_count: int = 1_000
     future: timedelta = field(default=timedelta(minutes=5))
 
     @property

@@ -14,6 +14,8 @@ from axis.core.model import (
     Document,
     DocumentRef,
     Hop,
+    Notice,
+    NoticeRef,
     PayloadRef,
     StatusRef,
     StatusReport,
@@ -107,6 +109,18 @@ class Ledger(Protocol):
 
     def status(self, ref: StatusRef) -> StatusReport | None: ...
     def held(self, limit: int) -> Sequence[Document]: ...
+    def held_under(self, anchor: str | None) -> int:
+        """How many documents wait whose signer's certificate leads to that trust anchor."""
+        ...
+
+    def notice(self, ref: NoticeRef) -> Notice | None: ...
+    def was_sent(self, ref: DocumentRef, endpoint: str) -> bool:
+        """Say whether a delivery of the document itself was made out to that endpoint."""
+        ...
+
+    def same_notice(self, document: DocumentRef, octets: bytes) -> bool:
+        """Say whether just this notice about the document is stored already."""
+        ...
 
     def claim(self, endpoints: Sequence[str], now: datetime, lease: timedelta, limit: int) -> Sequence[Delivery]:
         """Lease up to `limit` due deliveries of `endpoints`: urgent first, then oldest; heads of lanes only.
@@ -145,11 +159,12 @@ class LostRace(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InboxItem:
-    """One thing that waits in a mailbox: a delivery with the document or the status that it carries."""
+    """One thing that waits in a mailbox: a delivery with the document, the status or the notice that it carries."""
 
     delivery: Delivery
     document: Document | None
     status: StatusReport | None
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +182,7 @@ class Views(Protocol):
     async def document(self, ref: DocumentRef) -> Document | None: ...
     async def delivery(self, id: DeliveryId) -> Delivery | None: ...
     async def status(self, ref: StatusRef) -> StatusReport | None: ...
+    async def notice(self, ref: NoticeRef) -> Notice | None: ...
     async def statuses(self, ref: DocumentRef) -> Sequence[StatusReport]: ...
     async def deliveries(self, ref: DocumentRef) -> Sequence[Delivery]:
         """Every delivery of the document itself and of statuses about it, oldest first."""
@@ -209,8 +225,8 @@ class Store(Protocol):
 class Consignment:
     """One delivery with everything a hand needs to make it: the cargo's facts, its octets, the trace of hops.
 
-    For a status, `payload` is the status message as XML. `document` is the document itself or the one that the status
-    tells of (`None` for an orphan).
+    For a status, `payload` is the status message as XML, for a notice its JSON. `document` is the document itself or
+    the one that the status or notice tells of (`None` for an orphan).
     """
 
     delivery: Delivery

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     RATE_LIMITED = "rate-limited"
     DESTINATION_UNAVAILABLE = "destination-unavailable"
     DESTINATION_REFUSED = "destination-refused"
+    REVOCATION_UNKNOWN = "revocation-unknown"
     STORE_UNAVAILABLE = "store-unavailable"
     LOG_STALE = "log-stale"
     INTERNAL = "internal"
@@ -103,6 +104,13 @@ TABLE: Final[Mapping[Kind, Row]] = MappingProxyType(
             0, True, "axis", "Nơi nhận tạm thời không kết nối được", "destination unavailable"
         ),
         Kind.DESTINATION_REFUSED: Row(0, False, "recipient", "Nơi nhận từ chối", "the destination refused"),
+        Kind.REVOCATION_UNKNOWN: Row(
+            503,
+            True,
+            "operator",
+            "Tạm thời không xác định được tình trạng thu hồi chứng thư số",
+            "revocation status cannot be determined now, and no more documents can be held",
+        ),
         Kind.STORE_UNAVAILABLE: Row(
             503, True, "operator", "Kho dữ liệu tạm thời không sẵn sàng", "the store is unavailable"
         ),
@@ -151,6 +159,11 @@ class Unavailable(ProblemError):
     def __init__(self, problem: Problem, retry_after_s: float | None = None) -> None:
         super().__init__(problem)
         self.retry_after_s = retry_after_s
+
+
+def answer_of(problem: Problem) -> ProblemError:
+    """The exception that carries `problem`, by whether waiting helps."""
+    return Unavailable(problem) if problem.temporary else Refused(problem)
 
 
 def refuse(kind: Kind, detail: str = "", **context: str) -> Refused:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from axis.core.canonical import Json, canonical
 from axis.core.model import Document
+from axis.core.states import IntakeState
 from axis.core.times import rfc3339
+from signing.verdict import Indication
 
 VERSION = 1
 
@@ -30,6 +32,7 @@ def receipt(
     `sign` is Ed25519, which is deterministic, over the canonical body without `signature`. `merge_by` promises when
     the log will hold the acceptance at the latest.
     """
+    held = document.receipt_state is IntakeState.HELD  # judged again later, and the receipt must not change with it
     body: dict[str, Json] = {
         "v": VERSION,
         "type": "axis-receipt",
@@ -42,11 +45,15 @@ def receipt(
         "package_sha256": document.digest,
         "bytes_sha256": document.payload.sha256,
         "bytes": document.payload.size,
-        "verdict": document.verdict.indication.value,
-        "policy_sha256": document.verdict.policy_sha256,
+        "verdict": Indication.INDETERMINATE.value if held else document.verdict.indication.value,
+        "policy_sha256": None if held else document.verdict.policy_sha256,
         "accepted_at": rfc3339(document.accepted_at),
         "merge_by": rfc3339(document.accepted_at + merge_delay),
-        "key_id": key_id,
     }
-    signature = base64.b64encode(sign(canonical(body))).decode()
-    return Receipt(document, canonical({**body, "signature": signature}))
+    return Receipt(document, seal(body, key_id, sign))
+
+
+def seal(body: Mapping[str, Json], key_id: str, sign: Callable[[bytes], bytes]) -> bytes:
+    """`body` with the key's id and the signature over both: canonical JSON, what a receipt or a notice is."""
+    signed = {**body, "key_id": key_id}
+    return canonical({**signed, "signature": base64.b64encode(sign(canonical(signed))).decode()})

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from axis.core.canonical import Json
 from axis.core.model import NewId, Profile
 from axis.core.network import Network
 from axis.core.ports import Sink, Store
 from axis.core.problems import Kind, Problem, Unavailable
+from axis.core.receipt import seal
 from axis.core.retry import RetryPolicy
 from schemas.limits import FieldLimits, XmlLimits
 from signing.chain import CertificateCache, Trust
@@ -23,6 +25,10 @@ class ReceiptKey:
 
     id: str
     sign: Callable[[bytes], bytes]
+
+    def seal(self, body: Mapping[str, Json]) -> bytes:
+        """A body with this key's id and signature: what a receipt or a notice is."""
+        return seal(body, self.id, self.sign)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from axis.core.model import Attestation, Cargo, Delivery, DeliveryId, Principal, StatusReport
-from axis.core.ports import InboxItem, Ledger, Payload
+from axis.core.ports import Consignment, InboxItem, Ledger
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.settlement import decide_handover
 from axis.core.states import DeliveryEvent, DeliveryState
@@ -35,9 +35,9 @@ async def own_delivery(id: str, by: Principal, ctx: Context) -> Delivery:
     return delivery
 
 
-async def fetch(id: str, by: Principal, ctx: Context) -> Payload:
-    """The octets of a delivery: the package as it came, or the status message."""
-    return (await consign(await own_delivery(id, by, ctx), ctx)).payload
+async def fetch(id: str, by: Principal, ctx: Context) -> Consignment:
+    """What a delivery carries: the package as it came, the status message, or the notice."""
+    return await consign(await own_delivery(id, by, ctx), ctx)
 
 
 async def acknowledge(id: str, by: Principal, ctx: Context) -> Collected:

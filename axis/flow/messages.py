@@ -6,7 +6,16 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from axis.core.model import Cargo, Delivery, DocumentRef, Hop, PayloadRef, StatusRef, StatusReport
+from axis.core.model import (
+    Cargo,
+    Delivery,
+    DocumentRef,
+    Hop,
+    NoticeRef,
+    PayloadRef,
+    StatusRef,
+    StatusReport,
+)
 from axis.core.ports import Consignment, Payload
 from axis.core.problems import Kind, Problem, Refused
 from axis.flow.context import Context
@@ -59,6 +68,11 @@ async def consign(delivery: Delivery, ctx: Context) -> Consignment:
         payload: Payload = await views.payload(document.payload)
         hops = (*document.hops, Hop(ctx.network.node, document.accepted_at))
         return Consignment(delivery, document, None, payload, hops)
+    if delivery.cargo is Cargo.NOTICE:
+        notice = await views.notice(NoticeRef(delivery.cargo_ref))
+        if notice is None:
+            raise Refused(Problem(Kind.NOT_FOUND, context={"notice": delivery.cargo_ref}))
+        return Consignment(delivery, document, None, Written(notice.octets), ())
     report = await views.status(StatusRef(delivery.cargo_ref))
     if report is None:
         raise Refused(Problem(Kind.NOT_FOUND, context={"status": delivery.cargo_ref}))

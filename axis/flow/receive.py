@@ -11,7 +11,7 @@ from axis.core.acceptance import Acceptance, accept, refusal
 from axis.core.intake import decide_intake, refused
 from axis.core.model import AddDocument, Decision, Document, Hop, Principal, StatusReport, Submission
 from axis.core.ports import Ledger, Spooled
-from axis.core.problems import Problem, Refused
+from axis.core.problems import Problem, Refused, answer_of
 from axis.core.receipt import Receipt, receipt
 from axis.core.states import IntakeState
 from axis.core.statuses import Report, adopt
@@ -78,7 +78,11 @@ async def _take_document(
         seen = ledger.same_document(envelope.sender.code, envelope.kind, content.document_id)
         same = next((one for one in seen if one.digest == sub.digest), None)
         addressed = ledger.addressed(same.ref) if same else frozenset()
-        return decide_intake(sub, content, judged.verdict, seen, addressed, ctx.network, now, ctx.new_id, ctx.nonce())
+        anchor = judged.verdict.path[-1] if judged.verdict.path else None
+        held = 0 if judged.verdict.passed else ledger.held_under(anchor)
+        return decide_intake(
+            sub, content, judged.verdict, seen, addressed, ctx.network, now, ctx.new_id, ctx.nonce(), held
+        )
 
     def body(ledger: Ledger) -> Document | Problem:
         decision = decide(ledger)
@@ -106,7 +110,7 @@ async def _take_document(
             reason=judged.verdict.reason.value,
             package=sub.digest,
         )
-        raise Refused(reply)
+        raise answer_of(reply)
     log.info("document_taken", document=reply.ref, by=by.name, state=reply.state.value, size=reply.payload.size)
     return issue_receipt(reply, ctx)
 

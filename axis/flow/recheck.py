@@ -10,7 +10,8 @@ import structlog
 
 from axis.core.acceptance import Acceptance, accept
 from axis.core.intake import decide_recheck
-from axis.core.model import Document, Principal
+from axis.core.model import Document, NoticeOutcome, Principal
+from axis.core.notice import decide_notice
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import ProblemError, Unavailable
 from axis.core.states import IntakeState
@@ -47,9 +48,17 @@ async def _recheck(document: Document, by: Principal, ctx: Context) -> int:
     def body(ledger: Ledger) -> Document:
         decision = decide_recheck(document, acceptance, verdict, ctx.network, ctx.now(), ctx.new_id)
         ledger.apply(decision)
-        if decision.reply.state is IntakeState.ACCEPTED:
-            adopt_orphans(decision.reply, ledger, ctx)
-        return decision.reply
+        moved = decision.reply
+        if moved.state is IntakeState.ACCEPTED:
+            adopt_orphans(moved, ledger, ctx)
+        if moved.state is not document.state:
+            outcome = NoticeOutcome.RELEASED if moved.state is IntakeState.ACCEPTED else NoticeOutcome.REFUSED
+            ledger.apply(
+                decide_notice(
+                    moved, outcome, verdict.reason.value, ctx.network, ctx.now(), ctx.new_id, ctx.receipt_key.seal
+                )
+            )
+        return moved
 
     now = await ctx.store.transact(body)
     if now.state is document.state:

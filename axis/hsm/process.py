@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -29,6 +30,8 @@ FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 30.0
 HEALTHY_S: Final = 60.0
 """A process that lived so long was well: the back-off begins anew."""
+PATIENCE_S: Final = 1.0
+"""How long a request waits for its next process to be due; with a token that stays away it fails at once."""
 LOOK_S: Final = 1.0
 """How often the watch looks whether the process lives."""
 END_S: Final = 2.0
@@ -183,9 +186,10 @@ class TokenProcess:
             return self._child
         wait = self._not_before - time.monotonic()
         if wait > 0:
-            if time.monotonic() + wait >= deadline:
+            if wait > PATIENCE_S or time.monotonic() + wait >= deadline:
                 raise self._last or self._late()
-            self._stop.wait(wait)
+            if self._stop.wait(wait):
+                raise TokenError(Trouble.DEVICE, "the token is closed")
         child = self._spawn()
         settings = self.settings
         opening = {"module": str(settings.module), "token": settings.token, "pin_file": str(settings.pin_file)}
@@ -199,6 +203,8 @@ class TokenProcess:
         return child
 
     def _spawn(self) -> _Child:
+        if find_spec("pkcs11") is None:
+            raise TokenError(Trouble.MODULE, "python-pkcs11 is not installed", "pip install 'truc-lien-thong[hsm]'")
         ours, theirs = socket.socketpair()
         try:
             # Its standard input is the socket: nothing about the token stands in arguments or environment.
@@ -246,10 +252,8 @@ class TokenProcess:
         )
 
     def _broke(self, why: BaseException) -> TokenError:
-        told = f"the token's process broke: {why or type(why).__name__}"
-        return TokenError(
-            Trouble.DEVICE, told, "is python-pkcs11 installed (the extra hsm)? the node's log has its words"
-        )
+        told = f"the token's process broke: {str(why) or type(why).__name__}"
+        return TokenError(Trouble.DEVICE, told, "its last words stand on the standard error")
 
     @contextmanager
     def _my_turn(self, deadline: float) -> Iterator[None]:

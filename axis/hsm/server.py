@@ -101,7 +101,7 @@ class Vault:
         try:
             library = pkcs11.lib(module)
         except pkcs11.PKCS11Error as error:
-            told = f"the PKCS#11 module cannot be used: {error or type(error).__name__}"
+            told = f"the PKCS#11 module cannot be used: {str(error) or type(error).__name__}"
             raise TokenError(Trouble.MODULE, told, "name the token's own library, for this processor") from None
         self._token = _the_token(library, label)
         self._offers = frozenset(self._token.slot.get_mechanisms())
@@ -119,14 +119,10 @@ class Vault:
         if kind is None:
             raise TokenError(Trouble.KEY, f"the key {label!r} is of a kind that does not sign here")
         public = self._one(ObjectClass.PUBLIC_KEY, label)
-        names = (
-            (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT)
-            if kind == "rsa"
-            else (Attribute.EC_PARAMS, Attribute.EC_POINT)
-        )
+        rsa, ec = (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT), (Attribute.EC_PARAMS, Attribute.EC_POINT)
         source = public if public is not None else key
         try:
-            return {"type": kind, **{name.name.lower(): source[name].hex() for name in names}}
+            return {"type": kind, **{name.name.lower(): source[name].hex() for name in (rsa if kind == "rsa" else ec)}}
         except pkcs11.AttributeTypeInvalid:
             # Only RSA private keys tell their public numbers; a certificate of the same label tells them too.
             return {"type": kind}

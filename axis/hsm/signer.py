@@ -69,7 +69,8 @@ class TokenKey:
             if error.trouble is not Trouble.KEY:
                 raise
             told = f"the token does not tell the public key of {label!r}"
-            raise TokenError(Trouble.KEY, told, "write the public key or the certificate there, under the same label")
+            remedy = "write the public key or the certificate there, under the same label"
+            raise TokenError(Trouble.KEY, told, remedy) from None
         except ValueError as error:
             raise TokenError(Trouble.KEY, f"the key {label!r} cannot be used: {error}") from None
         return cls(process, label, public)
@@ -85,9 +86,7 @@ class TokenKey:
         data = b"axis-probe\0" + secrets.token_bytes(32)
         if not value_is_good(SIGNATURES[algorithm], self.public, self.sign(algorithm, data), data):
             told = f"what the token signs with {self.label!r} does not verify with its public key"
-            raise TokenError(
-                Trouble.KEY, told, "do the key, the public key and the certificate of this label belong together?"
-            )
+            raise TokenError(Trouble.KEY, told, "do the key and the public key of this label belong together?")
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ class TokenEd25519(ed25519.Ed25519PrivateKey):
 
 
 class Probe:
-    """Signs and verifies with each key in use, every minute. `failing` tells what went wrong last, `None` when all is well."""
+    """Signs and verifies with each key in use, every minute. `failing` is what was wrong the last time, if anything."""
 
     def __init__(self, keys: tuple[TokenKey, ...], every_s: float = PROBE_S) -> None:
         self._keys = keys

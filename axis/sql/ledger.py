@@ -10,6 +10,7 @@ from typing import assert_never
 from axis.core.model import (
     AddDelivery,
     AddDocument,
+    AddNotice,
     AddStatus,
     AdoptStatus,
     Change,
@@ -36,6 +37,7 @@ from axis.sql.rows import (
     document_params,
     intent_params,
     key,
+    notice_params,
     read_codes,
     read_delivery,
     read_document,
@@ -119,6 +121,16 @@ class SqlLedger(Reader):
     def held(self, limit: int) -> Sequence[Document]:
         return self.documents(self.sql.held, limit=limit)
 
+    def held_under(self, anchor: str | None) -> int:
+        (number,) = self.session.run(self.sql.held_under, anchor=anchor).fetchone()
+        return int(number)
+
+    def was_sent(self, ref: DocumentRef, endpoint: str) -> bool:
+        return self.session.run(self.sql.was_sent, ref=ref, endpoint=endpoint).fetchone() is not None
+
+    def same_notice(self, document: DocumentRef, octets: bytes) -> bool:
+        return self.session.run(self.sql.same_notice, document=document, octets=octets).fetchone() is not None
+
     def claim(self, endpoints: Sequence[str], now: datetime, lease: timedelta, limit: int) -> Sequence[Delivery]:
         """Lease what is due. Each claimed delivery's `due_at` is the end of its lease.
 
@@ -169,7 +181,12 @@ class SqlLedger(Reader):
                     self.session.run(self.sql.add_recipient, document=document.ref, recipient=recipient.text)
             case MoveDocument(ref, was, now, verdict):
                 moved = self.session.run(
-                    self.sql.move_document, of=ref, was=was.value, now=now.value, found=verdict_json(verdict)
+                    self.sql.move_document,
+                    of=ref,
+                    was=was.value,
+                    now=now.value,
+                    found=verdict_json(verdict),
+                    anchor=verdict.path[-1] if verdict.path else None,
                 )
                 _moved(moved)
             case WidenDocument(ref, only_for):
@@ -186,6 +203,8 @@ class SqlLedger(Reader):
             case AdoptStatus(ref, document_ref, standing):
                 _moved(self.session.run(self.sql.adopt_status, of=ref, found=document_ref, now=standing.value))
                 self.session.run(self.sql.adopt_deliveries, of=ref, found=document_ref)
+            case AddNotice(notice):
+                self._add(self.sql.add_notice, notice_params(notice))
             case _:
                 assert_never(change)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from axis.core.model import Delivery, DeliveryId, Document, DocumentRef, StatusRef, StatusReport
+from axis.core.model import Delivery, DeliveryId, Document, DocumentRef, Notice, NoticeRef, StatusRef, StatusReport
 from axis.sql.driver import Session
-from axis.sql.rows import read_delivery, read_document, read_status
+from axis.sql.rows import read_delivery, read_document, read_notice, read_status
 
 
 class Reader:
@@ -29,6 +29,10 @@ class Reader:
     def status(self, ref: StatusRef) -> StatusReport | None:
         row = self.session.run(self.sql.status, ref=ref).fetchone()
         return None if row is None else read_status(row)
+
+    def notice(self, ref: NoticeRef) -> Notice | None:
+        row = self.session.run(self.sql.notice, ref=ref).fetchone()
+        return None if row is None else read_notice(row)
 
     def documents(self, sql: str, /, **params: str | int | None) -> Sequence[Document]:
         return [read_document(row) for row in self.session.run(sql, **params).fetchall()]

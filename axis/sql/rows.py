@@ -20,6 +20,9 @@ from axis.core.model import (
     DocumentRef,
     Hop,
     LogEntry,
+    Notice,
+    NoticeOutcome,
+    NoticeRef,
     PayloadRef,
     Role,
     StatusRef,
@@ -108,6 +111,7 @@ def document_params(document: Document) -> Params:
         "hops": _hops(document.hops),
         "crossed": int(document.crossed),
         "notes": _json(document.notes),
+        "anchor": document.anchor,
     }
 
 
@@ -115,7 +119,7 @@ def read_document(row: Row) -> Document:
     (
         _seq, ref, sender, kind, document_id, _key, concerns, digest, sha256, size, number, _number_key, subject,
         recipients, verdict, state, receipt_state, by, via, accepted_at, nonce, issued_on, priority, attachments,
-        only_for, hops, crossed, notes,
+        only_for, hops, crossed, notes, _anchor,
     ) = row  # fmt: skip
     return Document(
         ref=DocumentRef(ref),
@@ -243,6 +247,21 @@ def read_status(row: Row) -> StatusReport:
         staff=None if staff is None else StaffInfo(**orjson.loads(staff)),
         hops=_read_hops(hops),
     )
+
+
+def notice_params(notice: Notice) -> Params:
+    return {
+        "ref": notice.ref,
+        "document": notice.document,
+        "outcome": notice.outcome.value,
+        "octets": notice.octets,
+        "at": rfc3339(notice.at),
+    }
+
+
+def read_notice(row: Row) -> Notice:
+    ref, document, outcome, octets, at = row
+    return Notice(NoticeRef(ref), DocumentRef(document), NoticeOutcome(outcome), bytes(octets), parse_rfc3339(at))
 
 
 def intent_params(entry: LogEntry) -> Params:

@@ -42,6 +42,7 @@ from axis.sql.tables import (
     document_recipient,
     log_intent,
     meta,
+    notice,
     payload,
     status_report,
 )
@@ -111,10 +112,32 @@ class Statements:
             ).order_by(document.c.seq)
         )
         self.held = self._text(_at_most(documents.where(text("state = 'held'")).order_by(document.c.seq)))
+        self.held_under = self._text(
+            select(func.count())
+            .select_from(document)
+            .where(text("state = 'held'"), document.c.anchor.is_not_distinct_from(bindparam("anchor", type_=Text)))
+        )
+        self.was_sent = self._text(
+            _at_most(
+                select(delivery.c.seq).where(
+                    delivery.c.document == bindparam("ref"),
+                    delivery.c.cargo == literal_column("'document'"),
+                    delivery.c.endpoint == bindparam("endpoint"),
+                ),
+                literal_column("1"),
+            )
+        )
+        self.add_notice = self._insert(notice)
+        self.notice = self._text(select(notice).where(notice.c.ref == bindparam("ref")))
+        self.same_notice = self._text(
+            select(notice.c.ref).where(
+                notice.c.document == bindparam("document"), notice.c.octets == bindparam("octets")
+            )
+        )
         self.move_document = self._text(
             update(document)
             .where(document.c.ref == bindparam("of"), document.c.state == bindparam("was"))
-            .values(state=bindparam("now"), verdict=bindparam("found"))
+            .values(state=bindparam("now"), verdict=bindparam("found"), anchor=bindparam("anchor"))
         )
         self.widen_document = self._text(
             update(document)

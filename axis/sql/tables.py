@@ -48,6 +48,7 @@ class DocumentRow(Base, table=True):
         Index("uq_document_key", "sender", "document_key", "kind", "digest", unique=True, **_where(KEPT)),
         Index("ix_document_number", "sender", "number_key", **_where(KEPT)),
         Index("ix_document_held", "seq", **_where("state = 'held'")),
+        Index("ix_document_held_under", "anchor", **_where("state = 'held'")),
         Index("ix_document_search", "document_key", "sender"),
         {"sqlite_autoincrement": True},
     )
@@ -80,6 +81,7 @@ class DocumentRow(Base, table=True):
     hops: str = Field(sa_type=Text)
     crossed: int = Field(sa_type=Integer)
     notes: str = Field(sa_type=Text)
+    anchor: str | None = Field(default=None, sa_type=Text)
 
 
 class DocumentRecipientRow(Base, table=True):
@@ -103,7 +105,7 @@ class DeliveryRow(Base, table=True):
     __tablename__ = "delivery"
     __table_args__ = (
         CheckConstraint("state IN ('queued', 'leased', 'delivered', 'failed')", name="state"),
-        CheckConstraint("cargo IN ('document', 'status')", name="cargo"),
+        CheckConstraint("cargo IN ('document', 'status', 'notice')", name="cargo"),
         Index("ix_delivery_lane", "lane", "seq", **_where(OPEN)),
         Index("ix_delivery_due", "endpoint", "priority", "due_at", "seq", **_where(CLAIMABLE)),
         Index("ix_delivery_inbox", "endpoint", "seq", **_where(WAITING)),
@@ -166,6 +168,19 @@ class StatusReportRow(Base, table=True):
     hops: str = Field(sa_type=Text)
 
 
+class NoticeRow(Base, table=True):
+    """One `Notice`, ours or a neighbour's that was passed on."""
+
+    __tablename__ = "notice"
+    __table_args__ = (Index("ix_notice_document", "document"),)
+
+    ref: str = Field(sa_type=Text, primary_key=True)
+    document: str = Field(sa_type=Text, sa_column_args=(ForeignKey("document.ref"),))
+    outcome: str = Field(sa_type=Text)
+    octets: bytes = Field(sa_type=LargeBinary)
+    at: str = Field(sa_type=Text)
+
+
 class LogIntentRow(Base, table=True):
     """One leaf of the log, `log_index` NULL until the sequencer has given it its place."""
 
@@ -206,6 +221,7 @@ document = _table("document")
 document_recipient = _table("document_recipient")
 delivery = _table("delivery")
 status_report = _table("status_report")
+notice = _table("notice")
 log_intent = _table("log_intent")
 payload = _table("payload")
 meta = _table("meta")

@@ -8,7 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final, Protocol, TypeVar
 
-from axis.core.model import Cargo, Delivery, DeliveryId, Document, DocumentRef, PayloadRef, StatusRef, StatusReport
+from axis.core.model import (
+    Cargo,
+    Delivery,
+    DeliveryId,
+    Document,
+    DocumentRef,
+    Notice,
+    NoticeRef,
+    PayloadRef,
+    StatusRef,
+    StatusReport,
+)
 from axis.core.ports import Counts, InboxItem, Payload
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
@@ -46,7 +57,8 @@ class Questions(Reader):
     def _item(self, delivery: Delivery) -> InboxItem:
         document = None if delivery.document is None else self.document(delivery.document)
         status = self.status(StatusRef(delivery.cargo_ref)) if delivery.cargo is Cargo.STATUS else None
-        return InboxItem(delivery, document, status)
+        notice = self.notice(NoticeRef(delivery.cargo_ref)) if delivery.cargo is Cargo.NOTICE else None
+        return InboxItem(delivery, document, status, notice)
 
     def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
         if before is None:
@@ -117,6 +129,9 @@ class SqlViews:
 
     async def status(self, ref: StatusRef) -> StatusReport | None:
         return self._here(lambda ask: ask.status(ref))
+
+    async def notice(self, ref: NoticeRef) -> Notice | None:
+        return self._here(lambda ask: ask.notice(ref))
 
     async def statuses(self, ref: DocumentRef) -> Sequence[StatusReport]:
         return await self._aside(lambda ask: ask.statuses(ref))

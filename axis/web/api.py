@@ -13,7 +13,7 @@ from urllib.parse import quote
 import orjson
 from aiohttp import web
 
-from axis.core.model import DocumentRef, Hop, Principal, Role
+from axis.core.model import Cargo, DocumentRef, Hop, Principal, Role
 from axis.core.ports import Payload
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.states import DeliveryState
@@ -21,6 +21,7 @@ from axis.core.statuses import Report
 from axis.core.times import parse_rfc3339
 from axis.flow import mailbox
 from axis.flow.context import Context
+from axis.flow.notices import take_notice
 from axis.flow.poll import OpenSpool, spool_all
 from axis.flow.receive import issue_receipt, receive
 from axis.flow.report import record_status, visible_document
@@ -85,8 +86,11 @@ class Api:
         return await self._take(request, by, None, ())
 
     async def post_relay(self, request: web.Request) -> web.StreamResponse:
-        """The same from a neighbouring axis: with the recipients it is for, and the trace of hops."""
+        """The same from a neighbouring axis, with the recipients it is for and the trace of hops; or a notice."""
         by = require(self.caller(request), Role.NODE)
+        if request.content_type == "application/json":
+            notice = await take_notice(await request.read(), by, self.ctx)
+            return reply({"notice": notice.ref if notice else None}, 202)
         only_for = _agencies(request.headers.get("Axis-Recipients"))
         return await self._take(request, by, only_for, _trace(request.headers.get("Axis-Trace")))
 
@@ -159,7 +163,8 @@ class Api:
     async def get_delivery(self, request: web.Request) -> web.StreamResponse:
         by = require(self.caller(request), Role.AGENCY)
         id = request.match_info["id"]
-        return await self._stream(request, await mailbox.fetch(id, by, self.ctx), id)
+        consignment = await mailbox.fetch(id, by, self.ctx)
+        return await self._stream(request, consignment.payload, id, consignment.delivery.cargo)
 
     async def post_ack(self, request: web.Request) -> web.StreamResponse:
         by = require(self.caller(request), Role.AGENCY)
@@ -218,12 +223,15 @@ class Api:
             raise Refused(Problem(Kind.NOT_FOUND))
         return web.Response(body=target.read_bytes(), content_type=content_type)
 
-    async def _stream(self, request: web.Request, payload: Payload, name: str) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.Request, payload: Payload, name: str, cargo: Cargo = Cargo.DOCUMENT
+    ) -> web.StreamResponse:
+        content_type, suffix = ("application/json", "json") if cargo is Cargo.NOTICE else ("application/xml", "edxml")
         response = web.StreamResponse(
             headers={
-                "Content-Type": "application/xml",
+                "Content-Type": content_type,
                 "Content-Length": str(payload.ref.size),
-                "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}.edxml",
+                "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}.{suffix}",
                 "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(payload.ref.sha256)).decode()}:",
                 "X-Content-Type-Options": "nosniff",
                 "Cache-Control": "no-store",

@@ -10,12 +10,11 @@ import orjson
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from axis.core.model import Delivery, Document, StatusReport
+from axis.core.model import Cargo, Delivery, Document, StatusReport
 from axis.core.ports import InboxItem
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.times import rfc3339
 from schemas.status import BY_WIRE
-
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -155,7 +154,8 @@ def inbox_facts(item: InboxItem) -> dict[str, Any]:
         "number": document.number if document else report.number if report else None,
         "subject": document.subject if document else None,
         "priority": int(item.delivery.priority),
-        "size": document.payload.size if document and report is None else None,
-        "sha256": document.payload.sha256 if document and report is None else None,
+        "size": document.payload.size if document and item.delivery.cargo is Cargo.DOCUMENT else None,
+        "sha256": document.payload.sha256 if document and item.delivery.cargo is Cargo.DOCUMENT else None,
         "status": status_facts(report) if report else None,
+        "notice": orjson.loads(item.notice.octets) if item.notice else None,
     }

@@ -127,7 +127,9 @@ def test_an_id_that_was_used_for_other_content_is_a_conflict(site: Site) -> None
 
 def test_the_same_id_from_another_sender_is_another_document(site: Site) -> None:
     shared = "2026/11/23,shared"
-    receipts = [site.take(site.package(sender, [HOME_AFFAIRS], document_id=shared), sender) for sender in (OFFICE, FINANCE)]
+    receipts = [
+        site.take(site.package(sender, [HOME_AFFAIRS], document_id=shared), sender) for sender in (OFFICE, FINANCE)
+    ]
     assert receipts[0]["document"] != receipts[1]["document"]
 
 

@@ -137,9 +137,7 @@ CASES: dict[str, Case] = {
         headers={**XML, "Content-Encoding": "gzip"},
         logged=False,
     ),
-    "broken gzip": Case(
-        415, "unsupported-media", package(), headers={**XML, "Content-Encoding": "gzip"}, logged=False
-    ),
+    "broken gzip": Case(415, "unsupported-media", package(), headers={**XML, "Content-Encoding": "gzip"}, logged=False),
     "an encoding that nobody knows": Case(
         415, "unsupported-media", package(), headers={**XML, "Content-Encoding": "rot13"}, logged=False
     ),
@@ -147,7 +145,9 @@ CASES: dict[str, Case] = {
     "half a package": Case(
         400, MALFORMED, lambda site: site.package(OFFICE, [HOME_AFFAIRS])[:-20], {"code": "xml-malformed"}
     ),
-    "a document type": Case(400, MALFORMED, octets(b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'), {"code": "xml-doctype"}),
+    "a document type": Case(
+        400, MALFORMED, octets(b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'), {"code": "xml-doctype"}
+    ),
     "UTF-16": Case(400, MALFORMED, octets("<a>ă</a>".encode("utf-16")), {"code": "xml-encoding"}),
     "a NUL": Case(400, MALFORMED, octets(b"<a>1234567890\0</a>"), {"code": "xml-nul"}),
     "65 levels": Case(400, MALFORMED, octets(deep(65)), {"code": "xml-limit"}),
@@ -194,9 +194,7 @@ CASES: dict[str, Case] = {
         {"reason": "sig-value", "sub_indication": "SIG_CRYPTO_FAILURE"},
     ),
     "two signatures": Case(422, SIGNATURE, package(after=sign_twice), {"reason": "sig-structure"}),
-    "wrapped": Case(
-        422, SIGNATURE, package(after=wrap), {"reason": "sig-coverage", "not_covered": ["MessageHeader"]}
-    ),
+    "wrapped": Case(422, SIGNATURE, package(after=wrap), {"reason": "sig-coverage", "not_covered": ["MessageHeader"]}),
     "revoked": Case(422, SIGNATURE, package(signer="revoked"), {"reason": "cert-revoked", "sub_indication": "REVOKED"}),
     "expired": Case(422, SIGNATURE, package(signer="expired"), {"reason": "cert-expired"}),
     "not yet valid": Case(422, SIGNATURE, package(signer="future"), {"reason": "cert-not-yet-valid"}),
@@ -272,7 +270,9 @@ def test_a_key_and_a_certificate_must_be_of_one_connection(site: Site) -> None:
     reply = site.ask("POST", "/v1/documents", sent, by=OFFICE, certificate=site.doors[FINANCE], headers=XML)
     _refused(reply, 401, "unauthenticated")
     wrong = {**XML, "Authorization": f"Bearer {Site.key('nobody')}"}
-    _refused(site.ask("POST", "/v1/documents", sent, certificate=site.doors[OFFICE], headers=wrong), 401, "unauthenticated")
+    _refused(
+        site.ask("POST", "/v1/documents", sent, certificate=site.doors[OFFICE], headers=wrong), 401, "unauthenticated"
+    )
     stranger = site.pki.tls_client("la")
     _refused(site.ask("POST", "/v1/documents", sent, certificate=stranger, headers=XML), 401, "unauthenticated")
     assert site.state() == before

@@ -34,7 +34,10 @@ MALFORMED: Words = (PdfOutcome.INVALID, SubIndication.FORMAT_FAILURE, Reason.STR
 def with_range(octets: bytes, text: str) -> bytes:
     """The same file with another ByteRange in the room of the old one."""
     left = octets.rindex(b"/ByteRange")
-    start, end = octets.index(b"[", left), octets.index(b"/Contents", left)
+    start = octets.index(b"[", left)
+    found = re.compile(rb"\][ \n]*").search(octets, start)
+    assert found is not None
+    end = found.end()
     assert len(text) <= end - start, "no room"
     return octets[:start] + text.encode().ljust(end - start) + octets[end:]
 
@@ -135,8 +138,6 @@ def test_a_comment_that_looks_like_the_contents() -> None:
 
 
 def test_an_honest_signature_with_much_room_is_good() -> None:
-    from tests.unit.pdf.forge import openssl_cms  # noqa: F401 - the helper below needs no tool
-
     signature = only(judge(sign(plain(), pki().rsa, others=[pki().authority, pki().root])))
     assert signature.outcome is PdfOutcome.VALID
 

@@ -42,6 +42,15 @@ def upgrade() -> None:
     _delivery()
     _status_report()
     op.create_table(
+        "notice",
+        *_texts("ref document outcome"),
+        sa.Column("octets", sa.LargeBinary(), nullable=False),
+        *_texts("at"),
+        sa.ForeignKeyConstraint(["document"], ["document.ref"], name="fk_notice_document"),
+        sa.PrimaryKeyConstraint("ref", name="pk_notice"),
+    )
+    _index("ix_notice_document", "notice", "document")
+    op.create_table(
         "log_intent",
         _serial("id"),
         sa.Column("leaf", sa.LargeBinary(), nullable=False),
@@ -75,6 +84,7 @@ def _document() -> None:
         *_texts("hops"),
         _number("crossed"),
         *_texts("notes"),
+        *_maybe("anchor"),
         sa.CheckConstraint("state IN ('accepted', 'held', 'refused')", name=op.f("ck_document_state")),
         sa.PrimaryKeyConstraint("seq", name="pk_document"),
         sa.UniqueConstraint("ref", name="uq_document_ref"),
@@ -84,6 +94,7 @@ def _document() -> None:
     _index("uq_document_key", "document", "sender document_key kind digest", kept, unique=True)
     _index("ix_document_number", "document", "sender number_key", kept)
     _index("ix_document_held", "document", "seq", "state = 'held'")
+    _index("ix_document_held_under", "document", "anchor", "state = 'held'")
     _index("ix_document_search", "document", "document_key sender")
     op.create_table(
         "document_recipient",
@@ -109,7 +120,7 @@ def _delivery() -> None:
         _number("token"),
         *_maybe("last_problem settled_at"),
         sa.CheckConstraint("state IN ('queued', 'leased', 'delivered', 'failed')", name=op.f("ck_delivery_state")),
-        sa.CheckConstraint("cargo IN ('document', 'status')", name=op.f("ck_delivery_cargo")),
+        sa.CheckConstraint("cargo IN ('document', 'status', 'notice')", name=op.f("ck_delivery_cargo")),
         sa.ForeignKeyConstraint(["document"], ["document.ref"], name="fk_delivery_document"),
         sa.PrimaryKeyConstraint("seq", name="pk_delivery"),
         sa.UniqueConstraint("id", name="uq_delivery_id"),
