@@ -1,0 +1,91 @@
+"""The certificate of a time-stamping authority: good now, or given up for a reason that leaves its tokens good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+
+from signing.certificate import Leaf, Purpose
+from signing.chain import CertificateVerdict, Trust, judge_certificate
+from signing.policy import SignaturePolicy
+from signing.refusal import Refused
+from signing.revocation.name import name_key
+from signing.revocation.ocsp import Status
+from signing.revocation.path import Setting, judge_revocation
+from signing.verdict import Reason
+
+_TOKENS_REMAIN: Final = frozenset(
+    reason.value
+    for reason in (
+        x509.ReasonFlags.unspecified,
+        x509.ReasonFlags.affiliation_changed,
+        x509.ReasonFlags.superseded,
+        x509.ReasonFlags.cessation_of_operation,
+    )
+)
+"""RFC 3161 §4 no. 1: revoked for one of these, and told so, an authority keeps the tokens that it made before."""
+
+
+def judge_authority(
+    leaf: Leaf, stamped: datetime, trust: Trust, at: datetime, policy: SignaturePolicy
+) -> CertificateVerdict:
+    """Judge the signer of a token that says to be of `stamped` at the latest.
+
+    It has to be good at `at`: a key that was lost since could have written any time. Only where all that we have about
+    its revocation says that the key was not lost, and what was revoked is the authority itself and nobody above it,
+    is it judged for the time of the token.
+    """
+    now = judge_certificate(leaf.der, trust, at, policy, purpose=Purpose.TIME_STAMP)
+    if now.reason is not Reason.REVOKED or stamped > at:
+        return now
+    reasons = [*_reasons(leaf, trust)]
+    if not reasons or not _TOKENS_REMAIN.issuperset(reasons):
+        return now
+    then = judge_certificate(leaf.der, trust, at, policy, purpose=Purpose.TIME_STAMP, proven=stamped)
+    if then.sub_indication is not None:
+        return now
+    return _above(leaf, then, trust, at, policy)
+
+
+def _reasons(leaf: Leaf, trust: Trust) -> Iterator[str]:
+    """Why it was revoked, as every list and answer at hand tells it; an empty word where one does not tell."""
+    issuer, serial = name_key(leaf.certificate.issuer), leaf.certificate.serial_number
+    for crl in trust.store.lists_from([issuer]):
+        entry = crl.find(issuer, serial)
+        if entry is not None:
+            yield "" if entry.reason is None else entry.reason.value
+    for answer in trust.store.answers_about(serial):
+        for single in answer.singles:
+            if single.serial == serial and single.status is Status.REVOKED:
+                # OCSP spells them with underscores, lists in one word; neither tells two reasons by one spelling.
+                yield _FROM_OCSP.get(single.reason or "", "")
+
+
+_FROM_OCSP: Final = {
+    "unspecified": x509.ReasonFlags.unspecified.value,
+    "affiliation_changed": x509.ReasonFlags.affiliation_changed.value,
+    "superseded": x509.ReasonFlags.superseded.value,
+    "cessation_of_operation": x509.ReasonFlags.cessation_of_operation.value,
+}
+
+
+def _above(
+    leaf: Leaf, then: CertificateVerdict, trust: Trust, at: datetime, policy: SignaturePolicy
+) -> CertificateVerdict:
+    """`then`, if nobody above the authority is revoked now."""
+    for path in trust.store.paths(leaf, policy.max_path_length):
+        if tuple(issuer.sha256 for issuer in path) != then.path[1:] or len(path) == 1:
+            continue
+        setting = Setting(trust.store, policy, trust.freshness, trust.path_rules, trust.old_hash(None), at)
+        try:
+            judge_revocation(path[0], path[1:], setting)
+        except Refused as refused:
+            reason = Reason.CA_REVOKED if refused.reason is Reason.REVOKED else refused.reason
+            above = Refused(reason, refused.observed)
+            checks = (*then.checks, above.check())
+            return replace(then, sub_indication=above.sub_indication, reason=reason, checks=checks, valid_until=None)
+    return then
