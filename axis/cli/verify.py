@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from axis.cli import pdf
 from axis.cli.endpoint import Instant
 from axis.cli.output import Answer, Exit, end_with_faults, give_up, json_option, local, need_config, say, say_json, size
 
 if TYPE_CHECKING:
+    from axis.config import Config
+    from axis.core.registry import Registry
+    from schemas.codes import AgencyCode
     from schemas.envelope import Envelope, StatusMessage
     from signing.chain import Trust
     from signing.verdict import Verdict
@@ -41,27 +45,33 @@ def verify(
     legacy: bool,
     as_json: bool,
 ) -> None:
-    """Say whether the signature of the package in FILE is valid, whose it is, what it covers. No network is used.
+    """Say whether the signature of the package or PDF in FILE is valid, whose it is, what it covers. Works offline.
+
+    The PDFs attached to a package are judged and shown beside it; the package's own signature decides the exit code.
 
     Exit 0 valid, 1 invalid or no package, 2 wrong usage, 3 indeterminate: not signed, not trusted here, revocation
     unknown.
     """
+    from axis.core.binding import hold_to_binding
     from schemas.errors import SchemaError
     from signing.policy import LEGACY, OWN_NETWORK
 
-    anchors, lists, agencies = list(trust), list(crl), list(registry)
+    anchors, lists = list(trust), list(crl)
+    config = None
     if config_path is not None:
         config = need_config(config_path, as_json)
         anchors += [*config.trust.anchors, *config.trust.intermediates]
         lists += config.trust.crls
-        agencies += config.registry.files
     if not anchors:
         raise click.UsageError("name --trust, or the configuration of a node with -c: a signature is worth its root")
+    when = at or datetime.now(UTC)
     try:
         believed = read_trust_of(anchors, lists)
-        verdict, message = judge(
-            file.read_bytes(), believed, LEGACY if legacy else OWN_NETWORK, at or datetime.now(UTC)
-        )
+        octets = file.read_bytes()
+        if octets.startswith(pdf.MAGIC):
+            pdf.verify_pdf(octets, file, believed, when, as_json)
+        verdict, message = judge(octets, believed, LEGACY if legacy else OWN_NETWORK, when)
+        attached = list(pdf.attached(octets, believed, when))
     except SchemaError as error:
         give_up(
             Exit.NO,
@@ -71,11 +81,19 @@ def verify(
         )
     except (OSError, ValueError) as error:
         give_up(Exit.USAGE, str(error), as_json=as_json)
-    verdict, bound = _bind(verdict, message, agencies, as_json)
+    known = _registry(config, registry, as_json)
+    bound: bool | None = None
+    if known is not None and verdict.signer is not None:
+        verdict = hold_to_binding(verdict, code_of(message), known.bindings)
+        bound = bool(verdict.signer and verdict.signer.speaks_for)
     if as_json:
-        say_json({"ok": verdict.passed, "file": str(file), "bound": bound, "verdict": verdict.to_dict()})
+        found = pdf.facts(attached)
+        told = {"file": str(file), "bound": bound, "verdict": verdict.to_dict(), "attachments": found}
+        say_json({"ok": verdict.passed, **told})
     else:
         _show(file, verdict, message, bound, believed.problems)
+        for name, judged in attached:
+            pdf.show(judged, name)
     raise Answer(_code(verdict))
 
 
@@ -140,34 +158,24 @@ def judge(raw: bytes, trust: Trust, policy: Any, at: datetime) -> tuple[Verdict,
     return judgement.verdict, edxml.read_message(signed).message
 
 
-def _bind(
-    verdict: Verdict, message: Envelope | StatusMessage, files: Sequence[Path], as_json: bool
-) -> tuple[Verdict, bool | None]:
-    """Hold the signer against the registry; `None` where there is no registry or no good signature to hold."""
-    from signing.verdict import Check, CheckStatus, Reason, SubIndication
-
-    if not files or verdict.signer is None:
-        return verdict, None
+def _registry(config: Config | None, files: Sequence[Path], as_json: bool) -> Registry | None:
+    """Whom certificates speak for: by the node's registry and bindings, or by the files that were named."""
     from axis.config import ConfigError, load_registry
+    from axis.config.bindings import registry_of
 
     try:
-        agencies = load_registry(files)
+        if config is not None:
+            return registry_of(config)
+        return load_registry(files) if files else None
     except ConfigError as error:
         end_with_faults(error, as_json, Exit.USAGE)
-    sender = sender_of(message)
-    agency = next((one for one in agencies if one.code.text == sender), None)
-    bound = agency is not None and verdict.signer.certificate in agency.certificates
-    if bound:
-        return verdict, True
-    required = f"a certificate registered for {sender}"
-    check = Check("certificate-binding", "sav", CheckStatus.NOT_OK, verdict.signer.certificate, required)
-    return verdict.turned(SubIndication.SIG_CONSTRAINTS_FAILURE, Reason.NOT_BOUND, check), False
 
 
-def sender_of(message: Envelope | StatusMessage) -> str:
+def code_of(message: Envelope | StatusMessage) -> AgencyCode:
+    """Who speaks in the message."""
     from schemas.envelope import Envelope
 
-    return (message.sender if isinstance(message, Envelope) else message.reporter).code.text
+    return (message.sender if isinstance(message, Envelope) else message.reporter).code
 
 
 _STYLE: Final = {Exit.YES: "green", Exit.NO: "red", Exit.UNSURE: "yellow"}
@@ -184,7 +192,7 @@ def _show(
     say(f"  kết luận (verdict)       {kind}")
     say(f"  tệp (file)               {file}")
     says = "nơi gửi (sender)  " if verdict.passed else "tự khai là (claims)"
-    say(f"  {says:<24} {sender_of(message)}")
+    say(f"  {says:<24} {code_of(message)}")
     if verdict.signer is not None:
         signer = verdict.signer
         say(f"  người ký (signer)        {signer.subject}")

@@ -21,7 +21,7 @@ from signing.pdf.verdict import AttachmentVerdicts, EntryVerdict
 from signing.policy import SignaturePolicy
 
 _HEAD: Final = 1024
-"""Readers look for `%PDF-` this far into a file (ISO 32000-1 annex H, implementation note 13: source to confirm)."""
+"""Readers look for `%PDF-` this far into a file (an implementation note of the PDF Reference; source to confirm)."""
 _PIECE: Final = 1 << 20
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _END: Final = b"PK\x05\x06"
@@ -49,9 +49,9 @@ def judge_attachment(
 
     shown = _shown(name)
     digest = hashlib.sha256(octets).hexdigest()
-    if is_pdf(octets):
-        return AttachmentVerdicts(shown, "pdf", digest, (judge(octets, (shown,)),))
-    if not octets.startswith(_ZIP):
+    if not octets.startswith(_ZIP):  # asked first: a PDF that is stored and not packed has its head among the first too
+        if is_pdf(octets):
+            return AttachmentVerdicts(shown, "pdf", digest, (judge(octets, (shown,)),))
         return AttachmentVerdicts(shown, "other", digest)
     search = _Search(archive_limits, limits.most_octets)
     search.look_into(octets, (shown,), 1)

@@ -46,7 +46,7 @@ ALGORITHMS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("ecdsa", "sha256"): ECDSA_SHA256,
         ("ecdsa", "sha384"): ECDSA_SHA384,
         ("ecdsa", "sha512"): ECDSA_SHA512,
-        ("ed25519", "sha512"): ED25519,  # RFC 8419 §3.1
+        ("ed25519", "sha512"): ED25519,  # RFC 8419 (source to confirm)
     }
 )
 """(signature, hash) as asn1crypto names them -> the name that policies use. SHA-1, MD5 and DSA are not here."""
@@ -95,7 +95,7 @@ def _read(contents: bytes, content_type: str, policy: SignaturePolicy, limits: P
     from asn1crypto import cms, core, pdf, tsp  # noqa: F401
 
     if len(contents) > limits.most_contents:
-        raise Refused(Reason.LIMIT, f"{len(contents)} octets of CMS", f"at most {limits.most_contents}")
+        raise beyond(f"{len(contents)} octets of CMS", limits.most_contents)
     outer = cms.ContentInfo.load(unpadded(contents))
     if outer["content_type"].native != "signed_data":
         raise Refused(Reason.STRUCTURE, f"CMS of type {outer['content_type'].native}")
@@ -170,7 +170,7 @@ def _content(encapsulated: Any, content_type: str) -> bytes | None:
         raise Refused(Reason.STRUCTURE, f"content of type {found}", content_type)
     value = encapsulated["content"]
     if content_type == DATA:
-        # ISO 32000-1 §12.8.3.3.1: no data is encapsulated. If there were some, two things would be signed.
+        # "detached" says it (ISO 32000-1 §12.8.3.3, source to confirm). With data inside, two things would be signed.
         if value.native is not None:
             raise Refused(Reason.STRUCTURE, "content inside a detached signature")
         return None
@@ -191,7 +191,9 @@ def _algorithms(info: Any, policy: SignaturePolicy) -> tuple[str, str]:
     if family == "rsassa_pss":
         hashed = _pss_hash(chosen["parameters"])
     elif family != "ed25519":
-        with suppress(ValueError):  # rsaEncryption leaves the hash to the digest algorithm (RFC 3370 §3.2)
+        with suppress(
+            ValueError
+        ):  # rsaEncryption leaves the hash to the digest algorithm (RFC 3370 §3.2, source to confirm)
             hashed = str(chosen.hash_algo)
     uri = ALGORITHMS.get((family, hashed))
     if uri is None or uri not in policy.signature_algorithms:
@@ -202,7 +204,7 @@ def _algorithms(info: Any, policy: SignaturePolicy) -> tuple[str, str]:
 
 
 def _pss_hash(parameters: Any) -> str:
-    """The hash of RSASSA-PSS; MGF1 with the same, a salt at least as long (RFC 4056 §2.2 recommends its length)."""
+    """The hash of RSASSA-PSS; MGF1 with the same, a salt at least as long (RFC 4056: as long; source to confirm)."""
     hashed = str(parameters["hash_algorithm"]["algorithm"].native)
     mask = parameters["mask_gen_algorithm"]
     inner = str(mask["parameters"]["algorithm"].native)
@@ -217,7 +219,7 @@ def _certificates(bag: Any, sid: Any, limits: PdfLimits) -> tuple[Any, tuple[byt
     from pyhanko.sign.general import match_issuer_serial
 
     if len(bag) > limits.most_certificates:
-        raise Refused(Reason.LIMIT, f"{len(bag)} certificates", f"at most {limits.most_certificates}")
+        raise beyond(f"{len(bag)} certificates", limits.most_certificates)
     mine: dict[bytes, Any] = {}
     others: dict[bytes, None] = {}
     for choice in bag:
@@ -258,6 +260,11 @@ def _tokens(info: Any) -> tuple[bytes, ...]:
         for value in attribute["values"]
     ]
     return tuple(found[:4])
+
+
+def beyond(observed: str, most: int) -> Refused:
+    """Too much to be judged is doubt; a long revocation list in a CMS is no crime."""
+    return Refused(Reason.LIMIT, observed, f"at most {most}", sub_indication=SubIndication.POLICY_PROCESSING_ERROR)
 
 
 def unpadded(contents: bytes) -> bytes:

@@ -57,6 +57,10 @@ class PdfPolicy:
     accepted_changes: frozenset[Changes] = frozenset({Changes.NONE, Changes.VALIDATION_DATA, Changes.SIGNATURES})
     require: frozenset[Role] = frozenset()
 
+    def __post_init__(self) -> None:
+        if self.accepted_changes & {Changes.OTHER, Changes.UNKNOWN}:
+            raise ValueError("a policy cannot accept changes that nobody understands")
+
 
 def outcome_of(sub_indication: SubIndication | None) -> PdfOutcome:
     """What one signature's verdict means in a clerk's words. Doubt is never valid and never invalid."""

@@ -36,6 +36,7 @@ from signing.verdict import (
 
 SUB_FILTERS: Final = frozenset({"/ETSI.CAdES.detached", "/adbe.pkcs7.detached"})
 _SHA1_FILTERS: Final = frozenset({"/adbe.pkcs7.sha1", "/adbe.x509.rsa_sha1"})
+_NO_MATHEMATICS: Final = frozenset({Reason.ALGORITHM, Reason.WEAK_KEY, Reason.KEYINFO})
 _CHANGED: Final = "pdf-changes"
 
 
@@ -57,6 +58,7 @@ class _Facts:
     value_is_good: bool = False
     covered: tuple[Covered, ...] = ()
     claimed_at: datetime | None = None
+    proven_at: datetime | None = None
     timestamps: tuple[Timestamp, ...] = ()
     checks: list[Check] = field(default_factory=list)
     quirks: list[str] = field(default_factory=list)
@@ -90,7 +92,12 @@ class SignatureJudge:
             if one.sub_filter not in SUB_FILTERS:
                 raise Refused(Reason.STRUCTURE, one.sub_filter, sub_indication=SubIndication.NOT_VERIFIABLE)
             spot, coverage = self._structure(one, found)
-            signed = self._cms(spot, DATA, found)
+            try:
+                signed = self._cms(spot, DATA, found)
+            except Refused as weak:
+                if weak.reason in _NO_MATHEMATICS:  # what was changed afterwards is seen without
+                    self._changes(one, coverage, found)
+                raise
             self._claim(one, signed, found)
             digest = self._digest(signed.digest, spot)
             found.covered = (self._covered(one, spot, signed.digest, digest),)
@@ -101,7 +108,7 @@ class SignatureJudge:
             found.timestamps = tuple(
                 self._stamp(token, lambda name: digest_of(name, signed.value)) for token in signed.tokens
             )
-            proof = self._proof(found)
+            proof = found.proven_at = self._proof(found)
             self._judge_claim(found, proof)
             verdict = judge_in_time(signed.leaf, self.trust, self.at, self.policy, proof, found.claimed_at)
             if verdict.reason is Reason.UNTRUSTED:
@@ -111,7 +118,7 @@ class SignatureJudge:
         return self._result(judge, found, one)
 
     def document_stamp(self, one: Field) -> PdfSignature:
-        """Judge a document time stamp (ISO 32000-2 §12.8.5): the token is the signature."""
+        """Judge a document time stamp (ISO 32000-2 §12.8.5, source to confirm): the token is the signature."""
         found = _Facts()
 
         def judge() -> CertificateVerdict:
@@ -137,8 +144,6 @@ class SignatureJudge:
 
     def _structure(self, one: Field, found: _Facts) -> tuple[Range, Coverage]:
         spot = check_range(self.octets, one, self.reader, self.limits)
-        # pyHanko parses the CMS here, and only then the coverage; ours is the stricter reading and comes first.
-        read_cms(spot.contents, TST_INFO if one.is_timestamp else DATA, self.policy, self.limits)
         coverage = Coverage(self.octets, self.reader, one, spot)
         found.revision = coverage.revision + 1
         found.covers_revision, found.covers_file = coverage.revision_is_covered, coverage.file_is_covered
@@ -166,7 +171,7 @@ class SignatureJudge:
 
     def _changes(self, one: Field, coverage: Coverage, found: _Facts) -> None:
         others = frozenset(other.name for other in self.form.filled if other.name != one.name)
-        found.changes, found.changes_detail = coverage.changes(others, frozenset(self.form.empty))
+        found.changes, found.changes_detail = coverage.changes(others)
         if found.changes in self.pdf_policy.accepted_changes:
             found.checks.append(Check(_CHANGED, "format", CheckStatus.OK, found.changes.value))
             return
@@ -254,7 +259,7 @@ class SignatureJudge:
             covered=found.covered,
             checks=tuple(checks),
             evidence=evidence,
-            quirks=tuple(found.quirks),
+            quirks=(*found.quirks, *(certificate.quirks if certificate else ())),
             valid_until=certificate.valid_until if certificate else None,
         )
         return PdfSignature(
@@ -267,6 +272,7 @@ class SignatureJudge:
             changes=found.changes,
             changes_detail=found.changes_detail,
             visible=found.visible,
+            proven_at=found.proven_at,
             certification=found.certification,
             role=guess_role(leaf) if leaf else RoleHint(Role.UNKNOWN),
             timestamps=found.timestamps,

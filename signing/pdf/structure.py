@@ -1,7 +1,7 @@
 """Where the signatures of a PDF are, which octets each covers, and what was changed after it.
 
 pyHanko follows cross-references and compares revisions; that a signature covers what it must is checked here on the
-octets themselves (ISO 32000-1 §12.8.1, EN 319 142-1 §5.5), because every game with ByteRange is played between what a
+octets themselves (ISO 32000-1 §12.8.1, source to confirm), because every game with ByteRange is played between what a
 library computes and what the file says.
 """
 
@@ -23,6 +23,7 @@ from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
+from signing.pdf.cms import beyond
 from signing.pdf.policy import PdfLimits
 from signing.pdf.reader import Exhausted, Reader, is_hybrid
 from signing.pdf.verdict import Changes
@@ -151,7 +152,7 @@ def check_range(octets: bytes, field: Field, reader: Reader, limits: PdfLimits) 
         raise _uncovered(f"ByteRange {list(numbers)} of {len(octets)} octets")
     hole = octets[left:right]
     if len(hole) > 2 * limits.most_contents + 2:
-        raise Refused(Reason.LIMIT, f"{len(hole)} octets of Contents")
+        raise beyond(f"{len(hole) // 2} octets of Contents", limits.most_contents)
     if hole[:1] != b"<" or hole[-1:] != b">" or not _HEX.fullmatch(hole, 1, len(hole) - 1):
         raise _uncovered("the gap in ByteRange is not one hexadecimal string")
     place = reader.xrefs[field.value.reference]
@@ -192,8 +193,11 @@ class Coverage:
     def file_is_covered(self) -> bool:
         return self._spot.end == len(self._octets)
 
-    def changes(self, signed_fields: frozenset[str], empty_fields: frozenset[str]) -> tuple[Changes, str]:
-        """What was done after the signature. `signed_fields` are the other fields with a signature."""
+    def changes(self, signed_fields: frozenset[str]) -> tuple[Changes, str]:
+        """What was done after the signature. `signed_fields` are the other fields with a signature.
+
+        A new field that nobody signed counts as filling in a form: anything can be drawn there.
+        """
         tail = self._octets[self._spot.end :]
         if not tail.strip(_BLANK):
             return Changes.NONE, ""
@@ -217,7 +221,6 @@ class Coverage:
         if level > ModificationLevel.FORM_FILLING:
             return Changes.OTHER, level.name
         others = set(result.changed_form_fields) - signed_fields
-        others |= self._drawn(empty_fields)
         return (Changes.FORM_FILLING, _short(", ".join(sorted(others)))) if others else (Changes.SIGNATURES, "")
 
     def _hidden(self, tail: bytes) -> str:
@@ -239,15 +242,6 @@ class Coverage:
             if is_hybrid(section):
                 return "a later revision with two cross-reference tables"
         return ""
-
-    def _drawn(self, empty_fields: frozenset[str]) -> set[str]:
-        """Empty signature fields with a place on a page that came after the signature: anything can be drawn there."""
-        before = {str(name) for name, _, _ in enumerate_sig_fields(self._reader.get_historical_resolver(self.revision))}
-        return {
-            str(name)
-            for name, _, field in enumerate_sig_fields(self._reader)
-            if name in empty_fields and name not in before and is_visible(field.get_object())
-        }
 
 
 def is_visible(field: Any) -> bool:

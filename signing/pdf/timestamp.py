@@ -12,13 +12,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
-
 from signing.algorithm import DIGESTS
-from signing.certificate import Leaf, judge_issuer, judge_issuer_signature, read_extensions
-from signing.chain import Trust
-from signing.pathcheck import check_path
+from signing.certificate import Leaf
+from signing.chain import Purpose, Trust, judge_certificate, judge_paths
 from signing.pdf.cms import TST_INFO, Signed, check_cms, digest_of, read_cms
 from signing.pdf.policy import PdfLimits
 from signing.pdf.verdict import Timestamp
@@ -27,6 +23,8 @@ from signing.refusal import Refused
 from signing.verdict import Reason
 
 _GOOD_HASHES: Final = frozenset(DIGESTS.values())
+_TOO_LATE: Final = frozenset({Reason.EXPIRED, Reason.CHAIN})
+_REVOKED: Final = frozenset({Reason.REVOKED, Reason.CA_REVOKED})
 
 
 def judge_token(
@@ -39,8 +37,10 @@ def judge_token(
 ) -> Timestamp:
     """Judge a token (DER of its ContentInfo) over the octets whose digest by hash name `imprint` gives. Never raises.
 
-    The authority is judged at `at`; where its certificate has expired or was revoked since, at the token's own time,
-    which takes a revocation list that was in force then.
+    The authority is judged at `at`; where a certificate of its path has expired since, at the token's own time, which
+    takes a revocation list that was in force then. A revoked authority proves nothing about any time: a key in wrong
+    hands writes the time it likes (RFC 3161 §4 is milder where the list
+    says that the key was not compromised).
     """
     digest = hashlib.sha256(token).hexdigest()
     signed: Signed | None = None
@@ -90,54 +90,19 @@ def _checked(signed: Signed, imprint: Callable[[str], bytes]) -> datetime:
 def _judge_authority(leaf: Leaf, gen_time: datetime, trust: Trust, at: datetime, policy: SignaturePolicy) -> None:
     if gen_time > at + policy.signing_time_ahead:
         raise Refused(Reason.TIME, gen_time.isoformat(), at.isoformat())
-    _judge_purpose(leaf.certificate)
     if gen_time < leaf.not_before:
         raise Refused(Reason.NOT_YET_VALID, leaf.not_before.isoformat(), gen_time.isoformat())
-    if gen_time > leaf.not_after:
-        raise Refused(Reason.EXPIRED, leaf.not_after.isoformat(), gen_time.isoformat())
-    try:
-        _judge_at(leaf, trust, at, policy)
-    except Refused as refused:
-        if refused.reason not in (Reason.EXPIRED, Reason.REVOKED, Reason.CA_REVOKED, Reason.CHAIN):
-            raise
-        _judge_at(leaf, trust, gen_time, policy)
-
-
-def _judge_purpose(certificate: x509.Certificate) -> None:
-    extensions = read_extensions(certificate)
-    try:
-        purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except x509.ExtensionNotFound as error:
-        raise Refused(Reason.KEY_USAGE, "a time-stamping authority without extended key usage") from error
-    if not purposes.critical or list(purposes.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
-        raise Refused(Reason.KEY_USAGE, "extended key usage is not timeStamping alone and critical")
-    try:
-        usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    if not usage.digital_signature and not usage.content_commitment:
-        raise Refused(Reason.KEY_USAGE, "neither digitalSignature nor nonRepudiation")
-
-
-def _judge_at(leaf: Leaf, trust: Trust, at: datetime, policy: SignaturePolicy) -> None:
-    """The path as `signing.chain` judges it, but for the purpose; revocation is the path validator's."""
-    if not leaf.not_before <= at <= leaf.not_after:
-        raise Refused(Reason.EXPIRED, leaf.not_after.isoformat(), at.isoformat())
-    hash_used = leaf.certificate.signature_hash_algorithm
-    if hash_used is not None and hash_used.name not in policy.certificate_hashes:
-        raise Refused(Reason.WEAK_KEY, f"certificate signed with {hash_used.name}")
-    first: Refused | None = None
-    for path in trust.store.paths(leaf, policy.max_path_length):
-        try:
-            for below, issuer in enumerate(path):
-                judge_issuer(issuer.certificate, policy, at, below)
-                if issuer is not path[-1]:
-                    judge_issuer_signature(issuer.certificate, policy)
-            check_path(leaf.der, path, trust.store, at, policy)
-            return
-        except Refused as refused:
-            first = first or refused
-    raise first or Refused(Reason.UNTRUSTED, leaf.certificate.issuer.rfc4514_string())
+    found = judge_certificate(leaf.der, trust, at, policy, purpose=Purpose.TIME_STAMP)
+    if found.reason in _TOO_LATE:
+        listed = judge_paths(leaf, trust, at, policy, purpose=Purpose.TIME_STAMP)
+        if listed.reason not in _REVOKED:
+            listed = judge_certificate(
+                leaf.der, trust, at, policy, purpose=Purpose.TIME_STAMP, proven=min(gen_time, at)
+            )
+        found = listed
+    if found.sub_indication is not None:
+        observed = found.checks[-1].observed if found.checks else ""
+        raise Refused(found.reason, observed, sub_indication=found.sub_indication)
 
 
 def _name(leaf: Leaf) -> str:

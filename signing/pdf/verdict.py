@@ -148,8 +148,10 @@ class PdfSignature:
 
     `revision` counts from 1 and is the one the signature belongs to, 0 where that is not known. `byte_range` is as the
     file has it. `covers_revision`: from the first octet to the end of its revision, without the value itself. `visible`
-    says whether the field has an area on a page, which proves nothing. `embedded` are SHA-256 of the other certificates
-    in the CMS: hints, not used. For a document time stamp (`sub_filter` ETSI.RFC3161) the verdict is on its authority.
+    says whether the field has an area on a page, which proves nothing. `proven_at` is the earliest time at which a
+    trusted time stamp saw the signature: the certificate was judged for it. `embedded` are SHA-256 of the other
+    certificates in the CMS: hints, not used. For a document time stamp (`sub_filter` ETSI.RFC3161) the verdict
+    is on its authority.
     """
 
     field: str
@@ -161,6 +163,7 @@ class PdfSignature:
     changes: Changes
     changes_detail: str
     visible: bool
+    proven_at: datetime | None
     certification: int | None
     role: RoleHint
     timestamps: tuple[Timestamp, ...]
@@ -301,6 +304,7 @@ def _signature(data: Mapping[str, Any]) -> PdfSignature:
         changes=Changes(data["changes"]),
         changes_detail=data["changes_detail"],
         visible=data["visible"],
+        proven_at=None if data["proven_at"] is None else datetime.fromisoformat(data["proven_at"]),
         certification=data["certification"],
         role=RoleHint(Role(data["role"]["role"]), tuple(data["role"]["because"])),
         timestamps=tuple(_timestamp(item) for item in data["timestamps"]),

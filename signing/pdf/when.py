@@ -11,15 +11,11 @@ from signing.certificate import Leaf
 from signing.chain import CertificateVerdict, Trust, judge_certificate
 from signing.pdf.cms import Signed
 from signing.policy import SignaturePolicy
-from signing.verdict import Reason, SubIndication
+from signing.verdict import SubIndication
 
 NEAR: Final = timedelta(minutes=5)
 LOCAL_AS_UTC: Final = "signing-time-local-as-utc"
 _VIETNAM: Final = timedelta(hours=7)
-_TOO_LATE: Final = frozenset(
-    {Reason.EXPIRED, Reason.REVOKED, Reason.CA_REVOKED, Reason.CHAIN, Reason.REVOCATION_UNKNOWN}
-)
-"""What an earlier time can mend. A key that is too weak, a root that nobody knows, are so at any time."""
 
 
 def judge_in_time(
@@ -30,31 +26,22 @@ def judge_in_time(
     proof: datetime | None,
     claimed_at: datetime | None,
 ) -> CertificateVerdict:
-    """Judge the certificate now; where that is too late and an earlier time is proved, for that time.
+    """Judge the certificate now, or for the earlier time that a trusted time stamp proves.
 
-    Good now and valid already at the proved time is good. Expired now, with no proof of an earlier time, is doubt and
-    no failure (EN 319 102-1 §5.2.6, OUT_OF_BOUNDS_NO_POE), unless the signer himself claims to have signed after the
-    end. Revoked is final (design.md §2) unless a time before the revocation is proved, and then it takes a list that
-    was in force at some time between that and the certificate's end.
+    Expired now, with no proof of an earlier time, is doubt and no failure (EN 319 102-1: OUT_OF_BOUNDS_NO_POE),
+    unless the signer himself claims to have signed after the end. Revoked is final unless a time before it is proved.
     """
+    if proof is not None:
+        return judge_certificate(leaf.der, trust, at, policy, proven=min(proof, at))
     now = judge_certificate(leaf.der, trust, at, policy)
-    if proof is None:
-        late = claimed_at is not None and claimed_at > leaf.not_after + _VIETNAM + NEAR
-        if now.sub_indication is SubIndication.EXPIRED and not late:
-            return replace(now, sub_indication=SubIndication.OUT_OF_BOUNDS_NO_POE)
-        return now
-    if leaf.not_before <= proof <= leaf.not_after:
-        if now.sub_indication is None or now.reason not in _TOO_LATE:
-            return now
-        if now.reason is Reason.EXPIRED:
-            last = judge_certificate(leaf.der, trust, leaf.not_after, policy)
-            if last.sub_indication is None:
-                return last
-    return judge_certificate(leaf.der, trust, proof, policy)
+    late = claimed_at is not None and claimed_at > leaf.not_after + _VIETNAM + NEAR
+    if now.sub_indication is SubIndication.EXPIRED and not late:
+        return replace(now, sub_indication=SubIndication.OUT_OF_BOUNDS_NO_POE)
+    return now
 
 
 def is_local_as_utc(claimed_at: datetime, proof: datetime | None, at: datetime) -> bool:
-    """Say whether a claimed time looks like Vietnamese local time marked as UTC (domain.md §7.2). Never corrected."""
+    """Say whether a claimed time looks like Vietnamese local time marked as UTC (field, observed). Never corrected."""
     if proof is not None:
         return abs(claimed_at - proof - _VIETNAM) <= NEAR
     return NEAR < claimed_at - at <= _VIETNAM + NEAR

@@ -161,7 +161,7 @@ def timestamped(octets: bytes, authority: DummyTimeStamper, name: str = "Dau") -
         IncrementalPdfFileWriter(BytesIO(octets)),
         "sha256",
         validation_context=None,
-        output=out,  # type: ignore[arg-type]
+        output=out,
     )
     return out.getvalue()
 

@@ -179,6 +179,9 @@ def test_filling_in_a_form_is_a_change_unless_the_policy_says_otherwise() -> Non
 def test_a_policy_never_makes_any_change_acceptable() -> None:
     everything = replace(PdfPolicy(), accepted_changes=frozenset(Changes) - {Changes.OTHER, Changes.UNKNOWN})
     assert words(only(judge(updated(one_signature(), annotate), pdf_policy=everything))) == CHANGED
+    for change in (Changes.OTHER, Changes.UNKNOWN):
+        with pytest.raises(ValueError, match="nobody understands"):
+            replace(PdfPolicy(), accepted_changes=frozenset({change}))
 
 
 def test_an_empty_signature_field_drawn_on_the_page_later_is_a_change() -> None:

@@ -15,7 +15,10 @@ from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from signing.pdf import PdfOutcome
+from signing.pdf import PdfLimits, PdfOutcome
+from signing.pdf.cms import DATA, read_cms
+from signing.policy import IF_PRESENT
+from signing.refusal import Refused
 from signing.verdict import Reason, SubIndication
 from tests.pki import Holder, pki
 from tests.unit.pdf.forge import (
@@ -145,6 +148,7 @@ MADE: dict[str, tuple[dict[str, Any], Words]] = {
     "MD5": ({"hash_name": "md5"}, WEAK),
     "a digest with SHA-256, a value with SHA-1": ({"algorithm": {"algorithm": "sha1_rsa"}}, WEAK),
     "ECDSA said, RSA key": ({"algorithm": {"algorithm": "sha256_ecdsa"}}, WEAK),
+    "a digest with SHA-256, a value with SHA-512": ({"algorithm": {"algorithm": "sha512_rsa"}}, WEAK),
     "DSA": ({"algorithm": {"algorithm": "sha256_dsa"}}, WEAK),
     "an unknown algorithm": ({"algorithm": {"algorithm": "1.2.3.4"}}, WEAK),
     "another messageDigest": (
@@ -174,7 +178,7 @@ MADE: dict[str, tuple[dict[str, Any], Words]] = {
     "the certificates of the chain too": ({"bag": "chain"}, GOOD),
     "too many certificates": (
         {"bag": "many"},
-        (PdfOutcome.INVALID, SubIndication.FORMAT_FAILURE, Reason.LIMIT),
+        (PdfOutcome.INDETERMINATE, SubIndication.POLICY_PROCESSING_ERROR, Reason.LIMIT),
     ),
 }
 
@@ -195,6 +199,15 @@ def test_a_cms_with(name: str) -> None:
     signature = only(judge(prepared(plain(), lambda data: signed(data, **options), room=65536)))
     assert words(signature) == expected, signature.verdict.checks[-1]
     assert (signature.verdict.signer is not None) == (expected == GOOD)
+
+
+@pytest.mark.parametrize("infos", [0, 2])
+def test_a_cms_by_itself_has_one_signer(infos: int) -> None:
+    """Tokens come this way only; a field's CMS is read by pyHanko as well."""
+    with pytest.raises(Refused) as refused:
+        read_cms(signed(b"", infos=infos), DATA, IF_PRESENT, PdfLimits())
+    assert refused.value.reason is Reason.STRUCTURE
+    assert "SignerInfo" in refused.value.observed
 
 
 def test_unsigned_attributes_change_nothing() -> None:

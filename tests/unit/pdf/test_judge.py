@@ -1,4 +1,4 @@
-"""Honest PDFs: who signed, what is covered, and what a document is worth (domain.md §7.2, §7.3)."""
+"""Honest PDFs: who signed, what is covered, and what a document is worth (NĐ 30/2020 art. 5, Phụ lục I)."""
 
 # mypy: disable-error-code="no-untyped-call"
 

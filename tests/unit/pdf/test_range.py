@@ -26,6 +26,7 @@ from tests.unit.pdf.forge import (
     two_signatures,
     words,
 )
+from tests.unit.pdf.test_cms import signed
 
 UNCOVERED: Words = (PdfOutcome.INVALID, SubIndication.FORMAT_FAILURE, Reason.COVERAGE)
 MALFORMED: Words = (PdfOutcome.INVALID, SubIndication.FORMAT_FAILURE, Reason.STRUCTURE)
@@ -75,13 +76,15 @@ def test_a_byte_range_that(name: str) -> None:
 
 
 def test_signature_wrapping() -> None:
-    """The second part moved to the end behind octets of the attacker, and the range with it: the digest still fits."""
-    octets = one_signature()
+    """Entries of the attacker in the gap, behind a Contents that ends early: digest, value and table all hold."""
+    octets = prepared(plain(), signed)
     left, right = gap(octets)
-    evil = b"\n4 0 obj\n<< /Length 20 >>\nstream\nBT (9.000.000) Tj ET\nendstream\nendobj\n"
-    spread = octets[:right] + evil + octets[right:]
-    moved = with_range(spread, f"[0 {left} {right + len(evil)} {len(octets) - right}]")
-    assert judge(moved).outcome is PdfOutcome.INVALID
+    assert judge(octets).outcome is PdfOutcome.VALID
+    short = b"<%s>" % cms_of(octets).rstrip(b"\0").hex().encode()
+    for evil in (b" /Reason (9.000.000) ", b" /Reason <39>"):
+        wrapped = octets[:left] + short + evil.rjust(right - left - len(short)) + octets[right:]
+        verdict = judge(wrapped)
+        assert (words(only(verdict)), verdict.outcome) == (UNCOVERED, PdfOutcome.INVALID)
 
 
 @pytest.mark.parametrize("value", [b"", b"null", b"<00>", b"<>", b"(x)", b"[]", b"7 0 R"])
@@ -114,9 +117,33 @@ def test_the_range_of_the_first_signature_on_the_second() -> None:
 def test_a_gap_with_white_space_in_it() -> None:
     octets = one_signature()
     left, right = gap(octets)
-    gone = octets[left:right].replace(b"0000>", b"00 0>")
-    assert len(gone) == right - left
-    assert judge(octets[:left] + gone + octets[right:]).outcome is PdfOutcome.INVALID
+    assert octets[left:right].endswith(b"0000>")
+    verdict = judge(octets[: right - 5] + b"  00>" + octets[right:])
+    assert words(only(verdict)) == UNCOVERED
+
+
+def test_the_gap_of_another_entry_with_the_same_value() -> None:
+    """The range leaves out a copy of Contents; the Contents that the reader takes is among what is signed."""
+    value = signed(b"").hex().encode()
+    head = b"%PDF-1.7\n4 0 obj\n<< /Type /Sig /SubFilter /adbe.pkcs7.detached /Copy "
+    left = len(head)
+    right = left + len(value) + 2
+    rest = b" /Contents <%s> /ByteRange [0 %d %d %08d] >>\nendobj\n"
+    others = (
+        b"1 0 obj\n<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [3 0 R] >> >>\nendobj\n",
+        b"2 0 obj\n<< /Type /Pages /Kids [] /Count 0 >>\nendobj\n",
+        b"3 0 obj\n<< /FT /Sig /T (A) /V 4 0 R >>\nendobj\n",
+    )
+    places, made = [9], head + b"<" + value + b">" + rest % (value, left, right, 0)
+    for other in others:
+        places.insert(len(places) - 1, len(made))
+        made += other
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    start = len(made)
+    made += b"xref\n0 5\n0000000000 65535 f \n" + table + b"trailer\n<< /Size 5 /Root 1 0 R >>\n"
+    made += b"startxref\n%d\n%%%%EOF\n" % start
+    made = made.replace(b"%d 00000000]" % right, b"%d %08d]" % (right, len(made) - right))
+    assert words(only(judge(made))) == UNCOVERED
 
 
 def test_octets_behind_the_cms_in_the_gap() -> None:
@@ -144,4 +171,4 @@ def test_an_honest_signature_with_much_room_is_good() -> None:
 
 def test_contents_beyond_the_limit() -> None:
     verdict = judge(prepared(plain(), lambda data: b"\x30\x00", room=1 << 20))
-    assert words(only(verdict)) == (PdfOutcome.INVALID, SubIndication.FORMAT_FAILURE, Reason.LIMIT)
+    assert words(only(verdict)) == (PdfOutcome.INDETERMINATE, SubIndication.POLICY_PROCESSING_ERROR, Reason.LIMIT)
