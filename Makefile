@@ -85,6 +85,7 @@ $(VENV)/.dev: $(REQ)/dev.lock $(VENV)/.runtime
 lock: | $(UV)  ## renew requirements/*.lock from pyproject.toml; UPGRADE=--upgrade moves to newer versions
 	$(COMPILE) pyproject.toml -o $(REQ)/runtime.lock
 	$(COMPILE) pyproject.toml --extra postgres -c $(REQ)/runtime.lock -o $(REQ)/postgres.lock
+	$(COMPILE) pyproject.toml --extra hsm -c $(REQ)/runtime.lock -o $(REQ)/hsm.lock
 	$(COMPILE) --group dev -c $(REQ)/runtime.lock -o $(REQ)/dev.lock
 	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) --no-annotate - -o $(REQ)/build.lock
 	printf '%s\n' 'uv>=0.13' | $(COMPILE) --no-annotate - -o $(REQ)/uv.lock

@@ -12,6 +12,7 @@ PACKAGES = MappingProxyType(
         "curl": "curl",
         "go": "golang-go golang-golang-x-mod-dev",
         "openssl": "openssl",
+        "softhsm2-util": "softhsm2",
         "strace": "strace",
         "xmllint": "libxml2-utils",
         "xmlsec1": "xmlsec1",

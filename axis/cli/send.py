@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +18,9 @@ from axis.cli.explain import CODE
 from axis.cli.output import VIETNAM, Exit, give_up, json_option, local, say, say_json
 from axis.core.times import parse_rfc3339
 from schemas.codes import AgencyCode
+
+if TYPE_CHECKING:
+    from signing.sign import Signer
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -34,6 +39,16 @@ class Draft:
     document_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class InToken:
+    """A signing key in a PKCS#11 token."""
+
+    module: Path
+    token: str
+    key: str
+    pin_file: Path
+
+
 @click.command()
 @click.argument("files", nargs=-1, type=_FILE, metavar="[FILE]...")
 @click.option("--from", "sender", type=CODE, envvar="AXIS_FROM", help="Nơi gửi: our code. AXIS_FROM")
@@ -46,6 +61,10 @@ class Draft:
 @click.option("--attach", "attachments", type=_FILE, multiple=True, help="Tệp đính kèm; may repeat.")
 @click.option("--sign-cert", type=_FILE, envvar="AXIS_SIGN_CERT", help="Sign with this certificate, AXIS_SIGN_CERT")
 @click.option("--sign-key", type=_FILE, envvar="AXIS_SIGN_KEY", help="and this key. AXIS_SIGN_KEY")
+@click.option("--hsm-module", type=_FILE, envvar="AXIS_HSM_MODULE", help="Sign with a token: its PKCS#11 library,")
+@click.option("--hsm-token", envvar="AXIS_HSM_TOKEN", metavar="LABEL", help="its label,")
+@click.option("--hsm-key", envvar="AXIS_HSM_KEY", metavar="LABEL", help="the label of the key in it,")
+@click.option("--pin-file", type=_FILE, envvar="AXIS_PIN_FILE", help="and a file with its PIN (mode 0600).")
 @click.option("--receipt", type=click.Path(path_type=Path, dir_okay=False), help="Keep the receipt in this file.")
 @connection_options
 @json_option
@@ -62,6 +81,10 @@ def send(
     attachments: tuple[Path, ...],
     sign_cert: Path | None,
     sign_key: Path | None,
+    hsm_module: Path | None,
+    hsm_token: str | None,
+    hsm_key: str | None,
+    pin_file: Path | None,
     receipt: Path | None,
     as_json: bool,
 ) -> None:
@@ -82,10 +105,11 @@ def send(
         today = datetime.now(VIETNAM).date()
         day = issued_on.date() if issued_on else today
         draft = Draft(sender, recipients, number, notation, subject, day, attachments, document_id)
-        if (sign_cert is None) != (sign_key is None):
+        token = _token_key(hsm_module, hsm_token, hsm_key, pin_file)
+        if token is None and (sign_cert is None) != (sign_key is None):
             raise click.UsageError("--sign-cert and --sign-key go together")
         try:
-            packages = [make_package(draft, sign_cert, sign_key, datetime.now(UTC))]
+            packages = [make_package(draft, sign_cert, token or sign_key, datetime.now(UTC))]
         except (OSError, ValueError) as error:
             give_up(Exit.USAGE, str(error), as_json=as_json)
 
@@ -103,6 +127,15 @@ def send(
         _show(one)
 
 
+def _token_key(module: Path | None, token: str | None, key: str | None, pin_file: Path | None) -> InToken | None:
+    """The key in a token that the options name; `None` where they name none."""
+    if module and token and key and pin_file:
+        return InToken(module, token, key, pin_file)
+    if module or token or key or pin_file:
+        raise click.UsageError("--hsm-module, --hsm-token, --hsm-key and --pin-file go together")
+    return None
+
+
 def _keep(packages: Sequence[bytes | Path]) -> str:
     """Made again, the package would be another one, signed at another time: it is kept as it was sent."""
     made = [package for package in packages if isinstance(package, bytes)]
@@ -113,13 +146,13 @@ def _keep(packages: Sequence[bytes | Path]) -> str:
     return "sending the same files again is safe"
 
 
-def make_package(draft: Draft, certificate: Path | None, key: Path | None, at: datetime) -> bytes:
+def make_package(draft: Draft, certificate: Path | None, key: Path | InToken | None, at: datetime) -> bytes:
     """Write one new document as edXML, signed where a key is given. `ValueError`, `OSError` for what cannot be used."""
     from schemas.envelope import AttachmentInfo, Business, DocumentNumber, Envelope, Organization
     from schemas.errors import SchemaError
     from schemas.structure import signature_place, signed_parts
     from schemas.write import serialise, write_document
-    from signing.sign import load_signer, sign_parts
+    from signing.sign import sign_parts
 
     contents = [path.read_bytes() for path in draft.attachments]
     infos = [AttachmentInfo(f"tep-{place}", path.name) for place, path in enumerate(draft.attachments, start=1)]
@@ -137,18 +170,40 @@ def make_package(draft: Draft, certificate: Path | None, key: Path | None, at: d
         root = write_document(envelope, contents)
     except SchemaError as error:
         raise ValueError(str(error)) from None
-    if certificate is not None and key is not None:
+    if key is not None:
         parts = signed_parts(root)
         elements = [part for part in (parts.header, parts.business, parts.manifest) if part is not None]
-        signer = load_signer(key.read_bytes(), certificate.read_bytes())
         covered = zip(infos, contents, strict=True)
         digests = [(info.content_id, hashlib.sha256(octets).digest()) for info, octets in covered]
-        sign_parts(signature_place(root), elements, digests, signer, at)
+        with _signer(certificate, key) as signer:
+            sign_parts(signature_place(root), elements, digests, signer, at)
     return serialise(root)
 
 
+@contextmanager
+def _signer(certificate: Path | None, key: Path | InToken) -> Iterator[Signer]:
+    """The signer of a key file, or of a key in a token, whose certificate may be there too. `ValueError`, `OSError`."""
+    from signing.sign import load_signer
+
+    if isinstance(key, Path):
+        assert certificate is not None, "the options go together"
+        yield load_signer(key.read_bytes(), certificate.read_bytes())
+        return
+    from axis.hsm.process import TokenProcess, TokenSettings
+    from axis.hsm.signer import HsmSigner
+    from axis.hsm.wire import TokenError
+    from axis.trust import certificates
+
+    der = next(iter(certificates(certificate))) if certificate is not None else None
+    try:
+        with TokenProcess(TokenSettings(key.module, key.token, key.pin_file)) as process:
+            yield HsmSigner.of(process, key.key, der)
+    except TokenError as error:
+        raise ValueError(f"{error.told}: {error.remedy}" if error.remedy else error.told) from None
+
+
 def _customary_id(draft: Draft) -> str:
-    """The id that systems form when nobody chooses one (`domain.md` §3.5)."""
+    """The id that systems form when nobody chooses one (official edXML samples)."""
     return f"{draft.sender},{draft.issued_on:%Y/%m/%d},{draft.number}/{draft.notation}"
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -16,11 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import structlog
-
 from axis.hsm.wire import PASSING, Gone, TokenError, Trouble, receive, send
-
-log = structlog.get_logger(__name__)
 
 COMMAND: Final = ("-P", "-m", "axis.hsm.server")
 TIMEOUT_S: Final = 10.0
@@ -35,6 +31,10 @@ PATIENCE_S: Final = 1.0
 LOOK_S: Final = 1.0
 """How often the watch looks whether the process lives."""
 END_S: Final = 2.0
+
+OPENED: Final = "token_opened"
+ENDED: Final = "token_process_ended"
+"""What is told: names of the operational log, with their facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ class TokenProcess:
     settings: TokenSettings
     timeout_s: float = TIMEOUT_S
     most_waiting: int = MOST_WAITING
+    tell: Callable[[str, Mapping[str, Any]], None] = field(default=lambda event, facts: None, repr=False)
     starts: int = 0
     """How many processes there have been."""
     _child: _Child | None = field(default=None, repr=False)
@@ -199,7 +200,7 @@ class TokenProcess:
             self._fail(child, error)
             raise
         self._child = child
-        log.info("token_opened", token=settings.token, pid=child.process.pid, starts=self.starts)
+        self.tell(OPENED, {"token": settings.token, "pid": child.process.pid, "starts": self.starts})
         return child
 
     def _spawn(self) -> _Child:
@@ -237,14 +238,8 @@ class TokenProcess:
                 self._refused = why
         else:
             self._last = self._late() if isinstance(why, TimeoutError) else self._broke(why)
-        log.warning(
-            "token_process_ended",
-            token=self.settings.token,
-            pid=child.process.pid,
-            code=child.process.returncode,
-            error=self._last.told,
-            wait_s=round(wait, 1),
-        )
+        facts = {"pid": child.process.pid, "code": child.process.returncode, "wait_s": round(wait, 1)}
+        self.tell(ENDED, {"token": self.settings.token, "error": self._last.told, **facts})
 
     def _late(self) -> TokenError:
         return TokenError(

@@ -1,8 +1,8 @@
 """The process that owns a token: `python -m axis.hsm.server`, started by `axis.hsm.process` with a socket as its input.
 
 The only place that imports `pkcs11`. It has one thread and one session: two threads in one process crash inside the
-module (signing.md §2.6), and a login belongs to a process. It ends when the socket is closed. Terminal and service
-manager signal the whole group at a stop; the node still needs its log key then, so signals do not end it.
+module, and a login belongs to a process. It ends when the socket is closed. Terminal and service manager signal the
+whole group at a stop; the node still needs its log key then, so signals do not end it.
 """
 
 from __future__ import annotations

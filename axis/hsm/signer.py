@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
-import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -33,11 +30,8 @@ from signing.algorithm import (
     value_is_good,
 )
 
-log = structlog.get_logger(__name__)
-
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
-PROBE_S: Final = 60.0
 _CURVES: Final[dict[str, tuple[ec.EllipticCurve, str]]] = {
     "06082a8648ce3d030107": (ec.SECP256R1(), ECDSA_SHA256),
     "06052b81040022": (ec.SECP384R1(), ECDSA_SHA384),
@@ -76,17 +70,22 @@ class TokenKey:
         return cls(process, label, public)
 
     def sign(self, algorithm: str, data: bytes) -> bytes:
-        """Sign in the form of XML-DSig. `TokenError`, also for a value of a length that no signature has."""
+        """Sign in the form of XML-DSig. `TokenError`, also for a value that does not verify.
+
+        Every value is verified before anybody gets it: a device that errs, or a key that was replaced under its label,
+        must not give a receipt that proves nothing; and one faulty RSA value can give a private key away.
+        """
         method = SIGNATURES[algorithm]
         head = {"op": "sign", "key": self.label, "family": method.family.value, "hash": method.hash.name}
-        return self.process.ask(head, data)[1]
-
-    def probe(self, algorithm: str) -> None:
-        """Sign something and verify it with the public key: the token signs, and with the key that we think it does."""
-        data = b"axis-probe\0" + secrets.token_bytes(32)
-        if not value_is_good(SIGNATURES[algorithm], self.public, self.sign(algorithm, data), data):
+        value = self.process.ask(head, data)[1]
+        if not value_is_good(method, self.public, value, data):
             told = f"what the token signs with {self.label!r} does not verify with its public key"
             raise TokenError(Trouble.KEY, told, "do the key and the public key of this label belong together?")
+        return value
+
+    def probe(self, algorithm: str) -> None:
+        """Sign something new, which verifies it."""
+        self.sign(algorithm, b"axis-probe\0" + secrets.token_bytes(32))
 
 
 @dataclass(frozen=True)
@@ -168,46 +167,6 @@ class TokenEd25519(ed25519.Ed25519PrivateKey):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
-
-
-class Probe:
-    """Signs and verifies with each key in use, every minute. `failing` is what was wrong the last time, if anything."""
-
-    def __init__(self, keys: tuple[TokenKey, ...], every_s: float = PROBE_S) -> None:
-        self._keys = keys
-        self._every_s = every_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="token-probe", daemon=True)
-        self.failing: TokenError | None = None
-        self.rounds = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def look(self) -> None:
-        """One round."""
-        failing: TokenError | None = None
-        for key in self._keys:
-            try:
-                key.probe(default_algorithm(key.public))
-            except TokenError as error:
-                failing = error
-                log.error("token_unhealthy", key=key.label, trouble=error.trouble.value, error=error.told)
-        if failing is None and self.failing is not None:
-            log.info("token_healthy", keys=[key.label for key in self._keys])
-        self.failing = failing
-        self.rounds += 1
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            self.look()
 
 
 def certificate_of(process: TokenProcess, label: str) -> bytes:
