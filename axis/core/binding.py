@@ -1,13 +1,13 @@
 """Whom a certificate speaks for: bindings, kept by the operator because a certificate carries no agency code.
 
 Several certificates may speak for one agency, which is what makes a rollover without a gap, and one certificate may
-speak for several agencies (domain facts: `docs/certificates.md`).
+speak for several agencies (`docs/operations.md`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from typing import Final
 
 from axis.core.times import rfc3339
 from schemas.codes import AgencyCode
+from signing.verdict import Check, CheckStatus, Reason, SubIndication, Verdict
 
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _END: Final = datetime.max.replace(tzinfo=UTC)
@@ -97,8 +98,8 @@ _SENTENCES: Final[Mapping[Standing, str]] = MappingProxyType(
 class Bindings:
     """All bindings, looked up by certificate and agency. Immutable.
 
-    `listed` are the certificates that the registry lists beside an agency, without dates. Where `rows` speak of the same
-    certificate and agency, only the rows count: what has dates is never widened by what has none.
+    `listed` are the certificates that the registry lists beside an agency, without dates. Where `rows` speak of the
+    same certificate and agency, only the rows count: what has dates is never widened by what has none.
     """
 
     def __init__(self, rows: Iterable[Binding] = (), listed: Iterable[Binding] = ()) -> None:
@@ -139,3 +140,21 @@ class Bindings:
         if past is not None:
             return BindingAnswer(Standing.ENDED, certificate, agency, past)
         return BindingAnswer(Standing.NONE, certificate, agency)
+
+
+def hold_to_binding(verdict: Verdict, sender: AgencyCode, bindings: Bindings) -> Verdict:
+    """A good signature of somebody else is no signature: the certificate must speak for the sender, at that time."""
+    if verdict.signer is None:
+        return verdict
+    answer = bindings.speaks_for(verdict.signer.certificate, sender, verdict.at)
+    check = Check(
+        "certificate-binding",
+        "sav",
+        CheckStatus.OK if answer.good else CheckStatus.NOT_OK,
+        observed=answer.told,
+        required=f"a certificate that speaks for {sender} at {rfc3339(verdict.at)}",
+    )
+    if not answer.good:
+        return verdict.turned(SubIndication.SIG_CONSTRAINTS_FAILURE, Reason.NOT_BOUND, check)
+    signer = replace(verdict.signer, speaks_for=(sender.text,))
+    return replace(verdict, signer=signer, checks=(*verdict.checks, check))
