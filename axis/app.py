@@ -6,23 +6,26 @@ import asyncio
 import signal
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import aiohttp
 import structlog
 from aiohttp import web
 
+from adapters.fetch import Fetcher
 from adapters.http_push import HttpPushSink
 from adapters.national.client import NationalSink, NationalSource, VxpClient
 from adapters.node import NodeSink
 from axis.blobs import Blobs, Spool
 from axis.config.bindings import registry_of, reread
 from axis.config.fault import ConfigError
-from axis.config.model import Config, HttpPushEndpoint, NationalEndpoint, NodeEndpoint
+from axis.config.model import Config, HttpPushEndpoint, InToken, NationalEndpoint, NodeEndpoint
 from axis.config.values import Address
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
 from axis.core.network import Network
@@ -30,9 +33,14 @@ from axis.core.ports import Sink, Source
 from axis.core.routing import RoutingTable
 from axis.flow.context import Context, ReceiptKey
 from axis.flow.dispatch import Dispatcher
+from axis.flow.evidence import EvidenceKeeper, Fetch
+from axis.flow.pathworker import PathWorker
 from axis.flow.poll import run_source
 from axis.flow.recheck import run_recheck
 from axis.flow.sequence import Sequencer
+from axis.hsm.keys import OwnKey, open_keys
+from axis.hsm.process import TokenSettings
+from axis.hsm.signer import TokenEd25519
 from axis.ids import jitter, new_id, nonce
 from axis.log.files import LogFolder
 from axis.log.heads import CheckpointStore
@@ -64,6 +72,8 @@ RECHECK_EVERY = timedelta(seconds=30)
 GRACE_S = 10.0
 CONNECT_S = 10.0
 TRANSFER_S = 50.0
+MAX_FIELD = 65_536
+"""Octets of one header at most: `Axis-Recipients` of a relayed document names up to some 1,800 agencies."""
 
 
 def utc_now() -> datetime:
@@ -71,7 +81,17 @@ def utc_now() -> datetime:
 
 
 def trust_of(config: Config) -> Trust:
-    return read_trust(config.trust.anchors, config.trust.intermediates, config.trust.crls)
+    section = config.trust
+    return read_trust(
+        section.anchors,
+        section.intermediates,
+        section.crls,
+        stamp_anchors=section.stamp_anchors,
+        anchors_until=section.anchors_until,
+        fetched=section.cache,
+        grace=section.grace,
+        sha1_before=section.sha1_before,
+    )
 
 
 def network_of(config: Config) -> Network:
@@ -150,8 +170,15 @@ async def serve(config: Config) -> None:
         hands.open(config)
         heads = CheckpointStore(config.keys.checkpoints)
         folder = LogFolder(config.node.log)
-        ctx = context_of(config, store, hands.sinks)
-        signer = NoteSigner(config.node.name, load_ed25519(config.keys.log.read_bytes()))
+        receipt_key, log_key = stack.enter_context(own_keys(config, "receipts", "log"))
+        ctx = context_of(config, store, hands.sinks, receipt_key)
+        paths = ctx.paths = PathWorker()
+        stack.callback(paths.close)
+        if config.trust.fetch:
+            fetcher = Fetcher(config.trust.hosts)
+            stack.push_async_callback(fetcher.close)
+            ctx.evidence = keeper_of(config, ctx, fetcher)
+        signer = NoteSigner(config.node.name, log_key)
         sequencer = await stack.enter_async_context(Sequencer(store, folder, heads, signer, config.node.name, utc_now))
         ctx.log_behind = lambda: sequencer.lag(utc_now())
         ctx.log_written = sequencer.wake
@@ -172,6 +199,8 @@ async def serve(config: Config) -> None:
             services.create_task(Dispatcher(ctx).run(stop))
             services.create_task(run_recheck(dict(config.principals), RECHECK_EVERY, ctx, stop))
             services.create_task(_watch_trust(config, ctx, stop))
+            if ctx.evidence is not None:
+                services.create_task(ctx.evidence.run(stop))
             services.create_task(_watch_bindings(config, ctx, stop))
             services.create_task(_watch_store(store, stop))
             for name, (source, every) in hands.sources.items():
@@ -181,8 +210,21 @@ async def serve(config: Config) -> None:
         await sequencer.round()
 
 
-def context_of(config: Config, store: SqlStore, sinks: Mapping[str, Sink]) -> Context:
-    key = load_ed25519(config.keys.receipts.read_bytes())
+def own_keys(config: Config, *names: Literal["receipts", "log"]) -> AbstractContextManager[tuple[OwnKey, ...]]:
+    """The keys of `[keys]` by name, to be used inside the `with`. `TokenError`, `ValueError`, `OSError`."""
+    hsm, references = config.hsm, [getattr(config.keys, name) for name in names]
+    settings = TokenSettings(hsm.module, hsm.token, hsm.pin_file) if hsm else None
+    return open_keys(settings, [one.label if isinstance(one, InToken) else one for one in references])
+
+
+def context_of(
+    config: Config, store: SqlStore, sinks: Mapping[str, Sink], receipt_key: OwnKey | None = None
+) -> Context:
+    """The means of the flows. Without `receipt_key`, it is read from its file."""
+    key = receipt_key
+    if key is None:
+        assert isinstance(config.keys.receipts, Path), "a token is opened by `own_keys`"
+        key = load_ed25519(config.keys.receipts.read_bytes())
     return Context(
         store=store,
         network=network_of(config),
@@ -190,7 +232,7 @@ def context_of(config: Config, store: SqlStore, sinks: Mapping[str, Sink]) -> Co
         policies=POLICIES,
         certificates=CertificateCache(),
         sinks=sinks,
-        receipt_key=ReceiptKey(raw_public(key).hex(), partial(sign_bytes, key)),
+        receipt_key=ReceiptKey(raw_public(key).hex(), partial(sign_bytes, key), isinstance(key, TokenEd25519)),
         retry=config.delivery.retry,
         now=utc_now,
         new_id=new_id,
@@ -221,14 +263,41 @@ async def _watch_trust(config: Config, ctx: Context, stop: asyncio.Event) -> Non
             async with asyncio.timeout(TRUST_EVERY.total_seconds()):
                 await stop.wait()
         except TimeoutError:
-            try:
-                fresh = await asyncio.to_thread(trust_of, config)
-            except (OSError, ValueError) as error:
-                log.error("trust_not_reloaded", error=str(error))
-                continue
-            if fresh.epoch != ctx.trust.epoch:
-                ctx.trust = fresh
-                log.info("trust_reloaded", epoch=fresh.epoch)
+            await reload_trust(config, ctx)
+
+
+async def reload_trust(config: Config, ctx: Context) -> None:
+    """Believe in what the files say now, and judge held documents again where that is something new."""
+    try:
+        fresh = await asyncio.to_thread(_parsed_trust, config)
+    except (OSError, ValueError) as error:
+        log.error("trust_not_reloaded", error=str(error))
+        return
+    if (fresh.epoch, fresh.answers) != (ctx.trust.epoch, ctx.trust.answers):
+        ctx.trust = fresh
+        ctx.evidence_came.set()
+        log.info("trust_reloaded", epoch=fresh.epoch)
+
+
+def _parsed_trust(config: Config) -> Trust:
+    trust = trust_of(config)
+    assert trust.epoch  # a large list takes a tenth of a second to index: here, and not on the loop
+    return trust
+
+
+def keeper_of(config: Config, ctx: Context, source: Fetch) -> EvidenceKeeper:
+    """Who fetches what is missing about revocation, through `source`."""
+    return EvidenceKeeper(
+        source=source,
+        folder=config.trust.cache,
+        trust=lambda: ctx.trust,
+        reload=partial(reload_trust, config, ctx),
+        policy=OWN_NETWORK,
+        now=utc_now,
+        nonce=nonce,
+        order=config.trust.order,
+        wait=config.trust.fetch_wait,
+    )
 
 
 async def _watch_bindings(config: Config, ctx: Context, stop: asyncio.Event) -> None:
@@ -245,7 +314,7 @@ async def _watch_bindings(config: Config, ctx: Context, stop: asyncio.Event) -> 
             registry = ctx.network.registry
             try:
                 fresh = await asyncio.to_thread(reread, config, registry)
-            except ConfigError as error:
+            except (ConfigError, OSError) as error:
                 if str(error) != told:
                     log.error("bindings_not_reloaded", error=str(error))
                 told = str(error)
@@ -276,7 +345,7 @@ class StorePoisoned(Exception):
 
 @asynccontextmanager
 async def _listening(app: web.Application, address: Address, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S, max_field_size=MAX_FIELD)
     await runner.setup()
     try:
         await web.TCPSite(runner, address.host, address.port, ssl_context=tls).start()

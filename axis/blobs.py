@@ -26,7 +26,7 @@ from axis.core.ports import Payload
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 
 INLINE_MAX: Final = 131_072
-"""Up to here octets share the flush of their row: a small file costs more than all the rest (`performance.md` §2)."""
+"""Up to here octets share the flush of their row: a small file costs more than all the rest (measured, ADR 0009)."""
 
 PIECE: Final = 262_144
 """How much is hashed, written or read in one go by a thread."""

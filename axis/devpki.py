@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -67,13 +68,18 @@ class DevPki:
         self._issuing = self._read("issuing")
 
     @classmethod
-    def create(cls, folder: Path, at: datetime) -> DevPki:
-        """Make the authorities and their first revocation lists. `FileExistsError` rather than overwriting anything."""
+    def create(cls, folder: Path, at: datetime, owner: str = "") -> DevPki:
+        """Make the authorities and their first revocation lists. `FileExistsError` rather than overwriting anything.
+
+        Their names say whose they are (`owner`, else nobody's) and end in eight random digits: were the authorities of
+        two nodes namesakes, a certificate of the one would be looked up under the other.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        tls = _self_signed("Axis development TLS CA", at, path_length=0)
-        root = _self_signed("Axis development document root", at, path_length=1)
+        mark = f"{owner[:24]} {secrets.token_hex(4)}".strip()
+        tls = _self_signed(f"Axis development TLS CA {mark}", at, path_length=0)
+        root = _self_signed(f"Axis development document root {mark}", at, path_length=1)
         issuing_key = ec.generate_private_key(ec.SECP256R1())
-        issuing = _builder("Axis development issuing CA", issuing_key.public_key(), at, _CA_LIFE, root)
+        issuing = _builder(f"Axis development issuing CA {mark}", issuing_key.public_key(), at, _CA_LIFE, root)
         issuing = issuing.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         issuing = issuing.add_extension(_usage(authority=True), critical=True)
         signed = issuing.sign(root.key, hashes.SHA256())

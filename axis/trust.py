@@ -3,24 +3,59 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
-from signing.chain import Trust
+from signing.certificate import Purpose
+from signing.revocation.crl import Freshness
+from signing.trust import AnchorRule, Trust
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+?)-----END \1-----")
 _CERTIFICATE = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"})
 _CRL = frozenset({b"X509 CRL"})
+FETCHED_LIST, FETCHED_ANSWER = ".crl", ".ocsp"
 CRL_SUFFIXES = frozenset({".crl", ".pem", ".der"})
 
 
-def read_trust(anchors: Iterable[Path], intermediates: Iterable[Path], crls: Iterable[Path]) -> Trust:
-    """Read everything anew. `OSError` when a file is gone; a file that holds none of what it should is an error too."""
+def read_trust(
+    anchors: Iterable[Path],
+    intermediates: Iterable[Path],
+    crls: Iterable[Path],
+    *,
+    stamp_anchors: Iterable[Path] = (),
+    anchors_until: Mapping[str, datetime] = MappingProxyType({}),
+    fetched: Path | None = None,
+    grace: timedelta = timedelta(0),
+    sha1_before: datetime | None = None,
+) -> Trust:
+    """Read everything anew. `OSError` when a file is gone; a file that holds none of what it should is an error too.
+
+    `stamp_anchors` are roots that are believed for time stamps and for nothing else; `anchors_until` ends the belief in
+    roots, by SHA-256 in hex. `fetched` is the folder of what was fetched, which may not exist yet.
+    """
+    roots = tuple(der for path in anchors for der in certificates(path))
+    for_stamps = tuple(der for path in stamp_anchors for der in certificates(path))
+    rules = {name: AnchorRule(until=until) for name, until in anchors_until.items()}
+    only_stamps = frozenset({Purpose.TIME_STAMP, Purpose.EVIDENCE})
+    for name in {hashlib.sha256(der).hexdigest() for der in for_stamps if der not in roots}:
+        rules[name] = AnchorRule(only_stamps, until=anchors_until.get(name))
+    lists = [der for path in crls for file in _files(path) for der in _blocks(file, _CRL)]
+    answers: list[bytes] = []
+    if fetched is not None and fetched.is_dir():
+        lists += [path.read_bytes() for path in sorted(fetched.glob(f"*{FETCHED_LIST}"))]
+        answers += [path.read_bytes() for path in sorted(fetched.glob(f"*{FETCHED_ANSWER}"))]
     return Trust(
-        anchors=tuple(der for path in anchors for der in certificates(path)),
+        anchors=(*roots, *for_stamps),
         intermediates=tuple(der for path in intermediates for der in certificates(path)),
-        crls=tuple(der for path in crls for file in _files(path) for der in _blocks(file, _CRL)),
+        crls=tuple(lists),
+        answers=tuple(answers),
+        rules=rules,
+        freshness=Freshness(grace=grace),
+        sha1_before=sha1_before,
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from cryptography import x509
@@ -16,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused, passed
-from signing.verdict import Check, Reason, Signer
+from signing.verdict import Check, Reason, Signer, SubIndication
 
 MAX_CERTIFICATE_BYTES: Final = 8 * 1024
 
@@ -35,6 +37,7 @@ UNDERSTOOD: Final = frozenset(
         ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
         ExtensionOID.SUBJECT_KEY_IDENTIFIER,
         ExtensionOID.CRL_DISTRIBUTION_POINTS,
+        ExtensionOID.OCSP_NO_CHECK,
     }
 )
 """Extensions that may be critical: we or the path validator judge them."""
@@ -97,21 +100,61 @@ def load_leaf(der: bytes) -> Leaf:
     return Leaf(der, digest, certificate, key, signer.not_before, signer.not_after, signer)
 
 
-def judge_leaf(leaf: Leaf, policy: SignaturePolicy, at: datetime) -> Iterator[Check]:
-    """Yield the checks that held; `Refused` at the first that does not.
+class Purpose(StrEnum):
+    """What a certificate is used for, and so what must stand in it and which roots it may lead to."""
 
-    keyUsage must be there with digitalSignature or nonRepudiation: certificates of Ban Cơ yếu carry only the latter
-    (signing.md §4).
+    DOCUMENT = "document"
+    TIME_STAMP = "time-stamp"
+    EVIDENCE = "evidence"  # signs revocation lists or answers about revocation
+
+
+@dataclass(frozen=True, slots=True)
+class OldHash:
+    """When SHA-1 under a certificate is let through: only where the signature is proved to be older than `before`.
+
+    Without `before` it never is.
+    """
+
+    before: datetime | None = None
+    proven: datetime | None = None
+
+    @property
+    def allowed(self) -> bool:
+        return self.before is not None and self.proven is not None and self.proven < self.before
+
+    def refusal(self, what: str) -> Refused:
+        """`CRYPTO_CONSTRAINTS_FAILURE_NO_POE` where a proof of time could have helped."""
+        if self.before is None:
+            return Refused(Reason.WEAK_KEY, what)
+        required = f"a proof of time before {self.before.isoformat()}"
+        poe = SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE
+        return Refused(Reason.WEAK_KEY, what, required, sub_indication=poe)
+
+
+NEVER: Final = OldHash()
+SHA1_QUIRK: Final = "certificate-sha1-before-date"
+
+
+def judge_leaf(
+    leaf: Leaf,
+    policy: SignaturePolicy,
+    at: datetime,
+    purpose: Purpose = Purpose.DOCUMENT,
+    old_hash: OldHash = NEVER,
+) -> Iterator[Check]:
+    """Judge a certificate without asking who issued it. Yields each check that held; `Refused` at the first that does
+    not.
+
+    For documents keyUsage must be there with digitalSignature or nonRepudiation: certificates of Ban Cơ yếu carry only
+    the latter. For time stamps the extended key usage is timeStamping alone and critical (RFC 3161 §2.3).
     """
     weakness = policy.weakness(leaf.key)
     if weakness is not None:
         raise Refused(Reason.WEAK_KEY, weakness)
-    hash_name = _hash_name(leaf.certificate)
-    if hash_name not in policy.certificate_hashes:
-        raise Refused(Reason.WEAK_KEY, f"certificate signed with {hash_name}")
+    judge_hash(leaf.certificate, policy, "certificate", old_hash)
     yield passed(Reason.WEAK_KEY)
     extensions = read_extensions(leaf.certificate)
-    _judge_usage(extensions)
+    _USAGES[purpose](extensions)
     yield passed(Reason.KEY_USAGE)
     if at < leaf.not_before:
         raise Refused(Reason.NOT_YET_VALID, leaf.not_before.isoformat(), at.isoformat())
@@ -119,6 +162,15 @@ def judge_leaf(leaf: Leaf, policy: SignaturePolicy, at: datetime) -> Iterator[Ch
     if at > leaf.not_after:
         raise Refused(Reason.EXPIRED, leaf.not_after.isoformat(), at.isoformat())
     yield passed(Reason.EXPIRED)
+
+
+def judge_hash(certificate: x509.Certificate, policy: SignaturePolicy, what: str, old_hash: OldHash) -> None:
+    """Refuse a weak hash in the signature over a certificate, unless it is SHA-1 and old enough."""
+    hash_name = _hash_name(certificate)
+    if hash_name in policy.certificate_hashes or (hash_name == "sha1" and old_hash.allowed):
+        return
+    told = f"{what} signed with {hash_name}"
+    raise old_hash.refusal(told) if hash_name == "sha1" else Refused(Reason.WEAK_KEY, told)
 
 
 def read_extensions(certificate: x509.Certificate) -> x509.Extensions:
@@ -162,14 +214,12 @@ def judge_issuer(certificate: x509.Certificate, policy: SignaturePolicy, at: dat
         raise Refused(Reason.WEAK_KEY, f"issuer: {weakness}")
 
 
-def judge_issuer_signature(certificate: x509.Certificate, policy: SignaturePolicy) -> None:
+def judge_issuer_signature(certificate: x509.Certificate, policy: SignaturePolicy, old_hash: OldHash = NEVER) -> None:
     """Refuse a weak hash in the signature over an intermediate. A root's own signature proves nothing."""
-    hash_name = _hash_name(certificate)
-    if hash_name not in policy.certificate_hashes:
-        raise Refused(Reason.WEAK_KEY, f"an issuer's certificate signed with {hash_name}")
+    judge_hash(certificate, policy, "an issuer's certificate", old_hash)
 
 
-def _judge_usage(extensions: x509.Extensions) -> None:
+def _for_documents(extensions: x509.Extensions) -> None:
     try:
         usage = extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound as error:
@@ -189,6 +239,45 @@ def _judge_usage(extensions: x509.Extensions) -> None:
         return
     if all(purpose in _OTHER_TRADES for purpose in purposes):
         raise Refused(Reason.KEY_USAGE, "extended key usage of another trade")
+
+
+def _for_time_stamps(extensions: x509.Extensions) -> None:
+    try:
+        purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except x509.ExtensionNotFound as error:
+        raise Refused(Reason.KEY_USAGE, "a time-stamping authority without extended key usage") from error
+    if not purposes.critical or list(purposes.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
+        raise Refused(Reason.KEY_USAGE, "extended key usage is not timeStamping alone and critical")
+    try:
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if not usage.digital_signature and not usage.content_commitment:
+        raise Refused(Reason.KEY_USAGE, "neither digitalSignature nor nonRepudiation")
+
+
+def _for_evidence(extensions: x509.Extensions) -> None:
+    """cRLSign for lists, OCSPSigning for answers; which of them is needed, whoever reads the evidence has asked."""
+    try:
+        if extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign:
+            return
+    except x509.ExtensionNotFound:
+        pass
+    try:
+        purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound as error:
+        raise Refused(Reason.KEY_USAGE, "neither cRLSign nor OCSPSigning") from error
+    if ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:
+        raise Refused(Reason.KEY_USAGE, "neither cRLSign nor OCSPSigning")
+
+
+_USAGES: Final[Mapping[Purpose, Callable[[x509.Extensions], None]]] = MappingProxyType(
+    {
+        Purpose.DOCUMENT: _for_documents,
+        Purpose.TIME_STAMP: _for_time_stamps,
+        Purpose.EVIDENCE: _for_evidence,
+    }
+)
 
 
 def _hash_name(certificate: x509.Certificate) -> str:

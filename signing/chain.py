@@ -1,7 +1,7 @@
-"""Whom to believe: from a certificate to a root of ours, judged at one time, with the revocation lists we hold.
+"""Whom to believe: from a certificate to a root of ours, judged at one time, with the revocation evidence we hold.
 
 Paths are built from our own store only; a message's certificates never take part (a bag fed by an attacker can keep a
-path builder busy for minutes, signing.md §2.2). Our own checks come first, because they are quick and say why;
+path builder busy for minutes: measured). Our own checks come first, because they are quick and say why;
 pyhanko-certvalidator then judges the one path after RFC 5280 §6 and may only make it worse.
 """
 
@@ -13,57 +13,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from signing.certificate import (
-    Leaf,
-    judge_issuer,
-    judge_issuer_signature,
-    judge_leaf,
-    load_leaf,
-)
-from signing.pathcheck import check_path
+from signing.certificate import SHA1_QUIRK, Leaf, Purpose, judge_leaf, load_leaf
+from signing.pathcheck import judge_path
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused, passed
-from signing.store import Crl, Issuer, Store
+from signing.revocation.path import Setting, hashes_of, judge_issuers, judge_revocation
+from signing.store import Issuer
+from signing.trust import AnchorRule, Trust
 from signing.verdict import Check, Evidence, Reason, Signer, SubIndication
 
-
-class Trust:
-    """What we believe in: self-signed roots, the intermediates under them, and revocation lists, all DER.
-
-    Immutable. `epoch` names the whole set and changes with any of it. `problems` tells in words what was given and
-    cannot be used; such an entry takes no part.
-    """
-
-    def __init__(
-        self,
-        anchors: Sequence[bytes] = (),
-        intermediates: Sequence[bytes] = (),
-        crls: Sequence[bytes] = (),
-    ) -> None:
-        self.anchors, self.intermediates, self.crls = tuple(anchors), tuple(intermediates), tuple(crls)
-        self._epoch: str | None = None
-        self._store: Store | None = None
-
-    @property
-    def epoch(self) -> str:
-        if self._epoch is None:
-            state = hashlib.sha256()
-            for label, items in (("anchor", self.anchors), ("intermediate", self.intermediates), ("crl", self.crls)):
-                for digest in sorted({hashlib.sha256(item).hexdigest() for item in items}):
-                    state.update(f"{label} {digest}\n".encode())
-            self._epoch = state.hexdigest()
-        return self._epoch
-
-    @property
-    def store(self) -> Store:
-        """The parsed form, made at the first use."""
-        if self._store is None:
-            self._store = Store(self.anchors, self.intermediates, self.crls)
-        return self._store
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        return self.store.problems
+__all__ = [
+    "AnchorRule",
+    "CertificateCache",
+    "CertificateVerdict",
+    "Purpose",
+    "Trust",
+    "judge_along",
+    "judge_certificate",
+    "judge_paths",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +39,8 @@ class CertificateVerdict:
     """What a certificate is worth at the time `at`. `sub_indication` is `None` when it is good.
 
     `leaf` and `path` are SHA-256 of DER in hex, the path from the leaf to the root. `valid_until` is the earliest end
-    of a fact used: a revocation list's nextUpdate or a certificate's notAfter; only good verdicts have one.
+    of a fact used: that of a revocation list or answer, or a certificate's notAfter; only good verdicts have one.
+    `quirks` names each tolerance that was needed.
     """
 
     sub_indication: SubIndication | None
@@ -83,13 +52,25 @@ class CertificateVerdict:
     evidence: tuple[Evidence, ...] = ()
     checks: tuple[Check, ...] = ()
     valid_until: datetime | None = None
+    quirks: tuple[str, ...] = ()
 
 
-def judge_certificate(leaf_der: bytes, trust: Trust, at: datetime, policy: SignaturePolicy) -> CertificateVerdict:
-    """Judge whether this certificate may sign documents at `at`, and whether we know its issuers.
+def judge_certificate(
+    leaf_der: bytes,
+    trust: Trust,
+    at: datetime,
+    policy: SignaturePolicy,
+    *,
+    purpose: Purpose = Purpose.DOCUMENT,
+    proven: datetime | None = None,
+) -> CertificateVerdict:
+    """Judge whether this certificate may sign for `purpose` at `at`, and whether we know its issuers.
 
-    Never raises: what cannot be completed is `POLICY_PROCESSING_ERROR`. Takes 1 to 4 ms (more with huge revocation
-    lists); keep the result in a `CertificateCache`.
+    `proven` is an earlier time at which the signature is proved to have existed, by a trusted time stamp: then the
+    certificate must have been valid and not revoked at that time, and what came later does not count.
+
+    Never raises: what cannot be completed is `POLICY_PROCESSING_ERROR`. Takes 1 to 4 ms; keep the result in a
+    `CertificateCache`.
     """
     checks: list[Check] = []
     digest = hashlib.sha256(leaf_der).hexdigest()
@@ -97,8 +78,10 @@ def judge_certificate(leaf_der: bytes, trust: Trust, at: datetime, policy: Signa
     try:
         leaf = load_leaf(leaf_der)
         signer = leaf.signer
-        checks.extend(judge_leaf(leaf, policy, at))
-        return _along_paths(leaf, signer, trust.store, at, policy, checks)
+        if proven is not None and proven > at:
+            raise Refused(Reason.TIME, proven.isoformat(), at.isoformat())
+        checks.extend(judge_leaf(leaf, policy, proven or at, purpose, trust.old_hash(proven)))
+        return judge_paths(leaf, trust, at, policy, purpose=purpose, proven=proven, before=checks)
     except Refused as error:
         refused = error
     except Exception as surprise:  # noqa: BLE001 - asn1crypto and pyHanko raise bare KeyErrors for odd bytes
@@ -107,17 +90,28 @@ def judge_certificate(leaf_der: bytes, trust: Trust, at: datetime, policy: Signa
     return CertificateVerdict(refused.sub_indication, refused.reason, at, digest, signer, checks=tuple(checks))
 
 
-def _along_paths(
-    leaf: Leaf, signer: Signer, store: Store, at: datetime, policy: SignaturePolicy, checks: list[Check]
+def judge_paths(
+    leaf: Leaf,
+    trust: Trust,
+    at: datetime,
+    policy: SignaturePolicy,
+    *,
+    purpose: Purpose = Purpose.DOCUMENT,
+    proven: datetime | None = None,
+    before: Sequence[Check] = (),
 ) -> CertificateVerdict:
-    """The verdict of the first good path, or of the first path where none is good."""
-    paths = store.paths(leaf, policy.max_path_length)
-    if not paths:
-        raise Refused(Reason.UNTRUSTED, signer.issuer)
+    """The verdict of the first good path, or of the first path where none is good; what `leaf` itself may be used for
+    is not asked. `Refused` UNTRUSTED where no path leads to a root that is believed for `purpose` at that time."""
+    checks = [*before]
+    paths = trust.store.paths(leaf, policy.max_path_length)
+    refusals = [trust.rule_of(path[-1]).refusal(purpose, proven or at) for path in paths]
+    allowed = [path for path, refusal in zip(paths, refusals, strict=True) if refusal is None]
+    if not allowed:
+        raise Refused(Reason.UNTRUSTED, next(filter(None, refusals), leaf.signer.issuer))
     checks.append(passed(Reason.UNTRUSTED))
     first: CertificateVerdict | None = None
-    for path in paths:
-        verdict = _along(leaf, signer, path, store, at, policy, checks)
+    for path in allowed:
+        verdict = judge_along(leaf, path, trust, at, policy, proven=proven, before=checks)
         if verdict.sub_indication is None:
             return verdict
         first = first or verdict
@@ -125,29 +119,29 @@ def _along_paths(
     return first
 
 
-def _along(
+def judge_along(
     leaf: Leaf,
-    signer: Signer,
     path: tuple[Issuer, ...],
-    store: Store,
+    trust: Trust,
     at: datetime,
     policy: SignaturePolicy,
-    before: list[Check],
+    *,
+    proven: datetime | None = None,
+    before: Sequence[Check] = (),
 ) -> CertificateVerdict:
+    """The verdict along one path of our store."""
     checks = [*before]
     names = (leaf.sha256, *(issuer.sha256 for issuer in path))
     evidence = [Evidence("certificate", name) for name in names]
+    setting = Setting(trust.store, policy, trust.freshness, trust.path_rules, trust.old_hash(proven), at)
     try:
-        for below, issuer in enumerate(path):
-            judge_issuer(issuer.certificate, policy, at, below)
-            if issuer is not path[-1]:
-                judge_issuer_signature(issuer.certificate, policy)
-        used = _revocation(leaf, path, store, at, policy)
-        evidence += [Evidence("crl", crl.sha256, "", crl.this_update, crl.next_update) for crl in used]
+        judge_issuers(path, setting)
+        found = judge_revocation(leaf, path, setting)
+        evidence += [Evidence(one.kind, one.sha256, "", one.this_update, one.end) for one in found.used]
         checks += (passed(Reason.REVOKED), passed(Reason.CA_REVOKED))
-        if used:
+        if found.used:
             checks.append(passed(Reason.REVOCATION_UNKNOWN))
-        check_path(leaf.der, path, store, at, policy)
+        judge_path(leaf.der, path, setting.moment, trust.path_rules, hashes_of(setting))
         checks.append(passed(Reason.CHAIN))
     except Refused as refused:
         checks.append(refused.check())
@@ -156,49 +150,29 @@ def _along(
             refused.reason,
             at,
             leaf.sha256,
-            signer,
+            leaf.signer,
             names,
             tuple(evidence),
             tuple(checks),
         )
     ends = [leaf.not_after, *(issuer.certificate.not_valid_after_utc for issuer in path)]
-    ends += [crl.next_update for crl in used if crl.next_update is not None]
+    ends += [one.end + trust.freshness.grace for one in found.used]
+    still = [end for end in ends if proven is None or end >= at]  # what was proved for the past does not end
+    quirks = found.quirks
+    if setting.old_hash.allowed:
+        quirks += (SHA1_QUIRK,)
+    end = min(still, default=None)
     return CertificateVerdict(
-        None, Reason.GOOD, at, leaf.sha256, signer, names, tuple(evidence), tuple(checks), min(ends)
+        None, Reason.GOOD, at, leaf.sha256, leaf.signer, names, tuple(evidence), tuple(checks), end, quirks
     )
-
-
-def _revocation(leaf: Leaf, path: tuple[Issuer, ...], store: Store, at: datetime, policy: SignaturePolicy) -> list[Crl]:
-    """Look every certificate of the path up in the lists of its issuer; return the fresh lists that were used.
-
-    A list that is out of date still revokes: what was revoked stays so. It cannot acquit. "Not listed anywhere" is no
-    answer where no list is fresh: REVOCATION_UNKNOWN, unless the policy does without.
-    """
-    used: list[Crl] = []
-    unknown: str | None = None
-    subjects = (leaf.certificate, *(issuer.certificate for issuer in path[:-1]))
-    for number, (subject, issuer) in enumerate(zip(subjects, path, strict=True)):
-        lists = store.lists_of(issuer)
-        for crl in lists:
-            revoked_at = crl.revoked_at(subject.serial_number)
-            if revoked_at is not None and revoked_at <= at:
-                raise Refused(Reason.REVOKED if number == 0 else Reason.CA_REVOKED, revoked_at.isoformat())
-        fresh = [crl for crl in lists if crl.is_fresh(at)]
-        if fresh:
-            used.append(max(fresh, key=lambda crl: crl.this_update))
-        elif unknown is None:
-            unknown = f"{len(lists)} lists of the issuer of {subject.serial_number:x}, none in force"
-    if unknown is not None and policy.require_revocation:
-        raise Refused(Reason.REVOCATION_UNKNOWN, unknown)
-    return used
 
 
 class CertificateCache:
     """Verdicts on certificates, for as long as their facts hold. The shell owns it; one thread at a time.
 
     The key is the certificate, what we believe in and the policy, so a new revocation list or root makes every entry
-    unreachable at once. Only good verdicts are kept, and none is used for a time before it was made or after
-    `valid_until`.
+    unreachable at once, a new answer of a responder those of its certificate. Only good verdicts are kept, and none is
+    used for a time before it was made or after `valid_until`.
     """
 
     def __init__(self, most: int = 4096) -> None:
@@ -210,7 +184,7 @@ class CertificateCache:
 
     def find(self, leaf: bytes, trust: Trust, policy: SignaturePolicy, at: datetime) -> CertificateVerdict | None:
         """The verdict on the certificate `leaf` (DER) that holds at `at`, if there is one."""
-        key = (hashlib.sha256(leaf).hexdigest(), trust.epoch, policy.sha256)
+        key = (hashlib.sha256(leaf).hexdigest(), _epoch(leaf, trust), policy.sha256)
         entry = self._entries.get(key)
         if entry is None or entry.valid_until is None or not entry.at <= at <= entry.valid_until:
             return None
@@ -220,12 +194,22 @@ class CertificateCache:
     def keep(
         self, leaf: bytes, trust: Trust, policy: SignaturePolicy, at: datetime, verdict: CertificateVerdict
     ) -> None:
-        """Remember what `judge_certificate` said of these; a verdict on another certificate or time is not kept."""
+        """Remember what `judge_certificate` said of these, for documents and without a proven time; a verdict on
+        another certificate or time is not kept."""
         digest = hashlib.sha256(leaf).hexdigest()
         if verdict.sub_indication is not None or (verdict.leaf, verdict.at) != (digest, at):
             return
-        key = (digest, trust.epoch, policy.sha256)
+        key = (digest, _epoch(leaf, trust), policy.sha256)
         self._entries[key] = verdict
         self._entries.move_to_end(key)
         while len(self._entries) > self._most:
             self._entries.popitem(last=False)
+
+
+def _epoch(leaf: bytes, trust: Trust) -> str:
+    if not trust.answers:
+        return trust.epoch
+    try:
+        return trust.epoch_for(load_leaf(leaf))
+    except Refused:
+        return trust.epoch

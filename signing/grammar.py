@@ -1,7 +1,7 @@
 """The closed grammar of a signature element: these elements, these attributes, this order, nothing else.
 
 No library checks it, and most attacks on XML signatures live in what it leaves out: second copies, foreign children,
-comments that split a value, keys by reference (signing.md §5, nos. 12, 21, 22, 43).
+comments that split a value, keys by reference.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def choose_leaf(key_info: etree._Element, properties: etree._Element | None, pol
 
     One certificate is the signer's. Among several it is the one that XAdES names (in `properties`, which are believed
     here and verified later); without that, nobody can say which, and trying keys until one fits would let a signature
-    change hands (signing.md §5, no. 44). `Refused` with KEYINFO.
+    change hands. `Refused` with KEYINFO.
     """
     data = key_info[0]
     texts = [child.text or "" for child in data if child.tag == DS + "X509Certificate"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -84,3 +84,5 @@ def _load(pem: bytes, password: bytes | None) -> object:
         return load_pem_private_key(pem, password)
     except TypeError as error:
         raise ValueError("the key is encrypted and no password was given, or the other way round") from error
+    except UnsupportedAlgorithm as error:
+        raise ValueError("a key of an unknown kind") from error

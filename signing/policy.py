@@ -92,7 +92,7 @@ def _plain(value: object) -> Any:
 OWN_NETWORK: Final = SignaturePolicy("own-network", Mode.REQUIRED)
 
 _FIELD_CLOCKS: Final = timedelta(hours=7, minutes=5)
-"""Some tools of the field write Vietnamese local time and mark it UTC (domain.md §7.2)."""
+"""Some tools of the field write Vietnamese local time and mark it UTC (observed, docs/specifications.md)."""
 
 IF_PRESENT: Final = SignaturePolicy("verify-if-present", Mode.VERIFY_IF_PRESENT, signing_time_ahead=_FIELD_CLOCKS)
 LEGACY: Final = SignaturePolicy("legacy-tolerated", Mode.LEGACY_TOLERATED, signing_time_ahead=_FIELD_CLOCKS)

@@ -80,7 +80,7 @@ MEANING: Final[Mapping[Reason, SubIndication]] = MappingProxyType(
         Reason.PROCESSING: SubIndication.POLICY_PROCESSING_ERROR,
     }
 )
-"""EN 319 102-1 as signing.md §6.4 maps it. `REVOKED` and not `REVOKED_NO_POE`: we judge at the time of receipt, and
+"""The words of EN 319 102-1 (ADR 0005). `REVOKED` and not `REVOKED_NO_POE`: we judge at the time of receipt, and
 nothing proves that the signature existed earlier."""
 
 BLOCK: Final[Mapping[Reason, str]] = MappingProxyType(

@@ -94,7 +94,7 @@ class KeySigner:
 def default_algorithm(key: PrivateKey, *, pkcs1: bool = False) -> str:
     """The SignatureMethod for a key: ECDSA by its curve, RSASSA-PSS (or PKCS#1 v1.5 by choice), Ed25519.
 
-    Circular 15/2025/TT-BKHCN asks for PSS with RSA (signing.md §4); what exists in the field reads PKCS#1 only.
+    Circular 15/2025/TT-BKHCN asks for PSS with RSA; what exists in the field reads PKCS#1 only.
     """
     if isinstance(key, rsa.RSAPrivateKey):
         return RSA_SHA256 if pkcs1 else PSS_SHA256

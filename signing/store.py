@@ -1,18 +1,21 @@
-"""Our own certificates and revocation lists, parsed once and indexed by name."""
+"""Our own certificates, revocation lists and responders' answers, parsed once and indexed by name."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
 from signing.certificate import Leaf
+from signing.revocation.crl import Crl, load_crl, may_sign_lists
+from signing.revocation.name import NameKey, name_key
+from signing.revocation.ocsp import Answer, read_ocsp
 
 _MOST_PATHS: Final = 4
 _MOST_STEPS: Final = 64
@@ -28,63 +31,70 @@ class Issuer:
     root: bool
 
 
-@dataclass(slots=True, eq=False)
-class Crl:
-    """A revocation list (danh sách chứng thư số bị thu hồi)."""
-
-    der: bytes
-    sha256: str
-    crl: x509.CertificateRevocationList
-    this_update: datetime
-    next_update: datetime | None
-    signed_by: dict[str, bool] = field(default_factory=dict)
-
-    def is_fresh(self, at: datetime) -> bool:
-        """A list without nextUpdate never vouches for anybody."""
-        return self.next_update is not None and self.this_update <= at <= self.next_update
-
-    def revoked_at(self, serial_number: int) -> datetime | None:
-        entry = self.crl.get_revoked_certificate_by_serial_number(serial_number)
-        if entry is None:
-            return None
-        for extension in entry.extensions:
-            if extension.oid == CRLEntryExtensionOID.CERTIFICATE_ISSUER:
-                return None  # an indirect list speaks of another issuer's certificate
-            if isinstance(extension.value, x509.CRLReason) and extension.value.reason is _REMOVED:
-                return None
-        return entry.revocation_date_utc
-
-    def is_signed_by(self, issuer: Issuer) -> bool:
-        """Checked once for each issuer: a list of 100 000 entries takes 26 ms."""
-        known = self.signed_by.get(issuer.sha256)
-        if known is None:
-            known = _list_signed_by(self.crl, issuer.certificate)
-            self.signed_by[issuer.sha256] = known
-        return known
-
-
-_REMOVED: Final = x509.ReasonFlags.remove_from_crl
-
-
 class Store:
-    """`problems` says in words what could not be used. All of it comes from the operator, nothing from a message."""
+    """`problems` says in words what could not be used. All of it comes from the operator, or was fetched for him and
+    checked; nothing comes from a message."""
 
-    def __init__(self, anchors: Sequence[bytes], intermediates: Sequence[bytes], crls: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        anchors: Sequence[bytes],
+        intermediates: Sequence[bytes],
+        crls: Sequence[bytes],
+        answers: Sequence[bytes] = (),
+    ) -> None:
         problems: list[str] = []
-        self._by_subject: dict[bytes, list[Issuer]] = {}
-        self._crls: dict[bytes, list[Crl]] = {}
+        self._by_subject: dict[NameKey, list[Issuer]] = {}
+        self._signers: dict[NameKey, list[Issuer]] = {}
+        self._crls: dict[NameKey, list[Crl]] = {}
+        self._answers: dict[int, list[Answer]] = {}
         for kind, items in (("anchor", anchors), ("intermediate", intermediates)):
             for der in dict.fromkeys(items):
-                issuer = _read_issuer(der, kind, problems)
-                if issuer is not None:
-                    self._by_subject.setdefault(issuer.certificate.subject.public_bytes(), []).append(issuer)
+                self._take_issuer(der, kind, problems)
         for der in dict.fromkeys(crls):
-            crl = _read_crl(der, problems)
-            if crl is not None:
-                self._crls.setdefault(crl.crl.issuer.public_bytes(), []).append(crl)
+            try:
+                crl = load_crl(der)
+            except (ValueError, x509.InvalidVersion) as error:
+                told = str(error).partition(": ParseError")[0]
+                problems.append(f"crl {hashlib.sha256(der).hexdigest()}: not a revocation list we can use: {told}")
+                continue
+            self._crls.setdefault(crl.issuer, []).append(crl)
+        for der in dict.fromkeys(answers):
+            try:
+                answer = read_ocsp(der)
+            except ValueError as error:
+                problems.append(f"ocsp {hashlib.sha256(der).hexdigest()}: {error}")
+                continue
+            for serial in {single.serial for single in answer.singles}:
+                self._answers.setdefault(serial, []).append(answer)
         self.problems = tuple(problems)
 
-    def paths(self, leaf: Leaf, most_issuers: int) -> list[tuple[Issuer, ...]]:
+    def _take_issuer(self, der: bytes, kind: str, problems: list[str]) -> None:
+        digest = hashlib.sha256(der).hexdigest()
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            authority = _is_authority(certificate)
+            signs_lists = authority or (_has_usage(certificate) and may_sign_lists(certificate))
+        except (ValueError, x509.DuplicateExtension, x509.InvalidVersion):
+            problems.append(f"{kind} {digest}: not a certificate of a certification authority")
+            return
+        if not authority and (kind == "anchor" or not signs_lists):
+            problems.append(f"{kind} {digest}: not a certification authority: {certificate.subject.rfc4514_string()}")
+            return
+        if kind == "anchor" and not issued(certificate, certificate):
+            problems.append(f"anchor {digest}: not a self-signed root: {certificate.subject.rfc4514_string()}")
+            return
+        issuer, name = Issuer(der, digest, certificate, kind == "anchor"), name_key(certificate.subject)
+        self._signers.setdefault(name, []).append(issuer)
+        if authority:
+            self._by_subject.setdefault(name, []).append(issuer)
+
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """Every authority, roots first."""
+        found = [issuer for issuers in self._by_subject.values() for issuer in issuers]
+        return tuple(sorted(found, key=lambda issuer: not issuer.root))
+
+    def paths(self, leaf: Leaf | Issuer, most_issuers: int) -> list[tuple[Issuer, ...]]:
         """Paths from the issuer of `leaf` up to a root, each signature checked, at most a few, in bounded steps."""
         found: list[tuple[Issuer, ...]] = []
         steps = 0
@@ -92,11 +102,11 @@ class Store:
         while waiting and len(found) < _MOST_PATHS:
             path = waiting.pop(0)
             subject = path[-1].certificate if path else leaf.certificate
-            for issuer in self._by_subject.get(subject.issuer.public_bytes(), ()):
+            for issuer in self._by_subject.get(name_key(subject.issuer), ()):
                 steps += 1
                 if steps > _MOST_STEPS:
                     return found
-                if issuer in path or not _issued(subject, issuer.certificate):
+                if issuer in path or not issued(subject, issuer.certificate):
                     continue
                 if issuer.root:
                     found.append((*path, issuer))
@@ -104,58 +114,74 @@ class Store:
                     waiting.append((*path, issuer))
         return found
 
+    def signers(self, name: NameKey) -> Sequence[Issuer]:
+        """Those of that name who may sign lists, authorities and those certified for lists alone."""
+        return self._signers.get(name, ())
+
     def lists_of(self, issuer: Issuer) -> list[Crl]:
-        """The revocation lists that this issuer signed itself."""
-        lists = self._crls.get(issuer.certificate.subject.public_bytes(), ())
-        return [crl for crl in lists if crl.is_signed_by(issuer)]
+        """The complete revocation lists that this issuer signed itself."""
+        lists = self._crls.get(name_key(issuer.certificate.subject), ())
+        return [crl for crl in lists if crl.base is None and crl.is_signed_by(issuer.certificate, issuer.sha256)]
+
+    def lists_from(self, names: Iterable[NameKey]) -> list[Crl]:
+        """Every list, complete or not, that says to come from one of these names."""
+        return [crl for name in dict.fromkeys(names) for crl in self._crls.get(name, ())]
+
+    def answers_about(self, serial: int) -> Sequence[Answer]:
+        return self._answers.get(serial, ())
 
 
-def _read_issuer(der: bytes, kind: str, problems: list[str]) -> Issuer | None:
-    digest = hashlib.sha256(der).hexdigest()
+def _is_authority(certificate: x509.Certificate) -> bool:
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (ValueError, x509.DuplicateExtension, x509.ExtensionNotFound):
-        problems.append(f"{kind} {digest}: not a certificate of a certification authority")
-        return None
-    if not basic.ca:
-        problems.append(f"{kind} {digest}: not a certification authority: {certificate.subject.rfc4514_string()}")
-        return None
-    if kind == "anchor" and not _issued(certificate, certificate):
-        problems.append(f"anchor {digest}: not a self-signed root: {certificate.subject.rfc4514_string()}")
-        return None
-    return Issuer(der, digest, certificate, kind == "anchor")
-
-
-def _read_crl(der: bytes, problems: list[str]) -> Crl | None:
-    digest = hashlib.sha256(der).hexdigest()
-    try:
-        crl = x509.load_der_x509_crl(der)
-        extensions = crl.extensions
-        this_update, next_update = crl.last_update_utc, crl.next_update_utc
-    except (ValueError, x509.DuplicateExtension):
-        problems.append(f"crl {digest}: not a revocation list")
-        return None
-    for extension in extensions:
-        # Delta, indirect and partial lists say less than they seem to; unknown critical extensions may say anything.
-        if extension.critical or extension.oid == ExtensionOID.ISSUING_DISTRIBUTION_POINT:
-            problems.append(f"crl {digest}: a delta, indirect or partial list, which is not supported")
-            return None
-    return Crl(der, digest, crl, this_update, next_update)
-
-
-def _list_signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    try:
-        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-        # `is_signature_valid` takes the three kinds of key that a list can be signed with.
-        return usage.crl_sign and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound):
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
         return False
 
 
-def _issued(subject: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _has_usage(certificate: x509.Certificate) -> bool:
+    try:
+        return bool(certificate.extensions.get_extension_for_class(x509.KeyUsage))
+    except x509.ExtensionNotFound:
+        return False
+
+
+@lru_cache(maxsize=1024)
+def issued(subject: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Say whether the names fit and the issuer's key made the signature. Cached: a few issuers sign everything."""
     try:
         subject.verify_directly_issued_by(issuer)
+    except (TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    except ValueError:
+        # Names that are spelled differently, or algorithms inside and outside that differ, or worse.
+        return name_key(subject.issuer) == name_key(issuer.subject) and _signed(subject, issuer)
+    return True
+
+
+def _signed(subject: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """The signature alone, for names that are equal only after folding (RFC 5280 §7.1)."""
+    try:
+        key, parameters = issuer.public_key(), subject.signature_algorithm_parameters
+        value, signed, algorithm = subject.signature, subject.tbs_certificate_bytes, subject.signature_hash_algorithm
+        if _algorithm_octets(subject) not in signed[:128]:
+            return False
+        if isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
+            key.verify(value, signed, parameters, algorithm)  # type: ignore[arg-type]
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(value, signed, parameters)  # type: ignore[arg-type]
+        elif isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(value, signed)
+        elif isinstance(key, dsa.DSAPublicKey) and algorithm is not None:
+            key.verify(value, signed, algorithm)
+        else:
+            return False
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
+
+
+def _algorithm_octets(certificate: x509.Certificate) -> bytes:
+    """The OBJECT IDENTIFIER of the outer signature algorithm, as it must stand inside too (RFC 5280 §4.1.1.2)."""
+    from asn1crypto import core
+
+    return bytes(core.ObjectIdentifier(certificate.signature_algorithm_oid.dotted_string).dump())

@@ -136,7 +136,7 @@ def conclude(inspection: Inspection, certificate: CertificateVerdict | None) -> 
             not_covered=found.not_covered,
             checks=(*found.checks, *certificate.checks),
             evidence=certificate.evidence,
-            quirks=found.quirks,
+            quirks=(*found.quirks, *certificate.quirks),
             valid_until=certificate.valid_until,
         ),
         inspection.verified,

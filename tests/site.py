@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import json
@@ -22,6 +23,7 @@ import pybase64
 from lxml import etree
 
 from axis.blobs import Blobs
+from axis.core.canonical import canonical
 from axis.core.house import check_house
 from axis.demo.client import Client, Door, Reply, bearer
 from axis.demo.network import HOST, free_ports, last_lines
@@ -37,7 +39,7 @@ from schemas.limits import XmlLimits
 from schemas.structure import signature_place, signed_parts
 from schemas.write import serialise, write_document
 from schemas.xml import parse_xml
-from signing.keys import load_ed25519
+from signing.keys import load_ed25519, raw_public, verify_bytes
 from signing.note import NoteSigner
 from signing.sign import load_signer, sign_enveloped, sign_parts
 
@@ -50,7 +52,7 @@ FINANCE = "000.00.14.H99"
 AGENCIES = {OFFICE: "van-phong", HOME_AFFAIRS: "so-noi-vu", FINANCE: "so-tai-chinh"}
 READY_S = 30.0
 PATIENCE_S = 30.0
-TABLES = ("document", "document_recipient", "delivery", "status_report", "payload")
+TABLES = ("document", "document_recipient", "delivery", "status_report", "notice", "payload")
 
 Bend = Callable[[etree._Element], None]
 
@@ -83,7 +85,8 @@ class Site:
     """A province's node with three mailboxes in `folder`. `start` and `kill` as often as one likes.
 
     `agencies` have mailboxes here; `registry` and `endpoints` are more of both files; `more` stands between. `shared`
-    is the PKI of a neighbour. A `hurried` node reads its trust files and looks at held documents five times a second.
+    is the PKI of a neighbour, `crls` where revocation lists are looked for instead of there. A `hurried` node reads its
+    trust files and looks at held documents five times a second.
     """
 
     folder: Path
@@ -93,6 +96,7 @@ class Site:
     registry: str = ""
     endpoints: str = ""
     shared: DevPki | None = None
+    crls: Path | None = None
     hurried: bool = False
     process: subprocess.Popen[bytes] | None = None
     signers: dict[str, Identity] = field(default_factory=dict)
@@ -132,7 +136,7 @@ class Site:
             f'certificate = "{self.server.certificate}"\nkey = "{self.server.key}"\n'
             f'client_ca = ["{self.pki.tls_ca}"]\noperator = "{HOST}:{self.operator}"\n'
             f'[trust]\nanchors = ["{self.pki.root}"]\nintermediates = ["{self.pki.issuing}"]\n'
-            f'crls = ["{self.pki.crls}"]\n{self.more}\n' + "\n".join(blocks)
+            f'crls = ["{self.crls or self.pki.crls}"]\n{self.more}\n' + "\n".join(blocks)
         )
 
     @property
@@ -218,7 +222,7 @@ class Site:
         certificate: Identity | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One request on a connection of its own; `by` is the agency whose key is shown. A list of pieces is chunked."""
+        """One request on a connection of its own, in chunks where `body` is pieces; `by` shows an agency's key."""
         context = ssl.create_default_context(cafile=str(self.pki.tls_ca))
         if certificate is not None:
             context.load_cert_chain(certificate.certificate, certificate.key)
@@ -275,6 +279,15 @@ class Site:
             assert self.post(f"/v1/deliveries/{item['delivery']}/ack", by).status == 200
             found.append((item, octets))
         return found
+
+    def notice(self, by: str, document: str) -> dict[str, Any]:
+        """Fetch and acknowledge the notice about one document, as it came."""
+        item = until(f"a notice about {document}", lambda: self.waiting(by, document, "notice"))
+        reply = self.get(f"/v1/deliveries/{item['delivery']}/package", by)
+        assert reply.headers["content-type"] == "application/json"
+        assert self.post(f"/v1/deliveries/{item['delivery']}/ack", by).status == 200
+        assert reply.json() == item["notice"]
+        return reply.json()
 
     def facts(self, document: str, by: str) -> dict[str, Any]:
         """What a party to a document sees of it."""
@@ -386,8 +399,9 @@ class Site:
         sign_parts(signature_place(root), elements, covered, key, datetime.now(UTC))
 
 
-def decode(base64: bytes) -> bytes:
-    return pybase64.b64decode(base64)
+def decode(text: bytes) -> bytes:
+    """The octets of an encoded attachment."""
+    return pybase64.b64decode(text)
 
 
 @contextmanager
@@ -412,6 +426,13 @@ def kept_running(*sites: Site) -> Iterator[None]:
 def attachments_of(octets: bytes) -> list[bytes]:
     """The encoded attachments of a package that came back."""
     return [item.base64 for item in encoded_attachments(parse_xml(octets, XmlLimits()))]
+
+
+def signed_by(site: Site, said: Mapping[str, Any]) -> bool:
+    """Say whether a receipt or a notice carries the signature of this node over everything else in it."""
+    public = raw_public(load_ed25519((site.folder / "keys" / "receipt.pem").read_bytes()))
+    body = {name: value for name, value in said.items() if name != "signature"}
+    return said["key_id"] == public.hex() and verify_bytes(public, canonical(body), base64.b64decode(said["signature"]))
 
 
 def problem(body: bytes) -> str:

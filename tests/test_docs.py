@@ -114,7 +114,6 @@ def test_a_page_names_only_what_is_there(path: Path) -> None:
 NAMED = re.compile(r"(?<![\w/.-])(?:docs/)?([A-Za-z][\w-]*\.md)\b")
 
 
-@pytest.mark.xfail(reason="some comments still name notes that are no part of this repository", strict=True)
 def test_the_code_refers_only_to_documents_that_are_here() -> None:
     here = {path.name for path in [*WRITTEN, *FOLDER.glob("*.md")]} | {"README.md", *PAGES}
     missing = [

@@ -42,9 +42,11 @@ ROOMS = (
         "axis.core axis.flow schemas signing.verdict",
         "aiohttp jinja2 orjson prometheus_client pydantic structlog",
     ),
-    Room("axis.config", "axis.core schemas", "pydantic pydantic_core"),
+    Room("axis.config", "axis.core schemas signing.keys", "pydantic pydantic_core"),
     Room("axis.demo", EVERYTHING, "aiohttp click lxml rich"),
     Room("axis.devpki", tools="cryptography"),  # the development authority issues; the judge only judges
+    Room("axis.hsm", "axis.core signing.algorithm signing.keys", "cryptography structlog"),
+    Room("axis.hsm.server", "axis.hsm.wire", "pkcs11"),  # the process that owns a token: nothing else may touch it
     Room("axis.docs", "axis.core schemas signing.verdict"),
     Room("axis.app", EVERYTHING, "aiohttp structlog uvloop"),
     Room("axis.cli", EVERYTHING, "aiohttp asn1crypto click rich structlog uvloop"),

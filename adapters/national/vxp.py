@@ -66,7 +66,7 @@ class State(StrEnum):
 
 
 class Code(StrEnum):
-    """`ErrorCode`: the only numeric list that was found (a provincial axis; `domain.md` §5.2)."""
+    """`ErrorCode`: the only numeric list that was found (a provincial axis; docs/specifications.md)."""
 
     OK = "0"
     BAD_FILE = "10"

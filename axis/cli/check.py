@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from axis.cli.output import Exit, config_option, end_with_faults, json_option, say, say_json
-from axis.config import Config, ConfigError, load_file, load_registry
+from axis.config import Config, ConfigError, load_file
+from axis.config.bindings import registry_of
 from axis.core.registry import Registry, prefix_path
 
 
@@ -25,7 +26,7 @@ def check(config_path: Path, as_json: bool) -> None:
     """
     try:
         config = load_file(config_path)
-        registry = load_registry(config.registry.files)
+        registry = registry_of(config)
     except ConfigError as error:
         end_with_faults(error, as_json, Exit.NO)
     remarks = list(remarks_on(config, registry, datetime.now(UTC)))

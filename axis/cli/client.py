@@ -62,7 +62,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One delivery that waits: a document, or a status of one that was sent."""
+    """One delivery that waits: a document, a status of one that was sent, or a notice about one that was held."""
 
     delivery: str
     seq: int
@@ -77,6 +77,7 @@ class Item:
     priority: int
     recipients: tuple[str, ...]
     status: Mapping[str, Any] | None
+    notice: Mapping[str, Any] | None
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Item:
@@ -97,12 +98,28 @@ class Inbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was written of a delivery: how many octets, and what they are. A notice is JSON, all else is XML."""
+
+    octets: int
+    content_type: str
+
+    @property
+    def suffix(self) -> str:
+        return ".json" if self.content_type == "application/json" else ".edxml"
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A delivery was taken over. `arrived` is the status 01 that the axis recorded with it, if it owns that status."""
+    """A delivery was taken over. `arrived` is the status 01 that the axis recorded with it, if it owns that status.
+
+    `document` is the axis' reference of the document that it is, or that it tells of.
+    """
 
     delivery: str
     state: str
     arrived: Mapping[str, Any] | None
+    document: str | None = None
 
     @property
     def arrived_at(self) -> datetime | None:
@@ -176,18 +193,18 @@ class AxisClient:
         async with self._ask("GET", f"/v1/deliveries/{_ref(delivery)}/package") as response:
             return await response.read()
 
-    async def fetch_to(self, delivery: str, target: BinaryIO) -> int:
-        """The same, written to `target` in pieces; the number of octets."""
+    async def fetch_to(self, delivery: str, target: BinaryIO) -> Fetched:
+        """The same, written to `target` in pieces."""
         written = 0
         async with self._ask("GET", f"/v1/deliveries/{_ref(delivery)}/package") as response:
             async for piece in response.content.iter_chunked(PIECE):
                 written += target.write(piece)
-        return written
+            return Fetched(written, response.content_type)
 
     async def ack(self, delivery: str) -> Acknowledged:
         """Confirm that a delivery was taken over and stored. Repeating is harmless."""
         data = await self._json("POST", f"/v1/deliveries/{_ref(delivery)}/ack")
-        return Acknowledged(data["delivery"], data["state"], data.get("arrived"))
+        return Acknowledged(data["delivery"], data["state"], data.get("arrived"), data.get("document"))
 
     async def post_status(
         self,

@@ -61,6 +61,8 @@ def doctor(config_path: Path, as_json: bool) -> None:
         *look_at_modes(config),
         *look_at_certificates(config, now),
         *look_at_lists(config, now),
+        *look_at_bindings(config, config_path, now),
+        *look_at_token(config),
         *look_at_packages(),
         *look_at_store(config),
         *look_at_log(config, now),
@@ -197,8 +199,59 @@ def look_at_lists(config: Config, now: datetime) -> Iterator[Line]:
         yield Line("trust", State.WARN, problem, "it takes no part in any verdict: remove or replace it")
 
 
+def look_at_token(config: Config) -> Iterator[Line]:
+    """Log in beside the daemon, and sign and verify once with every key that is in the token."""
+    from axis.config.model import InToken
+
+    keys = {name: getattr(config.keys, name) for name in ("receipts", "log")}
+    labels = {name: place.label for name, place in keys.items() if isinstance(place, InToken)}
+    if not labels or config.hsm is None:
+        return
+    from axis.hsm.process import TokenProcess, TokenSettings
+    from axis.hsm.signer import TokenEd25519, TokenKey
+    from axis.hsm.wire import TokenError
+
+    try:
+        with TokenProcess(TokenSettings(config.hsm.module, config.hsm.token, config.hsm.pin_file)) as process:
+            for name, label in labels.items():
+                TokenEd25519.of(TokenKey.find(process, label))
+                yield Line("token", State.OK, f"keys.{name} signs with {label!r} of {config.hsm.token!r}")
+    except TokenError as error:
+        yield Line("token", State.FAIL, error.told, error.remedy)
+
+
+def look_at_bindings(config: Config, path: Path, now: datetime) -> Iterator[Line]:
+    """Whom certificates speak for, and which agencies can soon sign for themselves no more."""
+    from axis.cli.certs.forecast import KINDS, SILENCES, forecast
+    from axis.cli.certs.gather import gather
+    from axis.config import ConfigError, load_registry
+    from axis.config.bindings import open_book
+
+    try:
+        agencies = load_registry(config.registry.files)
+        book = open_book(config, agencies)
+    except ConfigError as error:
+        for fault in error.faults:
+            told = f"{fault.path}:{fault.line}:{fault.column}: {fault.key}: {fault.reason}"
+            yield Line("bindings", State.FAIL, told, fault.hint or "repair it: the daemon does not start with it")
+        return
+    registry = agencies.bound(book.bindings)
+    facts, _unread = gather(config, path, registry, book, now)
+    events = [one for one in forecast(facts, now, now + _EXPIRY_WARNING) if one.kind in SILENCES]
+    for event in events:
+        row = KINDS[event.kind]
+        when = "already" if event.at <= now else f"in {(event.at - now).days} days"
+        told = f"{', '.join(event.agencies)}: {row.en} {when}, and no other certificate follows"
+        yield Line("bindings", State.WARN, told, row.remedy)
+    if not events:
+        holding = [one for one in registry.bindings if one.holds(now)]
+        certificates = len({one.certificate for one in holding})
+        spoken_for = len({one.agency for one in holding})
+        yield Line("bindings", State.OK, f"{certificates} certificates speak for {spoken_for} agencies")
+
+
 def look_at_packages() -> Iterator[Line]:
-    """Other projects on PyPI install packages of the same four names and overwrite ours (`ecosystem.md` §0.4)."""
+    """Other projects on PyPI install packages of the same four names and overwrite ours (ADR 0012)."""
     from importlib.metadata import packages_distributions
 
     owners = packages_distributions()

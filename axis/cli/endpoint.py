@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from axis.cli.client import Acknowledged, AxisClient, Inbox, Item
+from axis.cli.client import Acknowledged, AxisClient, Fetched, Inbox, Item
 from axis.cli.connection import Connection, connection_options
 from axis.cli.explain import CODE
 from axis.cli.output import VIETNAM, Answer, Exit, json_option, local, say, say_json, size
 from axis.core.times import parse_rfc3339
 from schemas.codes import AgencyCode
 from schemas.envelope import Priority
-from schemas.status import BY_WIRE, read_wire
+from schemas.status import BY_WIRE, REASON_REQUIRED, read_wire
 
 _URGENCY = {
     Priority.URGENT: "khẩn",
@@ -84,11 +85,15 @@ def inbox(connection: Connection, after: int, limit: int, as_json: bool) -> None
 def _table(page: Inbox) -> None:
     for item in page.items:
         say(f"{item.seq:>6}  {item.delivery}  {_what(item)}")
+        if item.document is not None:
+            say(f"{'':>6}  {item.document}  tham chiếu văn bản (document)")
     if page.next is not None:
         say(f"còn nữa (more): axis inbox --after {page.next}")
 
 
 def _what(item: Item) -> str:
+    if item.notice is not None:
+        return _notice(item, item.notice)
     if item.status is not None:
         status = item.status
         label = status.get("label") or "?"
@@ -100,6 +105,22 @@ def _what(item: Item) -> str:
     return f"{item.number} từ {item.sender}{mark}  {item.subject} ({size(item.size or 0)})"
 
 
+def _notice(item: Item, notice: Mapping[str, Any]) -> str:
+    """What became of a document that was held. Codes that are not known here are shown as they came."""
+    from signing.verdict import REASONS, Reason
+
+    about = item.number or item.document_id or item.document or "?"
+    outcome = str(notice.get("outcome"))
+    if outcome != "refused":
+        return f"thông báo: {about} {'đã được nhận (released)' if outcome == 'released' else outcome}"
+    code = str(notice.get("reason"))
+    sentence = REASONS[Reason(code)] if code in list(Reason) else None
+    why = f"{sentence.vi} ({code}: {sentence.en})" if sentence else code
+    return (
+        f"thông báo: {about} bị từ chối (refused): {why}" if outcome == "refused" else f"thông báo: {about} {outcome}"
+    )
+
+
 def _item_json(item: Item) -> dict[str, Any]:
     return {name: getattr(item, name) for name in Item.__slots__}
 
@@ -107,7 +128,10 @@ def _item_json(item: Item) -> dict[str, Any]:
 @click.command()
 @click.argument("delivery")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to; default DELIVERY.edxml."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to; default DELIVERY.edxml, DELIVERY.json for a notice.",
 )
 @connection_options
 @json_option
@@ -116,31 +140,33 @@ def fetch(connection: Connection, delivery: str, output: Path | None, as_json: b
 
     The delivery keeps waiting until `axis ack`.
     """
-    target = output or Path(f"{delivery}.edxml")
-    if target.exists():
-        raise click.UsageError(f"{target} exists already; name another file with -o")
+    folder = output.parent if output else Path()
+    for taken in [output] if output else [Path(f"{delivery}{suffix}") for suffix in (".edxml", ".json")]:
+        if taken.exists():
+            raise click.UsageError(f"{taken} exists already; name another file with -o")
 
     # Half a file must never be taken for the package: it gets its name when it is whole.
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=".axis-fetch.", dir=folder)
     except OSError as error:
-        raise click.UsageError(f"{target.parent}: {(error.strerror or str(error)).lower()}") from None
+        raise click.UsageError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
     try:
         with os.fdopen(handle, "wb") as file:
 
-            async def ask(axis: AxisClient) -> int:
+            async def ask(axis: AxisClient) -> Fetched:
                 return await axis.fetch_to(delivery, file)
 
-            octets = connection.run(ask, as_json=as_json)
+            fetched = connection.run(ask, as_json=as_json)
             file.flush()
             os.fsync(file.fileno())
+        target = output or Path(f"{delivery}{fetched.suffix}")
         os.link(name, target)
     finally:
         Path(name).unlink()
     if as_json:
-        say_json({"delivery": delivery, "file": str(target), "bytes": octets})
+        say_json({"delivery": delivery, "file": str(target), "bytes": fetched.octets})
     else:
-        say(f"đã lưu (saved) {target}, {size(octets)}; then: axis ack {delivery}")
+        say(f"đã lưu (saved) {target}, {size(fetched.octets)}; then: axis ack {delivery}")
 
 
 @click.command()
@@ -158,11 +184,14 @@ def ack(connection: Connection, deliveries: tuple[str, ...], as_json: bool) -> N
 
     done = connection.run(ask, as_json=as_json)
     if as_json:
-        say_json([{"delivery": one.delivery, "state": one.state, "arrived": one.arrived} for one in done])
+        names = ("delivery", "document", "state", "arrived")
+        say_json([{name: getattr(one, name) for name in names} for one in done])
         return
     for one in done:
         arrived = f", 01 Đã đến {local(one.arrived_at)}" if one.arrived_at else ""
         say(f"{one.delivery}  đã nhận ({one.state}){arrived}")
+        if one.document is not None:
+            say(f"{one.document}  tham chiếu văn bản (document)")
 
 
 @click.command()
@@ -189,8 +218,10 @@ def status(
 ) -> None:
     """Report the status CODE of DOCUMENT: 03 Đã tiếp nhận, 04 Phân công, 05 Đang xử lý, 06 Hoàn thành, 02 Từ chối, ...
 
-    DOCUMENT is the axis' reference, the column `document` of `axis inbox --json`.
+    DOCUMENT is the axis' reference: the second line of each item of `axis inbox`, and of the answer of `axis ack`.
     """
+    if BY_WIRE[code] in REASON_REQUIRED and not (note or "").strip():
+        raise click.UsageError(f"{code} {BY_WIRE[code].label} needs the reason: --note")
     people = {name: value for name, value in staff.items() if value}
 
     async def ask(axis: AxisClient) -> Any:

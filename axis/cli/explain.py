@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from axis.cli.output import Answer, Exit, config_option, end_with_faults, json_option, need_config, say, say_json
-from axis.config import Config, ConfigError, load_registry
+from axis.config import Config, ConfigError
+from axis.config.bindings import registry_of
 from axis.core.problems import TABLE, Kind
 from axis.core.registry import Registry
 from axis.core.routing import RoutingTable
@@ -52,7 +53,7 @@ def explain(config_path: Path, sender: AgencyCode, recipients: tuple[AgencyCode,
     """
     config = need_config(config_path, as_json)
     try:
-        registry = load_registry(config.registry.files)
+        registry = registry_of(config)
     except ConfigError as error:
         end_with_faults(error, as_json, Exit.USAGE)
     now = datetime.now(UTC)
@@ -81,7 +82,7 @@ def explain_sender(config: Config, registry: Registry, sender: AgencyCode) -> di
         "name": agency.name if agency else None,
         "level": agency.level.value if agency else None,
         "path": list(registry.path(sender)),
-        "certificates": len(agency.certificates) if agency else 0,
+        "certificates": len({one.certificate for one in registry.bindings.of_agency(sender)}),
         "endpoints": [{"name": e.name, "adapter": e.adapter, "profile": e.profile.value} for e in speaking],
         "problem": problem.value if problem else None,
     }

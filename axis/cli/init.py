@@ -20,7 +20,9 @@ MADE = (
     ("axis.toml", "the configuration, commented"),
     ("agencies.toml", "the registry: two made-up agencies"),
     ("pki/", "a development PKI: TLS, document signatures, revocation lists. Worth nothing outside"),
-    ("keys/", "the node's own keys for receipts and the log (mode 0600), and the log's verifier key"),
+    ("keys/", "the node's own keys for receipts and the log (mode 0600)"),
+    ("keys/receipt.pub", "checks receipts (PEM): give it to those who send"),
+    ("keys/log.vkey", "verifies the log: give it to auditors and neighbours"),
     ("clients/", "settings of two example systems: one with a certificate, one with an API key"),
     ("data/axis.db", "the database, at the schema of this version"),
     ("checkpoints/", "the store of signed log heads"),
@@ -55,7 +57,7 @@ def init(folder: Path, name: str, as_json: bool) -> None:
         return
     say(f"đã tạo (made) {folder}", "green")
     for place, what in MADE:
-        say(f"  {place:<14} {what}")
+        say(f"  {place:<17} {what}")
     say("tiếp theo (next):")
     for command in following:
         say(f"  {command}")
@@ -77,17 +79,18 @@ def _fill(work: Path, folder: Path, name: str, at: datetime) -> None:
     """Write into `work` what will stand in `folder`."""
     from axis.devpki import DevPki, write_ed25519
     from axis.sql.migrate import upgrade
-    from signing.keys import load_ed25519
+    from signing.keys import load_ed25519, public_pem
     from signing.note import NoteSigner
 
-    pki = DevPki.create(work / "pki", at)
+    pki = DevPki.create(work / "pki", at, name)
     pki.tls_server("server")
     pki.tls_client("so-noi-vu")
     for code, title in (("H99.07", "So Noi vu tinh H99"), ("H99.115", "UBND phuong An Binh")):
         pki.signer(code, title)
     for key in ("receipt", "log"):
         write_ed25519(work / "keys" / f"{key}.pem")
-    log = load_ed25519((work / "keys" / "log.pem").read_bytes())
+    receipt, log = (load_ed25519((work / "keys" / f"{key}.pem").read_bytes()) for key in ("receipt", "log"))
+    (work / "keys" / "receipt.pub").write_bytes(public_pem(receipt.public_key()))
     (work / "keys" / "log.vkey").write_text(f"{NoteSigner(name, log).verifier}\n")
     api_key = f"axk_{secrets.token_urlsafe(32)}"
     for part in ("clients", "data", "checkpoints"):

@@ -39,13 +39,14 @@ def verify(folder: Path, key_file: Path, heads: Path | None, old: Path | None, a
     """
     from axis.log.verify import verify_log
 
+    kept = None if old is None else _kept(old, as_json)
     try:
         with _progress(not as_json and sys.stderr.isatty()) as told:
             report = verify_log(
                 folder,
                 key_file.read_text().strip(),
                 heads=heads,
-                old=old.read_text() if old else None,
+                old=kept,
                 progress=told,
             )
     except ValueError as error:
@@ -55,6 +56,33 @@ def verify(folder: Path, key_file: Path, heads: Path | None, old: Path | None, a
     else:
         _show(report, heads)
     raise Answer(Exit.YES if report.ok else Exit.NO)
+
+
+def _kept(file: Path, as_json: bool) -> str:
+    """The text of a kept checkpoint. What is none ends the command: it says nothing against the log."""
+    from axis.log.checkpoint import MalformedCheckpoint, parse_checkpoint
+
+    octets = file.read_bytes()
+    try:
+        note = octets.decode()
+        text, between, signatures = note.rpartition("\n\n\N{EM DASH} ")
+        if not between:
+            raise MalformedCheckpoint("no line of a signature stands behind an empty line")
+        if not signatures.endswith("\n") or signatures.endswith("\n\n"):
+            raise MalformedCheckpoint("the last line does not end with exactly one line feed")
+        parse_checkpoint(f"{text}\n")
+    except UnicodeDecodeError:
+        why = "it is not UTF-8 text"
+    except MalformedCheckpoint as error:
+        why = str(error)
+    else:
+        return note
+    give_up(
+        Exit.USAGE,
+        f"{file} is no checkpoint: {why}",
+        "three lines, an empty line and the signature, octet for octet as `axis log checkpoint` prints them",
+        as_json=as_json,
+    )
 
 
 @contextmanager
@@ -131,7 +159,8 @@ def checkpoint(folder: Path, key_file: Path, as_json: bool) -> None:
     except ValueError as error:
         give_up(Exit.USAGE, f"{key_file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
     try:
-        note = (folder / "checkpoint").read_text()
+        octets = (folder / "checkpoint").read_bytes()
+        note = octets.decode()
         opened = open_note(note, [key])
         if isinstance(opened, NoteError):
             give_up(Exit.NO, f"the checkpoint: {opened}", "is it the key of this log?", as_json=as_json)
@@ -143,7 +172,7 @@ def checkpoint(folder: Path, key_file: Path, as_json: bool) -> None:
     if as_json:
         say_json({"ok": True, "origin": head.origin, "size": head.size, "root": head.root.hex(), "note": note})
     else:
-        say(note, "")
+        click.echo(octets, nl=False)  # it ends with its own line feed; one more would be another note
 
 
 @log.command()
@@ -152,11 +181,15 @@ def checkpoint(folder: Path, key_file: Path, as_json: bool) -> None:
 def key(config_path: Path, as_json: bool) -> None:
     """Print the verifier key of the node's log: give it to auditors and neighbours, by a way they trust."""
     config = need_config(config_path, as_json)
-    from signing.keys import load_ed25519
+    from axis.app import own_keys
+    from axis.hsm.wire import TokenError
     from signing.note import NoteSigner
 
     try:
-        verifier = str(NoteSigner(config.node.name, load_ed25519(config.keys.log.read_bytes())).verifier)
+        with own_keys(config, "log") as (log_key,):
+            verifier = str(NoteSigner(config.node.name, log_key).verifier)
+    except TokenError as error:
+        give_up(Exit.UNSURE, str(error), error.remedy, as_json=as_json)
     except ValueError as error:
         give_up(Exit.USAGE, f"{config.keys.log}: {error}", as_json=as_json)
     if as_json:

@@ -26,23 +26,32 @@ def serve(config_path: Path, as_json: bool) -> None:
     config = need_config(config_path, as_json)
     configure(as_json=as_json)
     from axis.app import serve as run
+    from axis.hsm.wire import TokenError
     from axis.log.disk import Locked
     from axis.log.heads import HeadsDamaged
     from axis.log.writer import LogMismatch
     from axis.sql.driver import StoreError
 
+    running = f"a daemon is already running on this store ({config.node.data}): one process at a time"
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run(config))
     except ConfigError as error:
         end_with_faults(error, as_json, Exit.USAGE)
     except StoreError as error:
-        give_up(Exit.NO, str(error), "axis doctor looks closer; axis migrate makes or renews a store", as_json=as_json)
+        told = str(error)
+        looks = "axis doctor looks closer; axis migrate makes or renews a store"
+        give_up(Exit.NO, told, running if "another process has the store open" in told else looks, as_json=as_json)
     except (LogMismatch, HeadsDamaged) as error:
         hint = "nothing was signed; axis log verify tells more. Was a folder restored from a backup?"
         give_up(Exit.NO, str(error), hint, as_json=as_json)
     except Locked as error:
-        give_up(Exit.NO, str(error), "is the daemon running already?", as_json=as_json)
+        give_up(Exit.NO, str(error), running, as_json=as_json)
+    except TokenError as error:
+        give_up(Exit.NO, str(error), error.remedy, as_json=as_json)
+    except ValueError as error:
+        hint = "a key or certificate that [keys], [hsm], [trust] or [listen] names; axis check looks at them"
+        give_up(Exit.NO, str(error), hint, as_json=as_json)
     except OSError as error:
         give_up(Exit.NO, (error.strerror or str(error)).lower(), _where(error), as_json=as_json)
     except KeyboardInterrupt:

@@ -4,10 +4,13 @@ of the types; whatever has the wrong type is passed over here, because the types
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from axis.config.fault import Finding, suggestion
 from axis.config.locate import KeyPath
@@ -17,10 +20,15 @@ from schemas.codes import CodeError
 
 Raw = Mapping[str, Any]
 
+_PEM_KEY: Final = re.compile(rb"-----BEGIN PRIVATE KEY-----\s(.*?)-----END PRIVATE KEY-----", re.DOTALL)
+_ED25519: Final = re.compile(
+    rb"\x30(?:[\x00-\x7f]|\x81.)\x02\x01[\x00\x01]\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20.{32}", re.DOTALL
+)
+
 
 def findings(raw: Raw, base: Path) -> Iterator[Finding]:
     """Everything wrong between the keys of a node's configuration."""
-    for check in (_names, _routes, _credentials, _key_pairs, _checkpoints, _times, _listeners):
+    for check in (_names, _routes, _credentials, _key_pairs, _own_keys, _checkpoints, _times, _listeners):
         yield from check(raw, base)
 
 
@@ -125,6 +133,30 @@ def _key_pairs(raw: Raw, base: Path) -> Iterator[Finding]:
             reason = getattr(error, "reason", None) or "unreadable"
             told = "does not belong to the certificate" if "MISMATCH" in reason else "is not a key that TLS can use"
             yield Finding((*path, "key"), told, "PEM, without a password; the pair must match")
+
+
+def _own_keys(raw: Raw, base: Path) -> Iterator[Finding]:
+    """The node's own signing keys must be such keys. One in a token is looked at when the token is opened."""
+    for name, usual in (("receipts", "keys/receipt.pem"), ("log", "keys/log.pem")):
+        named = table(raw, "keys").get(name, usual)
+        if not isinstance(named, str) or named.startswith("hsm:"):
+            continue
+        try:
+            octets = (base / named).read_bytes()
+        except OSError:  # the types have told it
+            continue
+        if octets and not _is_ed25519(octets):
+            hint = "openssl genpkey -algorithm ed25519 -out FILE makes one; a key in use is restored, never made anew"
+            yield Finding(("keys", name), "is not an Ed25519 private key in PEM, without a password", hint)
+
+
+def _is_ed25519(pem: bytes) -> bool:
+    """By its beginning (RFC 8410 §7). Not read as a key: this room has no cryptography, and `axis serve` reads it."""
+    block = _PEM_KEY.search(pem)
+    try:
+        return block is not None and _ED25519.match(base64.b64decode(block[1])) is not None
+    except binascii.Error:
+        return False
 
 
 def _checkpoints(raw: Raw, base: Path) -> Iterator[Finding]:

@@ -6,12 +6,27 @@ Every key below is shown and explained in `config.example.toml`; a test compares
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictInt, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    StrictInt,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
 from axis.config.values import (
     Address,
@@ -20,9 +35,13 @@ from axis.config.values import (
     Certificate,
     CertificateFile,
     Code,
+    Day,
+    Days,
     Duration,
+    DurationOrNone,
     FileOrFolder,
     Folder,
+    HostMap,
     HttpsUrl,
     HttpUrl,
     ListenAddress,
@@ -103,20 +122,70 @@ class Store(Section):
         return value
 
 
-class Keys(Section):
-    """The node's own signing keys (Ed25519, PEM, mode 0600), and the checkpoint store, kept apart from the data."""
+@dataclass(frozen=True, slots=True)
+class InToken:
+    """A key in the token of `[hsm]`, by its label: written `hsm:label`."""
 
-    receipts: Annotated[SecretFile, Field(default="keys/receipt.pem")]
-    log: Annotated[SecretFile, Field(default="keys/log.pem")]
+    label: str
+
+    def __str__(self) -> str:
+        return f"{_IN_TOKEN}{self.label}"
+
+
+_IN_TOKEN: Final = "hsm:"
+_SECRET_FILE: Final = TypeAdapter[Path](SecretFile)
+_ANY_FILE: Final = TypeAdapter[Path](AnyFile)
+
+
+def _key_reference(value: Any, info: ValidationInfo) -> InToken | Path:
+    if isinstance(value, str) and value.startswith(_IN_TOKEN):
+        label = value.removeprefix(_IN_TOKEN)
+        if not label or label != label.strip():
+            raise fault("names no key of the token", 'the label of the key after the colon: "hsm:axis-receipts"')
+        return InToken(label)
+    return _SECRET_FILE.validate_python(value, context=info.context)
+
+
+KeyReference = Annotated[InToken | Path, BeforeValidator(_key_reference)]
+
+
+class Hsm(Section):
+    """The token that holds the keys that are written as `hsm:label`. Looked at when one of them is."""
+
+    module: Annotated[Folder, Field(examples=["/usr/lib/softhsm/libsofthsm2.so"])]
+    token: Annotated[str, Field(min_length=1, max_length=32, examples=["axis"])]
+    pin_file: Annotated[Folder, Field(examples=["keys/token.pin"])]
+
+
+class Keys(Section):
+    """The node's own signing keys (Ed25519: a PEM file of mode 0600, or a token's key), and the checkpoint store, kept
+    apart from the data.
+    """
+
+    receipts: Annotated[KeyReference, Field(default="keys/receipt.pem")]
+    log: Annotated[KeyReference, Field(default="keys/log.pem")]
     checkpoints: Annotated[Folder, Field(default="checkpoints")]
 
 
 class Trust(Section):
-    """Whose signatures are believed: roots, issuing authorities, revocation lists (files, or folders of them)."""
+    """Whose signatures are believed: roots, issuing authorities, revocation lists (files, or folders of them).
+
+    With `fetch` missing lists and answers of responders are fetched from where certificates say they are, and kept in
+    `cache`. `hosts` replaces hosts that cannot be reached under the name that certificates give them.
+    """
 
     anchors: Annotated[tuple[TrustFile, ...], Field(min_length=1, examples=[["trust/root.pem"]])]
+    anchors_until: Annotated[Days, Field(default={})]
+    stamp_anchors: tuple[TrustFile, ...] = ()
     intermediates: tuple[TrustFile, ...] = ()
     crls: tuple[FileOrFolder, ...] = ()
+    fetch: StrictBool = True
+    order: Annotated[tuple[Literal["crl", "ocsp"], ...], Field(min_length=1, max_length=2)] = ("crl", "ocsp")
+    hosts: Annotated[HostMap, Field(default={})]
+    cache: Annotated[Folder, Field(default="revocation")]
+    fetch_wait: DurationOrNone = timedelta(0)
+    grace: DurationOrNone = timedelta(0)
+    sha1_before: Day | None = None
 
 
 class RegistryFiles(Section):
@@ -270,6 +339,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "listen": Listen,
         "store": Store,
         "keys": Keys,
+        "hsm": Hsm,
         "trust": Trust,
         "registry": RegistryFiles,
         "limits": Limits,
@@ -288,6 +358,7 @@ class Config(Section):
     listen: Listen
     store: Annotated[Store, Field(default_factory=dict)]
     keys: Annotated[Keys, Field(default_factory=dict)]
+    hsm: Hsm | None = None
     trust: Trust
     registry: Annotated[RegistryFiles, Field(default_factory=dict)]
     limits: Annotated[Limits, Field(default_factory=dict)]
@@ -296,6 +367,26 @@ class Config(Section):
     endpoint: tuple[Endpoint, ...] = ()
     route: tuple[RouteRule, ...] = ()
     _origins: tuple[str, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _token_is_there(self, info: ValidationInfo) -> Self:
+        """Files of `[hsm]` must exist once a key is in the token."""
+        named = [name for name in ("receipts", "log") if isinstance(getattr(self.keys, name), InToken)]
+        faults: list[InitErrorDetails] = []
+        if named and self.hsm is None:
+            missing = fault("is in a token, and there is no [hsm]", "add [hsm] with module, token and pin_file")
+            faults = [{"type": missing, "loc": ("keys", name), "input": None} for name in named]
+        elif named and self.hsm is not None:
+            for name, kind in (("module", _ANY_FILE), ("pin_file", _SECRET_FILE)):
+                try:
+                    kind.validate_python(str(getattr(self.hsm, name)), context=info.context)
+                except ValidationError as error:
+                    told = error.errors()[0]["ctx"]
+                    why = fault(told["reason"], told["hint"])
+                    faults.append({"type": why, "loc": ("hsm", name), "input": None})
+        if faults:
+            raise ValidationError.from_exception_data("Config", faults)
+        return self
 
     def placed(self, origins: tuple[str, ...]) -> Self:
         """Remember where each route stands (`axis.toml:41`)."""

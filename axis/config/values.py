@@ -9,9 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -31,6 +31,7 @@ _UNITS: Final = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hou
 _SIZE: Final = re.compile(r"(\d+)(B|KB|MB|GB)")
 _BYTES: Final = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _FINGERPRINT: Final = re.compile(r"sha256:((?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2})")
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -99,6 +100,43 @@ def _duration(value: Any) -> timedelta:
     if not duration:
         raise fault("must be longer than zero")
     return duration
+
+
+def _duration_or_none(value: Any) -> timedelta:
+    """A duration, and `0s` for not at all."""
+    return timedelta(0) if value == "0s" else _duration(value)
+
+
+def _date(value: Any) -> datetime:
+    """A day, as the instant at which it begins in UTC."""
+    try:
+        return datetime.strptime(_text(value), "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise fault(f"{value!r} is not a day", 'year, month, day: "2017-01-01"') from None
+
+
+def _host_map(value: Any) -> Mapping[str, str]:
+    if not isinstance(value, Mapping):
+        raise fault("must be a table of hosts", '{ "ocsp.ca.ptc" = "http://ocsp.ca.gov.vn" }')
+    check = _url("http", "https")
+    for name, base in value.items():
+        if not _HOST.fullmatch(name):
+            raise fault(f"{name!r} is no host", 'the host that certificates name: "ocsp.ca.ptc"')
+        if urlsplit(check(base)).path not in ("", "/"):
+            raise fault(f"{base!r} has a path", "only the host is replaced: the path is the certificate's own")
+    return {name.lower(): base for name, base in value.items()}
+
+
+def _fingerprints(value: Any) -> Mapping[str, datetime]:
+    if not isinstance(value, Mapping):
+        raise fault("must be a table of fingerprints and days", '{ "sha256:..." = "2030-01-01" }')
+    found: dict[str, datetime] = {}
+    for name, day in value.items():
+        fingerprint = _fingerprint(name)
+        if fingerprint is None:
+            raise fault(f"{name!r} is not the fingerprint of a certificate", '"sha256:" and 64 hex digits')
+        found[fingerprint] = _date(day)
+    return found
 
 
 def _size(value: Any) -> int:
@@ -292,6 +330,10 @@ def _url(*schemes: str, loopback_only: str = "") -> Callable[[Any], str]:
 
 Name = Annotated[str, BeforeValidator(_name)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+DurationOrNone = Annotated[timedelta, BeforeValidator(_duration_or_none)]
+Day = Annotated[datetime, BeforeValidator(_date)]
+HostMap = Annotated[Mapping[str, str], BeforeValidator(_host_map)]
+Days = Annotated[Mapping[str, datetime], BeforeValidator(_fingerprints)]
 Size = Annotated[int, BeforeValidator(_size)]
 ListenAddress = Annotated[Address, BeforeValidator(_address)]
 Prefix = Annotated[str, BeforeValidator(_prefix)]

@@ -54,6 +54,9 @@ def refusal(verdict: Verdict) -> Problem:
             kind = Kind.CERTIFICATE_MISMATCH
         case Reason.UNSIGNED:
             kind = Kind.SIGNATURE_MISSING
+        case Reason.PROCESSING:
+            # Our own failure to judge says nothing of the package: the sender may come again when we are mended.
+            return Problem(Kind.INTERNAL, context={"verdict": str(verdict.sub_indication)})
         case _:
             kind = Kind.SIGNATURE_FAILED
     sentence = REASONS[verdict.reason]

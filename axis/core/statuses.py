@@ -250,8 +250,19 @@ def _unacceptable(
     if document is None:
         return None
     if report.sender != document.sender or report.receiver not in document.recipients:
-        return Problem(Kind.ILLEGAL_STATUS, "only the sender or a receiver of the document may set this status")
+        return Problem(Kind.ILLEGAL_STATUS, _not_theirs(report, document))
     return None
+
+
+def _not_theirs(report: Report, document: Document) -> str:
+    """Which of the two parties is the wrong one, in words."""
+    if BY_WIRE.get(report.wire) in SET_BY_SENDER:
+        if report.reporter != document.sender:
+            return "only the sender of the document may set this status"
+        return "the agency that this status is told to is no receiver of the document"
+    if report.reporter not in document.recipients:
+        return "only a receiver of the document may set this status"
+    return "this status is told to the sender of the document, and to nobody else"
 
 
 def _axis_owns(report: Report, network: Network, by: Principal) -> bool:

@@ -297,5 +297,5 @@ def _spoilt(flaw: Flaw, sender: str, recipients: tuple[str, ...], issued_on: dat
 
 
 def _document_id(sender: str, number: str, issued_on: date) -> str:
-    """The customary form: agency, date, number and notation (`domain.md` §3.5)."""
+    """The customary form: agency, date, number and notation (official edXML samples)."""
     return f"{sender},{issued_on:%Y/%m/%d},{number}/{BY_CODE[sender].notation}"

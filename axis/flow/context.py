@@ -14,6 +14,8 @@ from axis.core.ports import Sink, Store
 from axis.core.problems import Kind, Problem, Unavailable
 from axis.core.receipt import seal
 from axis.core.retry import RetryPolicy
+from axis.flow.evidence import EvidenceKeeper
+from axis.flow.pathworker import PathWorker
 from schemas.limits import FieldLimits, XmlLimits
 from signing.chain import CertificateCache, Trust
 from signing.policy import SignaturePolicy
@@ -25,6 +27,8 @@ class ReceiptKey:
 
     id: str
     sign: Callable[[bytes], bytes]
+    blocks: bool = False
+    """It asks a device: never on the event loop."""
 
     def seal(self, body: Mapping[str, Json]) -> bytes:
         """A body with this key's id and signature: what a receipt or a notice is."""
@@ -63,6 +67,12 @@ class Context:
     """Set after each transaction that may have made work: the dispatcher waits for it."""
     log_written: Callable[[], None] = lambda: None
     """Tells the sequencer the same."""
+    paths: PathWorker | None = None
+    """Judges certificates that the cache does not know; without it a thread does."""
+    evidence: EvidenceKeeper | None = None
+    """Fetches what is missing about revocation; without it only the operator's files count."""
+    evidence_came: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when we believe in something new: held documents are judged again at once."""
 
     def wake(self) -> None:
         self.written.set()

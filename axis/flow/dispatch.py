@@ -20,6 +20,9 @@ log = structlog.get_logger()
 IDLE_S = 1.0
 """How long the dispatcher waits for news at the most before it looks for deliveries that have become due."""
 
+GRACE_S = 8.0
+"""How long attempts under way may take after the daemon was asked to stop."""
+
 
 class Dispatcher:
     """Works through the deliveries of all endpoints that have a hand, at most `window` attempts each at a time."""
@@ -29,15 +32,26 @@ class Dispatcher:
         self._busy: Counter[str] = Counter()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; then attempts under way are finished by the group."""
-        async with asyncio.TaskGroup() as attempts:
+        """Until `stop` is set; attempts under way then have the grace time to end.
+
+        One that is cut off leaves its lease behind: it runs out, and the delivery is made again under the same id.
+        """
+        attempts: set[asyncio.Task[None]] = set()
+        try:
             while not stop.is_set():
                 self._ctx.written.clear()
                 claimed = await self._claim()
-                for delivery in claimed:
-                    attempts.create_task(self._attempt(delivery))
+                attempts |= {asyncio.create_task(self._attempt(delivery)) for delivery in claimed}
                 if not claimed:
                     await self._wait(stop)
+                attempts = _unfinished(attempts)
+            if attempts:
+                await asyncio.wait(attempts, timeout=GRACE_S)
+                attempts = _unfinished(attempts)
+        finally:
+            for attempt in attempts:
+                attempt.cancel()
+            await asyncio.gather(*attempts, return_exceptions=True)
 
     async def _wait(self, stop: asyncio.Event) -> None:
         news = asyncio.ensure_future(self._ctx.written.wait())
@@ -76,6 +90,14 @@ class Dispatcher:
         finally:
             self._busy[delivery.endpoint] -= 1
             self._ctx.written.set()
+
+
+def _unfinished(attempts: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    """Those still under way. What broke in a finished one is raised here: it ends the dispatcher, and so the daemon."""
+    for attempt in attempts:
+        if attempt.done():
+            attempt.result()
+    return {attempt for attempt in attempts if not attempt.done()}
 
 
 async def deliver_once(delivery: Delivery, ctx: Context) -> None:

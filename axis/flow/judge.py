@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from lxml import etree
 
 from axis.core.acceptance import Acceptance, accept
+from axis.core.binding import hold_to_binding
 from axis.core.intake import Content
 from axis.core.model import AttachmentRecord, Principal, Profile
 from axis.core.problems import Kind, Problem, Refused
-from axis.core.times import rfc3339
 from axis.flow.context import Context
 from schemas import attachment as attachments
 from schemas import edxml
-from schemas.codes import AgencyCode
 from schemas.digest import envelope_octets, package_digest
 from schemas.edxml import Reading
 from schemas.envelope import Envelope, StatusMessage
 from schemas.errors import SchemaError
 from schemas.limits import FieldLimits, XmlLimits, check_fields
 from schemas.xml import Parsed, parse_xml
-from signing.chain import judge_certificate
+from signing.chain import CertificateVerdict, judge_certificate
 from signing.policy import SignaturePolicy
-from signing.verdict import Check, CheckStatus, Reason, SubIndication, Verdict
+from signing.verdict import Reason, Verdict
 from signing.verify import InMemory, Inspection, Judgement, MustCover, Octets, conclude, inspect
 
 
@@ -136,10 +135,19 @@ async def _conclude(inspection: Inspection, policy: SignaturePolicy, at: datetim
         return conclude(inspection, None)
     known = ctx.certificates.find(leaf, ctx.trust, policy, at)
     if known is None:
-        trust = ctx.trust
-        known = await asyncio.to_thread(judge_certificate, leaf, trust, at, policy)
-        ctx.certificates.keep(leaf, trust, policy, at, known)
+        known = await _judge_certificate(leaf, policy, at, ctx)
+        if known.reason is Reason.REVOCATION_UNKNOWN and ctx.evidence and await ctx.evidence.bring(leaf):
+            # Later than before: what a responder has only just said was not yet said then.
+            known = await _judge_certificate(leaf, policy, ctx.now(), ctx)
     return conclude(inspection, known)
+
+
+async def _judge_certificate(leaf: bytes, policy: SignaturePolicy, at: datetime, ctx: Context) -> CertificateVerdict:
+    trust = ctx.trust
+    judging = judge_certificate if ctx.paths is None else ctx.paths.judge
+    verdict = await asyncio.to_thread(judging, leaf, trust, at, policy)
+    ctx.certificates.keep(leaf, trust, policy, at, verdict)
+    return verdict
 
 
 def believe(opened: Opened, judgement: Judgement, profile: Profile, ctx: Context) -> Judged:
@@ -159,10 +167,10 @@ def believe(opened: Opened, judgement: Judgement, profile: Profile, ctx: Context
     else:
         return Judged(verdict, None, None, opened.digest)
     if isinstance(message.message, StatusMessage):
-        verdict = _bind(verdict, message.message.reporter.code, ctx)
+        verdict = hold_to_binding(verdict, message.message.reporter.code, ctx.network.registry.bindings)
         return Judged(verdict, None, message.message, opened.digest)
     envelope = message.message
-    verdict = _bind(verdict, envelope.sender.code, ctx)
+    verdict = hold_to_binding(verdict, envelope.sender.code, ctx.network.registry.bindings)
     notes = (*opened.reading.notes, *verdict.quirks)
     content = Content(envelope, edxml.effective_document_id(envelope), opened.records, notes)
     return Judged(verdict, content, None, opened.digest)
@@ -180,21 +188,3 @@ def _verified_root(judgement: Judgement, limits: XmlLimits) -> etree._Element:
         return parse_xml(verified.whole, limits).root
     part = {name: parse_xml(octets, limits).root for name, octets in verified.parts.items()}
     return edxml.assemble(part["MessageHeader"], part.get("Bussiness"), part.get("edXMLManifest"))
-
-
-def _bind(verdict: Verdict, sender: AgencyCode, ctx: Context) -> Verdict:
-    """A good signature of somebody else is no signature: the certificate must speak for the sender when it is judged."""
-    if verdict.signer is None:
-        return verdict
-    answer = ctx.network.registry.bindings.speaks_for(verdict.signer.certificate, sender, verdict.at)
-    check = Check(
-        "certificate-binding",
-        "sav",
-        CheckStatus.OK if answer.good else CheckStatus.NOT_OK,
-        observed=answer.told,
-        required=f"a certificate that speaks for {sender} at {rfc3339(verdict.at)}",
-    )
-    if not answer.good:
-        return verdict.turned(SubIndication.SIG_CONSTRAINTS_FAILURE, Reason.NOT_BOUND, check)
-    signer = replace(verdict.signer, speaks_for=(sender.text,))
-    return replace(verdict, signer=signer, checks=(*verdict.checks, check))

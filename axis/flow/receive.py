@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,7 +70,7 @@ async def _take_document(
     if content is None:
         problem = refusal(judged.verdict)
         await _log_refusal(spooled, by, problem, judged, ctx)
-        raise Refused(problem)
+        raise answer_of(problem)
     now = ctx.now()
     sub = Submission(spooled.ref, judged.digest, by, now, only_for, hops)
 
@@ -112,12 +113,19 @@ async def _take_document(
         )
         raise answer_of(reply)
     log.info("document_taken", document=reply.ref, by=by.name, state=reply.state.value, size=reply.payload.size)
-    return issue_receipt(reply, ctx)
+    return await give_receipt(reply, ctx)
 
 
 def issue_receipt(document: Document, ctx: Context) -> Receipt:
     """The receipt of a stored document: the same octets each time."""
     return receipt(document, ctx.network.node, ctx.merge_delay, ctx.receipt_key.id, ctx.receipt_key.sign)
+
+
+async def give_receipt(document: Document, ctx: Context) -> Receipt:
+    """`issue_receipt`, beside the event loop where the key is in a device: that may take its time."""
+    if ctx.receipt_key.blocks:
+        return await asyncio.to_thread(issue_receipt, document, ctx)
+    return issue_receipt(document, ctx)
 
 
 def adopt_orphans(document: Document, ledger: Ledger, ctx: Context) -> None:
@@ -137,7 +145,7 @@ async def _take_status(
     if signed and accept(by.profile, judged.verdict) is not Acceptance.ACCEPT:
         problem = refusal(judged.verdict)
         await _log_refusal(spooled, by, problem, judged, ctx)
-        raise Refused(problem)
+        raise answer_of(problem)
     now = ctx.now()
     report = Report(
         wire=message.wire_code,

@@ -69,14 +69,14 @@ async def _recheck(document: Document, by: Principal, ctx: Context) -> int:
 
 
 async def run_recheck(principals: dict[str, Principal], every: timedelta, ctx: Context, stop: asyncio.Event) -> None:
-    """Recheck until `stop`, one round each `every`."""
+    """Recheck until `stop`, one round each `every`, and at once when evidence about revocation has come."""
     while not stop.is_set():
+        ctx.evidence_came.clear()
         try:
             await recheck_held(principals, ctx)
         except Unavailable as error:
             log.warning("recheck_unavailable", problem=error.problem.kind.value)
-        try:
-            async with asyncio.timeout(every.total_seconds()):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        waiting = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(ctx.evidence_came.wait())}
+        await asyncio.wait(waiting, timeout=every.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+        for one in waiting:
+            one.cancel()

@@ -2,7 +2,7 @@
 
 `open_store` refuses to start where a promise would not hold: another process has the store, the schema is another one,
 or SQLite does not read back as durable (WAL with `synchronous=FULL`; with NORMAL a power cut took all of 200
-acknowledged rows, `reliability.md` E8).
+acknowledged rows in a probe).
 """
 
 from __future__ import annotations

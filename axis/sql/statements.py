@@ -1,8 +1,8 @@
 """Every statement of the hot path, written in SQLAlchemy Core and compiled once for a database.
 
-The driver runs the compiled text: that costs two fifths of what the ORM or Core's own execution cost (`performance.md`
-§2). All values are named parameters; `_compiled` refuses a statement that would carry one of its own. Conditions that a
-partial index names stand here word for word as in `axis.sql.tables`, otherwise the index would not be used; being
+The driver runs the compiled text: that costs two fifths of what the ORM or Core's own execution cost (measured; ADR
+0003). All values are named parameters; `_compiled` refuses a statement that would carry one of its own. Conditions that
+a partial index names stand here word for word as in `axis.sql.tables`, otherwise the index would not be used; being
 unqualified, they speak of the innermost table.
 """
 

@@ -44,7 +44,7 @@ class DocumentRow(Base, table=True):
     __tablename__ = "document"
     __table_args__ = (
         CheckConstraint("state IN ('accepted', 'held', 'refused')", name="state"),
-        # Idempotency: the key of `design.md` §2.
+        # Idempotency: the same sender, kind, DocumentId and package get the same receipt.
         Index("uq_document_key", "sender", "document_key", "kind", "digest", unique=True, **_where(KEPT)),
         Index("ix_document_number", "sender", "number_key", **_where(KEPT)),
         Index("ix_document_held", "seq", **_where("state = 'held'")),

@@ -99,7 +99,7 @@ class SqlViews:
     """Implements `axis.core.ports.Views`.
 
     A question by key takes some 50 µs and runs where it is asked; handing it to a thread would cost three times as much
-    (`performance.md` §5). Lists and counts run in threads.
+    (measured). Lists and counts run in threads.
     """
 
     def __init__(self, readers: Readers, shelf: Shelf) -> None:

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,10 +23,11 @@ from axis.flow import mailbox
 from axis.flow.context import Context
 from axis.flow.notices import take_notice
 from axis.flow.poll import OpenSpool, spool_all
-from axis.flow.receive import issue_receipt, receive
+from axis.flow.receive import give_receipt, receive
 from axis.flow.report import record_status, visible_document
 from axis.web.auth import Doors, require
 from axis.web.dto import (
+    StatusBody,
     delivery_facts,
     document_facts,
     inbox_facts,
@@ -35,10 +36,11 @@ from axis.web.dto import (
     status_body,
     status_facts,
 )
+from axis.web.name import named
 from axis.web.problem_json import problems
 from schemas.codes import AgencyCode, CodeError
 from schemas.envelope import StaffInfo
-from schemas.status import BY_WIRE, SET_BY_SENDER, read_wire
+from schemas.status import BY_WIRE, REASON_REQUIRED, SET_BY_SENDER, read_wire
 
 XML_TYPES = frozenset({"application/xml", "text/xml", "application/edxml+xml", "application/octet-stream"})
 PIECE = 262_144
@@ -75,7 +77,7 @@ class Api:
                 web.get(r"/v1/log/{path:tile/[0-9]{1,2}/[x0-9./p]{3,40}}", self.get_tile),
             ]
         )
-        return app
+        return named(app)
 
     def caller(self, request: web.Request) -> Principal:
         return self.doors().principal(request)
@@ -146,7 +148,7 @@ class Api:
         document = await visible_document(request.match_info["ref"], by, self.ctx)
         if not self.ctx.network.registry.within(document.sender, by.authority):
             raise Refused(Problem(Kind.NOT_FOUND))
-        octets = issue_receipt(document, self.ctx).octets
+        octets = (await give_receipt(document, self.ctx)).octets
         return web.Response(body=octets, content_type="application/json", headers={"Axis-State": document.state.value})
 
     async def get_inbox(self, request: web.Request) -> web.StreamResponse:
@@ -173,6 +175,7 @@ class Api:
         return reply(
             {
                 "delivery": collected.delivery.id,
+                "document": collected.delivery.document,
                 "state": DeliveryState.DELIVERED.value,
                 "settled_at": instant(collected.delivery.settled_at),
                 "arrived": status_facts(arrived) if arrived else None,
@@ -185,14 +188,20 @@ class Api:
         document = await visible_document(request.match_info["ref"], by, self.ctx)
         body = await status_body(request)
         wire = read_wire(body.code)
+        now = self.ctx.now()
+        _complete(body, wire, now + self.ctx.network.future)
         registry = self.ctx.network.registry
         own = [code for code in document.recipients if registry.within(code, by.authority)]
+        sets_as_sender = BY_WIRE[wire] in SET_BY_SENDER
         receiver = _agency(body.receiver) if body.receiver else own[0] if len(own) == 1 else None
+        # Who sets what only the other side may set speaks for itself all the same, and is told that it may not.
+        by_sender = sets_as_sender and registry.within(document.sender, by.authority)
+        if receiver is None and not own and not sets_as_sender:
+            receiver = document.sender
         if receiver is None:
-            raise Refused(Problem(Kind.BAD_REQUEST, "name the receiver that this status is of"))
-        # Who sets a code that only the sender may set speaks for itself all the same, and is told that it may not.
-        by_sender = BY_WIRE.get(wire) in SET_BY_SENDER and registry.within(document.sender, by.authority)
-        now = self.ctx.now()
+            raise Refused(
+                Problem(Kind.BAD_REQUEST, "name the receiver that this status is of", {"fields": ("receiver",)})
+            )
         report = Report(
             wire=wire,
             reporter=document.sender if by_sender else receiver,
@@ -243,6 +252,17 @@ class Api:
                 await response.write(chunk[start : start + PIECE])
         await response.write_eof()
         return response
+
+
+def _complete(body: StatusBody, wire: str, latest: datetime) -> None:
+    """`Refused(BAD_REQUEST)` naming the field that no status of this code could have, or be without."""
+    if wire not in BY_WIRE:
+        raise Refused(Problem(Kind.BAD_REQUEST, "unknown status code", {"fields": ("code",)}))
+    if BY_WIRE[wire] in REASON_REQUIRED and not (body.description or "").strip():
+        told = "this status needs a description: the reason"
+        raise Refused(Problem(Kind.BAD_REQUEST, told, {"fields": ("description",)}))
+    if body.at is not None and body.at > latest:
+        raise Refused(Problem(Kind.BAD_REQUEST, "the status lies in the future", {"fields": ("at",)}))
 
 
 def _agency(text: str) -> AgencyCode:

@@ -16,6 +16,7 @@ from axis.core.model import DocumentRef
 from axis.core.ports import Counts
 from axis.flow.context import Context
 from axis.web import pages
+from axis.web.name import named
 from axis.web.problem_json import problems
 
 CSP = (
@@ -43,7 +44,7 @@ class Console:
                 web.static("/static", Path(__file__).parent / "static"),
             ]
         )
-        return app
+        return named(app)
 
     async def get_overview(self, request: web.Request) -> web.StreamResponse:
         views = self.ctx.store.views

@@ -14,10 +14,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.x509 import AuthorityKeyIdentifier, SubjectKeyIdentifier, load_pem_x509_certificate
 
 from axis.cli import COMMANDS, main
 from axis.cli.doctor import State, look_at_packages
+from signing.keys import load_ed25519, load_ed25519_public, raw_public
 
+AUTHORITIES = ("tls-ca", "root", "issuing")
 HEAVY = ("aiohttp", "sqlalchemy", "sqlmodel", "lxml", "rich", "pydantic", "cryptography", "structlog", "alembic")
 
 
@@ -117,6 +120,31 @@ def test_init_keeps_secrets_to_their_owner(made: Path) -> None:
     secrets = [*made.glob("keys/*.pem"), *made.glob("pki/**/*.key"), *made.glob("clients/*.key")]
     assert len(secrets) == 10
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in secrets)
+
+
+def test_init_writes_the_public_keys_that_others_need_and_says_so(tmp_path: Path) -> None:
+    told = axis("init", tmp_path / "n").output
+    key = load_ed25519_public((tmp_path / "n" / "keys" / "receipt.pub").read_bytes())
+    assert raw_public(key) == raw_public(load_ed25519((tmp_path / "n" / "keys" / "receipt.pem").read_bytes()))
+    assert "keys/receipt.pub" in told
+    assert "keys/log.vkey" in told
+
+
+def test_two_nodes_have_authorities_of_different_names_and_certificates_name_their_issuer_key(tmp_path: Path) -> None:
+    names: list[str] = []
+    for node in ("tinh", "tinh-2"):
+        assert axis("init", tmp_path / node, "--name", "truc.h99").exit_code == 0
+        pki = tmp_path / node / "pki"
+        authorities = {name: load_pem_x509_certificate((pki / f"{name}.pem").read_bytes()) for name in AUTHORITIES}
+        names += [one.subject.rfc4514_string() for one in authorities.values()]
+        for path in (*pki.glob("tls/*.pem"), *pki.glob("signers/*.pem")):
+            leaf = load_pem_x509_certificate(path.read_bytes())
+            issuer = authorities["tls-ca" if path.parent.name == "tls" else "issuing"]
+            own = issuer.extensions.get_extension_for_class(SubjectKeyIdentifier).value.digest
+            assert leaf.extensions.get_extension_for_class(AuthorityKeyIdentifier).value.key_identifier == own
+            assert leaf.extensions.get_extension_for_class(SubjectKeyIdentifier).value.digest != own
+    assert len(set(names)) == 6
+    assert all("truc.h99" in name for name in names)
 
 
 def test_init_says_what_to_do_next_in_commands_that_a_shell_reads(made: Path, tmp_path: Path) -> None:

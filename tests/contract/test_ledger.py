@@ -888,7 +888,7 @@ def test_a_store_that_is_not_durable_does_not_open(url: str, tmp_path: Path, pra
     ],
 )
 def test_what_is_done_often_uses_its_index(store: SqlStore, url: str, statement: str, index: str) -> None:
-    """So that nothing slows down with what is done already (`performance.md` §7)."""
+    """So that nothing slows down with what is done already."""
     with open_readonly(url) as questions:
         sql = getattr(questions.sql, statement)
         names = set(re.findall(r":(\w+)", sql))

@@ -49,7 +49,7 @@ SHAPES = {
     },
     Call.AGENCIES: {"id", "code", "name", "mail", "pid"},
 }
-"""`domain.md` §5.1, field by field."""
+"""What the VPCP SDK 2.0.4 reads, field by field."""
 
 
 # --- what the real SDK sent ---------------------------------------------------------------------------------------

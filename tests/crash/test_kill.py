@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 from axis.blobs import Blobs
-from axis.demo.client import Client
 from axis.core.house import check_house
+from axis.demo.client import Client
 from axis.log.verify import verify_log
 from axis.sql.audit import open_books
 from signing.keys import load_ed25519

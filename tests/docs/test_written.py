@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.shell import ROOT, missing_lines, run
+from tests.docs.shell import ROOT, run
 
 PAGES = ("docs/endpoints.md", "docs/operations.md", "docs/auditing.md")
 

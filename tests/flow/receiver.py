@@ -71,13 +71,16 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
         return
 
 
-class Receiver:
-    """A server on loopback. `plan` names, by a text in the body, the answers to give one after another; then `otherwise`.
+TAKEN = status(200)
 
-    With `tls` it speaks HTTPS under that certificate.
+
+class Receiver:
+    """A server on loopback. `plan` names, by a text in the body, the answers to give one after another.
+
+    Everything else is answered with `otherwise`. With `tls` it speaks HTTPS under that certificate.
     """
 
-    def __init__(self, tls: Identity | None = None, otherwise: Answer = status(200)) -> None:
+    def __init__(self, tls: Identity | None = None, otherwise: Answer = TAKEN) -> None:
         self.got: list[Got] = []
         self.plan: dict[bytes, list[Answer]] = {}
         self._lock = threading.Lock()

@@ -59,7 +59,10 @@ def test_the_sender_cannot_take_or_acknowledge_what_is_for_the_recipient(site: S
     document = site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)["document"]
     delivery = site.facts(document, OFFICE)["deliveries"][0]["delivery"]
     before = site.state()
-    for reply in (site.get(f"/v1/deliveries/{delivery}/package", OFFICE), site.post(f"/v1/deliveries/{delivery}/ack", OFFICE)):
+    for reply in (
+        site.get(f"/v1/deliveries/{delivery}/package", OFFICE),
+        site.post(f"/v1/deliveries/{delivery}/ack", OFFICE),
+    ):
         assert (reply.status, problem(reply.body)) == (404, "not-found")
     assert site.state() == before
     assert site.get(f"/v1/documents/{document}/package", OFFICE).status == 200, "its own package it may have back"

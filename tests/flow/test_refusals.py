@@ -117,6 +117,12 @@ def repeat_recipient(root: etree._Element) -> None:
     to.addnext(copy.deepcopy(to))
 
 
+def bend_value(root: etree._Element) -> None:
+    value = next(root.iter("{*}SignatureValue"))
+    assert value.text
+    value.text = ("B" if value.text[0] != "B" else "C") + value.text[1:]
+
+
 def deep(levels: int) -> bytes:
     return b"<a>" * levels + b"</a>" * levels
 
@@ -190,7 +196,7 @@ CASES: dict[str, Case] = {
     "another value": Case(
         422,
         SIGNATURE,
-        package(after=lambda root: bend_value(root)),
+        package(after=bend_value),
         {"reason": "sig-value", "sub_indication": "SIG_CRYPTO_FAILURE"},
     ),
     "two signatures": Case(422, SIGNATURE, package(after=sign_twice), {"reason": "sig-structure"}),
@@ -204,12 +210,6 @@ CASES: dict[str, Case] = {
     ),
     "too large": Case(413, "too-large", package(attachments=[bytes(MAX_BYTES)]), logged=False),
 }
-
-
-def bend_value(root: etree._Element) -> None:
-    value = next(root.iter("{*}SignatureValue"))
-    assert value.text
-    value.text = ("B" if value.text[0] != "B" else "C") + value.text[1:]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from axis.core.canonical import canonical
 from axis.demo.client import Reply
 from axis.demo.network import HOST
 from axis.devpki import Identity
 from schemas.envelope import Business, MessageKind
 from tests.flow.receiver import Receiver, text
-from tests.site import AGENCIES, FINANCE, HOME_AFFAIRS, OFFICE, PROVINCE, Site, kept_running, problem, row, until
+from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, row, signed_by, until
 
 pytestmark = pytest.mark.slow
 
 WARD = "000.00.41.H99"
 SCHOOL = "000.00.42.H99"
 ECHO = "000.00.43.H99"
+QUARTER = "000.00.45.H99"
 LOST = "000.00.44.H99"
-BELOW = {WARD: "phuong", SCHOOL: "truong"}
+MANY = tuple(f"H99.45.{place:03}.KHU.PHO.DAN.CU.SO.{place:03}.A" for place in range(450))
+"""Below the quarter, with codes as long as the law allows: one document for all of them is one delivery."""
+BELOW = {WARD: "phuong", SCHOOL: "truong", QUARTER: "khu-pho"}
 QUICK = '[delivery]\nfirst_retry = "200ms"\nretry_ceiling = "1s"\nlease = "10s"'
 
 
@@ -75,10 +80,8 @@ class Line(threading.Thread):
         except OSError:
             pass
         for end in (client, server):
-            try:
+            with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             end.close()
 
     def close(self) -> None:
@@ -109,16 +112,17 @@ class Two:
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     folder = tmp_path_factory.mktemp("two")
     upper = Site(folder / "upper", QUICK, name="truc-tinh")
-    lower = Site(folder / "lower", QUICK, name="truc-xa", agencies=BELOW, shared=upper.pki)
+    lists = shutil.copytree(upper.pki.crls, folder / "lists")
+    lower = Site(folder / "lower", QUICK, name="truc-xa", agencies=BELOW, shared=upper.pki, crls=lists, hurried=True)
     line = Line(lower.port)
     passports = {site.name: upper.pki.tls_client(f"{site.name}-ra") for site in (upper, lower)}
     for site, other in ((upper, lower), (lower, upper)):
         site.registry += "".join(row(code, identity) for code, identity in other.signers.items())
-        site.registry += row(ECHO) + row(LOST)
+        site.registry += row(ECHO) + row(LOST) + "".join(row(code) for code in MANY)
     upper.signers.update(lower.signers)
     lower.signers.update(upper.signers)
     portal = Receiver(upper.pki.tls_server("portal"), text(200, b'{"ok": true}'))
-    _neighbour(upper, lower, line.port, passports, [WARD, SCHOOL], [WARD, SCHOOL, ECHO])
+    _neighbour(upper, lower, line.port, passports, list(BELOW), [*BELOW, ECHO])
     own = passports[upper.name]
     upper.endpoints += (
         f'[[endpoint]]\nname = "portal"\nadapter = "node"\nagencies = ["{LOST}"]\nurl = "{portal.base}"\n'
@@ -181,7 +185,10 @@ def test_a_document_for_both_sides_reaches_all_and_every_status_comes_back(two: 
         assert two.upper.status(HOME_AFFAIRS, document, code).status == 202
         assert two.lower.status(WARD, below, code, description="từ phường").status == 202
     assert two.lower.status(SCHOOL, below, "02", description="không thuộc thẩm quyền").status == 202
-    expected = {(by, code) for by in (HOME_AFFAIRS, WARD) for code in ("01", "03", "06")} | {(SCHOOL, "01"), (SCHOOL, "02")}
+    expected = {(by, code) for by in (HOME_AFFAIRS, WARD) for code in ("01", "03", "06")} | {
+        (SCHOOL, "01"),
+        (SCHOOL, "02"),
+    }
     until("all statuses above", lambda: _codes(two.upper.facts(document, OFFICE)) == expected)
     told = two.upper.told(OFFICE, document)
     while len(told) < len(expected):
@@ -374,6 +381,91 @@ def test_a_neighbour_that_is_away_for_a_while_gets_everything_in_order(two: Two)
     two.lower.receive(WARD, changed)
 
 
+def test_what_a_neighbour_holds_comes_through_later_and_the_sender_hears_of_it(two: Two) -> None:
+    """The lower node cannot tell yet whether a certificate is revoked: its word travels back, signed by itself."""
+    upper, lower = two.upper, two.lower
+    assert lower.crls is not None
+    before = lower.said("trust_reloaded")
+    for path in lower.crls.iterdir():
+        path.unlink()
+    until("no lists below", lambda: lower.said("trust_reloaded") > before)
+    packages = [upper.package(OFFICE, [WARD]) for _ in range(2)]
+    receipts = [upper.take(package, OFFICE) for package in packages]
+    assert [receipt["state"] for receipt in receipts] == ["accepted"] * 2, "above everything is known"
+    known = {receipt["document_id"] for receipt in receipts}
+    where = "SELECT document_id FROM document WHERE state = 'held'"
+    until("held below", lambda: {one for (one,) in lower.rows(where)} == known)
+    assert not known & {one["document_id"] for one in lower.inbox(WARD)}
+    shutil.copytree(upper.pki.crls, lower.crls, dirs_exist_ok=True)
+    for receipt, package in zip(receipts, packages, strict=True):
+        assert lower.receive(WARD, _below(two, receipt["document_id"]))[1] == package
+        notice = upper.notice(OFFICE, receipt["document"])
+        assert (notice["outcome"], notice["node"], notice["document_id"]) == (
+            "released",
+            lower.name,
+            receipt["document_id"],
+        )
+        assert signed_by(lower, notice) and not signed_by(upper, notice)
+
+
+NOTICES: dict[str, bytes] = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "brackets": b"[" * 20_000,
+    "a list": b"[]",
+    "another type": b'{"type":"axis-receipt"}',
+    "no more than its type": b'{"type":"axis-notice"}',
+}
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_a_notice_that_is_none_is_refused(name: str, two: Two) -> None:
+    before = two.lower.state()
+    json_type = {"Content-Type": "application/json"}
+    reply = two.lower.ask("POST", "/v1/relay", NOTICES[name], certificate=two.passport, headers=json_type)
+    assert (reply.status, problem(reply.body)) == (400, "bad-request")
+    assert two.lower.state() == before
+
+
+def test_a_notice_about_what_was_never_handed_over_is_refused(two: Two) -> None:
+    """A neighbour cannot make a sender believe something of a document that did not go its way."""
+    inside = two.lower.take(two.lower.package(WARD, [SCHOOL]), WARD)
+    notice = {
+        "v": 1,
+        "type": "axis-notice",
+        "node": "truc-tinh",
+        "document": inside["document"],
+        "outcome": "refused",
+        "reason": "cert-revoked",
+        "sender": WARD,
+        "kind": "new",
+        "document_id": inside["document_id"],
+        "package_sha256": inside["package_sha256"],
+        "signature": "AAAA",
+    }
+    before = two.lower.state()
+    json_type = {"Content-Type": "application/json"}
+    reply = two.lower.ask("POST", "/v1/relay", canonical(notice), certificate=two.passport, headers=json_type)
+    assert (reply.status, problem(reply.body)) == (404, "not-found")
+    assert two.lower.state() == before
+
+
+def test_hundreds_of_recipients_behind_a_neighbour_are_one_delivery(two: Two) -> None:
+    receipt = two.upper.take(two.upper.package(OFFICE, MANY), OFFICE)
+
+    def handed_over() -> bool:
+        (delivery,) = two.upper.facts(receipt["document"], OFFICE)["deliveries"]
+        assert delivery["state"] != "failed", delivery["problem"]
+        return bool(delivery["state"] == "delivered")
+
+    until("the document handed over", handed_over)
+    made = two.lower.rows(
+        "SELECT count(*) FROM delivery JOIN document ON document.ref = delivery.document WHERE document_id = ?",
+        receipt["document_id"],
+    )
+    assert made == [(len(MANY),)]
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_twenty_megabytes_pass_byte_for_byte(whole: bool, two: Two) -> None:
     attachments = [bytes([place]) * 7_500_000 for place in range(2)]
@@ -388,4 +480,3 @@ def test_twenty_megabytes_pass_byte_for_byte(whole: bool, two: Two) -> None:
 def test_both_logs_verify_while_the_nodes_run(two: Two) -> None:
     for site in (two.upper, two.lower):
         assert site.verified().ok
-    assert PROVINCE not in AGENCIES

@@ -119,7 +119,9 @@ def test_a_package_of_xmlsec1_sent_by_curl_arrives_byte_for_byte(shape: str, sit
     assert done.returncode == 0, done.stderr
 
     post = ("-w", "\n%{http_code}", "-H", "Content-Type: application/xml", "--data-binary")
-    body, _, status = _curl(site, OFFICE, "/v1/documents", *post, f"@{tmp_path / 'signed.edxml'}").stdout.rpartition(b"\n")
+    body, _, status = _curl(site, OFFICE, "/v1/documents", *post, f"@{tmp_path / 'signed.edxml'}").stdout.rpartition(
+        b"\n"
+    )
     assert status == b"202", body
     receipt = json.loads(body)
     assert (receipt["state"], receipt["verdict"]) == ("accepted", "TOTAL-PASSED")
@@ -127,7 +129,9 @@ def test_a_package_of_xmlsec1_sent_by_curl_arrives_byte_for_byte(shape: str, sit
     assert _fetch(site, receipt["document"], tmp_path) == (tmp_path / "signed.edxml").read_bytes()
 
     before = site.state()
-    changed = (tmp_path / "signed.edxml").read_bytes().replace(b">0</edXML:BussinessDocType>", b">1</edXML:BussinessDocType>")
+    changed = (
+        (tmp_path / "signed.edxml").read_bytes().replace(b">0</edXML:BussinessDocType>", b">1</edXML:BussinessDocType>")
+    )
     assert changed != (tmp_path / "signed.edxml").read_bytes()
     (tmp_path / "changed.edxml").write_bytes(changed)
     refused = _curl(site, OFFICE, "/v1/documents", *post, f"@{tmp_path / 'changed.edxml'}").stdout

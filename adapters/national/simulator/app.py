@@ -1,7 +1,7 @@
 """The simulated national axis over HTTP: the calls of VXP, and a view for its operator.
 
 Every answer under the base path is JSON, with HTTP 200 even when the call is refused: what SDKs do with another status
-is to lose the reason, and a list that cannot be read counts as an empty one (`domain.md` §9.19).
+is to lose the reason, and a list that cannot be read counts as an empty one (VPCP SDK, observed).
 """
 
 from __future__ import annotations

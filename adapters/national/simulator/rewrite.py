@@ -1,4 +1,4 @@
-"""Re-serialise a package the way the real axis was seen to do, by comparing packages sent and fetched (domain.md §1.1).
+"""Re-serialise a package the way the real axis was seen to do, by comparing packages sent and fetched.
 
 Children are re-ordered, the axis's own TraceHeader is appended, empty elements collapse, and an XML signature moves
 from its own namespace into that of the package, with the same DigestValue. So no signature over the envelope survives.

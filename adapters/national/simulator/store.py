@@ -174,7 +174,7 @@ class Store(Database):
     def send_document(self, system: str, envelope: Envelope, parcel: Parcel, now: datetime) -> str:
         """Store a document and one entry per receiver; answers its DocId, for the same package the same one.
 
-        Receivers of the sender's own system are recorded and not given back to it (`domain.md` §6.6).
+        Receivers of the sender's own system are recorded and not given back to it, as a provincial axis does.
         """
         sender = envelope.sender.code.text
         with self.transaction():

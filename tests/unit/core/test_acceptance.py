@@ -43,7 +43,7 @@ def test_only_missing_revocation_evidence_holds() -> None:
     assert holding == {SubIndication.TRY_LATER}
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.GOOD])
+@pytest.mark.parametrize("reason", [r for r in Reason if r not in (Reason.GOOD, Reason.PROCESSING)])
 def test_a_refusal_says_which_rule_in_both_languages(reason: Reason) -> None:
     problem = refusal(verdict_of(SubIndication.SIG_CONSTRAINTS_FAILURE, reason))
     kinds = {Reason.NOT_BOUND: Kind.CERTIFICATE_MISMATCH, Reason.UNSIGNED: Kind.SIGNATURE_MISSING}
@@ -53,6 +53,11 @@ def test_a_refusal_says_which_rule_in_both_languages(reason: Reason) -> None:
     assert problem.extra["indication"] == "INDETERMINATE"
     assert problem.extra["sub_indication"] == "SIG_CONSTRAINTS_FAILURE"
     assert not problem.temporary
+
+
+def test_our_own_failure_to_judge_is_no_fault_of_the_sender() -> None:
+    problem = refusal(verdict_of(SubIndication.POLICY_PROCESSING_ERROR, Reason.PROCESSING))
+    assert (problem.kind, problem.temporary) == (Kind.INTERNAL, True)
 
 
 def test_a_refusal_names_what_the_signature_leaves_out() -> None:

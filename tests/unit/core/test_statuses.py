@@ -122,6 +122,19 @@ def test_a_status_is_set_only_by_the_party_it_belongs_to(
         assert decision.entries[0].facts == {"problem": "illegal-status", "code": wire, "reporter": reporter.text}
 
 
+@pytest.mark.parametrize(
+    ("said", "by", "told"),
+    [
+        (report("13", TWENTY, TEN), DMS_20, "only the sender of the document may set this status"),
+        (report("03", TEN, TWENTY), DMS_10, "only a receiver of the document may set this status"),
+        (report("13", TEN, code("H99.30")), DMS_10, "the agency that this status is told to is no receiver"),
+        (report("03", TWENTY, code("H99.30")), DMS_20, "this status is told to the sender of the document"),
+    ],
+)
+def test_the_refusal_says_which_party_is_the_wrong_one(said: Report, by: Principal, told: str) -> None:
+    assert problem_of(decide(said, by=by)).detail.startswith(told)
+
+
 @pytest.mark.parametrize("wire", CODES)
 def test_nobody_speaks_for_an_agency_outside_its_connection(wire: str) -> None:
     for by in (DMS_10, THIRD, DISTRICT, PROVINCE_97):

@@ -1,4 +1,4 @@
-"""What the field writes and no profile can judge: recorded where that is tolerated, never valid (domain.md §3.7)."""
+"""What the field writes and no profile can judge: recorded where that is tolerated, never valid (official samples)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CONSTRAINTS = SubIndication.SIG_CONSTRAINTS_FAILURE
 
 
 def test_d14_a_signature_in_another_namespace() -> None:
-    """The official Java library writes the block in its own namespace: seen, never valid (domain.md §3.7)."""
+    """The official Java library writes the block in its own namespace: seen, never valid."""
     raw = etree.tostring(by_parts().root).replace(DS[1:-1].encode(), b"urn:example:edxml")
     empty = unsigned_package()
     etree.SubElement(empty.place, "{urn:example:edxml}DigitalSignature")
@@ -64,7 +64,7 @@ def test_d30_the_transform_that_does_not_exist_is_not_verifiable_where_that_is_t
 
 
 def test_the_signature_of_the_qcvn_example_is_not_verifiable() -> None:
-    """RSA-SHA1, no URI, a truncated certificate and a transform that does not exist (signing.md §4)."""
+    """RSA-SHA1, no URI, a truncated certificate and a transform that does not exist (official samples)."""
     package = enveloped()
     transforms("", ENVELOPED, "http://www.w3.org/TR/xml-exc-c14n#")(package)
     find(package, f"{INFO}/ds:SignatureMethod").set("Algorithm", "http://www.w3.org/2000/09/xmldsig#rsa-sha1")

@@ -1,5 +1,5 @@
-"""What a verifier must refuse: reliability.md §3.2 (D) and signing.md §5 (nos. 12-50), each re-signed where that is
-possible, so that it dies for its own reason and not for a wrong digest."""
+"""What a verifier must refuse, each re-signed where that is possible, so that it dies for its own reason and not for a
+wrong digest."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ CONSTRAINTS = SubIndication.SIG_CONSTRAINTS_FAILURE
 
 
 CASES: dict[str, tuple[Callable[[Package], object], SubIndication, Reason]] = {
-    # --- grammar: D15-D18, D31, D48, signing.md 12, 21, 22
+    # --- grammar
     "D15 no references": (
         lambda p: [find(p, INFO).remove(r) for r in list(find(p, INFO))[2:]],
         FORMAT,

@@ -1,4 +1,4 @@
-"""What is signed is what is used: Ids, coverage, places, canonicalisation (reliability.md §3.2, signing.md §5)."""
+"""What is signed is what is used: Ids, coverage, places, canonicalisation."""
 
 from __future__ import annotations
 

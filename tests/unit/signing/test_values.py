@@ -1,4 +1,4 @@
-"""Keys and values: only the one form, only of keys that are strong (D36-D39, signing.md §5 nos. 36-41)."""
+"""Keys and values: only the one form, only of keys that are strong."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_39_pkcs1_and_pss_values_do_not_stand_for_each_other() -> None:
 
 
 def test_the_value_is_checked_before_anything_is_digested() -> None:
-    """With both wrong the value must be what is told: nothing unsigned decides what is digested (signing.md §6.2)."""
+    """With both wrong the value must be what is told: nothing unsigned decides what is digested."""
     package = by_parts()
     package.header[0].text = "changed"
     found = find(package, VALUE)

@@ -1,0 +1,138 @@
+"""What the receiving half of an endpoint shows: notices, references, and what is said before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from click.testing import CliRunner, Result
+
+from axis.cli import main
+
+DOCUMENT = "01m83gn0f0g5dw3xmgc7442zk7"
+DELIVERY = "01m83gn0f0h6d4kha3aa01gkr4"
+NOTICE = {"type": "axis-notice", "document": DOCUMENT, "outcome": "refused", "reason": "cert-revoked"}
+ITEM: dict[str, Any] = {
+    "delivery": DELIVERY,
+    "seq": 1,
+    "recipients": ["H99.07"],
+    "document": DOCUMENT,
+    "sender": "H99.07",
+    "document_id": "H99.07,2026/11/23,1/SNV-VP",
+    "number": "1/SNV-VP",
+    "subject": "V/v thử",
+    "priority": 0,
+}
+
+
+class FarEnd:
+    """An axis that answers from a table, in a thread of its own: commands run a loop themselves."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.url = ""
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self._ready.wait(30)
+
+    def _run(self) -> None:
+        async def start() -> web.AppRunner:
+            app = web.Application()
+            app.router.add_get("/v1/inbox", self._inbox)
+            app.router.add_get("/v1/deliveries/{id}/package", self._package)
+            app.router.add_post("/v1/deliveries/{id}/ack", self._ack)
+            runner = web.AppRunner(app)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            return runner
+
+        runner = self._loop.run_until_complete(start())
+        self._ready.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(runner.cleanup())
+        self._loop.close()
+
+    async def _inbox(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"items": self.items, "next": None})
+
+    async def _package(self, _request: web.Request) -> web.StreamResponse:
+        if self.items[0]["cargo"] == "notice":
+            return web.Response(body=json.dumps(NOTICE).encode(), content_type="application/json")
+        return web.Response(body=b"<edXML/>", content_type="application/xml")
+
+    async def _ack(self, request: web.Request) -> web.StreamResponse:
+        told = {"delivery": request.match_info["id"], "document": DOCUMENT, "state": "delivered", "arrived": None}
+        return web.json_response(told)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def ask(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, [*arguments, "--url", self.url])
+
+
+@pytest.fixture
+def far_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FarEnd]:
+    monkeypatch.chdir(tmp_path)
+    made = FarEnd()
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize(
+    ("notice", "told"),
+    [
+        (NOTICE | {"outcome": "released", "reason": "good"}, "thông báo: 1/SNV-VP đã được nhận (released)"),
+        (
+            NOTICE,
+            (
+                "thông báo: 1/SNV-VP bị từ chối (refused): "
+                "Chứng thư số đã bị thu hồi (cert-revoked: the certificate is revoked)"
+            ),
+        ),
+        (NOTICE | {"reason": "of-tomorrow"}, "thông báo: 1/SNV-VP bị từ chối (refused): of-tomorrow"),
+    ],
+)
+def test_a_notice_reads_as_a_notice_and_not_as_an_incoming_document(
+    notice: dict[str, str], told: str, far_end: FarEnd
+) -> None:
+    far_end.items = [{**ITEM, "cargo": "notice", "notice": notice}]
+    text = far_end.ask("inbox").output
+    assert text.splitlines()[0] == f"     1  {DELIVERY}  {told}"
+    assert "0 B" not in text
+    assert json.loads(far_end.ask("inbox", "--json").stdout)["items"][0]["notice"] == notice
+
+
+def test_a_notice_is_saved_as_json_and_a_package_as_edxml(far_end: FarEnd, tmp_path: Path) -> None:
+    for cargo, suffix in (("notice", "json"), ("document", "edxml")):
+        far_end.items = [{**ITEM, "cargo": cargo}]
+        result = far_end.ask("fetch", DELIVERY)
+        assert result.exit_code == 0, result.output
+        assert [path.name for path in tmp_path.iterdir()] == [f"{DELIVERY}.{suffix}"]
+        assert far_end.ask("fetch", DELIVERY).exit_code == 2, "an existing file is left alone"
+        (tmp_path / f"{DELIVERY}.{suffix}").unlink()
+
+
+def test_inbox_and_ack_name_the_reference_that_a_status_needs(far_end: FarEnd) -> None:
+    far_end.items = [{**ITEM, "cargo": "document", "size": 5}]
+    assert DOCUMENT in far_end.ask("inbox").output
+    assert DOCUMENT in far_end.ask("ack", DELIVERY).output
+    assert json.loads(far_end.ask("ack", DELIVERY, "--json").stdout)[0]["document"] == DOCUMENT
+
+
+@pytest.mark.parametrize("note", [[], ["--note", " "]])
+@pytest.mark.parametrize("code", ["02", "2", "16"])
+def test_a_refusal_without_its_reason_is_told_before_the_axis_is_asked(code: str, note: list[str]) -> None:
+    result = CliRunner().invoke(main, ["status", DOCUMENT, code, *note, "--url", "http://127.0.0.1:1"])
+    assert result.exit_code == 2
+    assert "needs the reason: --note" in result.output

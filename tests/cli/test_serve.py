@@ -1,0 +1,98 @@
+"""What `axis serve` says when it cannot start: one line and a hint, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import unused_port
+from click.testing import CliRunner
+
+from axis.cli import main
+from axis.log.files import LogFolder
+from axis.sql.engine import InstanceLock
+from signing.keys import generate_ed25519, generate_p256, private_pem, public_pem
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("serve") / "node"
+    assert CliRunner().invoke(main, ["init", str(folder)]).exit_code == 0
+    config = folder / "axis.toml"
+    text = config.read_text()
+    config.write_text(text.replace(":8443", f":{unused_port()}").replace(":9443", f":{unused_port()}"))
+    return folder
+
+
+@pytest.fixture
+def node(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "node"))
+
+
+def serve(node: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "axis", "serve", "-c", str(node / "axis.toml")]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+
+
+JUNK: dict[str, bytes] = {
+    "no key": b"junk\n",
+    "a key of another kind": private_pem(generate_p256()),
+    "a key under a password": private_pem(generate_ed25519(), b"secret"),
+    "its public half": public_pem(generate_ed25519().public_key()),
+    "a key that is cut off": private_pem(generate_ed25519())[:60] + b"\n-----END PRIVATE KEY-----\n",
+}
+
+
+@pytest.mark.parametrize("junk", JUNK)
+@pytest.mark.parametrize(("key", "name"), [("receipts", "receipt"), ("log", "log")])
+def test_a_signing_key_that_is_none_is_a_fault_with_its_place(key: str, name: str, junk: str, node: Path) -> None:
+    (node / "keys" / f"{name}.pem").write_bytes(JUNK[junk])
+    result = CliRunner().invoke(main, ["check", "-c", str(node / "axis.toml"), "--json"])
+    assert result.exit_code == 1
+    (fault,) = json.loads(result.stdout)["faults"]
+    line = (node / "axis.toml").read_text().splitlines()[fault["line"] - 1]
+    assert (fault["key"], line) == (f"keys.{key}", f'{key} = "keys/{name}.pem"')
+    assert fault["reason"] == "is not an Ed25519 private key in PEM, without a password"
+    assert fault["hint"]
+
+
+def test_a_key_in_a_token_is_not_looked_for_among_the_files(node: Path) -> None:
+    config = node / "axis.toml"
+    config.write_text(config.read_text().replace('"keys/receipt.pem"', '"hsm:axis-receipts"'))
+    told: Any = json.loads(CliRunner().invoke(main, ["check", "-c", str(config), "--json"]).stdout)
+    assert not any("Ed25519" in fault["reason"] for fault in told["faults"])
+
+
+@pytest.mark.slow
+def test_serve_says_in_a_line_that_a_key_cannot_be_used(node: Path) -> None:
+    (node / "keys" / "receipt.pem").write_text("junk\n")
+    done = serve(node)
+    assert done.returncode == 2
+    assert "keys.receipts: is not an Ed25519 private key" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("held", ["store", "log"])
+def test_serve_beside_a_running_daemon_says_that_there_is_one(held: str, node: Path) -> None:
+    if held == "store":
+        lock = InstanceLock(node / "data" / "axis.db")
+        release = lock.release
+    else:
+        folder = LogFolder(node / "data" / "log")
+        folder.lock()
+        release = folder.unlock
+    try:
+        done = serve(node)
+    finally:
+        release()
+    assert done.returncode == 1
+    assert f"hint: a daemon is already running on this store ({node / 'data'})" in done.stderr
+    assert "Traceback" not in done.stderr
