@@ -29,16 +29,19 @@ COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-has
            --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types lock clean
+.PHONY: help demo test test-faults lint types lock clean
 
 help:  ## say what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
 
 demo: $(VENV)/.runtime  ## run the whole network on this machine; ARGS="--keep DIR" goes to `axis demo`
 	$(BIN)/axis demo $(ARGS)
 
 test: $(VENV)/.dev  ## run the tests; JOBS=0 for one process, ARGS="-k receipt" goes to pytest
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not faults" $(ARGS)
+
+test-faults: $(VENV)/.dev  ## run the longer tests: kills while documents flow, hostile files
+	$(BIN)/python -m pytest -n $(JOBS) -m faults $(ARGS)
 
 lint: $(VENV)/.dev  ## check style, format and types
 	$(BIN)/ruff check

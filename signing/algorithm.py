@@ -1,7 +1,7 @@
 """Which algorithms there are, and how a signature value of each is checked.
 
-Tables only name what *can* be done; what *may* be used is a `SignaturePolicy`. HMAC, DSA, SHA-1 and MD5 stand in no
-table, so that no policy can let them in.
+Tables only name what *can* be done; what *may* be used is a `SignaturePolicy`. HMAC, DSA and MD5 stand in no
+table, so that no policy can let them in. SHA-1 stands in tables of its own: it counts only with a proof of time.
 """
 
 from __future__ import annotations
@@ -92,7 +92,17 @@ DIGESTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """DigestMethod -> name in `hashlib`."""
 
-DIGEST_SIZES: Final[Mapping[str, int]] = MappingProxyType({"sha256": 32, "sha384": 48, "sha512": 64})
+DIGEST_SIZES: Final[Mapping[str, int]] = MappingProxyType({"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64})
+
+
+SHA1_DIGEST: Final = "http://www.w3.org/2000/09/xmldsig#sha1"
+RSA_SHA1: Final = "http://www.w3.org/2000/09/xmldsig#rsa-sha1"
+
+DATED_SIGNATURES: Final[Mapping[str, SignatureAlgorithm]] = MappingProxyType(
+    {RSA_SHA1: _algorithm(Family.RSA_PKCS1, hashes.SHA1())}  # noqa: S303 - only for what is proved to be old
+)
+DATED_DIGESTS: Final[Mapping[str, str]] = MappingProxyType({SHA1_DIGEST: "sha1"})
+"""What old documents of the field have, for checking only. `SignaturePolicy.sha1_before` says until when it counts."""
 
 
 def key_fits(algorithm: SignatureAlgorithm, key: PublicKeyTypes) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from signing.certificate import SHA1_QUIRK, Leaf, Purpose, judge_leaf, load_leaf
@@ -40,7 +40,7 @@ class CertificateVerdict:
 
     `leaf` and `path` are SHA-256 of DER in hex, the path from the leaf to the root. `valid_until` is the earliest end
     of a fact used: that of a revocation list or answer, or a certificate's notAfter; only good verdicts have one.
-    `quirks` names each tolerance that was needed.
+    `quirks` names each tolerance that was needed, `proven` the earlier time for which it was asked.
     """
 
     sub_indication: SubIndication | None
@@ -53,6 +53,7 @@ class CertificateVerdict:
     checks: tuple[Check, ...] = ()
     valid_until: datetime | None = None
     quirks: tuple[str, ...] = ()
+    proven: datetime | None = None
 
 
 def judge_certificate(
@@ -81,13 +82,16 @@ def judge_certificate(
         if proven is not None and proven > at:
             raise Refused(Reason.TIME, proven.isoformat(), at.isoformat())
         checks.extend(judge_leaf(leaf, policy, proven or at, purpose, trust.old_hash(proven)))
-        return judge_paths(leaf, trust, at, policy, purpose=purpose, proven=proven, before=checks)
+        found = judge_paths(leaf, trust, at, policy, purpose=purpose, proven=proven, before=checks)
+        return replace(found, proven=proven)
     except Refused as error:
         refused = error
     except Exception as surprise:  # noqa: BLE001 - asn1crypto and pyHanko raise bare KeyErrors for odd bytes
         refused = Refused(Reason.PROCESSING, type(surprise).__name__)
     checks.append(refused.check())
-    return CertificateVerdict(refused.sub_indication, refused.reason, at, digest, signer, checks=tuple(checks))
+    return CertificateVerdict(
+        refused.sub_indication, refused.reason, at, digest, signer, checks=tuple(checks), proven=proven
+    )
 
 
 def judge_paths(
@@ -199,6 +203,8 @@ class CertificateCache:
         digest = hashlib.sha256(leaf).hexdigest()
         if verdict.sub_indication is not None or (verdict.leaf, verdict.at) != (digest, at):
             return
+        if verdict.proven is not None:
+            return  # it holds for one signature only
         key = (digest, _epoch(leaf, trust), policy.sha256)
         self._entries[key] = verdict
         self._entries.move_to_end(key)

@@ -18,6 +18,7 @@ from signing.verdict import Reason
 
 DS: Final = "{http://www.w3.org/2000/09/xmldsig#}"
 XADES: Final = "{http://uri.etsi.org/01903/v1.3.2#}"
+XADES141: Final = "{http://uri.etsi.org/01903/v1.4.1#}"
 INCLUSIVE_NAMESPACES: Final = "{http://www.w3.org/2001/10/xml-exc-c14n#}InclusiveNamespaces"
 
 _WHITE: Final = " \t\r\n"
@@ -47,6 +48,7 @@ def _names(*names: str) -> frozenset[str]:
 
 _ALGORITHM = _names("Algorithm")
 _TEXT = Rule(text=True)
+_ENCAPSULATED = Rule(attributes=_names("Id", "Encoding"), text=True)
 _PLACE = tuple((XADES + name, 0, 1) for name in ("City", "StateOrProvince", "PostalCode", "CountryName"))
 _ROLE = Rule(((XADES + "ClaimedRoles", 1, 1),))
 _PROPERTIES = (
@@ -103,9 +105,11 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         DS + "X509IssuerName": Rule(text=True, reason=Reason.KEYINFO),
         DS + "X509SerialNumber": Rule(text=True, reason=Reason.KEYINFO),
         DS + "Object": Rule(((XADES + "QualifyingProperties", 1, 1),), _names("Id")),
-        # XAdES, the signed properties of EN 319 132-1 that we understand; unsigned ones come with time stamps.
+        # XAdES, the properties of EN 319 132-1 that we understand: signed ones, and unsigned ones up to level LT.
         XADES + "QualifyingProperties": Rule(
-            ((XADES + "SignedProperties", 1, 1),), _names("Id", "Target"), _names("Target")
+            ((XADES + "SignedProperties", 1, 1), (XADES + "UnsignedProperties", 0, 1)),
+            _names("Id", "Target"),
+            _names("Target"),
         ),
         XADES + "SignedProperties": Rule(
             ((XADES + "SignedSignatureProperties", 1, 1), (XADES + "SignedDataObjectProperties", 0, 1)),
@@ -143,6 +147,32 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         XADES + "Description": _TEXT,
         XADES + "MimeType": _TEXT,
         XADES + "Encoding": _TEXT,
+        XADES + "UnsignedProperties": Rule(((XADES + "UnsignedSignatureProperties", 1, 1),), _names("Id")),
+        XADES + "UnsignedSignatureProperties": Rule(
+            (
+                (XADES + "SignatureTimeStamp", 0, 4),
+                (XADES + "CertificateValues", 0, 1),
+                (XADES + "RevocationValues", 0, 1),
+                (XADES141 + "TimeStampValidationData", 0, 4),
+            ),
+            _names("Id"),
+            ordered=False,
+        ),
+        # §5.1.4.4: what is stamped is implied here, so that Include and ReferenceInfo have no place.
+        XADES + "SignatureTimeStamp": Rule(
+            ((DS + "CanonicalizationMethod", 0, 1), (XADES + "EncapsulatedTimeStamp", 1, 4)), _names("Id")
+        ),
+        XADES + "EncapsulatedTimeStamp": _ENCAPSULATED,
+        XADES + "CertificateValues": Rule(((XADES + "EncapsulatedX509Certificate", 0, 16),), _names("Id")),
+        XADES + "EncapsulatedX509Certificate": _ENCAPSULATED,
+        XADES + "RevocationValues": Rule(((XADES + "CRLValues", 0, 1), (XADES + "OCSPValues", 0, 1)), _names("Id")),
+        XADES + "CRLValues": Rule(((XADES + "EncapsulatedCRLValue", 1, 16),)),
+        XADES + "EncapsulatedCRLValue": _ENCAPSULATED,
+        XADES + "OCSPValues": Rule(((XADES + "EncapsulatedOCSPValue", 1, 16),)),
+        XADES + "EncapsulatedOCSPValue": _ENCAPSULATED,
+        XADES141 + "TimeStampValidationData": Rule(
+            ((XADES + "CertificateValues", 0, 1), (XADES + "RevocationValues", 0, 1)), _names("Id", "URI")
+        ),
     }
 )
 

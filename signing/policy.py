@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from signing.algorithm import C14N, DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES
+from signing.algorithm import C14N, DATED_DIGESTS, DATED_SIGNATURES, DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES
 
 
 class Mode(StrEnum):
@@ -35,6 +35,8 @@ class SignaturePolicy:
 
     `max_references_beyond_parts` counts beyond what the caller demands to be covered. `max_enveloped_bytes` bounds the
     sum of canonical octets of all XML references. `signing_time_ahead` is how far the claimed time may lie after ours.
+    `sha1_before`: SHA-1 in a signature and its digests is taken where a trusted time stamp proves that it existed
+    before; `None` is never. The date for certificates is that of `Trust`.
     """
 
     name: str
@@ -57,6 +59,7 @@ class SignaturePolicy:
     max_depth: int = 64
     max_enveloped_bytes: int = 25 * 1024 * 1024
     signing_time_ahead: timedelta = timedelta(minutes=5)
+    sha1_before: datetime | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -64,6 +67,15 @@ class SignaturePolicy:
         facts = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
         text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def takes_dated(self, algorithm: str) -> bool:
+        """Say whether this SignatureMethod or DigestMethod is out of date and worked on all the same: whether it counts
+        is decided with the proof of time."""
+        return self.sha1_before is not None and (algorithm in DATED_SIGNATURES or algorithm in DATED_DIGESTS)
+
+    def takes_sha1(self, proven_at: datetime | None) -> bool:
+        """Say whether SHA-1 counts in a signature that is proved to have existed at `proven_at`."""
+        return self.sha1_before is not None and proven_at is not None and proven_at < self.sha1_before
 
     def weakness(self, key: PublicKeyTypes) -> str | None:
         """Say what is too weak (or too costly) about `key`, or `None`."""
@@ -86,6 +98,8 @@ def _plain(value: object) -> Any:
         return sorted(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, datetime):
+        return value.isoformat()
     return value
 
 

@@ -15,7 +15,16 @@ from typing import Final
 
 from lxml import etree
 
-from signing.algorithm import C14N, DIGEST_SIZES, DIGESTS, ENVELOPED, EXC_C14N, OTHER_C14N, SIGNATURES
+from signing.algorithm import (
+    C14N,
+    DATED_DIGESTS,
+    DIGEST_SIZES,
+    DIGESTS,
+    ENVELOPED,
+    EXC_C14N,
+    OTHER_C14N,
+    SIGNATURES,
+)
 from signing.c14n import XML, Splices, canonical, canonical_without, digest_canonical
 from signing.grammar import DS, check
 from signing.octets import Octets, decode_base64
@@ -92,7 +101,8 @@ def read_signed_info(element: etree._Element, policy: SignaturePolicy, most_refe
     check(element)
     method, prefixes = read_method(element[0], policy)
     algorithm = element[1].get("Algorithm", "")
-    if algorithm not in policy.signature_algorithms or algorithm not in SIGNATURES:
+    accepted = algorithm in policy.signature_algorithms and algorithm in SIGNATURES
+    if not accepted and not policy.takes_dated(algorithm):
         raise Refused(Reason.ALGORITHM, algorithm)
     return SignedInfo(method, prefixes, algorithm, tuple(_read_reference(child, policy) for child in [*element][2:]))
 
@@ -107,9 +117,9 @@ def _read_reference(element: etree._Element, policy: SignaturePolicy) -> Referen
     kind, target = _classify(uri)
     method, prefixes = _read_transforms(transforms, kind, policy)
     algorithm = element[-2].get("Algorithm", "")
-    if algorithm not in policy.digest_algorithms or algorithm not in DIGESTS:
+    name = digest_name(algorithm, policy)
+    if name is None:
         raise Refused(Reason.ALGORITHM, algorithm)
-    name = DIGESTS[algorithm]
     try:
         digest = decode_base64(element[-1].text, DIGEST_SIZES[name])
     except ValueError as error:
@@ -117,6 +127,13 @@ def _read_reference(element: etree._Element, policy: SignaturePolicy) -> Referen
     if len(digest) != DIGEST_SIZES[name]:
         raise Refused(Reason.STRUCTURE, "DigestValue of the wrong length")
     return Reference(kind, uri, target, type_, method, prefixes, algorithm, name, digest)
+
+
+def digest_name(algorithm: str, policy: SignaturePolicy) -> str | None:
+    """The name in `hashlib` of a DigestMethod that may be worked on, or `None`."""
+    if policy.takes_dated(algorithm):
+        return DATED_DIGESTS.get(algorithm)
+    return DIGESTS.get(algorithm) if algorithm in policy.digest_algorithms else None
 
 
 def _classify(uri: str) -> tuple[Kind, str]:

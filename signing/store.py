@@ -10,7 +10,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
 
 from signing.certificate import Leaf
 from signing.revocation.crl import Crl, load_crl, may_sign_lists
@@ -159,16 +159,18 @@ def issued(subject: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _signed(subject: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """The signature alone, for names that are equal only after folding (RFC 5280 §7.1)."""
+    """The signature alone: for names that are equal only after folding (RFC 5280 §7.1), and for SHA-1."""
     try:
         key, parameters = issuer.public_key(), subject.signature_algorithm_parameters
         value, signed, algorithm = subject.signature, subject.tbs_certificate_bytes, subject.signature_hash_algorithm
         if _algorithm_octets(subject) not in signed[:128]:
             return False
+        # `cryptography` names no parameters for SHA-1. Whether that may be used is asked of each certificate's hash.
         if isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
-            key.verify(value, signed, parameters, algorithm)  # type: ignore[arg-type]
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(value, signed, parameters)  # type: ignore[arg-type]
+            scheme = padding.PKCS1v15() if parameters is None else parameters
+            key.verify(value, signed, scheme, algorithm)  # type: ignore[arg-type]
+        elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:
+            key.verify(value, signed, ec.ECDSA(algorithm))
         elif isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(value, signed)
         elif isinstance(key, dsa.DSAPublicKey) and algorithm is not None:

@@ -98,6 +98,7 @@ class Reason(StrEnum):
     CHAIN = "cert-chain"
     NOT_BOUND = "cert-agency-mismatch"
     TIME = "sig-time"
+    TIMESTAMP = "sig-timestamp"
     PROCESSING = "processing-error"
 
 
@@ -152,6 +153,7 @@ REASONS: Final[Mapping[Reason, Sentence]] = MappingProxyType(
             "Chứng thư số không đại diện cho cơ quan gửi", "the certificate does not speak for the sender"
         ),
         Reason.TIME: Sentence("Thời gian ký không hợp lệ", "the signing time is not acceptable"),
+        Reason.TIMESTAMP: Sentence("Dấu thời gian của chữ ký không đúng", "a time stamp of the signature is not right"),
         Reason.PROCESSING: Sentence("Không hoàn tất được việc kiểm tra", "the check could not be completed"),
     }
 )
@@ -216,7 +218,9 @@ class Evidence:
 class Verdict:
     """Kết quả kiểm tra chữ ký số.
 
-    `at` is the time for which the certificate was judged, `claimed_at` what the signer said (proves nothing).
+    `at` is the time of judgement, `claimed_at` what the signer said (proves nothing). `best_signature_time` is when a
+    trusted time stamp proves the signature to have existed at the latest: the certificate was judged for that time, and
+    for `at` where there is none.
     `covered` is what the signature speaks for; `not_covered` names what was asked for and missing. `profile` names the
     shape that was found (`enveloped`, `parts`, `none`). `valid_until` bounds how long the certificate facts may be
     reused, `None` where no fact has an end.
@@ -239,6 +243,7 @@ class Verdict:
     evidence: tuple[Evidence, ...] = ()
     quirks: tuple[str, ...] = ()
     valid_until: datetime | None = None
+    best_signature_time: datetime | None = None
 
     def __post_init__(self) -> None:
         passed = self.indication is Indication.TOTAL_PASSED
@@ -325,6 +330,8 @@ def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
         ),
         quirks=tuple(data["quirks"]),
         valid_until=when(data["valid_until"]),
+        # Verdicts that were stored before time stamps were judged do not have it.
+        best_signature_time=when(data.get("best_signature_time")),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from lxml import etree
 
-from signing.algorithm import DIGEST_SIZES, DIGESTS
+from signing.algorithm import DATED_DIGESTS, DIGEST_SIZES, DIGESTS
 from signing.grammar import DS, XADES
 from signing.octets import decode_base64
 from signing.policy import SignaturePolicy
@@ -31,7 +31,10 @@ class Properties:
 
     def names(self, der: bytes) -> bool:
         """Say whether the signer's certificate can be `der`. Where none is named, every one can."""
-        return self.certificate is None or hashlib.new(self.certificate[0], der).digest() == self.certificate[1]
+        if self.certificate is None:
+            return True
+        name, digest = self.certificate
+        return hashlib.new(name, der, usedforsecurity=False).digest() == digest
 
 
 def signed_properties(container: etree._Element | None, signature: etree._Element) -> etree._Element | None:
@@ -65,9 +68,11 @@ _CERTIFICATES: Final = frozenset({XADES + "SigningCertificate", XADES + "Signing
 def _digest(named: etree._Element, policy: SignaturePolicy) -> tuple[str, bytes]:
     cert_digest = named[0][0]
     algorithm = cert_digest[0].get("Algorithm", "")
-    if cert_digest[0].tag != DS + "DigestMethod" or algorithm not in policy.digest_algorithms:
+    name = DIGESTS.get(algorithm) if algorithm in policy.digest_algorithms else None
+    if policy.takes_dated(algorithm):
+        name = DATED_DIGESTS.get(algorithm)
+    if cert_digest[0].tag != DS + "DigestMethod" or name is None:
         raise Refused(Reason.ALGORITHM, algorithm)
-    name = DIGESTS[algorithm]
     try:
         return name, decode_base64(cert_digest[1].text, DIGEST_SIZES[name])
     except ValueError as error:

@@ -14,7 +14,7 @@ from typing import Final
 
 from lxml import etree
 
-from signing.algorithm import NOT_AN_ALGORITHM, SIGNATURES, key_fits, value_is_good
+from signing.algorithm import DATED_SIGNATURES, NOT_AN_ALGORITHM, SHA1_DIGEST, SIGNATURES, key_fits, value_is_good
 from signing.c14n import C14nFailed, Splices, canonical, reparse
 from signing.certificate import Leaf
 from signing.grammar import DS, SignatureParts, split_signature
@@ -25,6 +25,7 @@ from signing.reference import Digested, Digester, SignedInfo, index_ids, lies_in
 from signing.refusal import Refused, passed
 from signing.verdict import Check, Covered, Reason
 from signing.xades import read_properties, signed_properties
+from signing.xades_t import Stamps, read_stamps
 
 SIGNATURE: Final = DS + "Signature"
 
@@ -76,6 +77,9 @@ class Findings:
     not_covered: tuple[str, ...] = ()
     checks: list[Check] = field(default_factory=list)
     quirks: tuple[str, ...] = ()
+    stamps: Stamps = field(default_factory=Stamps)
+    sha1: tuple[str, ...] = ()
+    """What rests on SHA-1, and so on a proof of time."""
 
     def passed(self, reason: Reason, observed: str = "", required: str = "") -> None:
         self.checks.append(passed(reason, observed, required))
@@ -107,6 +111,8 @@ def examine(
         found.passed(Reason.REFERENCE)
         found.passed(Reason.DIGEST)
         _properties(element, digested, leaf, policy, at, found)
+        found.sha1 += _sha1(signed_info, policy)
+        found.stamps = read_stamps(parts.object, parts.value, policy)
         return _coverage(root, signature, must_cover, digested, found)
     except C14nFailed as error:
         raise Refused(Reason.C14N, str(error)) from error
@@ -180,7 +186,8 @@ def _signed_info(
     found.passed(Reason.C14N, method)
     found.passed(Reason.TRANSFORM)
     found.algorithm = signed_info.algorithm
-    algorithm = SIGNATURES[signed_info.algorithm]
+    known = DATED_SIGNATURES if policy.takes_dated(signed_info.algorithm) else SIGNATURES
+    algorithm = known[signed_info.algorithm]
     if not key_fits(algorithm, leaf.key):
         raise Refused(Reason.ALGORITHM, f"{signed_info.algorithm} with a key of another kind")
     found.passed(Reason.ALGORITHM, signed_info.algorithm)
@@ -212,6 +219,9 @@ def _properties(
     if not properties.names(leaf.der):
         raise Refused(Reason.KEYINFO, "XAdES names another certificate")
     found.claimed_at, found.quirks = properties.claimed_at, properties.quirks
+    named = properties.certificate
+    if named is not None and named[0] == "sha1" and policy.takes_dated(SHA1_DIGEST):
+        found.sha1 += ("SigningCertificate",)
     claimed_at = properties.claimed_at
     if claimed_at is None:
         return
@@ -222,6 +232,11 @@ def _properties(
     if claimed_at < leaf.not_before - policy.signing_time_ahead:
         raise Refused(Reason.TIME, claimed_at.isoformat(), f"not before {leaf.not_before.isoformat()}")
     found.passed(Reason.TIME)
+
+
+def _sha1(signed_info: SignedInfo, policy: SignaturePolicy) -> tuple[str, ...]:
+    uses = ("SignatureMethod",) if policy.takes_dated(signed_info.algorithm) else ()
+    return (*uses, *(one.uri or "document" for one in signed_info.references if policy.takes_dated(one.algorithm)))
 
 
 _OWN_CLOCKS: Final = timedelta(minutes=5)

@@ -203,6 +203,8 @@ def _show(
         say("  ký thay ai (binding)     không kiểm tra (not checked: --registry)")
     if verdict.claimed_at is not None:
         say(f"  tự khai giờ ký (claimed) {local(verdict.claimed_at)}")
+    if verdict.best_signature_time is not None:
+        say(f"  có trước lúc (proved by) {local(verdict.best_signature_time)}, theo dấu thời gian (time stamp)")
     say(f"  xét tại (judged at)      {local(verdict.at)}, chính sách (policy) {verdict.policy}")
     for item in verdict.covered:
         say(f"  bao phủ (covers)         {item.target}, {size(item.octets)}, {item.digest}")

@@ -25,7 +25,17 @@ from schemas.xml import Parsed, parse_xml
 from signing.chain import CertificateVerdict, judge_certificate
 from signing.policy import SignaturePolicy
 from signing.verdict import Reason, Verdict
-from signing.verify import InMemory, Inspection, Judgement, MustCover, Octets, conclude, inspect
+from signing.verify import (
+    InMemory,
+    Inspection,
+    Judgement,
+    MustCover,
+    Octets,
+    conclude,
+    inspect,
+    judge_proven,
+    prove,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,12 @@ async def _conclude(inspection: Inspection, policy: SignaturePolicy, at: datetim
     leaf = inspection.certificate
     if leaf is None:
         return conclude(inspection, None)
+    if inspection.has_timestamps:
+        judgement = await asyncio.to_thread(_conclude_proven, inspection, leaf, policy, at, ctx)
+        waits = judgement.verdict.reason is Reason.REVOCATION_UNKNOWN
+        if waits and ctx.evidence and await ctx.evidence.bring(leaf):
+            judgement = await asyncio.to_thread(_conclude_proven, inspection, leaf, policy, ctx.now(), ctx)
+        return judgement
     known = ctx.certificates.find(leaf, ctx.trust, policy, at)
     if known is None:
         known = await _judge_certificate(leaf, policy, at, ctx)
@@ -140,6 +156,15 @@ async def _conclude(inspection: Inspection, policy: SignaturePolicy, at: datetim
             # Later than before: what a responder has only just said was not yet said then.
             known = await _judge_certificate(leaf, policy, ctx.now(), ctx)
     return conclude(inspection, known)
+
+
+def _conclude_proven(
+    inspection: Inspection, leaf: bytes, policy: SignaturePolicy, at: datetime, ctx: Context
+) -> Judgement:
+    """For the time that the stamps prove, which is this signature's alone: nothing of it goes into the cache."""
+    trust = ctx.trust
+    proof = prove(inspection, trust)
+    return conclude(inspection, judge_proven(leaf, trust, at, policy, proof), proof)
 
 
 async def _judge_certificate(leaf: bytes, policy: SignaturePolicy, at: datetime, ctx: Context) -> CertificateVerdict:

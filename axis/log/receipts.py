@@ -68,6 +68,8 @@ def _is_signed(said: dict[str, Any], public: bytes) -> bool:
 
 def _differences(said: dict[str, Any], entry: ReadEntry) -> list[str]:
     logged = {name: entry.facts.get(name) for name in _SAME} | {"state": entry.kind.value, "accepted_at": entry.at}
+    if entry.kind is EntryKind.HELD:
+        logged["policy_sha256"] = None  # the receipt of a held document names no policy: it is judged again
     return [name for name, value in logged.items() if said.get(name) != value]
 
 

@@ -39,7 +39,7 @@ _ENTRY_UNDERSTOOD: Final = frozenset(
     }
 )
 _CRITICAL: Final = b"\x01\x01\xff\x04"
-"""BOOLEAN TRUE and the tag of the OCTET STRING that follows it. Where these octets stand nowhere in a list, no extension
+"""BOOLEAN TRUE and the tag of the OCTET STRING that follows it. Where they stand nowhere in a list, no extension
 in it is critical, and the 0.4 s to look into 100 000 entries are saved."""
 
 

@@ -21,7 +21,15 @@ ROOT: Final = Path(__file__).parents[2]
 VECTORS: Final = ROOT / "tests" / "vectors"
 PAGE: Final = ROOT / "docs" / "conformance.md"
 
-SUITES: Final = ("XML-DSig interop", "XML-DSig interop, mathematics", "C14N", "Wycheproof", "NIST PKITS", "Revocation")
+SUITES: Final = (
+    "XML-DSig interop",
+    "XML-DSig interop, mathematics",
+    "C14N",
+    "Wycheproof",
+    "NIST PKITS",
+    "Revocation",
+    "RFC 3161",
+)
 """In the order of the page."""
 
 COMMAND: Final = "UPDATE_GOLDEN=1 pytest tests/conformance"

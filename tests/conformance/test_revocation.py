@@ -118,11 +118,11 @@ def test_the_page_says_what_they_came_to() -> None:
     passed = Counter(case.get("expect", case.get("status", "")) for case in (*lists, *answers))
     settle(
         Record(
-            "Revocation",
-            "BoringSSL, as Chromium tests its own; `tests/vectors/revocation-boringssl/SOURCE.txt`.",
-            METHOD,
-            len(lists) + len(answers),
-            len(lists) + len(answers) - len(wrong),
+            name="Revocation",
+            source="BoringSSL, as Chromium tests its own; `tests/vectors/revocation-boringssl/SOURCE.txt`.",
+            method=METHOD,
+            total=len(lists) + len(answers),
+            right=len(lists) + len(answers) - len(wrong),
             wrong=wrong,
             accepted=[name for name in wrong if "good" not in name],
             notes=[NO_CERTIFICATE_NOTE],

@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from axis.blobs import Blobs
 from axis.core.house import check_house
 from axis.demo.client import Client
@@ -17,6 +19,8 @@ from axis.sql.audit import open_books
 from signing.keys import load_ed25519
 from signing.note import NoteSigner
 from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, Site
+
+pytestmark = pytest.mark.faults
 
 KILLS = 10
 LARGE = 200_000

@@ -26,6 +26,8 @@ from tests.unit.pdf.forge import by_hand, judge, object_with, one_signature, pla
 MOST_SECONDS = 6.0
 """What the step limit comes to in the worst case that we found, times two for a slow machine (ADR 0013)."""
 
+pytestmark = pytest.mark.faults
+
 
 def timed(octets: bytes, limits: PdfLimits = PdfLimits()) -> PdfVerdict:  # noqa: B008 - frozen
     start = time.process_time()

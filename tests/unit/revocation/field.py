@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -61,9 +60,7 @@ class Field:
         until = at + timedelta(days=1)
         return {
             "/root.crl": revocation_list(self.root, at=at, until=until, number=number),
-            "/ca.crl": revocation_list(
-                self.authority, [self.revoked.certificate], at=at, until=until, number=number
-            ),
+            "/ca.crl": revocation_list(self.authority, [self.revoked.certificate], at=at, until=until, number=number),
         }
 
     def trust(self, *lists: bytes) -> Trust:
@@ -144,14 +141,19 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(
-    field: Field, folder: Path, server: Server, responder: str = "", **more: object
-) -> AsyncIterator[Desk]:
+async def desk(field: Field, folder: Path, server: Server, responder: str = "", **more: object) -> AsyncIterator[Desk]:
     fetcher = Fetcher({LISTS: server.url, RESPONDER: responder or server.url}, deadline_s=3.0)
     try:
         yield Desk(field, folder, fetcher, **more)
     finally:
         await fetcher.close()
+
+
+async def until(true: Callable[[], bool], patience_s: float = 20.0) -> None:
+    """Let the loop run until `true`."""
+    async with asyncio.timeout(patience_s):
+        while not true():  # noqa: ASYNC110 - a server's counter has no event
+            await asyncio.sleep(0.005)
 
 
 @contextmanager
@@ -213,4 +215,3 @@ def _even(row: str) -> str:
 
 
 NO_CHECK: tuple[x509.ExtensionType, bool] = (x509.OCSPNoCheck(), False)
-in_thread = partial(asyncio.to_thread)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
 
-from adapters.fetch import Fetcher
+from adapters.fetch import Fetcher, PublicResolver
 from signing.chain import judge_certificate
 from signing.policy import OWN_NETWORK
 from signing.verdict import Reason
 from tests.pki import issue, revocation_list
-from tests.unit.revocation.field import Desk, Field, desk, real_now, serving
+from tests.unit.revocation.field import Desk, Field, desk, real_now, serving, until
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -85,8 +89,7 @@ async def test_fifty_who_wait_are_one_request(tmp_path: Path) -> None:
         waiting = [asyncio.create_task(at_work.keeper.bring(field().good.der)) for _ in range(25)]
         others = [field().leaf(f"lá {number}") for number in range(25)]
         waiting += [asyncio.create_task(at_work.keeper.bring(other.der)) for other in others]
-        while "/ca.crl" not in server.asked:
-            await asyncio.sleep(0)
+        await until(lambda: "/ca.crl" in server.asked)
         release.set()
         assert all(await asyncio.gather(*waiting))
         assert sorted(server.asked) == ["/ca.crl", "/root.crl"]
@@ -99,7 +102,9 @@ async def endless(request: web.Request) -> AsyncIterator[bytes]:
 
 BAD: dict[str, Callable[[], object]] = {
     "expired": lambda: revocation_list(field().authority, at=real_now() - 2 * DAY, until=real_now() - DAY, number=9),
-    "from the future": lambda: revocation_list(field().authority, at=real_now() + 30 * HOUR, until=real_now() + 50 * HOUR, number=9),
+    "from the future": lambda: revocation_list(
+        field().authority, at=real_now() + 30 * HOUR, until=real_now() + 50 * HOUR, number=9
+    ),
     "by another authority of the same name": lambda: revocation_list(
         issue("CA", ca=True), at=real_now() - HOUR, number=9
     ),
@@ -146,7 +151,7 @@ async def test_a_host_that_fails_is_left_alone_and_longer_each_time(tmp_path: Pa
             if len(server.asked) > before:
                 times.append(at_work.at)
             at_work.at += timedelta(seconds=5)
-        pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        pauses = [later - earlier for earlier, later in pairwise(times)]
         assert pauses == [timedelta(seconds=10 * 2**number) for number in range(len(pauses))]
         assert len(pauses) == 5
 
@@ -191,7 +196,7 @@ def _private() -> list[str]:
 async def test_what_is_never_fetched(url: str) -> None:
     fetcher = Fetcher({"crl.ca.ptc": "http://127.0.0.1:9"}, deadline_s=3.0)
     try:
-        with pytest.raises(Exception, match="destination-(refused|unavailable)"):
+        with pytest.raises(Exception, match=r"destination-(refused|unavailable)"):
             await fetcher.fetch(url, 100)
     finally:
         await fetcher.close()
@@ -219,5 +224,53 @@ async def test_no_redirect_is_followed(tmp_path: Path) -> None:
             with pytest.raises(Exception, match="HTTP 302"):
                 await fetcher.fetch("http://crl.ca.ptc/x", 10)
             assert server.asked == ["/x"]
+        finally:
+            await fetcher.close()
+
+
+class Names(AbstractResolver):
+    """A name server that says what the test wants, another thing each time."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self.answers.pop(0)
+        ]
+
+    async def close(self) -> None:
+        return
+
+
+async def test_a_name_with_one_private_address_is_not_asked_and_neither_is_one_that_moves() -> None:
+    resolver = PublicResolver(Names(["1.1.1.1"], ["1.1.1.1", "10.0.0.1"], ["127.0.0.1"], ["fe80::1%eth0"]))
+    assert [one["host"] for one in await resolver.resolve("crl.example.vn", 80)] == ["1.1.1.1"]
+    for _ in range(3):
+        with pytest.raises(OSError, match="private"):
+            await resolver.resolve("crl.example.vn", 80)
+
+
+async def test_the_fetcher_asks_that_resolver() -> None:
+    fetcher = Fetcher({})
+    try:
+        connector = fetcher._session(mapped=False).connector
+        assert isinstance(connector, aiohttp.TCPConnector)
+        assert isinstance(connector._resolver, PublicResolver)
+    finally:
+        await fetcher.close()
+
+
+@pytest.mark.parametrize("page", [endless, bytes(101)])
+async def test_what_is_too_large_is_given_up_at_once(page: object) -> None:
+    async with serving() as server:
+        server.pages["/x"] = page  # type: ignore[assignment]
+        fetcher = Fetcher({"crl.ca.ptc": server.url}, deadline_s=60.0)
+        try:
+            with pytest.raises(Exception, match=r"101 octets|more than 100"):
+                await fetcher.fetch("http://crl.ca.ptc/x", 100)
         finally:
             await fetcher.close()

@@ -83,15 +83,16 @@ async def test_an_answer_ends_and_is_not_used_after_that(tmp_path: Path) -> None
     with openssl_responder(field(), tmp_path) as url:
         _, verdict, at_work = await asked(tmp_path, field().good, url)
     assert verdict.valid_until is not None
-    late = judge_certificate(
-        field().good.der, at_work.trust, verdict.valid_until + timedelta(seconds=1), OWN_NETWORK
-    )
+    late = judge_certificate(field().good.der, at_work.trust, verdict.valid_until + timedelta(seconds=1), OWN_NETWORK)
     assert late.reason is Reason.REVOCATION_UNKNOWN
 
 
 LIARS: dict[str, Callable[[], Holder]] = {
     "signed with a key of its own": lambda: issue("OCSP", issue("CA", ca=True), purposes=OCSP, more=[NO_CHECK]),
     "without the usage": lambda: issue("OCSP", field().authority, more=[NO_CHECK]),
+    "for another usage": lambda: issue(
+        "OCSP", field().authority, purposes=[ExtendedKeyUsageOID.EMAIL_PROTECTION], more=[NO_CHECK]
+    ),
     "by another leaf": lambda: field().revoked,
     "by the root": lambda: field().root,
     "certified by the root": lambda: issue("OCSP", field().root, purposes=OCSP, more=[NO_CHECK]),
@@ -106,7 +107,7 @@ OCSP = (ExtendedKeyUsageOID.OCSP_SIGNING,)
 @pytest.mark.parametrize("name", LIARS)
 async def test_who_may_not_answer(name: str, tmp_path: Path) -> None:
     with openssl_responder(field(), tmp_path, LIARS[name]()) as url:
-        _, verdict, at_work = await asked(tmp_path, field().good, url)
+        _, verdict, _ = await asked(tmp_path, field().good, url)
     assert verdict.reason is Reason.REVOCATION_UNKNOWN
     assert not list((tmp_path / "revocation").glob("*.ocsp"))
 
