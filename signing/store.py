@@ -19,6 +19,7 @@ from signing.revocation.ocsp import Answer, read_ocsp
 
 _MOST_PATHS: Final = 4
 _MOST_STEPS: Final = 64
+_WITH_PARAMETERS: Final = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +166,10 @@ def _signed(subject: x509.Certificate, issuer: x509.Certificate) -> bool:
         value, signed, algorithm = subject.signature, subject.tbs_certificate_bytes, subject.signature_hash_algorithm
         if _algorithm_octets(subject) not in signed[:128]:
             return False
-        # `cryptography` names no parameters for SHA-1. Whether that may be used is asked of each certificate's hash.
+        # `cryptography` names no parameters for the hashes that it has given up. Of these SHA-1 alone is looked at, and
+        # whether it counts is asked of each certificate later; MD5 is not worth an answer.
+        if parameters is None and (algorithm is None or algorithm.name != "sha1") and isinstance(key, _WITH_PARAMETERS):
+            return False
         if isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
             scheme = padding.PKCS1v15() if parameters is None else parameters
             key.verify(value, signed, scheme, algorithm)  # type: ignore[arg-type]

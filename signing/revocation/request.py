@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
@@ -29,6 +29,8 @@ from signing.trust import Trust
 
 _MOST_URLS: Final = 4
 _MOST_URL: Final = 512
+CLOCKS: Final = timedelta(minutes=5)
+"""How far a publisher's clock may be ahead: such evidence is kept, and used when its time has come."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +119,7 @@ def check_list(der: bytes, need: Need, trust: Trust, at: datetime, policy: Signa
     points = points_of(need.certificate)
     if all(crl.scope.covers(point, crl.issuer, need.certificate) is None for point in points):
         raise ValueError("not about the certificates it is published for")
-    if not crl.is_fresh(at, trust.freshness):
+    if not crl.is_fresh(min(max(at, crl.this_update), at + CLOCKS), trust.freshness):
         raise ValueError(f"not in force: {crl.this_update.isoformat()} to {crl.next_update}")
     for known in trust.store.lists_from([crl.issuer]):
         same = known.scope == crl.scope and (known.base is None) == (crl.base is None)
@@ -138,6 +140,8 @@ def check_answer(der: bytes, need: Need, nonce: bytes, trust: Trust, at: datetim
         raise ValueError(f"the responder answers {error}") from error
     if answer.nonce is not None and answer.nonce not in (nonce, nonce_value(nonce)):
         raise ValueError("an answer to another request")
+    begin = max([at, answer.produced_at, *(single.this_update for single in answer.singles)])
+    at = min(begin, at + CLOCKS)
     setting = Setting(trust.store, policy, trust.freshness, trust.path_rules, trust.old_hash(None), at)
     question = Question(need.certificate, need.issuer.certificate, need.issuer.sha256, at)
     rules = Rules(trust.freshness, policy.certificate_hashes)

@@ -45,6 +45,7 @@ async def asked(
         server.pages["/root.crl"] = field().lists(real_now() - HOUR)["/root.crl"]
         if page is not None:
             server.pages["/"] = page  # type: ignore[assignment]
+        at_work.keeper.now = real_now  # the responder's clock is the real one
         errand = at_work.keeper.want(holder.der)
         assert errand is not None
         came = await errand
@@ -192,6 +193,14 @@ async def test_an_answer_that_is_none(name: str, tmp_path: Path) -> None:
 async def test_these_answers_differ_from_a_good_one_by_one_thing_only(tmp_path: Path) -> None:
     _, verdict, _ = await asked(tmp_path, field().good, page=answer())
     assert verdict.reason is Reason.GOOD, verdict.checks[-1]
+
+
+async def test_a_responder_whose_clock_is_ahead_is_believed_when_its_time_has_come(tmp_path: Path) -> None:
+    ahead = timedelta(minutes=2)
+    came, verdict, at_work = await asked(tmp_path, field().good, page=answer(begin=ahead))
+    assert came and verdict.reason is Reason.REVOCATION_UNKNOWN
+    later = judge_certificate(field().good.der, at_work.trust, at_work.at + ahead, OWN_NETWORK)
+    assert later.reason is Reason.GOOD
 
 
 async def test_a_responder_that_is_down(tmp_path: Path) -> None:
