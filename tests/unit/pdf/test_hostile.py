@@ -30,7 +30,7 @@ pytestmark = pytest.mark.faults
 
 
 def timed(octets: bytes, limits: PdfLimits = PdfLimits()) -> PdfVerdict:  # noqa: B008 - frozen
-    """Judge within the bound. The least of three runs counts: others on the machine make a run dearer, never cheaper."""
+    """Judge within the bound. The least of three runs counts: others can make a run dearer, never cheaper."""
     spent = []
     while not spent or (spent[-1] >= MOST_SECONDS and len(spent) < 3):
         start = time.process_time()
