@@ -117,7 +117,7 @@ async def deliver_once(delivery: Delivery, ctx: Context) -> None:
         retry_after = error.retry_after_s if isinstance(error, Unavailable) else None
     except TimeoutError:
         outcome = Problem(Kind.DESTINATION_UNAVAILABLE, "no answer in time")
-    except Exception:
+    except Exception:  # the edge of an adapter: a surprise is logged as a bug and waited out, the delivery is not lost
         log.exception("delivery_attempt_broke", delivery=delivery.id, endpoint=delivery.endpoint)
         outcome = Problem(Kind.INTERNAL)
     try:

@@ -49,7 +49,7 @@ async def run_source(
             log.warning("source_unavailable", source=by.name, problem=error.problem.kind.value, **error.problem.context)
         except Refused as error:
             log.error("source_refused", source=by.name, problem=error.problem.kind.value, **error.problem.context)
-        except Exception:
+        except Exception:  # the edge of an adapter: the next round asks again, nothing was acknowledged
             log.exception("source_broke", source=by.name)
         if not brought:
             try:

@@ -71,6 +71,6 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return answer(Problem(_BY_STATUS.get(error.status, Kind.BAD_REQUEST)))
     except ConnectionResetError:
         raise
-    except Exception:
+    except Exception:  # the edge of the service: a stranger gets 500 and a number, the log the rest
         log.exception("request_broke", method=request.method, route=str(request.match_info.route.resource))
         return answer(Problem(Kind.INTERNAL))
