@@ -29,7 +29,7 @@ COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-has
            --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults lint types lock clean
+.PHONY: help demo test test-faults test-power test-sim test-mutations bench lint types lock clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -38,10 +38,23 @@ demo: $(VENV)/.runtime  ## run the whole network on this machine; ARGS="--keep D
 	$(BIN)/axis demo $(ARGS)
 
 test: $(VENV)/.dev  ## run the tests; JOBS=0 for one process, ARGS="-k receipt" goes to pytest
-	$(BIN)/python -m pytest -n $(JOBS) -m "not faults" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not faults and not power and not mutations" $(ARGS)
 
 test-faults: $(VENV)/.dev  ## run the longer tests: kills while documents flow, hostile files
 	$(BIN)/python -m pytest -n $(JOBS) -m faults $(ARGS)
+
+test-power: $(VENV)/.dev  ## cut the power at every point of a node's life, start it again on what was synced
+	$(BIN)/python -m pytest -n $(JOBS) -m power $(ARGS)
+
+test-sim: $(VENV)/.dev  ## simulate networks of nodes by seed; SEED=7 replays one, ARGS="--seconds 600" goes on for longer
+	$(BIN)/python -m tests.sim --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test-mutations: $(VENV)/.dev  ## switch off each defence of the judge in turn, and see its tests turn red
+	$(BIN)/python -m pytest -n $(JOBS) -m mutations -o faulthandler_timeout=600 $(ARGS)
+
+# The allocator's settings are those of the unit file in docs/operations.md.
+bench: $(VENV)/.bench  ## measure beside floors and peers; ARGS="--pairs 3 --slice 0.2" for a short look
+	MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_=536870912 $(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.dev  ## check style, format and types
 	$(BIN)/ruff check
@@ -81,6 +94,10 @@ $(VENV)/.dev: $(REQ)/dev.lock $(VENV)/.runtime
 	$(INSTALL) $(LOCKED) -r $(REQ)/dev.lock
 	@touch $@
 
+$(VENV)/.bench: $(REQ)/bench.lock $(VENV)/.dev
+	$(INSTALL) $(LOCKED) -r $(REQ)/bench.lock
+	@touch $@
+
 # --- the locks -------------------------------------------------------------------------------------------
 
 # Keeps the versions that still fit; `make lock UPGRADE=--upgrade` takes the newest ones. runtime.lock comes first
@@ -89,7 +106,9 @@ lock: | $(UV)  ## renew requirements/*.lock from pyproject.toml; UPGRADE=--upgra
 	$(COMPILE) pyproject.toml -o $(REQ)/runtime.lock
 	$(COMPILE) pyproject.toml --extra postgres -c $(REQ)/runtime.lock -o $(REQ)/postgres.lock
 	$(COMPILE) pyproject.toml --extra hsm -c $(REQ)/runtime.lock -o $(REQ)/hsm.lock
+	$(COMPILE) pyproject.toml --extra s3 -c $(REQ)/runtime.lock -o $(REQ)/s3.lock
 	$(COMPILE) --group dev -c $(REQ)/runtime.lock -o $(REQ)/dev.lock
+	$(COMPILE) --group bench -c $(REQ)/runtime.lock -o $(REQ)/bench.lock
 	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) --no-annotate - -o $(REQ)/build.lock
 	printf '%s\n' 'uv>=0.13' | $(COMPILE) --no-annotate - -o $(REQ)/uv.lock
 	@! grep -nE '://|^file:|^--' $(REQ)/*.lock || { echo "a lock names an address" >&2; exit 1; }

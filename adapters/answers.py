@@ -10,8 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from axis.core.model import Cargo
-from axis.core.problems import TYPE_PREFIX, Kind, Problem, Refused, Unavailable
+from axis.core.problems import TYPE_PREFIX, Kind, Problem, ProblemError, Refused, Unavailable
 
 MAX_ANSWER = 65_536
 
@@ -19,20 +18,24 @@ RETRY_STATUS = frozenset({401, 403, 404, 405, 408, 425, 429})
 """Client errors that somebody mends at the other side without a new package: credentials, paths, load."""
 
 
-def content_type(cargo: Cargo) -> str:
-    """How what a delivery carries is called on the wire."""
-    return "application/json" if cargo is Cargo.NOTICE else "application/xml"
-
-
 @asynccontextmanager
 async def network_errors() -> AsyncIterator[None]:
-    """Turn everything that a connection can raise into `Unavailable`; the context names it, for our log only."""
+    """Turn everything that a connection can raise into `Unavailable`; the context names it, for our log only.
+
+    A body that could not be read here is told as it is: the destination has no part in it.
+    """
     try:
         yield
     except TimeoutError as error:
         raise _unavailable("no answer in time", error) from error
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-        raise _unavailable("no connection", error) from error
+        ours = trouble_of_ours(error)
+        raise ours or _unavailable("no connection", error) from (None if ours else error)
+
+
+def trouble_of_ours(error: Exception) -> ProblemError | None:
+    """What a body of ours raised while it was sent: the client library wraps it in an exception of its own."""
+    return error.__cause__ if isinstance(error.__cause__, ProblemError) else None
 
 
 def _unavailable(detail: str, error: Exception) -> Unavailable:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import aiohttp
 
-from adapters.answers import body_of, content_type, judge_answer, network_errors
+from adapters.answers import body_of, judge_answer, network_errors
+from adapters.sending import octets_of
 from axis.core.model import Cargo
 from axis.core.ports import Consignment, Handover
 
@@ -12,7 +13,8 @@ from axis.core.ports import Consignment, Handover
 class HttpPushSink:
     """POSTs packages and status messages to one URL.
 
-    `Axis-Delivery` is the same over every attempt: the receiver keeps it and answers 2xx to a repeat. `bearer` is the
+    `Axis-Delivery` is the same over every attempt: the receiver keeps it and answers 2xx to a repeat. A package goes in
+    the form in which it was submitted; in parts, `Axis-SHA256` is the envelope's. `bearer` is the
     secret that the receiver expects, sent as `Authorization: Bearer`.
     """
 
@@ -27,23 +29,24 @@ class HttpPushSink:
     async def deliver(self, consignment: Consignment) -> Handover:
         delivery = consignment.delivery
         headers = {
-            "Content-Type": content_type(delivery.cargo),
-            "Content-Length": str(consignment.payload.ref.size),
+            "Content-Type": consignment.body.content_type,
+            "Content-Length": str(consignment.body.size),
             "Axis-Delivery": delivery.id,
             "Axis-Cargo": delivery.cargo.value,
             "Axis-Document": delivery.document or "",
             "Axis-Recipients": ",".join(code.text for code in delivery.recipients),
             "Axis-SHA256": consignment.payload.ref.sha256,
         }
+        if consignment.attached and consignment.document is not None:
+            headers["Axis-Package-SHA256"] = consignment.document.digest
         if delivery.cargo is Cargo.STATUS and consignment.status is not None:
             headers["Axis-Status"] = consignment.status.wire
         if self._bearer:
             headers["Authorization"] = f"Bearer {self._bearer}"
+        octets = await octets_of(consignment.body)
         async with (
             network_errors(),
-            self._session.post(
-                self._url, data=consignment.payload.chunks(), headers=headers, allow_redirects=False
-            ) as response,
+            self._session.post(self._url, data=octets, headers=headers, allow_redirects=False) as response,
         ):
             await body_of(response)
             judge_answer(response, {})

@@ -8,7 +8,8 @@ from typing import Any, assert_never
 import aiohttp
 import orjson
 
-from adapters.answers import body_of, content_type, judge_answer, network_errors
+from adapters.answers import body_of, judge_answer, network_errors
+from adapters.sending import octets_of
 from axis.core.model import Cargo
 from axis.core.ports import Consignment, Handover
 from axis.core.problems import Kind, Problem, Unavailable
@@ -29,18 +30,17 @@ class NodeSink:
     async def deliver(self, consignment: Consignment) -> Handover:
         delivery = consignment.delivery
         headers = {
-            "Content-Type": content_type(delivery.cargo),
-            "Content-Length": str(consignment.payload.ref.size),
+            "Content-Type": consignment.body.content_type,
+            "Content-Length": str(consignment.body.size),
             "Axis-Delivery": delivery.id,
             "Axis-Trace": orjson.dumps([[hop.node, rfc3339(hop.at)] for hop in consignment.hops]).decode(),
         }
         if delivery.cargo is Cargo.DOCUMENT:
             headers["Axis-Recipients"] = ",".join(code.text for code in delivery.recipients)
+        octets = await octets_of(consignment.body)
         async with (
             network_errors(),
-            self._session.post(
-                self._url, data=consignment.payload.chunks(), headers=headers, allow_redirects=False
-            ) as response,
+            self._session.post(self._url, data=octets, headers=headers, allow_redirects=False) as response,
         ):
             answer = _json(await body_of(response))
             judge_answer(response, answer)

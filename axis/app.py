@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,28 +24,38 @@ from adapters.fetch import Fetcher
 from adapters.http_push import HttpPushSink
 from adapters.national.client import NationalSink, NationalSource, VxpClient
 from adapters.node import NodeSink
-from axis.blobs import Blobs, Spool
+from axis.blobs import Spool, free_octets
+from axis.care.sweep import Where, run_sweep
 from axis.config.bindings import registry_of, reread
 from axis.config.fault import ConfigError
 from axis.config.model import Config, HttpPushEndpoint, InToken, NationalEndpoint, NodeEndpoint
 from axis.config.values import Address
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
-from axis.core.network import Network
+from axis.core.network import Network, PdfRule
 from axis.core.ports import Sink, Source
 from axis.core.routing import RoutingTable
+from axis.flow.admission import Admission
+from axis.flow.attachments import AttachmentJudge
 from axis.flow.context import Context, ReceiptKey
 from axis.flow.dispatch import Dispatcher
 from axis.flow.evidence import EvidenceKeeper, Fetch
+from axis.flow.expiry import run_expiry
+from axis.flow.lease import LeaseLost, LogLease
 from axis.flow.pathworker import PathWorker
+from axis.flow.pdfworker import PDF_BOUNDS, PdfWorker
 from axis.flow.poll import run_source
 from axis.flow.recheck import run_recheck
 from axis.flow.sequence import Sequencer
+from axis.flow.traffic import Traffic
 from axis.hsm.keys import OwnKey, open_keys
 from axis.hsm.process import TokenSettings
 from axis.hsm.signer import TokenEd25519
 from axis.ids import jitter, new_id, nonce
 from axis.log.files import LogFolder
 from axis.log.heads import CheckpointStore
+from axis.log.writer import Fenced
+from axis.operator import write_token
+from axis.shelf import holding_of, shelf_of
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from axis.tls import client_context, server_context
@@ -51,6 +63,8 @@ from axis.trust import read_trust
 from axis.web.api import Api
 from axis.web.auth import Doors
 from axis.web.console import Console
+from axis.web.framing import ProblemRunner
+from axis.web.queue import OperatorQueue
 from schemas.limits import XmlLimits
 from signing.chain import CertificateCache, Trust
 from signing.keys import load_ed25519, raw_public, sign_bytes
@@ -69,6 +83,10 @@ POLICIES: Mapping[Profile, SignaturePolicy] = MappingProxyType(
 
 TRUST_EVERY = timedelta(seconds=30)
 RECHECK_EVERY = timedelta(seconds=30)
+BESIDE_THE_WAY = 10
+"""Niceness of the PDF judge where nothing waits for it: on a busy machine intake and delivery come first."""
+COLLECT = (50_000, 20, 50)
+"""When the garbage collector looks: objects, and rounds of the younger generations."""
 GRACE_S = 10.0
 CONNECT_S = 10.0
 TRANSFER_S = 50.0
@@ -106,6 +124,7 @@ def network_of(config: Config) -> Network:
         max_recipients=config.limits.max_recipients,
         hold=config.limits.hold,
         hold_count=config.limits.hold_count,
+        pdf=config.trust.pdf,
     )
 
 
@@ -117,13 +136,14 @@ class Hands:
         self.sources: dict[str, tuple[Source, timedelta]] = {}
 
     def open(self, config: Config) -> None:
+        windows = config.windows
         for endpoint in config.endpoint:
             match endpoint:
                 case NodeEndpoint():
                     context = client_context(endpoint.ca, endpoint.certificate, endpoint.key)
-                    self.sinks[endpoint.name] = NodeSink(endpoint.url, _session(context, config.delivery.window))
+                    self.sinks[endpoint.name] = NodeSink(endpoint.url, _session(context, windows[endpoint.name]))
                 case HttpPushEndpoint():
-                    session = _session(client_context(endpoint.ca), config.delivery.window)
+                    session = _session(client_context(endpoint.ca), windows[endpoint.name])
                     bearer = endpoint.bearer_file.read_text().strip() if endpoint.bearer_file else None
                     self.sinks[endpoint.name] = HttpPushSink(endpoint.url, session, bearer)
                 case NationalEndpoint():
@@ -161,53 +181,90 @@ async def serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        blobs = Blobs(config.node.blobs, config.store.inline_max)
-        store = open_store(config.store_url, blobs)
+        name = config.node.instance if config.store.shared else ""
+        blobs = shelf_of(config, f"spool-{name}" if name else "spool")
+        store = open_store(config.store_url, blobs, instance=config.node.instance)
         stack.push_async_callback(store.close)
         blobs.sweep()
         hands = Hands()
         stack.push_async_callback(hands.close)
         hands.open(config)
-        heads = CheckpointStore(config.keys.checkpoints)
-        folder = LogFolder(config.node.log)
+        heads = CheckpointStore(config.keys.checkpoints, name)
+        folder = LogFolder(config.node.log, name)
+        lease = LogLease(store, name, time.monotonic) if name else None
         receipt_key, log_key = stack.enter_context(own_keys(config, "receipts", "log"))
         ctx = context_of(config, store, hands.sinks, receipt_key)
         paths = ctx.paths = PathWorker()
         stack.callback(paths.close)
+        if config.trust.pdf is not PdfRule.OFF:
+            nice = BESIDE_THE_WAY if config.trust.pdf is PdfRule.INFORM else 0
+            pdfs = ctx.pdfs = PdfWorker(replace(PDF_BOUNDS, nice=nice))
+            stack.callback(pdfs.close)
         if config.trust.fetch:
             fetcher = Fetcher(config.trust.hosts)
             stack.push_async_callback(fetcher.close)
             ctx.evidence = keeper_of(config, ctx, fetcher)
         signer = NoteSigner(config.node.name, log_key)
-        sequencer = await stack.enter_async_context(Sequencer(store, folder, heads, signer, config.node.name, utc_now))
+        sequencer = await stack.enter_async_context(
+            Sequencer(
+                store,
+                folder,
+                heads,
+                signer,
+                config.node.name,
+                utc_now,
+                lease=lease,
+                merge_delay=config.limits.merge_delay,
+            )
+        )
         ctx.log_behind = lambda: sequencer.lag(utc_now())
         ctx.log_written = sequencer.wake
+        store.listen(ctx.wake)
         await _note(store, EntryKind.STARTED, config.node.name)
 
-        def open_spool() -> Spool:
-            return blobs.spool(config.limits.max_bytes)
+        def open_spool(inline_max: int | None = None) -> Spool:
+            return blobs.spool(config.limits.max_bytes, inline_max)
 
         doors = Doors(config.by_certificate, config.by_api_key)
         api = Api(ctx, lambda: doors, open_spool, config.node.log)
-        console = Console(ctx, lambda: _head(sequencer))
+        console = Console(ctx, lambda: _head(sequencer), OperatorQueue(ctx, write_token(config.node.data)))
         tls = server_context(config.listen.certificate, config.listen.key, config.listen.client_ca)
         await stack.enter_async_context(_listening(api.app(), config.listen.agencies, tls))
         await stack.enter_async_context(_listening(console.app(), config.listen.operator, None))
-        log.info("node_ready", node=config.node.name, agencies=str(config.listen.agencies))
+        _settle_memory()
+        log.info("node_ready", node=config.node.name, instance=name, agencies=str(config.listen.agencies))
         async with asyncio.TaskGroup() as services:
             services.create_task(sequencer.run(stop))
             services.create_task(Dispatcher(ctx).run(stop))
+            services.create_task(run_expiry(ctx, stop))
             services.create_task(run_recheck(dict(config.principals), RECHECK_EVERY, ctx, stop))
+            if ctx.pdfs is not None:
+                services.create_task(AttachmentJudge(ctx, RECHECK_EVERY).run(stop))
             services.create_task(_watch_trust(config, ctx, stop))
             if ctx.evidence is not None:
                 services.create_task(ctx.evidence.run(stop))
             services.create_task(_watch_bindings(config, ctx, stop))
             services.create_task(_watch_store(store, stop))
-            for name, (source, every) in hands.sources.items():
-                services.create_task(run_source(source, config.principals[name], every, open_spool, ctx, stop))
+            swept = Where(config.store_url, holding_of(config), config.node.log, config.keys.checkpoints)
+            services.create_task(run_sweep(swept, config.store.keep_unnamed, utc_now, stop, lambda: sequencer.leading))
+            for source_name, (source, every) in hands.sources.items():
+                by = config.principals[source_name]
+                # Of several processes the one that leads asks: two would fetch the same things.
+                services.create_task(
+                    run_source(source, by, every, open_spool, ctx, stop, active=lambda: sequencer.leading)
+                )
         log.info("node_stopping", node=config.node.name)
         await _note(store, EntryKind.STOPPED, config.node.name)
-        await sequencer.round()
+        with suppress(LeaseLost, Fenced):  # another process goes on with it
+            await sequencer.round()
+
+
+def _settle_memory() -> None:
+    """What is there now stays: the collector need not look at it again, nor run at every seven hundred objects. A
+    document makes some thousands, nearly all of them gone with its answer and without the collector's help."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 def own_keys(config: Config, *names: Literal["receipts", "log"]) -> AbstractContextManager[tuple[OwnKey, ...]]:
@@ -239,16 +296,17 @@ def context_of(
         nonce=nonce,
         jitter=jitter,
         xml_limits=XmlLimits(max_bytes=config.limits.max_bytes),
+        admission=Admission(config.limits.pressure, time.monotonic, partial(free_octets, config.node.blobs)),
         merge_delay=config.limits.merge_delay,
         log_stale=config.limits.log_stale,
         lease=config.delivery.lease,
-        window=config.delivery.window,
+        traffic=Traffic.of(config.windows, config.delivery.window, config.delivery.in_flight, config.delivery.breaker),
     )
 
 
 def _head(sequencer: Sequencer) -> tuple[int, str] | None:
-    checkpoint = sequencer.head.checkpoint
-    return (checkpoint.size, checkpoint.root.hex()) if checkpoint.size else None
+    head = sequencer.seen
+    return (head.checkpoint.size, head.checkpoint.root.hex()) if head and head.checkpoint.size else None
 
 
 async def _note(store: SqlStore, kind: EntryKind, node: str) -> None:
@@ -276,12 +334,15 @@ async def reload_trust(config: Config, ctx: Context) -> None:
     if (fresh.epoch, fresh.answers) != (ctx.trust.epoch, ctx.trust.answers):
         ctx.trust = fresh
         ctx.evidence_came.set()
+        ctx.attachments_came.set()
         log.info("trust_reloaded", epoch=fresh.epoch)
 
 
 def _parsed_trust(config: Config) -> Trust:
     trust = trust_of(config)
-    assert trust.epoch  # a large list takes a tenth of a second to index: here, and not on the loop
+    # A large list takes a tenth of a second to index, and some to be digested: here, and not on the loop.
+    assert trust.epoch
+    assert trust.places is not None
     return trust
 
 
@@ -345,7 +406,7 @@ class StorePoisoned(Exception):
 
 @asynccontextmanager
 async def _listening(app: web.Application, address: Address, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S, max_field_size=MAX_FIELD)
+    runner = ProblemRunner(app, access_log=None, shutdown_timeout=GRACE_S, max_field_size=MAX_FIELD)
     await runner.setup()
     try:
         await web.TCPSite(runner, address.host, address.port, ssl_context=tls).start()

@@ -2,34 +2,30 @@
 
 A name is given only after the octets are on stable storage, and is used only after its folder is. What was never named
 is an orphan in `spool/`, which `Blobs.sweep` removes at start. A name without a row (the process died before its
-transaction) is harmless: the repeat finds it.
+transaction) is harmless: the repeat finds it, or `Blobs.collect` removes it when nobody has named it for long.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
-import mmap
 import os
 import secrets
 import threading
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from dataclasses import dataclass
-from io import RawIOBase
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from axis.core.model import PayloadRef
-from axis.core.ports import Payload
-from axis.core.problems import Kind, Problem, Refused, Unavailable
+from axis.core.octets import Kept
+from axis.core.problems import Kind, Problem, Refused
+from axis.kept import PIECE, FileOctets, FilePayload, InlinePayload, trouble
 
 INLINE_MAX: Final = 131_072
 """Up to here octets share the flush of their row: a small file costs more than all the rest (measured, ADR 0009)."""
-
-PIECE: Final = 262_144
-"""How much is hashed, written or read in one go by a thread."""
 
 
 def fsync_dir(folder: Path) -> None:
@@ -41,96 +37,46 @@ def fsync_dir(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _trouble(what: str, **context: str) -> Unavailable:
-    return Unavailable(Problem(Kind.STORE_UNAVAILABLE, context={"blob": what, **context}), retry_after_s=5)
-
-
-def _check(ref: PayloadRef, digest: str, size: int) -> None:
-    if digest != ref.sha256 or size != ref.size:
-        raise _trouble(
-            "the stored octets are not those that were stored",
-            sha256=ref.sha256,
-            size=str(ref.size),
-            found_sha256=digest,
-            found_size=str(size),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class InlinePayload:
-    """Octets that came out of a database row. Implements `Payload`."""
-
-    ref: PayloadRef
-    octets: bytes
-
-    async def read(self) -> bytes:
-        _check(self.ref, hashlib.sha256(self.octets).hexdigest(), len(self.octets))
-        return self.octets
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield await self.read()
-
-
-@dataclass(frozen=True, slots=True)
-class FilePayload:
-    """Octets in a file. Implements `Payload`: `Unavailable` when the file is missing, damaged or cannot be read."""
-
-    ref: PayloadRef
-    path: Path
-
-    async def read(self) -> bytes:
-        return await asyncio.to_thread(self._read)
-
-    def _read(self) -> bytes:
+def free_octets(folder: Path) -> int:
+    """What is left on the disk of the blobs for those who are not root. A folder that is made later lies above."""
+    while True:
         try:
-            octets = self.path.read_bytes()
-        except OSError as error:
-            raise _trouble("cannot be read", sha256=self.ref.sha256, error=repr(error)) from error
-        _check(self.ref, hashlib.sha256(octets).hexdigest(), len(octets))
-        return octets
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Pieces of at most 256 KiB. The last one comes only after the digest is verified: nobody gets a whole wrong
-        file."""
-        digest, size, last = hashlib.sha256(), 0, b""
-        try:
-            file = await asyncio.to_thread(self.path.open, "rb", 0)
-            with file:
-                while piece := await asyncio.to_thread(_next_piece, file, digest):
-                    if last:
-                        yield last
-                    size, last = size + len(piece), piece
-        except OSError as error:
-            raise _trouble("cannot be read", sha256=self.ref.sha256, error=repr(error)) from error
-        _check(self.ref, digest.hexdigest(), size)
-        if last:
-            yield last
-
-
-def _next_piece(file: RawIOBase, digest: hashlib._Hash) -> bytes:
-    piece = file.read(PIECE) or b""
-    digest.update(piece)
-    return piece
+            found = os.statvfs(folder)
+        except FileNotFoundError:
+            folder = folder.parent
+        else:
+            return found.f_bavail * found.f_frsize
 
 
 class Blobs:
-    """A folder of octets, for one process. Making the object touches nothing."""
+    """A folder of octets, with a spool for one process. Making the object touches nothing.
 
-    def __init__(self, folder: Path, inline_max: int = INLINE_MAX) -> None:
+    Processes that share the folder have a `spool` each, by names that stay: what one leaves behind when it is killed,
+    the next of that name sweeps up.
+    """
+
+    def __init__(self, folder: Path, inline_max: int = INLINE_MAX, spool: str = "spool") -> None:
         self.folder = folder
         self.inline_max = inline_max
-        self._spool = folder / "spool"
+        self._spool = folder / spool
         self._publishing = threading.Lock()
         self._durable_folders: set[Path] = set()
 
-    def spool(self, max_bytes: int) -> Spool:
-        """A place for one body of at most `max_bytes`. Use it in `async with`."""
-        return Spool(self, max_bytes)
+    def spool(self, max_bytes: int, inline_max: int | None = None, keep: Keep | None = None) -> Spool:
+        """A place for one body of at most `max_bytes`, in a file above `inline_max` (by default, and at most, that of
+        the blobs). Use it in `async with`. `keep` is what makes it durable, by default under its name in the folder."""
+        most = self.inline_max if inline_max is None else min(inline_max, self.inline_max)
+        return Spool(self, max_bytes, most, keep or _name)
 
-    def payload(self, ref: PayloadRef) -> Payload:
+    async def shelve(self, octets: bytes) -> tuple[PayloadRef, bytes | None]:
+        """Large octets are durable under their digest afterwards; small ones come back, for a row. Repeating is
+        harmless."""
+        return await shelved(self.spool(len(octets)), octets)
+
+    def payload(self, ref: PayloadRef) -> Kept:
         return FilePayload(ref, self.path(ref))
 
-    def inline(self, ref: PayloadRef, octets: bytes) -> Payload:
+    def inline(self, ref: PayloadRef, octets: bytes) -> Kept:
         return InlinePayload(ref, octets)
 
     def path(self, ref: PayloadRef) -> Path:
@@ -139,7 +85,7 @@ class Blobs:
     def sweep(self) -> int:
         """Remove what an earlier process left in the spool, and say how many files. Once, before the first `spool`.
 
-        Only for whoever holds the store: it would take another process's files away.
+        Only for whoever holds the store under this name: it would take another process's files away.
         """
         removed = 0
         if self._spool.is_dir():
@@ -162,28 +108,69 @@ class Blobs:
         """Give a spool file its name. Afterwards the name is on stable storage, or `OSError` and it is not used.
 
         Where the name is there already, the spool file is dropped: a crash may have left the name before its folder was
-        synced, so that is done again.
+        synced, so that is done again. Each naming is remembered as the time of the file (`collect`).
         """
         os.fdatasync(descriptor)
         target = self.path(ref)
         # One at a time: a name that is about to be taken back must not be found by another.
         with self._publishing:
             self._make_durable(target.parent)
+            if self._name_again(target, ref):
+                fsync_dir(target.parent)
+                spooled.unlink()
+                return
+            os.utime(descriptor)
+            spooled.rename(target)
+            try:
+                fsync_dir(target.parent)
+            except OSError:
+                with suppress(OSError):
+                    target.unlink()
+                raise
+
+    def _name_again(self, target: Path, ref: PayloadRef) -> bool:
+        """Say whether the name is there, and if so, that it was named now: from here on `collect` leaves it."""
+        with self._naming(fcntl.LOCK_SH):
             try:
                 size = target.stat().st_size
             except FileNotFoundError:
-                spooled.rename(target)
-                try:
-                    fsync_dir(target.parent)
-                except OSError:
-                    with suppress(OSError):
-                        target.unlink()
-                    raise
-            else:
-                if size != ref.size:
-                    raise OSError(f"{target} has {size} octets and should have {ref.size}")
-                fsync_dir(target.parent)
-                spooled.unlink()
+                return False
+            if size != ref.size:
+                raise OSError(f"{target} has {size} octets and should have {ref.size}")
+            os.utime(target)
+        return True
+
+    def collect(self, name: str, before: float) -> int | None:
+        """Remove a named file that no row names, unless it was named at `before` (seconds since 1970) or later.
+
+        Returns its size, `None` where it stays or is gone. The caller has asked the store after it saw the file's time:
+        so whoever named it earlier has long committed, and whoever names it now is waited for, or finds it gone and
+        names it anew.
+        """
+        path = self.folder / name[:2] / name
+        with self._naming(fcntl.LOCK_EX):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                return None
+            if found.st_mtime >= before:
+                return None
+            path.unlink()
+        return found.st_size
+
+    @contextmanager
+    def _naming(self, how: int) -> Iterator[None]:
+        """Between looking at a name and using or removing it. Among all processes that share the folder."""
+        lock = self.folder.with_name(self.folder.name + ".lock")
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if os.geteuid() == 0:  # a sweep by root must not lock the daemon's account out
+                owner = self.folder.stat()
+                os.fchown(handle, owner.st_uid, owner.st_gid)
+            fcntl.flock(handle, how)
+            yield
+        finally:
+            os.close(handle)
 
     def _make_durable(self, folder: Path) -> None:
         if folder in self._durable_folders:
@@ -198,14 +185,16 @@ class Blobs:
 class Spool:
     """One body on its way in: counted and hashed as it comes, in memory while small, in a spool file when not."""
 
-    def __init__(self, blobs: Blobs, max_bytes: int) -> None:
+    def __init__(self, blobs: Blobs, max_bytes: int, inline_max: int, keep: Keep) -> None:
         self._blobs = blobs
+        self._keep = keep
+        self._inline_max = inline_max
         self._max = max_bytes
         self._size = 0
         self._digest = hashlib.sha256()
         self._pieces: list[bytes] = []
         self._waiting = 0
-        self._file: _SpoolFile | None = None
+        self._file: SpoolFile | None = None
         self._spooled: Spooled | None = None
 
     async def __aenter__(self) -> Self:
@@ -214,8 +203,6 @@ class Spool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._spooled is not None:
-            self._spooled.release()
         if self._file is not None:
             await asyncio.to_thread(self._file.close)
 
@@ -228,25 +215,25 @@ class Spool:
             )
         self._pieces.append(bytes(chunk))
         self._waiting += len(chunk)
-        if self._size > self._blobs.inline_max and self._waiting >= PIECE:
+        if self._size > self._inline_max and self._waiting >= PIECE:
             await self._flush()
 
     async def _flush(self) -> None:
         pieces, self._pieces, self._waiting = self._pieces, [], 0
         if self._file is None:
-            self._file = _SpoolFile(self._blobs)
+            self._file = SpoolFile(self._blobs)
         await asyncio.to_thread(self._file.append, pieces, self._digest)
 
     async def finish(self) -> Spooled:
         """The body is complete. Call it once; what it returns is valid inside the `async with`."""
         assert self._spooled is None, "finished twice"
-        if self._size <= self._blobs.inline_max:
+        if self._size <= self._inline_max:
             octets = b"".join(self._pieces)
             self._digest.update(octets)
-            self._spooled = Spooled(self._ref(), octets, None)
+            self._spooled = Spooled(self._ref(), octets, None, self._keep)
         else:
             await self._flush()
-            self._spooled = Spooled(self._ref(), None, self._file)
+            self._spooled = Spooled(self._ref(), None, self._file, self._keep)
         return self._spooled
 
     def _ref(self) -> PayloadRef:
@@ -256,23 +243,33 @@ class Spool:
 class Spooled:
     """A complete body. `inline` holds the octets when they are to be stored in a row (`Ledger.put_payload`)."""
 
-    def __init__(self, ref: PayloadRef, inline: bytes | None, file: _SpoolFile | None) -> None:
+    def __init__(self, ref: PayloadRef, inline: bytes | None, file: SpoolFile | None, keep: Keep) -> None:
         self.ref = ref
         self.inline = inline
         self._file = file
-        self._mapped: mmap.mmap | None = None
-        self._views: list[memoryview] = []
+        self._keep = keep
 
-    def view(self) -> memoryview:
-        """The octets without copying them: do not use it, nor slices of it, after the `async with`."""
+    @property
+    def place(self) -> bytes | str:
         if self.inline is not None:
-            return memoryview(self.inline)
+            return self.inline
         assert self._file is not None, "large octets have a file"
-        if self._mapped is None:
-            self._mapped = self._file.map()
-        view = memoryview(self._mapped)
-        self._views.append(view)
-        return view
+        return str(self._file.path or self._file.named(self.ref))
+
+    def digest(self, name: str) -> bytes:
+        if name == "sha256":
+            return bytes.fromhex(self.ref.sha256)
+        if self.inline is not None:
+            return hashlib.new(name, self.inline).digest()
+        assert self._file is not None, "large octets have a file"
+        return self._file.digest(name)
+
+    def view(self) -> bytes | FileOctets:
+        """The octets, of a file by slices: they cannot be read after the `async with`."""
+        if self.inline is not None:
+            return self.inline
+        assert self._file is not None, "large octets have a file"
+        return FileOctets(str(self.place), self.ref.size, self._file.read)
 
     async def keep(self) -> None:
         """Make large octets durable under their digest; small ones go into their row. Repeating is harmless.
@@ -280,18 +277,27 @@ class Spooled:
         `Unavailable` when anything fails to reach stable storage: then the name is not used.
         """
         if self._file is not None:
-            await asyncio.to_thread(self._file.keep, self.ref)
-
-    def release(self) -> None:
-        # Someone may still hold a slice: then the mapping goes when the last one does.
-        with suppress(BufferError):
-            for view in self._views:
-                view.release()
-            if self._mapped is not None:
-                self._mapped.close()
+            await self._keep(self.ref, self._file)
 
 
-class _SpoolFile:
+Keep = Callable[[PayloadRef, "SpoolFile"], Awaitable[None]]
+"""Makes a complete body durable under its digest. `Unavailable`."""
+
+
+async def _name(ref: PayloadRef, file: SpoolFile) -> None:
+    await asyncio.to_thread(file.keep, ref)
+
+
+async def shelved(spool: Spool, octets: bytes) -> tuple[PayloadRef, bytes | None]:
+    """Octets at hand, kept through `spool`: durable afterwards, or given back to be put into a row."""
+    async with spool:
+        await spool.write(octets)
+        spooled = await spool.finish()
+        await spooled.keep()
+        return spooled.ref, spooled.inline
+
+
+class SpoolFile:
     """The file behind a large body. Its methods block and run in threads, one at a time: a cancelled caller leaves its
     thread running, and closing waits for it."""
 
@@ -299,6 +305,7 @@ class _SpoolFile:
         self._blobs = blobs
         self._busy = threading.Lock()
         self._path: Path | None = None
+        """In the spool; `None` before there is one, and when it has its name."""
         self._descriptor = -1
         self._closed = False
         self._lost = False
@@ -316,25 +323,41 @@ class _SpoolFile:
                     while view:
                         view = view[os.write(self._descriptor, view) :]
             except OSError as error:
-                raise _trouble("cannot be spooled", error=repr(error)) from error
+                raise trouble("cannot be spooled", error=repr(error)) from error
 
-    def map(self) -> mmap.mmap:
-        try:
-            return mmap.mmap(self._descriptor, 0, prot=mmap.PROT_READ)
-        except OSError as error:
-            raise _trouble("cannot be mapped", error=repr(error)) from error
+    @property
+    def path(self) -> Path | None:
+        return self._path
+
+    def named(self, ref: PayloadRef) -> Path:
+        return self._blobs.path(ref)
+
+    def digest(self, name: str) -> bytes:
+        digest, at = hashlib.new(name), 0
+        with self._busy:
+            try:
+                while piece := os.pread(self._descriptor, PIECE, at):
+                    digest.update(piece)
+                    at += len(piece)
+            except OSError as error:
+                raise trouble("cannot be read", error=repr(error)) from error
+        return digest.digest()
+
+    def read(self, at: int, count: int) -> bytes:
+        with self._busy:
+            return os.pread(self._descriptor, count, at)
 
     def keep(self, ref: PayloadRef) -> None:
         with self._busy:
             if self._path is None or self._closed:
                 return
             if self._lost:  # a second sync would report success for pages that the first one has dropped
-                raise _trouble("was lost by a failed sync", sha256=ref.sha256)
+                raise trouble("was lost by a failed sync", sha256=ref.sha256)
             try:
                 self._blobs.publish(ref, self._path, self._descriptor)
             except OSError as error:
                 self._lost = True
-                raise _trouble("cannot be made durable", sha256=ref.sha256, error=repr(error)) from error
+                raise trouble("cannot be made durable", sha256=ref.sha256, error=repr(error)) from error
             self._path = None
 
     def close(self) -> None:

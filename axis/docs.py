@@ -12,14 +12,30 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from axis.care.findings import TABLE as CARE
 from axis.core.acceptance import ACCEPTANCE, Acceptance
 from axis.core.entry import ENTRY_MEANING, leaf
+from axis.core.facts import FACTS
 from axis.core.merkle import leaf_hash
 from axis.core.model import EntryKind, LogEntry, Profile
 from axis.core.problems import TABLE, TYPE_PREFIX, Kind
-from axis.core.states import DELIVERY, INTAKE, OPEN, DeliveryEvent, DeliveryState, IntakeEvent, IntakeState, diagram
+from axis.core.states import (
+    BREAKER,
+    DELIVERY,
+    INTAKE,
+    OPEN,
+    BreakerEvent,
+    BreakerState,
+    DeliveryEvent,
+    DeliveryState,
+    IntakeEvent,
+    IntakeState,
+    diagram,
+)
 from schemas.status import FIVE, FOLLOWS, LABEL, REASON_REQUIRED, SET_BY_SENDER, WIRE, Standing, Status
 from signing.verdict import REASONS, Indication, SubIndication, indication_of
+
+__all__ = ["COMMAND", "FACTS", "FOLDER", "pages"]
 
 COMMAND: Final = "python -m axis.docs"
 FOLDER: Final = Path(__file__).parent.parent / "docs"
@@ -41,7 +57,12 @@ DELIVERY_MEANING: Final[Mapping[DeliveryState, tuple[str, str]]] = MappingProxyT
         DeliveryState.QUEUED: ("Chờ chuyển", "due now or later, or waiting in a mailbox"),
         DeliveryState.LEASED: ("Đang chuyển", "one worker has it for one attempt"),
         DeliveryState.DELIVERED: ("Đã chuyển", "the destination has it"),
-        DeliveryState.FAILED: ("Không chuyển được", "refused for good or lifetime spent; a person decides"),
+        DeliveryState.ON_HOLD: ("Tạm dừng", "an operator keeps it back; it does not age"),
+        DeliveryState.FAILED: (
+            "Không chuyển được",
+            "refused for good, lifetime spent, poison or given up; somebody is told, a person may send it again",
+        ),
+        DeliveryState.DROPPED: ("Đã bỏ", "a status or a notice that an operator ended; what follows it goes on"),
     }
 )
 # Two tables: `IntakeEvent.EXPIRE == DeliveryEvent.EXPIRE`, since both are the text "expire".
@@ -60,8 +81,30 @@ DELIVERY_EVENT: Final[Mapping[DeliveryEvent, str]] = MappingProxyType(
         DeliveryEvent.COLLECT: "the recipient fetched it from its mailbox and said so",
         DeliveryEvent.DEFER: "temporary problem: due again by the retry policy",
         DeliveryEvent.EXPIRE: "the lease ran out: the worker died or was cut off",
-        DeliveryEvent.REFUSE: "permanent problem, or lifetime spent",
-        DeliveryEvent.REQUEUE: "an operator asked",
+        DeliveryEvent.REFUSE: "permanent problem, lifetime spent, or poison",
+        DeliveryEvent.AGE: "its lifetime was spent before an attempt could be made",
+        DeliveryEvent.REQUEUE: "an operator asked; it begins anew",
+        DeliveryEvent.HOLD: "an operator keeps it back",
+        DeliveryEvent.RELEASE: "an operator lets it go on",
+        DeliveryEvent.GIVE_UP: "an operator ended a document: its recipient never gets it, so what follows it stays",
+        DeliveryEvent.DROP: "an operator ended a status or a notice",
+    }
+)
+BREAKER_MEANING: Final[Mapping[BreakerState, tuple[str, str]]] = MappingProxyType(
+    {
+        BreakerState.CLOSED: ("Bình thường", "as many attempts at once as the window allows"),
+        BreakerState.OPEN: ("Ngừng gọi", "nothing is claimed for it, no attempt is spent"),
+        BreakerState.HALF_OPEN: ("Đang thử", "one attempt, the probe"),
+        BreakerState.DRAINING: ("Đang hồi phục", "it is back: the window grows by one with every answer"),
+    }
+)
+BREAKER_EVENT: Final[Mapping[BreakerEvent, str]] = MappingProxyType(
+    {
+        BreakerEvent.ANSWER: "it took a delivery or refused one: it is there",
+        BreakerEvent.FAIL: "a delivery failed for now; while draining, the window is halved",
+        BreakerEvent.TRIP: "so many different deliveries in a row failed for now; of the probe, one is enough",
+        BreakerEvent.COOL: "the wait is over; it doubles with every opening, up to its ceiling",
+        BreakerEvent.FILL: "the growing window has reached its size",
     }
 )
 STANDING_MEANING: Final[Mapping[Standing, str]] = MappingProxyType(
@@ -73,73 +116,6 @@ STANDING_MEANING: Final[Mapping[Standing, str]] = MappingProxyType(
     }
 )
 
-_DOCUMENT_FACTS: Final = (
-    ("sender", "agency code of the sender"),
-    ("recipients", "agency codes that the document names"),
-    ("kind", "`new`, `recall`, `update`, `replace`"),
-    ("role", "what the connection is that brought it: `agency`, `node`, `national`"),
-    ("hops", "axes that it passed before, oldest first"),
-    ("verdict", "indication, see `verdicts.md`"),
-    ("sub_indication", "sub-indication, `null` when passed"),
-    ("reason", "key of the reason"),
-    ("policy_sha256", "digest of the signature policy that judged"),
-    ("document_commitment", "commitment to the DocumentId, name `document_id`"),
-    ("package_commitment", "commitment to the package digest in hex, name `package`"),
-    ("bytes_commitment", "commitment to the SHA-256 of the stored octets in hex, name `bytes`"),
-    ("verdict_commitment", "commitment to the whole verdict as canonical JSON, name `verdict`"),
-)
-_DELIVERY_FACTS: Final = (
-    ("cargo", "`document` or `status`"),
-    ("cargo_ref", "our id of the document or status"),
-    ("endpoint", "where it went"),
-    ("recipients", "agency codes it is for"),
-)
-_SETBACK_FACTS: Final = (*_DELIVERY_FACTS, ("problem", "kind, see `problems.md`"), ("attempt", "which attempt, from 1"))
-
-FACTS: Final[Mapping[EntryKind, Sequence[tuple[str, str]]]] = MappingProxyType(
-    {
-        EntryKind.ACCEPTED: _DOCUMENT_FACTS,
-        EntryKind.HELD: _DOCUMENT_FACTS,
-        EntryKind.REPEATED: (("role", "what the connection is that repeated it"),),
-        EntryKind.REFUSED: (
-            ("problem", "kind, see `problems.md`"),
-            ("role", "what the connection is"),
-            ("verdict", "indication; absent when the package could not be judged"),
-            ("reason", "key of the reason; absent likewise"),
-        ),
-        EntryKind.ROUTED: (
-            ("routes", "`[recipient, endpoint, prefix that matched]` each; `null` where no route leads"),
-        ),
-        EntryKind.RELEASED: (("event", "`pass`, `fail` or `expire`"), *_DOCUMENT_FACTS),
-        EntryKind.NOTICE: (
-            ("document", "our id of the document"),
-            ("outcome", "`released` or `refused`"),
-            ("sent", "whether a way leads to the sender"),
-        ),
-        EntryKind.DELIVERED: _DELIVERY_FACTS,
-        EntryKind.DEFERRED: _SETBACK_FACTS,
-        EntryKind.FAILED: _SETBACK_FACTS,
-        EntryKind.STATUS: (
-            ("document", "our id of the document, `null` for an orphan"),
-            ("code", "wire code"),
-            ("receiver", "agency whose handling it tells of"),
-            ("reporter", "agency that said so"),
-            ("standing", "see `states.md`"),
-            ("attestation", "on whose word: `connection`, `neighbour`, `axis`"),
-            ("status_at", "the reporter's time, seconds since 1970"),
-        ),
-        EntryKind.STATUS_REFUSED: (
-            ("problem", "kind, see `problems.md`"),
-            ("code", "wire code"),
-            ("reporter", "agency that said so"),
-        ),
-        EntryKind.ORPHAN_MATCHED: (("document", "our id of the document that it found"),),
-        EntryKind.STARTED: (),
-        EntryKind.STOPPED: (),
-    }
-)
-"""What `facts` of each kind of entry may hold. A test compares it with what the decisions write."""
-
 
 def pages() -> Mapping[str, str]:
     """File name in `docs/` → its whole text."""
@@ -148,6 +124,7 @@ def pages() -> Mapping[str, str]:
         "problems.md": _page("Problems", _problems()),
         "log-events.md": _page("Log events", _log_events()),
         "verdicts.md": _page("Verdicts", _verdicts()),
+        "fsck.md": _page("What axis fsck finds", _fsck()),
     }
 
 
@@ -156,6 +133,17 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+def _fsck() -> Iterable[str]:
+    yield (
+        "`axis fsck` gives each finding one of these codes. **LỖI** is damage (exit 1), *lưu ý* is worth knowing. "
+        "What is wrong with the log itself has `log:` before a code of `axis log verify` (see `auditing.md`)."
+    )
+    rows = (
+        (f"`{code}`", "**LỖI**" if row.fault else "*lưu ý*", row.vi, row.en, row.remedy) for code, row in CARE.items()
+    )
+    yield _table(("code", "weight", "tiếng Việt", "meaning", "what to do"), rows)
 
 
 def _page(title: str, parts: Iterable[str]) -> str:
@@ -179,19 +167,30 @@ def _steps(table: Mapping[tuple[Any, Any], Any], meaning: Mapping[Any, str]) -> 
 def _states() -> Iterable[str]:
     yield (
         "Three machines, three questions: was the package let in (intake), has it reached a destination (delivery), "
-        "what did the receiving agency do with it (business status). The first two are ours, the third the agencies'."
+        "what did the receiving agency do with it (business status). The first two are ours, the third the agencies'. "
+        "A fourth tells how a destination is used."
     )
     yield "## Intake"
     yield _mermaid(diagram(INTAKE))
     yield _table(("state", "tiếng Việt", "meaning"), ((f"`{state}`", *INTAKE_MEANING[state]) for state in IntakeState))
     yield _steps(INTAKE, INTAKE_EVENT)
     yield "## Delivery"
-    yield _mermaid(diagram(DELIVERY))
+    yield _mermaid(diagram(DELIVERY).replace("on-hold", "on_hold"))
     yield _table(
         ("state", "tiếng Việt", "meaning", "parks its lane"),
         ((f"`{state}`", *DELIVERY_MEANING[state], "yes" if state in OPEN else "no") for state in DeliveryState),
     )
     yield _steps(DELIVERY, DELIVERY_EVENT)
+    yield "## Destination (circuit breaker, ngắt mạch)"
+    yield (
+        "Of each endpoint that is called, in the memory of one process: a new process learns it anew. Limits and waits "
+        "are in `[delivery]`."
+    )
+    yield _mermaid(diagram(BREAKER).replace("half-open", "half_open"))
+    yield _table(
+        ("state", "tiếng Việt", "meaning"), ((f"`{state}`", *BREAKER_MEANING[state]) for state in BreakerState)
+    )
+    yield _steps(BREAKER, BREAKER_EVENT)
     yield "## Business status (trạng thái xử lý)"
     yield (
         "Of one document at one receiver. An arrow means: moves the effective status. What has no arrow is recorded "
@@ -238,7 +237,8 @@ def _problems() -> Iterable[str]:
     yield (
         "Everything that can go wrong with what others send or receive. Answers are `application/problem+json` "
         f"(RFC 9457); `type` is `{TYPE_PREFIX}` and the kind, and never changes. *Temporary* means: the same request, "
-        "repeated later, may succeed. Kinds without an HTTP status happen at a destination and are never an answer."
+        "repeated later, may succeed. Kinds without an HTTP status happen at a destination or in a queue and are never "
+        "an answer."
     )
     yield _table(
         ("kind", "HTTP", "temporary", "who must act", "tiếng Việt", "English"),
@@ -330,6 +330,15 @@ def _verdicts() -> Iterable[str]:
         ),
     )
     yield "`UNSIGNED` and `NOT_VERIFIABLE` are ours, beside the standard."
+    yield "## Several signatures"
+    yield (
+        "`others` holds the verdicts on further signatures, each with `role` (`parallel` or `countersignature`) and "
+        "`place`. What the verdict itself concludes is the worst of all that stand side by side: failed, then "
+        "indeterminate, then `TRY_LATER`, then `NOT_VERIFIABLE`, then passed; the check `other-signature` names which "
+        "that decided. A countersignature decides nothing, unless it is false and the policy demands the one true "
+        "shape. See "
+        "[0018](adr/0018-several-signatures.md)."
+    )
     yield "## Reasons"
     yield _table(
         ("reason", "tiếng Việt", "English"),

@@ -6,11 +6,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import pybase64
 from lxml import etree
 
+from schemas.content import Content, Decoded, without_space
 from schemas.document_xml import strip_cid
 from schemas.envelope import AttachmentInfo, Envelope
 from schemas.errors import SchemaError, Violation
@@ -26,23 +26,25 @@ __all__ = [
     "check_names",
     "content_type_of",
     "decode",
+    "decoded",
     "encoded_attachments",
     "matched",
     "unwrap",
 ]
 
-_SPACE: Final = b" \t\r\n"
-
 
 @dataclass(frozen=True, slots=True)
 class EncodedAttachment:
-    """One `Attachment` of a package, still in base64. `content_id` is without `cid:`, empty when there is none."""
+    """One `Attachment` of a package, still in base64: as text, or as what was cut out of the tree.
+
+    `content_id` is without `cid:`, empty when there is none.
+    """
 
     content_id: str
     name: str
     content_type: str | None
     description: str | None
-    base64: bytes
+    base64: bytes | Content
 
 
 Pair = tuple[AttachmentInfo, EncodedAttachment]
@@ -54,8 +56,10 @@ def encoded_attachments(parsed: Parsed) -> tuple[EncodedAttachment, ...]:
     Raises `SchemaError`: `repeated`, `mixed`, `foreign-namespace`, or `attachment-mismatch` when large base64 stands
     outside any attachment.
     """
-    findings = Findings()
     blocks = list(parsed.root.iter("{*}AttachmentEncoded"))
+    if not parsed.cuts and len(blocks) < 2 and not any(len(block) or block.text for block in blocks):
+        return ()
+    findings = Findings()
     if len(blocks) > 1:
         findings.refuse("repeated", "AttachmentEncoded", "may stand here only once")
     found = [_encoded(place, parsed.cuts) for block in blocks[:1] for place in _attachment_places(block, findings)]
@@ -71,7 +75,7 @@ def _attachment_places(block: etree._Element, findings: Findings) -> list[Place]
     return [Place(e, "AttachmentEncoded/Attachment", findings) for e in place.elements("Attachment")]
 
 
-def _encoded(place: Place, cuts: Mapping[str, bytes]) -> tuple[EncodedAttachment, bool]:
+def _encoded(place: Place, cuts: Mapping[str, Content]) -> tuple[EncodedAttachment, bool]:
     text = place.text("ContentTransferEncoded") or ""
     encoded = EncodedAttachment(
         content_id=strip_cid(place.identifier("ContentId") or ""),
@@ -89,8 +93,9 @@ def decode(encoded: EncodedAttachment) -> bytes:
     Raises `SchemaError` (`attachment-base64`) for foreign characters, wrong padding, and bits that no octet holds.
     """
     text = encoded.base64
-    if any(text.find(space) >= 0 for space in (b"\n", b" ", b"\r", b"\t")):
-        text = text.translate(None, _SPACE)
+    if isinstance(text, Content):
+        return b"".join(_exact(text).pieces())
+    text = without_space(text)
     try:
         octets = pybase64.b64decode(text, validate=True)
     except ValueError:
@@ -98,6 +103,18 @@ def decode(encoded: EncodedAttachment) -> bytes:
     if text and pybase64.b64encode(octets[-(len(octets) % 3 or 3) :]) != text[-4:]:
         raise _no_base64()
     return octets
+
+
+def decoded(encoded: EncodedAttachment) -> Decoded | bytes:
+    """The same, but of what was cut out only what is known of it."""
+    text = encoded.base64
+    return _exact(text) if isinstance(text, Content) else decode(encoded)
+
+
+def _exact(content: Content) -> Decoded:
+    if content.decoded is None:
+        raise _no_base64()
+    return content.decoded
 
 
 def _no_base64() -> SchemaError:
@@ -112,7 +129,10 @@ def matched(envelope: Envelope, encoded: tuple[EncodedAttachment, ...]) -> tuple
     By id; then what is left by name; then what is left by position, where neither id nor name says otherwise. Raises
     `SchemaError` (`attachment-mismatch`) when anything stays without its other half, or an id occurs twice.
     """
-    for ids in ([i.content_id for i in envelope.attachments], [e.content_id for e in encoded]):
+    listed, carried = [i.content_id for i in envelope.attachments], [e.content_id for e in encoded]
+    if listed == carried and all(listed) and len({*listed}) == len(listed):  # as it nearly always is
+        return tuple(zip(envelope.attachments, encoded, strict=True))
+    for ids in (listed, carried):
         if any(count > 1 for content_id, count in Counter(ids).items() if content_id):
             raise _mismatch("two attachments have one id")
     if len(envelope.attachments) != len(encoded):

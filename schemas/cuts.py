@@ -3,70 +3,150 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
 from lxml import etree
 
+from schemas.content import Content, Reader
 from schemas.gate import Raw
 
-_OPEN: Final = re.compile(rb"<(?:[^<>/!?:=\s\"']{1,256}:)?ContentTransferEncoded(?:[ \t\r\n][^<>]*)?(?<!/)>")
-_NAME: Final = re.compile(rb"ContentTransferEncoded")
-_NEXT: Final = re.compile(rb"<")
-_BASE64_TEXT: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n"
+_PREFIXED: Final = rb"<(?:[^<>/!?:=\s\"']{1,256}:)?ContentTransferEncoded"
+_OPEN: Final = re.compile(_PREFIXED + rb"(?:[ \t\r\n][^<>]*)?(?<!/)>")
+_BEGUN: Final = re.compile(_PREFIXED + rb"[ \t\r\n][^<>]*\Z")
+_ANGLE: Final = re.compile(rb"[<>]")
+_NAME: Final = b"ContentTransferEncoded"
+_NAMED: Final = 300
+"""A start tag whose first so many octets do not say that it is of a content is of something else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """A package with placeholders where attachment contents were. `breaks`: line of each, line ends cut out there."""
+    """A package with placeholders where attachment contents were."""
 
     octets: bytes
-    cuts: dict[str, bytes]
-    breaks: tuple[tuple[int, int], ...] = ()
+    cuts: Mapping[str, Content] = field(default_factory=dict)
 
     def original_line(self, line: int) -> tuple[int, bool]:
         """The line of the package for a line of the skeleton, and whether the column is the package's too."""
-        lost = sum(count for at, count in self.breaks if at <= line)
-        return line + lost, all(at != line for at, _ in self.breaks)
+        exact, at = True, 0
+        told = line
+        for placeholder, content in self.cuts.items():
+            at = self.octets.index(placeholder.encode(), at)
+            here = self.octets.count(b"\n", 0, at) + 1
+            if here <= line:
+                told += sum(piece.count(b"\n") for piece in content.came())
+                exact = exact and here != line
+        return told, exact
 
 
-def cut_attachments(raw: Raw, above: int) -> Skeleton:
-    """Replace every base64 content longer than `above` bytes by a placeholder.
+class Scanner:
+    """Finds in `raw`, which comes by pieces, every base64 content longer than `above` octets. For one use.
 
     A content is what stands between a `ContentTransferEncoded` start tag and the next `<`, and is cut only when it
-    is base64 alphabet and white space. Looking at bytes, this can be fooled by comments, CDATA sections and
-    attributes; `placed` must be asked after the parse, and sees it. The placeholder holds a hash of the whole package,
-    so nobody can write a package that already contains it.
+    is base64 alphabet and white space. Looking at octets, this can be fooled by comments, CDATA sections and
+    attributes; `placed` must be asked after the parse, and sees it.
     """
-    pieces: list[bytes] = []
-    cuts: dict[str, bytes] = {}
-    breaks: list[tuple[int, int]] = []
-    marker, kept, line = "", 0, 1
-    at = 0 if len(raw) > above and _NAME.search(raw) else len(raw)
-    while (opened := _OPEN.search(raw, at)) is not None:
-        start = opened.end()
-        following = _NEXT.search(raw, start)
-        end = at = following.start() if following else len(raw)
-        if end - start <= above:
-            continue
-        content = bytes(raw[start:end])
-        if content.translate(None, _BASE64_TEXT):
-            continue
-        marker = marker or f"axis-cut-{sha256(raw).hexdigest()}-"
-        placeholder = f"{marker}{len(cuts)}"
-        before = bytes(raw[kept:start])
-        line += before.count(b"\n")
-        breaks.append((line, content.count(b"\n")))
-        pieces += (before, placeholder.encode())
-        cuts[placeholder] = _as_xml_gives_it(content)
-        kept = end
-    if not cuts:
-        return Skeleton(bytes(raw), cuts)
-    return Skeleton(b"".join((*pieces, bytes(raw[kept:]))), cuts, tuple(breaks))
+
+    def __init__(self, raw: Raw, above: int, most: int) -> None:
+        """After `most` start tags of contents no more is looked for: nobody may have so many elements."""
+        self._raw, self._above, self._left = raw, above, most
+        self._came = 0
+        self._begun = b""
+        """A tag that may become one of a content."""
+        self._attributes = b""
+        """The last octet of such a tag, whose name was read and which has not ended."""
+        self._reader: Reader | None = None
+        self._found: list[Content] = []
+
+    def take(self, piece: bytes) -> None:
+        """The next octets of `raw`."""
+        first, self._came = self._came - len(self._begun), self._came + len(piece)
+        piece, self._begun = self._begun + piece if self._begun else piece, b""
+        at = 0
+        while self._reader is not None or (self._left > 0 and (at := self._opened(piece, at)) >= 0):
+            end = piece.find(b"<", at)
+            if self._reader is None:
+                self._left -= 1
+                if 0 <= end - at <= self._above:
+                    at = end
+                    continue
+                self._reader = Reader(first + at, self._above)
+            self._reader.take(piece[at : end if end >= 0 else None] if at or end >= 0 else piece)
+            if end < 0:
+                return
+            self._finish()
+            at = end
+
+    def _opened(self, piece: bytes, at: int) -> int:
+        """Where the next content begins in a piece, or -1 when what has begun of it is kept."""
+        if self._attributes:
+            angle = _ANGLE.search(piece, at)
+            if angle is None:
+                self._attributes = piece[-1:] or self._attributes
+                return -1
+            before = piece[angle.start() - 1 : angle.start()] or self._attributes
+            self._attributes, at = b"", angle.start()
+            if angle[0] == b">" and before != b"/":
+                return angle.end()
+        found = _OPEN.search(piece, at) if piece.find(_NAME, at) >= 0 else None
+        if found is not None:
+            return found.end()
+        begun = piece.rfind(b"<", at)
+        if begun >= 0 and piece.find(b">", begun) < 0:
+            if len(piece) - begun <= _NAMED:
+                self._begun = piece[begun:]
+            elif _BEGUN.match(piece, begun):
+                self._attributes = piece[-1:]
+        return -1
+
+    def _finish(self) -> None:
+        assert self._reader is not None
+        content = self._reader.content(self._raw)
+        if content is not None:
+            self._found.append(content)
+        self._reader = None
+
+    def skeleton(self, most: int) -> Skeleton:
+        """The package without what was found; where more than `most` octets are left of it, the first of them and one.
+
+        A placeholder holds a hash of the octets around the contents and of the contents, so nobody can write a package
+        that already contains it.
+        """
+        if self._reader is not None:
+            self._finish()
+        around = [*self._around(most)]
+        if not self._found:
+            return Skeleton(b"".join(around)[: most + 1])
+        mark = sha256()
+        for piece in around:
+            mark.update(b"%d " % len(piece))
+            mark.update(piece)
+        for content in self._found:
+            told = content.decoded
+            mark.update(b"%d-%d " % (content.start, content.end) + (told.sha256 if told else b""))
+        name, cuts = f"axis-cut-{mark.hexdigest()}-", dict[str, Content]()
+        pieces = [around[0]]
+        for content, behind in zip(self._found, around[1:], strict=True):
+            placeholder = f"{name}{len(cuts)}"
+            cuts[placeholder] = content
+            pieces += (placeholder.encode(), behind)
+        return Skeleton(b"".join(pieces)[: most + 1], cuts)
+
+    def _around(self, most: int) -> Iterator[bytes]:
+        """What stands before, between and behind the contents; no more than the first `most` octets of it, and one."""
+        starts = [0, *(content.end for content in self._found)]
+        ends = [*(content.start for content in self._found), self._came]
+        left = most + 1
+        for start, end in zip(starts, ends, strict=True):
+            octets = bytes(self._raw[start : min(end, start + left)])
+            left -= len(octets)
+            yield octets
 
 
-def placed(root: etree._Element, cuts: dict[str, bytes]) -> bool:
+def placed(root: etree._Element, cuts: Mapping[str, Content]) -> bool:
     """Say whether every placeholder is the whole text of one `ContentTransferEncoded`, in the order of the cuts."""
     if not cuts:
         return True
@@ -76,9 +156,3 @@ def placed(root: etree._Element, cuts: dict[str, bytes]) -> bool:
         if len(element) == 0 and element.text is not None and element.text in cuts
     ]
     return found == list(cuts)
-
-
-def _as_xml_gives_it(content: bytes) -> bytes:
-    if b"\r" not in content:
-        return content
-    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

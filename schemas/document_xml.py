@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import date
 from typing import Final
 
@@ -134,7 +133,7 @@ def _recipients(message: Place) -> tuple[Organization, ...]:
     if not places:
         message.refuse("missing", "To", "a document needs at least one recipient")
     found = tuple(to for to in map(read_organization, places) if to is not None)
-    if any(count > 1 for count in Counter(to.code for to in found).values()):
+    if len({to.code for to in found}) < len(found):
         message.refuse("repeated", "To", "a recipient is named twice")
     return found
 
@@ -258,8 +257,8 @@ def _replacements(place: Place) -> tuple[Replacement, ...]:
 
 def _attachments(manifest: Place) -> tuple[AttachmentInfo, ...]:
     found = [_attachment(place) for place in manifest.several("Reference")]
-    ids = Counter(info.content_id for info in found if info is not None and info.content_id)
-    if any(count > 1 for count in ids.values()):
+    ids = [info.content_id for info in found if info is not None and info.content_id]
+    if len({*ids}) < len(ids):
         manifest.refuse("repeated", "Reference/ContentId", "two attachments have one id")
     return tuple(info for info in found if info is not None)
 

@@ -57,6 +57,26 @@ def read_message(root: etree._Element) -> Reading:
     return Reading(message, tuple(findings.notes))
 
 
+def read_parts(
+    header: etree._Element, business: etree._Element | None, manifest: etree._Element | None
+) -> Reading | None:
+    """Read a document package from its signed parts, as `read_message` does from their `assemble`.
+
+    `None` for what is left to that: what might be a status message, and what is to be refused.
+    """
+    findings = Findings()
+    message = Place(header, "MessageHeader", findings)
+    trace = None if business is None else Place.around(business, "TraceHeaderList", findings)
+    body = None if manifest is None else Place.around(manifest, "", findings)
+    if message.elements("StatusCode"):
+        return None
+    envelope = read_envelope(message, trace, body)
+    findings.close()
+    if findings.violations or envelope is None:
+        return None
+    return Reading(envelope, tuple(findings.notes))
+
+
 def read_trace(root: etree._Element) -> tuple[TraceHeader, ...]:
     """The hops that a package tells of itself, whether signed or not. Good for a loop guard, proof of nothing."""
     header = signature_place(root)

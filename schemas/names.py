@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, cast
 
@@ -10,6 +11,9 @@ from lxml import etree
 
 NAMESPACE: Final = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 """An identifier; never fetched."""
+
+DS: Final = "http://www.w3.org/2000/09/xmldsig#"
+"""The namespace of XML signatures."""
 
 OURS: Final = frozenset({NAMESPACE, ""})
 """Namespaces in which our element names count. No namespace at all is tolerated, and noted."""
@@ -61,10 +65,16 @@ def local(element: etree._Element) -> str:
 
 def named(element: etree._Element, names: tuple[str, ...]) -> bool:
     """Say whether `element` is one of ours with one of these local names."""
-    namespace, name = split(element)
-    return name in names and namespace in OURS
+    return element.tag in tags_of(names)
 
 
 def children(element: etree._Element, names: tuple[str, ...]) -> tuple[etree._Element, ...]:
     """The child elements of ours with one of these local names, in document order."""
-    return tuple(child for child in element if is_element(child) and named(child, names))
+    tags = tags_of(names)
+    return tuple([child for child in element if child.tag in tags])
+
+
+@lru_cache(maxsize=64)
+def tags_of(names: tuple[str, ...]) -> frozenset[str]:
+    """Every tag under which one of ours may stand."""
+    return frozenset(f"{{{namespace}}}{name}" if namespace else name for name in names for namespace in sorted(OURS))

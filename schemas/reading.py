@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
@@ -20,6 +21,7 @@ NULL: Final = frozenset({"null", "NULL"})
 """What some systems write where they have no agency code (seen in a trace header of 2025)."""
 
 _OURS: Final = f"{{{NAMESPACE}}}"
+_BEHIND: Final = len(_OURS)
 _STRING: Final = etree.XPath("string()")
 _FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
 _MAX_DIGITS: Final = 9
@@ -34,7 +36,8 @@ class Findings:
 
     violations: dict[Violation, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
-    places: list[Place] = field(default_factory=list)
+    places: list[tuple[str, Mapping[str, object], set[str]]] = field(default_factory=list)
+    """Of each place its path, its children by name, and the names that were asked for: not itself, which holds us."""
 
     def refuse(self, code: str, path: str, detail: str) -> None:
         self.violations[Violation(code, path, detail)] = None
@@ -44,8 +47,10 @@ class Findings:
 
     def close(self) -> None:
         """Note the elements that nobody asked for, once everything has been read."""
-        for place in self.places:
-            place.note_unasked()
+        for path, children, asked in self.places:
+            for name in children:
+                if name not in asked and name not in SIGNATURES:
+                    self.note("unknown-element", _under(path, name[:64]), "not read")
 
 
 class Place:
@@ -63,17 +68,32 @@ class Place:
         self.findings = findings
         self._asked: set[str] = set()
         self._children: dict[str, list[etree._Element]] = {}
+        children = self._children
         stray = element.text or ""
         for child in element:
-            stray += child.tail or ""
+            if tail := child.tail:
+                stray += tail
             tag = child.tag
             if isinstance(tag, str) and tag.startswith(_OURS):
-                self._children.setdefault(tag[len(_OURS) :], []).append(child)
+                name = tag[_BEHIND:]
+                if name in children:
+                    children[name].append(child)
+                else:
+                    children[name] = [child]
             elif is_element(child):
                 self._file(child)
-        if stray.strip(SPACE):
+        if stray and stray.strip(SPACE):
             findings.refuse("mixed", path, "there is text where only elements may stand")
-        findings.places.append(self)
+        findings.places.append((path, children, self._asked))
+
+    @classmethod
+    def around(cls, child: etree._Element, path: str, findings: Findings) -> Place:
+        """A place that holds `child` alone, wherever that stands."""
+        place = cls.__new__(cls)
+        place.element, place.path, place.findings = child, path, findings
+        place._asked, place._children = set(), {}
+        place._file(child)
+        return place
 
     def _file(self, child: etree._Element) -> None:
         namespace, name = split(child)
@@ -86,26 +106,22 @@ class Place:
             self.findings.note("no-namespace", "", "elements outside the namespace of QCVN 102:2016 are read as in it")
         self._children.setdefault(name, []).append(child)
 
-    def note_unasked(self) -> None:
-        for name in self._children:
-            if name not in self._asked and name not in SIGNATURES:
-                self.findings.note("unknown-element", self._under(name[:64]), "not read")
-
     def elements(self, *names: str) -> list[etree._Element]:
         """Every child with one of these local names, in document order."""
         self._asked.update(names)
-        if len(names) == 1:
-            return self._children.get(names[0], [])
+        found = [children for name in names if (children := self._children.get(name))]
+        if len(found) < 2:
+            return found[0] if found else []
         return [child for child in self.element if is_element(child) and split(child)[1] in names]
 
     def several(self, *names: str) -> list[Place]:
         """The children with one of these names that say anything."""
-        return [Place(e, self._under(names[0]), self.findings) for e in self.elements(*names) if _whole(e)]
+        return [Place(e, self._under(names[0]), self.findings) for e in self.elements(*names) if _says(e)]
 
     def one(self, *names: str, required: bool = False) -> Place | None:
         """The child with one of these names: `repeated` when there are two, `missing` when it is required."""
         element = self._single(names)
-        if element is None or not _whole(element):
+        if element is None or not _says(element):
             self._absent(names[0], required)
             return None
         return Place(element, self._under(names[0]), self.findings)
@@ -185,13 +201,19 @@ class Place:
         self.findings.refuse(code, self._under(name), detail)
 
     def _under(self, name: str) -> str:
-        return f"{self.path}/{name}" if self.path else name
+        return _under(self.path, name)
 
     def _single(self, names: tuple[str, ...]) -> etree._Element | None:
-        found = self.elements(*names)
+        if len(names) == 1:
+            self._asked.add(names[0])
+            found = self._children.get(names[0])
+        else:
+            found = self.elements(*names)
+        if not found:
+            return None
         if len(found) > 1:
             self.refuse("repeated", names[0], "may stand here only once")
-        return found[0] if found else None
+        return found[0]
 
     def _absent(self, name: str, required: bool) -> None:
         if required:
@@ -215,6 +237,18 @@ class Place:
     def _note_trimmed(self, text: str, name: str) -> None:
         if text.strip(SPACE) not in (text, ""):
             self.note("white-space", name, "white space around the value was dropped")
+
+
+def _under(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _says(element: etree._Element) -> bool:
+    """Say whether there is any text in it. The first leaf nearly always has some."""
+    first = element
+    while len(first):
+        first = first[0]
+    return bool(is_element(first) and (first.text or "").strip(SPACE)) or bool(_whole(element))
 
 
 def _whole(element: etree._Element) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from lxml import etree
@@ -12,28 +14,44 @@ from schemas.errors import SchemaError, Violation
 from schemas.names import (
     BODY,
     BUSINESS,
+    DS,
     ENVELOPE,
     FOREIGN,
     HEADER,
     MANIFEST,
+    NAMESPACE,
     ROOT,
     SIGNATURES,
-    children,
     default_namespace,
     is_element,
     local,
     named,
     split,
+    tags_of,
 )
 
+Element = etree._Element
+"""A node of a package that is being made, for those who only pass it on."""
+
+_OUTERMOST: Final = (*ROOT, *ENVELOPE)
 _TRACE: Final = ("TraceHeaderList",)
+_MESSAGE: Final = ("MessageHeader",)
+_ROOT, _ENVELOPE, _HEADER, _TRACES, _BODY, _ENCODED = (
+    f"{{{NAMESPACE}}}{name}" for name in (ROOT[0], ENVELOPE[0], HEADER[0], _TRACE[0], BODY[0], "AttachmentEncoded")
+)
+_IN_ROOT: Final = frozenset({_ENVELOPE, _ENCODED})
+_IN_ENVELOPE: Final = frozenset({_HEADER, _BODY})
+_IN_HEADER: Final = frozenset({f"{{{NAMESPACE}}}{_MESSAGE[0]}", _TRACES, f"{{{DS}}}{SIGNATURES[0]}"})
+_IN_TRACES: Final = frozenset({f"{{{NAMESPACE}}}{BUSINESS[0]}"})
+_IN_BODY: Final = frozenset({f"{{{NAMESPACE}}}{MANIFEST[0]}"})
 _SIGNATURES: Final = tuple(f"{{*}}{name}" for name in SIGNATURES)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedParts:
-    """The parts of a package that a signature must cover, as elements of its tree."""
+    """The parts of a package that a signature must cover, as elements of its tree; `place` is where it stands."""
 
+    place: etree._Element
     header: etree._Element
     business: etree._Element | None
     manifest: etree._Element | None
@@ -44,15 +62,15 @@ def envelope_of(root: etree._Element) -> etree._Element:
 
     Raises `SchemaError` with `not-edxml`, saying what else the bytes look like, or `repeated`.
     """
-    if not named(root, (*ROOT, *ENVELOPE)):
+    if not named(root, _OUTERMOST):
         raise SchemaError(Violation("not-edxml", "", _looks_like(root)))
-    inside = children(root, ENVELOPE)
-    itself = named(root, ENVELOPE) or bool(children(root, HEADER))
-    if len(inside) + (itself and bool(children(root, HEADER))) > 1:
+    top = _filed(root)
+    inside, direct = top.get(ENVELOPE, ()), HEADER in top
+    if len(inside) + direct > 1:
         raise SchemaError(Violation("repeated", "edXMLEnvelope", "may stand here only once"))
     if inside:
         return inside[0]
-    if itself:
+    if direct or named(root, ENVELOPE):
         return root
     raise SchemaError(Violation("missing", "edXMLEnvelope", "is required"))
 
@@ -62,17 +80,38 @@ def signed_parts(root: etree._Element) -> SignedParts:
 
     Raises `SchemaError` when the message header is missing or any of them could be meant by two elements.
     """
-    envelope = envelope_of(root)
-    header = _only(envelope, HEADER)
-    message = None if header is None else _only(header, ("MessageHeader",))
+    inside = _filed(envelope_of(root))
+    header = _only(inside, HEADER)
+    head = {} if header is None else _filed(header)
+    message = _only(head, _MESSAGE)
     if header is None or message is None:
         raise SchemaError(Violation("missing", "MessageHeader", "is required"))
-    trace, body = _only(header, _TRACE), _only(envelope, BODY)
-    return SignedParts(
-        header=message,
-        business=None if trace is None else _only(trace, BUSINESS),
-        manifest=None if body is None else _only(body, MANIFEST),
-    )
+    trace, body = _only(head, _TRACE), _only(inside, BODY)
+    business = None if trace is None else _only(_filed(trace), BUSINESS)
+    manifest = None if body is None else _only(_filed(body), MANIFEST)
+    return SignedParts(header, message, business, manifest)
+
+
+def holds_nothing_else(root: etree._Element, parts: SignedParts) -> bool:
+    """Say whether a package is its signed parts, signatures beside them, a block of attachments beside the envelope,
+    and bare elements around these, all under the names of QCVN 102:2016: so a reader finds nothing elsewhere.
+
+    That nothing stands there twice, whoever found the parts has seen.
+    """
+    header, envelope = parts.place, parts.place.getparent()
+    if envelope is None or envelope.getparent() is not root or root.tag != _ROOT:
+        return False
+    levels = [(root, _IN_ROOT), (envelope, _IN_ENVELOPE), (header, _IN_HEADER)]
+    levels += [(child, _IN_TRACES) for child in header if child.tag == _TRACES]
+    levels += [(child, _IN_BODY) for child in envelope if child.tag == _BODY]
+    return all(_holds_only(holder, tags) for holder, tags in levels)
+
+
+def _holds_only(holder: etree._Element, tags: frozenset[str]) -> bool:
+    """Say whether there are only elements of these names, and no text."""
+    if (holder.text or "").strip():
+        return False
+    return all(child.tag in tags and not (child.tail or "").strip() for child in holder)
 
 
 def signatures(root: etree._Element) -> tuple[etree._Element, ...]:
@@ -82,12 +121,15 @@ def signatures(root: etree._Element) -> tuple[etree._Element, ...]:
     `ds:Object` of a signature is that signature's own affair. An element without any content, as the .NET library
     writes it, is no signature: empty counts as absent.
     """
+    found = tuple(root.iter(*_SIGNATURES))
+    if len(found) < 2:
+        return tuple(e for e in found if not _hollow(e))
     private: set[etree._Element] = set()
     for held in root.iter("{*}Object"):
         owner = held.getparent()
         if owner is not None and local(owner) in SIGNATURES and owner not in private:
             private.update(held.iter(*_SIGNATURES))
-    return tuple(e for e in root.iter(*_SIGNATURES) if e not in private and not _hollow(e))
+    return tuple(e for e in found if e not in private and not _hollow(e))
 
 
 def _hollow(element: etree._Element) -> bool:
@@ -117,17 +159,35 @@ def assemble(
 
 def signature_place(root: etree._Element) -> etree._Element:
     """The element whose last child a signature becomes: the edXMLHeader."""
-    header = _only(envelope_of(root), HEADER)
+    header = _only(_filed(envelope_of(root)), HEADER)
     if header is None:
         raise SchemaError(Violation("missing", "edXMLHeader", "is required"))
     return header
 
 
-def _only(parent: etree._Element, names: tuple[str, ...]) -> etree._Element | None:
-    found = children(parent, names)
+_Names = tuple[str, ...]
+_FILES: Final[Mapping[object, _Names]] = MappingProxyType(
+    {tag: names for names in (ENVELOPE, HEADER, BODY, _MESSAGE, _TRACE, BUSINESS, MANIFEST) for tag in tags_of(names)}
+)
+
+
+def _filed(parent: etree._Element) -> dict[_Names, list[etree._Element]]:
+    """The child elements of ours that the skeleton is made of, by their names, in document order."""
+    found: dict[_Names, list[etree._Element]] = {}
+    for child in parent:
+        names = _FILES.get(child.tag)
+        if names is not None:
+            found.setdefault(names, []).append(child)
+    return found
+
+
+def _only(filed: Mapping[_Names, list[etree._Element]], names: _Names) -> etree._Element | None:
+    found = filed.get(names)
+    if found is None:
+        return None
     if len(found) > 1:
         raise SchemaError(Violation("repeated", names[0], "may stand here only once"))
-    return found[0] if found else None
+    return found[0]
 
 
 def _copy(element: etree._Element) -> etree._Element:

@@ -10,6 +10,7 @@ from typing import Final
 from lxml import etree
 
 from schemas.codes import AgencyCode
+from schemas.content import Content
 from schemas.dates import write_timestamp
 from schemas.errors import SchemaError, Violation
 from schemas.limits import XmlLimits
@@ -46,7 +47,7 @@ def serialise(root: etree._Element) -> bytes:
     return _DECLARATION + etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=False)
 
 
-def restore(octets: bytes, cuts: Mapping[str, bytes]) -> bytes:
+def restore(octets: bytes, cuts: Mapping[str, Content]) -> bytes:
     """Put the cut contents back in place of their placeholders."""
     if not cuts:
         return octets
@@ -54,7 +55,7 @@ def restore(octets: bytes, cuts: Mapping[str, bytes]) -> bytes:
     pieces: list[bytes] = []
     at = 0
     for found in pattern.finditer(octets):
-        pieces += (octets[at : found.start()], cuts[found[0].decode()])
+        pieces += (octets[at : found.start()], *cuts[found[0].decode()].pieces())
         at = found.end()
     return b"".join((*pieces, octets[at:]))
 

@@ -107,6 +107,7 @@ def _extract(octets: bytes, entry: zipfile.ZipInfo, limit: int) -> bytes | None:
                         Violation("attachment-too-large", "", f"a zipped attachment holds more than {limit} bytes")
                     )
                 pieces.append(piece)
+    # All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods, impossible numbers.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError):
         return None
     return b"".join(pieces)
@@ -120,7 +121,7 @@ def _entries(octets: bytes) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(io.BytesIO(octets)) as archive:
             return archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError):
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError):  # as above
         return []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -26,7 +27,7 @@ from schemas.structure import signature_place
 from schemas.trace import serialise, with_trace
 from schemas.unwrap import content_type_of
 
-__all__ = ["serialise", "signature_place", "with_trace", "write_document", "write_status"]
+__all__ = ["serialise", "signature_place", "with_trace", "write_document", "write_envelope", "write_status"]
 
 HEADER_ID: Final = "MessageHeader-1"
 BUSINESS_ID: Final = "Bussiness-1"
@@ -47,6 +48,25 @@ def write_document(
     """
     if len(attachments) != len(envelope.attachments):
         raise ValueError("as many attachments as the manifest lists")
+    typed = tuple(
+        info if info.content_type else replace(info, content_type=content_type_of(octets, info.name))
+        for info, octets in zip(envelope.attachments, attachments, strict=True)
+    )
+    root = write_envelope(replace(envelope, attachments=typed), organ_trace=organ_trace)
+    encoded = etree.SubElement(root, _q("AttachmentEncoded"))
+    for info, octets in zip(typed, attachments, strict=True):
+        attachment = etree.SubElement(encoded, _q("Attachment"))
+        _leaf(attachment, "ContentId", f"cid:{info.content_id}")
+        _leaf(attachment, "AttachmentName", info.name)
+        _leaf(attachment, "Description", info.description)
+        _leaf(attachment, "ContentType", info.content_type)
+        content = etree.SubElement(attachment, _q("ContentTransferEncoded"), nsmap=_PREFIX)
+        content.text = pybase64.b64encode(octets).decode("ascii")
+    return root
+
+
+def write_envelope(envelope: Envelope, *, organ_trace: TraceHeader | None = None) -> etree._Element:
+    """The same without the attachments: what goes first where they are sent beside it, each as a part of its own."""
     root, header = _frame()
     _message_header(header, envelope)
     trace_list = _sub(header, "TraceHeaderList")
@@ -55,20 +75,11 @@ def write_document(
         _trace(trace_list, hop)
     body = _sub(_parent(header), "edXMLBody")
     manifest = _sub(body, "edXMLManifest", version="1.0", Id=MANIFEST_ID)
-    encoded = etree.SubElement(root, _q("AttachmentEncoded"))
-    for info, octets in zip(envelope.attachments, attachments, strict=True):
-        content_type = info.content_type or content_type_of(octets, info.name)
-        described = {"ContentType": content_type, "Description": info.description}
+    for info in envelope.attachments:
         reference = _sub(manifest, "Reference")
         _leaf(reference, "ContentId", f"cid:{info.content_id}")
+        described = {"ContentType": info.content_type, "Description": info.description}
         _leaves(reference, described | {"AttachmentName": info.name})
-        attachment = etree.SubElement(encoded, _q("Attachment"))
-        _leaf(attachment, "ContentId", f"cid:{info.content_id}")
-        _leaf(attachment, "AttachmentName", info.name)
-        _leaf(attachment, "Description", info.description)
-        _leaf(attachment, "ContentType", content_type)
-        content = etree.SubElement(attachment, _q("ContentTransferEncoded"), nsmap=_PREFIX)
-        content.text = pybase64.b64encode(octets).decode("ascii")
     return root
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,11 +11,13 @@ from typing import Final
 
 from lxml import etree
 
-from schemas.cuts import Skeleton, cut_attachments, placed
+from schemas.content import Content
+from schemas.cuts import Scanner, Skeleton, placed
 from schemas.errors import SchemaError, Violation
-from schemas.gate import Raw, check_bytes, refusal
+from schemas.gate import Raw, check_prolog, checked, refusal
 from schemas.limits import XmlLimits
 from schemas.names import is_element
+from schemas.plain import Plain, plain
 
 _TYPES: Final = etree.ErrorTypes
 _CODES: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
@@ -33,7 +36,7 @@ _CODES: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
 )
 _OTHERWISE: Final = ("xml-malformed", "the XML is not well-formed")
 _ABSOLUTE: Final = re.compile(
-    rb"xmlns(?::[^\s=\"'<>&]+)?="
+    rb"(?::[^\s=\"'<>&]+)?="
     rb"(?:\"[A-Za-z][A-Za-z0-9+.-]*:[^\"<>&]*\"|'[A-Za-z][A-Za-z0-9+.-]*:[^'<>&]*')"
 )
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -43,29 +46,37 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 class Parsed:
     """A package as a tree, and the attachment contents that were kept out of it.
 
-    `cuts` maps a placeholder to the text that stands in its place, as XML gives it: line ends are LF. Each
-    placeholder is the whole text of exactly one `ContentTransferEncoded`, in document order. The text is base64
-    alphabet and white space only, so putting it back into canonical octets, too, is plain replacement.
+    `cuts` maps a placeholder to the content that stands in its place. Each placeholder is the whole text of exactly
+    one `ContentTransferEncoded`, in document order. The content is base64 alphabet and white space only, so putting it
+    back into canonical octets, too, is plain replacement.
+
+    `plain` is what could be proved about a usual package at little cost.
     """
 
     root: etree._Element
-    cuts: Mapping[str, bytes]
+    cuts: Mapping[str, Content]
+    plain: Plain | None = None
 
 
 def parse_xml(raw: Raw, limits: XmlLimits) -> Parsed:
     """Read one package behind the byte gate and the limits. Nothing is resolved, fetched or expanded.
 
-    Raises `SchemaError`: those of `gate.check_bytes`; `xml-malformed` with line and column; `xml-limit`,
-    `xml-namespace`, `xml-pi` (all `malformed`); `xml-mixed` for a comment or processing instruction inside a leaf,
-    `xml-id`, `xml-base` (well-formed, and refused). Never the parser's own words, never input bytes.
+    Of a large package nothing is held but its skeleton, the octets around large attachment contents. `raw` must stay
+    as it is while `cuts` are in use.
+
+    Raises `SchemaError`: those of `schemas.gate`; `xml-malformed` with line and column; `xml-limit`, `xml-namespace`,
+    `xml-pi` (all `malformed`); `xml-mixed` for a comment or processing instruction inside a leaf, `xml-id`, `xml-base`
+    (well-formed, and refused). Never the parser's own words, never input bytes.
     """
-    check_bytes(raw, limits)
-    skeleton = cut_attachments(raw, limits.cut_above)
-    _check_counts(skeleton.octets, limits)
+    skeleton = _skeleton(raw, limits)
+    declarations = _check_counts(skeleton.octets, limits)
     root = _parse(skeleton)
     if not placed(root, skeleton.cuts):
         raise refusal("xml-malformed", "attachment content stands where none can be")
-    _check_namespaces(root, skeleton.octets)
+    _check_namespaces(root, declarations)
+    usual = plain(root, skeleton.octets, limits)
+    if usual is not None:
+        return Parsed(root, MappingProxyType(skeleton.cuts), usual)
     _check_surroundings(root)
     _check_tree(root, limits)
     if b"xml:base" in skeleton.octets and root.xpath("//@*[name()='xml:base']"):
@@ -73,17 +84,44 @@ def parse_xml(raw: Raw, limits: XmlLimits) -> Parsed:
     return Parsed(root, MappingProxyType(skeleton.cuts))
 
 
-def _check_counts(octets: bytes, limits: XmlLimits) -> None:
-    """Bound the work of the parser: each element takes at least one `<`, each attribute one `=`."""
+def parse_part(octets: bytes, limits: XmlLimits) -> etree._Element:
+    """Read the canonical form of an element of a tree that `parse_xml` gave: all limits of a tree were kept there.
+
+    Raises `SchemaError` as `parse_xml` does.
+    """
+    whole = b"".join(checked(octets, limits))
+    check_prolog(whole)
+    return _parse(Skeleton(whole))
+
+
+def _skeleton(raw: Raw, limits: XmlLimits) -> Skeleton:
+    """Look once at every octet. Whoever has more than `tree_bytes` besides contents gets one more than those."""
+    if len(raw) <= limits.cut_above:
+        skeleton = Skeleton(b"".join(checked(raw, limits)))
+    else:
+        scanner = Scanner(raw, limits.cut_above, 2 * limits.elements)
+        for piece in checked(raw, limits):
+            scanner.take(piece)
+        skeleton = scanner.skeleton(limits.tree_bytes)
+    check_prolog(skeleton.octets)
+    return skeleton
+
+
+def _check_counts(octets: bytes, limits: XmlLimits) -> list[bytes]:
+    """Bound the work of the parser: each element takes at least one `<`, each attribute one `=`.
+
+    Returns what follows each `xmlns`.
+    """
     if len(octets) > limits.tree_bytes:
         raise refusal("xml-limit", f"more than {limits.tree_bytes} bytes besides attachment content")
     if len(octets) > limits.elements:
         _check_marks(octets, limits)
-    declarations = octets.count(b"xmlns")
-    if declarations > limits.declarations:
+    declarations = octets.split(b"xmlns", limits.declarations + 1)[1:]
+    if len(declarations) > limits.declarations:
         raise refusal("xml-limit", f"more than {limits.declarations} namespace declarations")
-    if declarations > limits.namespaces:
+    if len(declarations) > limits.namespaces:
         _check_declarations(octets, limits.namespaces)
+    return declarations
 
 
 def _check_marks(octets: bytes, limits: XmlLimits) -> None:
@@ -109,8 +147,8 @@ def _check_declarations(octets: bytes, limit: int) -> None:
         at = octets.find(b"xmlns", at + 5)
 
 
-def _parse(skeleton: Skeleton) -> etree._Element:
-    parser = etree.XMLParser(
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
         no_network=True,
@@ -125,6 +163,21 @@ def _parse(skeleton: Skeleton) -> etree._Element:
         strip_cdata=False,
         collect_ids=True,
     )
+
+
+class _PerThread(threading.local):
+    """To make a parser costs a quarter of what the usual package takes it, and threads would wait for a common one.
+    libxml2 resets it before each document."""
+
+    def __init__(self) -> None:
+        self.parser = _parser()
+
+
+_PARSERS: Final = _PerThread()
+
+
+def _parse(skeleton: Skeleton) -> etree._Element:
+    parser = _PARSERS.parser
     try:
         root = etree.fromstring(skeleton.octets, parser)
     except (etree.LxmlError, ValueError):
@@ -136,12 +189,12 @@ def _parse(skeleton: Skeleton) -> etree._Element:
     return root
 
 
-def _check_namespaces(root: etree._Element, octets: bytes) -> None:
+def _check_namespaces(root: etree._Element, declarations: list[bytes]) -> None:
     """Refuse relative namespace URIs: canonicalisation fails on them. libxml2 warns of unprefixed ones only.
 
     The tree is walked only when the bytes hold something else than plain absolute declarations.
     """
-    if len(_ABSOLUTE.findall(octets)) == octets.count(b"xmlns"):
+    if all(map(_ABSOLUTE.match, declarations)):
         return
     for _, (_, uri) in etree.iterwalk(root, events=("start-ns",)):
         if uri and not _SCHEME.match(uri):
@@ -169,8 +222,6 @@ def _check_tree(root: etree._Element, limits: XmlLimits) -> None:
         total += len(level)
         if depth > limits.depth:
             raise refusal("xml-limit", f"more than {limits.depth} levels of elements")
-        if total > limits.elements:
-            raise refusal("xml-limit", f"more than {limits.elements} elements")
         below: list[etree._Element] = []
         for element in level:
             if not is_element(element):
@@ -183,7 +234,9 @@ def _check_tree(root: etree._Element, limits: XmlLimits) -> None:
                     raise refusal("xml-limit", f"more than {limits.attributes} attributes on one element")
                 for name in attributes:
                     _check_name(name, limits)
-            if len(element):
+            if count := len(element):
+                if total + len(below) + count > limits.elements:
+                    raise refusal("xml-limit", f"more than {limits.elements} elements")
                 below.extend(element)
         level = below
 

@@ -6,7 +6,7 @@ table, so that no policy can let them in. SHA-1 stands in tables of its own: it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -105,6 +105,12 @@ DATED_DIGESTS: Final[Mapping[str, str]] = MappingProxyType({SHA1_DIGEST: "sha1"}
 """What old documents of the field have, for checking only. `SignaturePolicy.sha1_before` says until when it counts."""
 
 
+PKCS1: Final = padding.PKCS1v15()
+
+Checker = Callable[[bytes, bytes], bool]
+"""Says whether a value is the signature of some data under one key and algorithm. Never raises."""
+
+
 def key_fits(algorithm: SignatureAlgorithm, key: PublicKeyTypes) -> bool:
     match algorithm.family:
         case Family.RSA_PKCS1 | Family.RSA_PSS:
@@ -116,38 +122,67 @@ def key_fits(algorithm: SignatureAlgorithm, key: PublicKeyTypes) -> bool:
 
 
 def value_is_good(algorithm: SignatureAlgorithm, key: PublicKeyTypes, value: bytes, data: bytes) -> bool:
-    """Say whether `value` is the signature of `data`, in the one form that XML-DSig gives it.
+    """Say whether `value` is the signature of `data`, in the one form that XML-DSig gives it."""
+    check = checker(algorithm, key)
+    return check is not None and check(value, data)
+
+
+def checker(algorithm: SignatureAlgorithm, key: PublicKeyTypes) -> Checker | None:
+    """What checks values of `key` under `algorithm`; `None` where they do not belong together.
 
     RSA values have exactly the length of the modulus; ECDSA values are r and s, each as long as the curve's order,
     never DER (XML-DSig 1.1 §6.4.3). A high s is a valid value: what a package is, is told by its bytes, not by its
     signature.
     """
-    try:
-        if isinstance(key, rsa.RSAPublicKey):
-            if len(value) != (key.key_size + 7) // 8:
-                return False
-            if algorithm.family is Family.RSA_PSS:
-                key.verify(value, data, algorithm.pss, algorithm.hash)
-                return True
-            if algorithm.family is Family.RSA_PKCS1:
-                key.verify(value, data, PKCS1, algorithm.hash)
-                return True
+    if not key_fits(algorithm, key):
+        return None
+    if isinstance(key, rsa.RSAPublicKey):
+        return _rsa(algorithm, key)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return _ecdsa(algorithm, key)
+    return _ed25519(key) if isinstance(key, ed25519.Ed25519PublicKey) else None
+
+
+def _rsa(algorithm: SignatureAlgorithm, key: rsa.RSAPublicKey) -> Checker:
+    size = (key.key_size + 7) // 8
+    padding_ = algorithm.pss if algorithm.family is Family.RSA_PSS else PKCS1
+
+    def check(value: bytes, data: bytes) -> bool:
+        if len(value) != size:
             return False
-        if isinstance(key, ec.EllipticCurvePublicKey) and algorithm.family is Family.ECDSA:
-            half = (key.key_size + 7) // 8
-            if len(value) != 2 * half:
-                return False
-            r, s = int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big")
-            if r == 0 or s == 0:
-                return False
+        try:
+            key.verify(value, data, padding_, algorithm.hash)
+        except InvalidSignature:
+            return False
+        return True
+
+    return check
+
+
+def _ecdsa(algorithm: SignatureAlgorithm, key: ec.EllipticCurvePublicKey) -> Checker:
+    half = (key.key_size + 7) // 8
+
+    def check(value: bytes, data: bytes) -> bool:
+        if len(value) != 2 * half:
+            return False
+        r, s = int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big")
+        if r == 0 or s == 0:
+            return False
+        try:
             key.verify(utils.encode_dss_signature(r, s), data, algorithm.ecdsa)
-            return True
-        if isinstance(key, ed25519.Ed25519PublicKey) and algorithm.family is Family.ED25519:
+        except InvalidSignature:
+            return False
+        return True
+
+    return check
+
+
+def _ed25519(key: ed25519.Ed25519PublicKey) -> Checker:
+    def check(value: bytes, data: bytes) -> bool:
+        try:
             key.verify(value, data)
-            return True
-    except InvalidSignature:
-        return False
-    return False
+        except InvalidSignature:
+            return False
+        return True
 
-
-PKCS1: Final = padding.PKCS1v15()
+    return check

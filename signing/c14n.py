@@ -4,17 +4,17 @@ Trees come from outside through a gate that refuses DOCTYPE and bounds size, dep
 declarations (C14N is quadratic in those of one element). Comments are always left out.
 
 Large attachments may have been cut out of the tree before parsing. Then a unique placeholder stands in their place, and
-the text that belongs there is given as a *splice*; what is digested is the document with the text in it.
+the text that belongs there is given as a *splice*; what is digested is the document with the text in it, by pieces.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 from lxml import etree
 
@@ -69,6 +69,16 @@ def reparse(octets: bytes) -> etree._Element:
         raise C14nFailed("the canonical octets are not well-formed") from error
 
 
+class Text(Protocol):
+    """Text that was cut out, told by whoever cut it: it may be in a file."""
+
+    def __len__(self) -> int: ...
+    def pieces(self) -> Iterator[bytes]: ...
+
+
+Spliced = bytes | memoryview | Text
+
+
 class Splices:
     """The texts that were cut out of a tree, by placeholder.
 
@@ -76,13 +86,17 @@ class Splices:
     canonicalisation would leave both as they are. Whoever cuts guarantees that.
     """
 
-    def __init__(self, texts: Mapping[str, bytes]) -> None:
+    def __init__(self, texts: Mapping[str, Text]) -> None:
         self._texts = {name.encode("ascii"): text for name, text in texts.items()}
         # Longest first, should one placeholder begin like another.
         names = sorted(self._texts, key=len, reverse=True)
         self._pattern = re.compile(b"|".join(map(re.escape, names))) if names else None
 
-    def pieces(self, octets: bytes, *, whole: bool = False) -> list[bytes | memoryview]:
+    @property
+    def none(self) -> bool:
+        return self._pattern is None
+
+    def pieces(self, octets: bytes, *, whole: bool = False) -> list[Spliced]:
         """Cut canonical octets at the placeholders and put the texts between. Nothing is copied.
 
         `C14nFailed` if a placeholder stands there twice or, in a `whole` document, not at all: then what would be
@@ -90,7 +104,7 @@ class Splices:
         """
         if self._pattern is None:
             return [octets]
-        view, seen, result, start = memoryview(octets), set[bytes](), list[bytes | memoryview](), 0
+        view, seen, result, start = memoryview(octets), set[bytes](), list[Spliced](), 0
         for match in self._pattern.finditer(octets):
             name = match.group()
             if name in seen:
@@ -104,12 +118,13 @@ class Splices:
         return result
 
 
-def digest_canonical(pieces: Iterable[bytes | memoryview], name: str) -> tuple[bytes, int]:
+def digest_canonical(pieces: Iterable[Spliced], name: str) -> tuple[bytes, int]:
     """Digest the pieces as if they were one; return the digest under `hashlib` name and how many octets it covers."""
     state, count = hashlib.new(name), 0
     for piece in pieces:
-        state.update(piece)
         count += len(piece)
+        for octets in (piece,) if isinstance(piece, bytes | memoryview) else piece.pieces():
+            state.update(octets)
     return state.digest(), count
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
@@ -87,7 +88,7 @@ def load_leaf(der: bytes) -> Leaf:
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
         )
-    except (ValueError, x509.InvalidVersion) as error:
+    except (ValueError, TypeError, x509.InvalidVersion) as error:  # TypeError: a name that is a BIT STRING
         raise Refused(Reason.KEYINFO, "not a certificate") from error
     if der[-len(certificate.signature) - 1] != 0:
         # The count of unused bits is not signed, and `cryptography` lets it be 1 where the last bit is 0: one
@@ -97,7 +98,27 @@ def load_leaf(der: bytes) -> Leaf:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Refused(Reason.WEAK_KEY, "a key of an unknown kind or with parameters of its own") from error
+    if isinstance(key, ec.EllipticCurvePublicKey) and not _names_its_curve(certificate, key):
+        raise Refused(Reason.WEAK_KEY, f"{key.curve.name} by its parameters and not by its name")
     return Leaf(der, digest, certificate, key, signer.not_before, signer.not_after, signer)
+
+
+_EC_KEY: Final = bytes.fromhex("06072a8648ce3d0201")
+_CURVES: Final[Mapping[str, bytes]] = MappingProxyType(
+    {
+        "secp256r1": bytes.fromhex("06082a8648ce3d030107"),
+        "secp384r1": bytes.fromhex("06052b81040022"),
+        "secp521r1": bytes.fromhex("06052b81040023"),
+    }
+)
+"""DER of the names, as they follow `_EC_KEY` in a SubjectPublicKeyInfo (RFC 5480 §2.1.1)."""
+
+
+def _names_its_curve(certificate: x509.Certificate, key: ec.EllipticCurvePublicKey) -> bool:
+    """`cryptography` takes a curve that is written out where it is one that it knows. RFC 5480 §2.1.1 forbids that:
+    whoever compares parameters instead of names can be led astray by them (CVE-2020-0601)."""
+    name = _CURVES.get(key.curve.name)
+    return name is None or _EC_KEY + name in certificate.tbs_certificate_bytes
 
 
 class Purpose(StrEnum):

@@ -12,12 +12,15 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from signing.certificate import SHA1_QUIRK, Leaf, Purpose, judge_leaf, load_leaf
 from signing.pathcheck import judge_path
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused, passed
+from signing.revocation.judge import Used
 from signing.revocation.path import Setting, hashes_of, judge_issuers, judge_revocation
+from signing.revocation.seen import Seen
 from signing.store import Issuer
 from signing.trust import AnchorRule, Trust
 from signing.verdict import Check, Evidence, Reason, Signer, SubIndication
@@ -38,8 +41,9 @@ __all__ = [
 class CertificateVerdict:
     """What a certificate is worth at the time `at`. `sub_indication` is `None` when it is good.
 
-    `leaf` and `path` are SHA-256 of DER in hex, the path from the leaf to the root. `valid_until` is the earliest end
-    of a fact used: that of a revocation list or answer, or a certificate's notAfter; only good verdicts have one.
+    `leaf` and `path` are SHA-256 of DER in hex, the path from the leaf to the root. `evidence` names all that was
+    looked at: with just that, the same judgement gives the same verdict. `valid_until` is the earliest end of a fact
+    used: that of a revocation list or answer, or a certificate's notAfter; only good verdicts have one.
     `quirks` names each tolerance that was needed, `proven` the earlier time for which it was asked.
     """
 
@@ -64,11 +68,13 @@ def judge_certificate(
     *,
     purpose: Purpose = Purpose.DOCUMENT,
     proven: datetime | None = None,
+    seen: Seen | None = None,
 ) -> CertificateVerdict:
     """Judge whether this certificate may sign for `purpose` at `at`, and whether we know its issuers.
 
     `proven` is an earlier time at which the signature is proved to have existed, by a trusted time stamp: then the
-    certificate must have been valid and not revoked at that time, and what came later does not count.
+    certificate must have been valid and not revoked at that time, and what came later does not count. `seen` is what
+    was looked at before, for the same question; it is filled further.
 
     Never raises: what cannot be completed is `POLICY_PROCESSING_ERROR`. Takes 1 to 4 ms; keep the result in a
     `CertificateCache`.
@@ -76,13 +82,14 @@ def judge_certificate(
     checks: list[Check] = []
     digest = hashlib.sha256(leaf_der).hexdigest()
     signer: Signer | None = None
+    seen = Seen() if seen is None else seen
     try:
         leaf = load_leaf(leaf_der)
         signer = leaf.signer
         if proven is not None and proven > at:
             raise Refused(Reason.TIME, proven.isoformat(), at.isoformat())
         checks.extend(judge_leaf(leaf, policy, proven or at, purpose, trust.old_hash(proven)))
-        found = judge_paths(leaf, trust, at, policy, purpose=purpose, proven=proven, before=checks)
+        found = judge_paths(leaf, trust, at, policy, purpose=purpose, proven=proven, before=checks, seen=seen)
         return replace(found, proven=proven)
     except Refused as error:
         refused = error
@@ -90,7 +97,14 @@ def judge_certificate(
         refused = Refused(Reason.PROCESSING, type(surprise).__name__)
     checks.append(refused.check())
     return CertificateVerdict(
-        refused.sub_indication, refused.reason, at, digest, signer, checks=tuple(checks), proven=proven
+        refused.sub_indication,
+        refused.reason,
+        at,
+        digest,
+        signer,
+        evidence=seen.rows(),
+        checks=tuple(checks),
+        proven=proven,
     )
 
 
@@ -103,11 +117,15 @@ def judge_paths(
     purpose: Purpose = Purpose.DOCUMENT,
     proven: datetime | None = None,
     before: Sequence[Check] = (),
+    seen: Seen | None = None,
 ) -> CertificateVerdict:
     """The verdict of the first good path, or of the first path where none is good; what `leaf` itself may be used for
     is not asked. `Refused` UNTRUSTED where no path leads to a root that is believed for `purpose` at that time."""
     checks = [*before]
+    seen = Seen() if seen is None else seen
     paths = trust.store.paths(leaf, policy.max_path_length)
+    for path in paths:
+        seen.saw(path)
     refusals = [trust.rule_of(path[-1]).refusal(purpose, proven or at) for path in paths]
     allowed = [path for path, refusal in zip(paths, refusals, strict=True) if refusal is None]
     if not allowed:
@@ -115,12 +133,18 @@ def judge_paths(
     checks.append(passed(Reason.UNTRUSTED))
     first: CertificateVerdict | None = None
     for path in allowed:
-        verdict = judge_along(leaf, path, trust, at, policy, proven=proven, before=checks)
+        verdict = judge_along(leaf, path, trust, at, policy, proven=proven, before=checks, seen=seen)
         if verdict.sub_indication is None:
             return verdict
         first = first or verdict
     assert first is not None
-    return first
+    return with_seen(first, seen)
+
+
+def with_seen(verdict: CertificateVerdict, seen: Seen) -> CertificateVerdict:
+    """`verdict`, with the rows of what was looked at after it was given."""
+    named = {row.sha256 for row in verdict.evidence}
+    return replace(verdict, evidence=(*verdict.evidence, *(row for row in seen.rows() if row.sha256 not in named)))
 
 
 def judge_along(
@@ -132,16 +156,18 @@ def judge_along(
     *,
     proven: datetime | None = None,
     before: Sequence[Check] = (),
+    seen: Seen | None = None,
 ) -> CertificateVerdict:
     """The verdict along one path of our store."""
     checks = [*before]
+    seen = Seen() if seen is None else seen
     names = (leaf.sha256, *(issuer.sha256 for issuer in path))
-    evidence = [Evidence("certificate", name) for name in names]
-    setting = Setting(trust.store, policy, trust.freshness, trust.path_rules, trust.old_hash(proven), at)
+    used: tuple[Used, ...] = ()
+    setting = Setting(trust.store, policy, trust.freshness, trust.path_rules, trust.old_hash(proven), at, seen)
     try:
         judge_issuers(path, setting)
         found = judge_revocation(leaf, path, setting)
-        evidence += [Evidence(one.kind, one.sha256, "", one.this_update, one.end) for one in found.used]
+        used = found.used
         checks += (passed(Reason.REVOKED), passed(Reason.CA_REVOKED))
         if found.used:
             checks.append(passed(Reason.REVOCATION_UNKNOWN))
@@ -156,18 +182,18 @@ def judge_along(
             leaf.sha256,
             leaf.signer,
             names,
-            tuple(evidence),
+            seen.rows(names, used),
             tuple(checks),
         )
     ends = [leaf.not_after, *(issuer.certificate.not_valid_after_utc for issuer in path)]
-    ends += [one.end + trust.freshness.grace for one in found.used]
+    ends += [end + trust.freshness.grace for end in (*(one.end for one in found.used), *seen.ends)]
     still = [end for end in ends if proven is None or end >= at]  # what was proved for the past does not end
     quirks = found.quirks
     if setting.old_hash.allowed:
         quirks += (SHA1_QUIRK,)
     end = min(still, default=None)
     return CertificateVerdict(
-        None, Reason.GOOD, at, leaf.sha256, leaf.signer, names, tuple(evidence), tuple(checks), end, quirks
+        None, Reason.GOOD, at, leaf.sha256, leaf.signer, names, seen.rows(names, used), tuple(checks), end, quirks
     )
 
 
@@ -188,7 +214,7 @@ class CertificateCache:
 
     def find(self, leaf: bytes, trust: Trust, policy: SignaturePolicy, at: datetime) -> CertificateVerdict | None:
         """The verdict on the certificate `leaf` (DER) that holds at `at`, if there is one."""
-        key = (hashlib.sha256(leaf).hexdigest(), _epoch(leaf, trust), policy.sha256)
+        key = (_digest(leaf), _epoch(leaf, trust), policy.sha256)
         entry = self._entries.get(key)
         if entry is None or entry.valid_until is None or not entry.at <= at <= entry.valid_until:
             return None
@@ -200,7 +226,7 @@ class CertificateCache:
     ) -> None:
         """Remember what `judge_certificate` said of these, for documents and without a proven time; a verdict on
         another certificate or time is not kept."""
-        digest = hashlib.sha256(leaf).hexdigest()
+        digest = _digest(leaf)
         if verdict.sub_indication is not None or (verdict.leaf, verdict.at) != (digest, at):
             return
         if verdict.proven is not None:
@@ -210,6 +236,12 @@ class CertificateCache:
         self._entries.move_to_end(key)
         while len(self._entries) > self._most:
             self._entries.popitem(last=False)
+
+
+@lru_cache(maxsize=512)
+def _digest(leaf: bytes) -> str:
+    """SHA-256, lower-case hex. Cached: the same octets, of `Leaf.der`, are asked for again and again."""
+    return hashlib.sha256(leaf).hexdigest()
 
 
 def _epoch(leaf: bytes, trust: Trust) -> str:

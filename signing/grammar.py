@@ -19,6 +19,7 @@ from signing.verdict import Reason
 DS: Final = "{http://www.w3.org/2000/09/xmldsig#}"
 XADES: Final = "{http://uri.etsi.org/01903/v1.3.2#}"
 XADES141: Final = "{http://uri.etsi.org/01903/v1.4.1#}"
+COUNTERSIGNATURE: Final = XADES + "CounterSignature"
 INCLUSIVE_NAMESPACES: Final = "{http://www.w3.org/2001/10/xml-exc-c14n#}InclusiveNamespaces"
 
 _WHITE: Final = " \t\r\n"
@@ -61,6 +62,9 @@ _PROPERTIES = (
     ("SignerRole", 0, 1),
     ("SignerRoleV2", 0, 1),
 )
+
+APART: Final = Rule(attributes=_names("Id"), text=True)
+"""A signature within another one: what it holds is checked when it is judged itself, and only counted here."""
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
@@ -151,6 +155,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         XADES + "UnsignedSignatureProperties": Rule(
             (
                 (XADES + "SignatureTimeStamp", 0, 4),
+                (COUNTERSIGNATURE, 0, 4),
                 (XADES + "CertificateValues", 0, 1),
                 (XADES + "RevocationValues", 0, 1),
                 (XADES141 + "TimeStampValidationData", 0, 4),
@@ -158,6 +163,8 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
             _names("Id"),
             ordered=False,
         ),
+        COUNTERSIGNATURE: Rule(((DS + "Signature", 1, 1),)),
+        DS + "Signature": APART,
         # §5.1.4.4: what is stamped is implied here, so that Include and ReferenceInfo have no place.
         XADES + "SignatureTimeStamp": Rule(
             ((DS + "CanonicalizationMethod", 0, 1), (XADES + "EncapsulatedTimeStamp", 1, 4)), _names("Id")
@@ -237,7 +244,7 @@ def check(element: etree._Element, tag: str | None = None) -> None:
     _check_attributes(element, rule)
     children = list(element)
     if rule.text:
-        if children:
+        if children and rule is not APART:
             raise Refused(rule.reason, f"an element inside {_local(element.tag)}")
         return
     _check_white(element, children, rule)

@@ -30,7 +30,7 @@ def choose_leaf(key_info: etree._Element, properties: etree._Element | None, pol
     texts = [child.text or "" for child in data if child.tag == DS + "X509Certificate"]
     if len(texts) > policy.max_certificates:
         raise Refused(Reason.KEYINFO, f"{len(texts)} certificates", f"at most {policy.max_certificates}")
-    leaves = [_leaf(text) for text in texts]
+    leaves = [read_leaf(text) for text in texts]
     if len(leaves) > 1 and properties is not None:
         named = read_properties(properties, policy)
         leaves = [leaf for leaf in leaves if named.names(leaf.der)]
@@ -44,7 +44,8 @@ def choose_leaf(key_info: etree._Element, properties: etree._Element | None, pol
 
 
 @lru_cache(maxsize=512)
-def _leaf(text: str) -> Leaf:
+def read_leaf(text: str) -> Leaf:
+    """Read the text of an X509Certificate. `Refused` with KEYINFO."""
     try:
         der = decode_base64(text, MAX_CERTIFICATE_BYTES)
     except ValueError as error:

@@ -96,8 +96,19 @@ def check_path(leaf_der: bytes, path: tuple[Issuer, ...], store: Store, at: date
     judge_path(leaf_der, path, at, hashes=policy.certificate_hashes)
 
 
-@lru_cache(maxsize=256)
 def _load(der: bytes) -> Any:
+    """A certificate as asn1crypto has it, read anew where reading has changed it.
+
+    One with unique identifiers (PKITS 4.3.6) was good at its first judgement and had a wrong signature at the second.
+    """
+    kept = _read(der)
+    if kept["tbs_certificate"].dump() in der:
+        return kept
+    return _read.__wrapped__(der)
+
+
+@lru_cache(maxsize=256)
+def _read(der: bytes) -> Any:
     from asn1crypto import x509 as asn1_x509
 
     return asn1_x509.Certificate.load(der, strict=True)

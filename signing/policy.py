@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from signing.algorithm import C14N, DATED_DIGESTS, DATED_SIGNATURES, DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES
+from signing.roca import is_roca
 
 
 class Mode(StrEnum):
@@ -34,7 +37,8 @@ class SignaturePolicy:
     """The closed list of what is accepted. Everything absent is refused.
 
     `max_references_beyond_parts` counts beyond what the caller demands to be covered. `max_enveloped_bytes` bounds the
-    sum of canonical octets of all XML references. `signing_time_ahead` is how far the claimed time may lie after ours.
+    sum of canonical octets of all XML references of one signature. `max_signatures` counts those of one package that
+    stand side by side. `signing_time_ahead` is how far the claimed time may lie after ours.
     `sha1_before`: SHA-1 in a signature and its digests is taken where a trusted time stamp proves that it existed
     before; `None` is never. The date for certificates is that of `Trust`.
     """
@@ -55,6 +59,7 @@ class SignaturePolicy:
     max_prefixes: int = 16
     max_certificates: int = 5
     max_path_length: int = 4
+    max_signatures: int = 4
     max_attributes: int = 64
     max_depth: int = 64
     max_enveloped_bytes: int = 25 * 1024 * 1024
@@ -62,11 +67,15 @@ class SignaturePolicy:
     sha1_before: datetime | None = None
 
     @cached_property
-    def sha256(self) -> str:
-        """SHA-256 of the policy's canonical JSON, lower-case hex."""
+    def octets(self) -> bytes:
+        """The policy as canonical JSON: what is hashed, and kept beside verdicts."""
         facts = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
-        text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of `octets`, lower-case hex."""
+        return hashlib.sha256(self.octets).hexdigest()
 
     def takes_dated(self, algorithm: str) -> bool:
         """Say whether this SignatureMethod or DigestMethod is out of date and worked on all the same: whether it counts
@@ -85,7 +94,7 @@ class SignaturePolicy:
             numbers = key.public_numbers()
             if numbers.e < 65537 or numbers.e % 2 == 0 or numbers.n % 2 == 0:
                 return f"RSA exponent {numbers.e}"
-            return None
+            return "RSA modulus of the ROCA form" if is_roca(numbers.n) else None
         if isinstance(key, ec.EllipticCurvePublicKey):
             return None if key.curve.name in self.curves else f"curve {key.curve.name}"
         if isinstance(key, ed25519.Ed25519PublicKey):
@@ -101,6 +110,34 @@ def _plain(value: object) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return value
+
+
+def read_policy(octets: bytes) -> SignaturePolicy:
+    """Read back `SignaturePolicy.octets`. `ValueError` for anything else, also a policy of another version."""
+    try:
+        facts = json.loads(octets)
+        read = {field.name: _READ.get(str(field.type), _same)(facts[field.name]) for field in fields(SignaturePolicy)}
+        policy = SignaturePolicy(**read)
+        same = policy.octets == octets
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError("not a signature policy of this version") from error
+    if not same:
+        raise ValueError("not a signature policy of this version")
+    return policy
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
+    {
+        "Mode": Mode,
+        "frozenset[str]": frozenset,
+        "timedelta": lambda seconds: timedelta(seconds=seconds),
+        "datetime | None": lambda text: None if text is None else datetime.fromisoformat(text),
+    }
+)
 
 
 OWN_NETWORK: Final = SignaturePolicy("own-network", Mode.REQUIRED)

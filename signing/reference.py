@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from hmac import compare_digest
-from typing import Final
+from typing import Final, cast
 
 from lxml import etree
 
@@ -33,6 +33,8 @@ from signing.refusal import Refused
 from signing.verdict import Covered, Reason, SubIndication
 
 SIGNED_PROPERTIES: Final = "http://uri.etsi.org/01903#SignedProperties"
+COUNTERSIGNED: Final = "http://uri.etsi.org/01903#CountersignedSignature"
+_TYPES: Final = frozenset({None, SIGNED_PROPERTIES, COUNTERSIGNED})
 
 ID_ATTRIBUTES: Final = frozenset(
     {
@@ -111,7 +113,7 @@ def _read_reference(element: etree._Element, policy: SignaturePolicy) -> Referen
     uri, type_ = element.get("URI"), element.get("Type")
     if uri is None:
         raise Refused(Reason.REFERENCE, "a Reference without URI")
-    if type_ is not None and type_ != SIGNED_PROPERTIES:
+    if type_ not in _TYPES:
         raise Refused(Reason.REFERENCE, f"Type {type_}")
     transforms = list(element[0]) if element[0].tag == DS + "Transforms" else []
     kind, target = _classify(uri)
@@ -232,7 +234,10 @@ class Digester:
         attachments: Mapping[str, Octets],
         splices: Splices,
         policy: SignaturePolicy,
+        type_: str | None = None,
     ) -> None:
+        """`type_` is what each Reference to an element must have as its Type, but for that to SignedProperties."""
+        self._type = type_
         self._signature, self._index, self._attachments = signature, index, attachments
         self._splices, self._policy = splices, policy
         self._left = policy.max_enveloped_bytes
@@ -277,7 +282,7 @@ class Digester:
         if element is None:
             raise Refused(Reason.REFERENCE, reference.uri, sub_indication=SubIndication.SIGNED_DATA_NOT_FOUND)
         is_properties = properties is not None and element is properties
-        if is_properties != (reference.type == SIGNED_PROPERTIES):
+        if reference.type != (SIGNED_PROPERTIES if is_properties else self._type):
             raise Refused(Reason.STRUCTURE, f"{reference.uri}: Type and target do not belong together")
         if not is_properties and lies_in(element, self._signature):
             raise Refused(Reason.REFERENCE, f"{reference.uri} lies inside the signature")
@@ -315,6 +320,7 @@ def lies_in(element: etree._Element, other: etree._Element) -> bool:
 
 def path_of(element: etree._Element) -> str:
     """The path of local names from the root: `/edXML/edXMLEnvelope`."""
-    names = [element.tag.rpartition("}")[2]]
-    names += (ancestor.tag.rpartition("}")[2] for ancestor in element.iterancestors())
-    return "/" + "/".join(reversed(names))
+    path, node = "", cast("etree._Element | None", element)
+    while node is not None:
+        path, node = f"/{node.tag.rpartition('}')[2]}{path}", node.getparent()
+    return path

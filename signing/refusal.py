@@ -53,6 +53,11 @@ class Refused(Exception):
         return Check(self.reason.value, BLOCK[self.reason], CheckStatus.NOT_OK, self.observed, self.required)
 
 
+def beyond(observed: str, most: int) -> Refused:
+    """Too much to be judged is doubt; a long revocation list in a CMS is no crime."""
+    return Refused(Reason.LIMIT, observed, f"at most {most}", sub_indication=SubIndication.POLICY_PROCESSING_ERROR)
+
+
 MEANING: Final[Mapping[Reason, SubIndication]] = MappingProxyType(
     {
         Reason.STRUCTURE: SubIndication.FORMAT_FAILURE,
@@ -68,6 +73,7 @@ MEANING: Final[Mapping[Reason, SubIndication]] = MappingProxyType(
         Reason.COVERAGE: SubIndication.SIG_CONSTRAINTS_FAILURE,
         Reason.TIME: SubIndication.SIG_CONSTRAINTS_FAILURE,
         Reason.TIMESTAMP: SubIndication.HASH_FAILURE,
+        Reason.COUNTERSIGNATURE: SubIndication.SIG_CONSTRAINTS_FAILURE,
         Reason.DIGEST: SubIndication.HASH_FAILURE,
         Reason.VALUE: SubIndication.SIG_CRYPTO_FAILURE,
         Reason.KEY_USAGE: SubIndication.CHAIN_CONSTRAINTS_FAILURE,

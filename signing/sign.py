@@ -159,8 +159,10 @@ def sign_enveloped(place: etree._Element, signer: Signer, at: datetime) -> etree
 def _sign(place: etree._Element, references: list[str], signer: Signer, at: datetime) -> etree._Element:
     if at.tzinfo is None:
         raise ValueError("the signing time has no zone")
-    # Ids must be unique in the document and the same for the same content: they are made of what is signed.
-    stem = hashlib.sha256("".join((*references, at.isoformat())).encode()).hexdigest()[:16]
+    # Ids must be unique in the document and the same for the same content: they are made of what is signed and by whom.
+    certificate = hashlib.sha256(signer.certificate)
+    named = "".join((*references, at.isoformat(), certificate.hexdigest()))
+    stem = hashlib.sha256(named.encode()).hexdigest()[:16]
     signature = etree.fromstring(
         _SIGNATURE.format(
             stem=stem,
@@ -169,7 +171,7 @@ def _sign(place: etree._Element, references: list[str], signer: Signer, at: date
             + _reference(f"#sp-{stem}", b"", (EXC_C14N,), f' Type="{SIGNED_PROPERTIES}"'),
             certificate=b64encode(signer.certificate).decode(),
             time=at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            digest=b64encode(hashlib.sha256(signer.certificate).digest()).decode(),
+            digest=b64encode(certificate.digest()).decode(),
         )
     )
     place.append(signature)
@@ -194,7 +196,8 @@ _SIGNATURE: Final = (
     f'<ds:Signature xmlns:ds="{DS[1:-1]}" Id="sig-{{stem}}"><ds:SignedInfo>'
     f'<ds:CanonicalizationMethod Algorithm="{EXC_C14N}"/>'
     '<ds:SignatureMethod Algorithm="{algorithm}"/>{references}</ds:SignedInfo>'
-    "<ds:SignatureValue/>"
+    # With an Id, so that it can be countersigned without a change.
+    '<ds:SignatureValue Id="sv-{stem}"/>'
     "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
     f'<ds:Object><xades:QualifyingProperties xmlns:xades="{XADES[1:-1]}" Target="#sig-{{stem}}">'
     '<xades:SignedProperties Id="sp-{stem}"><xades:SignedSignatureProperties>'

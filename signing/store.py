@@ -75,7 +75,8 @@ class Store:
             certificate = x509.load_der_x509_certificate(der)
             authority = _is_authority(certificate)
             signs_lists = authority or (_has_usage(certificate) and may_sign_lists(certificate))
-        except (ValueError, x509.DuplicateExtension, x509.InvalidVersion):
+            name = name_key(certificate.subject)
+        except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion):
             problems.append(f"{kind} {digest}: not a certificate of a certification authority")
             return
         if not authority and (kind == "anchor" or not signs_lists):
@@ -84,7 +85,7 @@ class Store:
         if kind == "anchor" and not issued(certificate, certificate):
             problems.append(f"anchor {digest}: not a self-signed root: {certificate.subject.rfc4514_string()}")
             return
-        issuer, name = Issuer(der, digest, certificate, kind == "anchor"), name_key(certificate.subject)
+        issuer = Issuer(der, digest, certificate, kind == "anchor")
         self._signers.setdefault(name, []).append(issuer)
         if authority:
             self._by_subject.setdefault(name, []).append(issuer)
@@ -94,6 +95,11 @@ class Store:
         """Every authority, roots first."""
         found = [issuer for issuers in self._by_subject.values() for issuer in issuers]
         return tuple(sorted(found, key=lambda issuer: not issuer.root))
+
+    @property
+    def everybody(self) -> tuple[Issuer, ...]:
+        """Every authority, and everybody who may sign lists."""
+        return tuple(signer for signers in self._signers.values() for signer in signers)
 
     def paths(self, leaf: Leaf | Issuer, most_issuers: int) -> list[tuple[Issuer, ...]]:
         """Paths from the issuer of `leaf` up to a root, each signature checked, at most a few, in bounded steps."""

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from signing.certificate import Leaf, OldHash, Purpose
 from signing.pathcheck import ANY_POLICY, PathRules
 from signing.revocation.crl import PLAIN, Freshness
 from signing.revocation.ocsp import Answer
 from signing.store import Issuer, Store
+
+if TYPE_CHECKING:
+    from signing.evidence import Frame
 
 EVERYTHING: Final = frozenset(Purpose)
 
@@ -71,10 +74,14 @@ class Trust:
         self.rules, self.freshness, self.sha1_before, self.path_rules = dict(rules), freshness, sha1_before, path_rules
         self._epoch: str | None = None
         self._store: Store | None = None
+        self._octets: Mapping[str, bytes] | None = None
+        self._places: Mapping[str, tuple[tuple[int, int], ...]] | None = None
+        self.remembered: dict[tuple[str, ...], Frame] = {}
+        """What `signing.evidence` wrote out for verdicts, by their policy and what they had seen."""
 
     def __getstate__(self) -> dict[str, object]:
         """For another process: the octets travel, and what was parsed from them is made there again."""
-        return {**self.__dict__, "_store": None}
+        return {**self.__dict__, "_store": None, "_octets": None, "_places": None, "remembered": {}}
 
     @property
     def epoch(self) -> str:
@@ -84,7 +91,7 @@ class Trust:
             for label, items in (("anchor", self.anchors), ("intermediate", self.intermediates), ("crl", self.crls)):
                 for digest in sorted({hashlib.sha256(item).hexdigest() for item in items}):
                     state.update(f"{label} {digest}\n".encode())
-            for digest in sorted(answer.sha256 for issuer in self.store.issuers for answer in self._about(issuer)):
+            for digest in sorted(answer.sha256 for signer in self.store.everybody for answer in self._about(signer)):
                 state.update(f"answer {digest}\n".encode())
             for name, rule in sorted(self.rules.items()):
                 purposes = sorted(purpose.value for purpose in rule.purposes)
@@ -107,6 +114,31 @@ class Trust:
         if self._store is None:
             self._store = Store(self.anchors, self.intermediates, self.crls, self.answers)
         return self._store
+
+    @property
+    def octets(self) -> Mapping[str, bytes]:
+        """Everything that was given, by SHA-256 in hex."""
+        self._look_up()
+        assert self._octets is not None
+        return self._octets
+
+    @property
+    def places(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """Where each was given, by SHA-256: its group (anchors, intermediates, lists, answers) and its number there."""
+        self._look_up()
+        assert self._places is not None
+        return self._places
+
+    def _look_up(self) -> None:
+        if self._octets is not None and self._places is not None:
+            return
+        octets: dict[str, bytes] = {}
+        places: dict[str, tuple[tuple[int, int], ...]] = {}
+        for group, items in enumerate((self.anchors, self.intermediates, self.crls, self.answers)):
+            for number, one in enumerate(dict.fromkeys(items)):
+                name = hashlib.sha256(one).hexdigest()
+                octets[name], places[name] = one, (*places.get(name, ()), (group, number))
+        self._octets, self._places = octets, places
 
     @property
     def problems(self) -> tuple[str, ...]:

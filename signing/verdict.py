@@ -6,15 +6,19 @@ without one has no `Verdict` of the judge but `Verdict.unsigned()`, which never 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
 VERSION: Final = 1
+
+POLICY: Final = "policy"
+RULES: Final = "rules"
+BINDING: Final = "binding"
+"""Kinds of evidence that are ours: what was asked for, whom we believed, and whom the signer speaks for."""
 
 
 class Indication(StrEnum):
@@ -99,6 +103,7 @@ class Reason(StrEnum):
     NOT_BOUND = "cert-agency-mismatch"
     TIME = "sig-time"
     TIMESTAMP = "sig-timestamp"
+    COUNTERSIGNATURE = "sig-countersignature"
     PROCESSING = "processing-error"
 
 
@@ -154,7 +159,38 @@ REASONS: Final[Mapping[Reason, Sentence]] = MappingProxyType(
         ),
         Reason.TIME: Sentence("Thời gian ký không hợp lệ", "the signing time is not acceptable"),
         Reason.TIMESTAMP: Sentence("Dấu thời gian của chữ ký không đúng", "a time stamp of the signature is not right"),
+        Reason.COUNTERSIGNATURE: Sentence(
+            "Chữ ký xác nhận trên chữ ký không đúng", "a countersignature of the signature is not right"
+        ),
         Reason.PROCESSING: Sentence("Không hoàn tất được việc kiểm tra", "the check could not be completed"),
+    }
+)
+
+
+class SignatureRole(StrEnum):
+    """What a signature is to its package."""
+
+    PRIMARY = "primary"  # the one that the verdict of the package is told of
+    PARALLEL = "parallel"  # over the same content, beside the primary one
+    COUNTERSIGNATURE = "countersignature"  # over the value of another signature, within it
+
+
+class PdfOutcome(StrEnum):
+    """Kết luận về một tệp PDF."""
+
+    VALID = "valid"
+    UNSIGNED = "unsigned"
+    INVALID = "invalid"
+    INDETERMINATE = "indeterminate"
+
+
+OUTCOMES: Final[Mapping[PdfOutcome, Sentence]] = MappingProxyType(
+    {
+        PdfOutcome.VALID: Sentence("hợp lệ", "valid"),
+        # QĐ 28/2018 art. 4
+        PdfOutcome.UNSIGNED: Sentence("không ký (để biết, tham khảo)", "not signed (for information only)"),
+        PdfOutcome.INVALID: Sentence("không hợp lệ", "not valid"),
+        PdfOutcome.INDETERMINATE: Sentence("chưa kết luận được", "cannot be decided yet"),
     }
 )
 
@@ -205,13 +241,19 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A certificate, revocation list, response or token that the verdict rests on; `sha256` of its bytes, hex."""
+    """Something that the verdict rests on, or that was looked at for it (`source` is then `seen`); `sha256` of its
+    bytes, hex. A certificate, revocation list, responder's answer, token, or one of our own kinds."""
 
     kind: str
     sha256: str
     source: str = ""
     this_update: datetime | None = None
     next_update: datetime | None = None
+
+
+KEPT: Final = frozenset({"certificate", "crl", "ocsp", POLICY, RULES, BINDING})
+HINT: Final = "message, not believed"
+"""The source of evidence that a message brought along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +265,10 @@ class Verdict:
     for `at` where there is none.
     `covered` is what the signature speaks for; `not_covered` names what was asked for and missing. `profile` names the
     shape that was found (`enveloped`, `parts`, `none`). `valid_until` bounds how long the certificate facts may be
-    reused, `None` where no fact has an end.
+    reused, `None` where no fact has an end. `certificate_at` is when the certificate was judged, which is not `at`
+    where a verdict on it was at hand already, or evidence had to be fetched first. `place` is where the signature
+    stands among those of the package. `others` are the verdicts on the other signatures, each on its own, in the order
+    of the document, without `others`.
     """
 
     indication: Indication
@@ -244,6 +289,12 @@ class Verdict:
     quirks: tuple[str, ...] = ()
     valid_until: datetime | None = None
     best_signature_time: datetime | None = None
+    certificate_at: datetime | None = None
+    role: SignatureRole = SignatureRole.PRIMARY
+    place: str = ""
+    others: tuple[Verdict, ...] = ()
+    _stored: bytes = field(default=b"", init=False, repr=False, compare=False)
+    """The stored form, once it was asked for: a document's row and its log entry both have it."""
 
     def __post_init__(self) -> None:
         passed = self.indication is Indication.TOTAL_PASSED
@@ -272,27 +323,73 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """The stored form: JSON types only, times as RFC 3339, one sentence in Vietnamese and English."""
-        data: dict[str, Any] = json.loads(json.dumps(asdict(self), default=_plain))
-        data["version"] = VERSION
-        data["sentence"] = asdict(REASONS[self.reason])
+        import orjson
+
+        data: dict[str, Any] = orjson.loads(self.stored())
         return data
+
+    def stored(self) -> bytes:
+        """The stored form as JSON."""
+        if not self._stored:
+            import orjson  # here, because who verifies a log reads this file and may have nothing installed
+
+            said = {name: getattr(self, name) for name in _FIELDS}
+            octets = orjson.dumps({**said, "version": VERSION, "sentence": REASONS[self.reason]})
+            object.__setattr__(self, "_stored", octets)
+        return self._stored
+
+    def canonical(self) -> str:
+        """The stored form as canonical JSON (RFC 8785): sorted, nothing between, and none of it is a float."""
+        import orjson
+
+        return orjson.dumps(orjson.loads(self.stored()), option=orjson.OPT_SORT_KEYS).decode()
+
+
+_FIELDS: Final = tuple(one.name for one in fields(Verdict) if one.init)
+
+
+def kept_evidence(verdict: Verdict) -> dict[str, str]:
+    """Kind by digest of everything that must be kept beside this verdict and its `others`; the rest is in the package.
+
+    Nothing for a verdict that names no policy: it was taken before evidence was kept.
+    """
+    found: dict[str, str] = {}
+    names_policy = False
+    for one in (verdict, *verdict.others):
+        for row in one.evidence:
+            kind = row.kind
+            if kind in KEPT and row.source != HINT:
+                found[row.sha256] = kind
+                names_policy |= kind == POLICY
+    return found if names_policy else {}
+
+
+def kept_pdf_evidence(said: Mapping[str, Any]) -> dict[str, str]:
+    """`kept_evidence` of the verdicts on an attachment, of their stored form (`signing.pdf.AttachmentVerdicts`).
+
+    Nothing for those that name no policy: the judge did not come to an end.
+    """
+    rows = list(said.get("evidence", ()))
+    if not any(row["kind"] == POLICY for row in rows):
+        return {}
+    for entry in said["entries"]:
+        for one in (*entry["verdict"]["signatures"], *entry["verdict"]["timestamps"]):
+            rows += one["verdict"]["evidence"]
+    return {row["sha256"]: row["kind"] for row in rows if row["kind"] in KEPT and row["source"] != HINT}
 
 
 def indication_of(sub_indication: SubIndication) -> Indication:
     return Indication.TOTAL_FAILED if sub_indication in FAILED else Indication.INDETERMINATE
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(type(value).__name__)
-
-
 def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
     """Read back what `to_dict` wrote. `ValueError` or `KeyError` for anything else."""
     if data["version"] != VERSION:
         raise ValueError("a verdict of another version")
+    return _read(data)
 
+
+def _read(data: Mapping[str, Any]) -> Verdict:
     def when(text: str | None) -> datetime | None:
         return None if text is None else datetime.fromisoformat(text)
 
@@ -330,8 +427,13 @@ def verdict_from_dict(data: Mapping[str, Any]) -> Verdict:
         ),
         quirks=tuple(data["quirks"]),
         valid_until=when(data["valid_until"]),
-        # Verdicts that were stored before time stamps were judged do not have it.
+        # Verdicts that were stored before these were known do not have them.
         best_signature_time=when(data.get("best_signature_time")),
+        certificate_at=when(data.get("certificate_at")),
+        # Nor those from before several signatures were judged these.
+        role=SignatureRole(data.get("role", SignatureRole.PRIMARY)),
+        place=data.get("place", ""),
+        others=tuple(map(_read, data.get("others", ()))),
     )
 
 

@@ -58,7 +58,7 @@ def read_properties(element: etree._Element, policy: SignaturePolicy) -> Propert
     if len(named) > 1:
         raise Refused(Reason.STRUCTURE, "the signing certificate is named twice")
     time = base.find(XADES + "SigningTime")
-    claimed_at, quirks = (None, ()) if time is None else _time(time.text or "")
+    claimed_at, quirks = (None, ()) if time is None else read_time(time.text or "")
     return Properties(_digest(named[0], policy) if named else None, claimed_at, quirks)
 
 
@@ -79,7 +79,8 @@ def _digest(named: etree._Element, policy: SignaturePolicy) -> tuple[str, bytes]
         raise Refused(Reason.STRUCTURE, f"CertDigest: {error}") from error
 
 
-def _time(text: str) -> tuple[datetime | None, tuple[str, ...]]:
+def read_time(text: str) -> tuple[datetime | None, tuple[str, ...]]:
+    """Read a SigningTime, and what had to be tolerated; `None` where its zone is not told. `Refused` with TIME."""
     text = text.strip(" \t\r\n")
     if not _DATE_TIME.fullmatch(text):
         raise Refused(Reason.TIME, text)

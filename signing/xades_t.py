@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,12 +18,12 @@ from lxml import etree
 from signing.algorithm import C14N, EXC_C14N
 from signing.c14n import canonical
 from signing.certificate import MAX_CERTIFICATE_BYTES
-from signing.grammar import DS, XADES
+from signing.grammar import COUNTERSIGNATURE, DS, XADES
 from signing.octets import decode_base64
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused
 from signing.timestamp.cms import MAX_TOKEN_BYTES
-from signing.verdict import Evidence, Reason
+from signing.verdict import HINT, Evidence, Reason
 
 MOST_STAMPS: Final = 4
 _MOST_HINTS: Final = 32
@@ -48,13 +49,16 @@ class Stamps:
     hints: tuple[Evidence, ...] = ()
 
 
+NO_STAMPS: Final = Stamps()
+
+
 def read_stamps(container: etree._Element | None, value: etree._Element, policy: SignaturePolicy) -> Stamps:
     """Read the unsigned properties in ds:Object, whose grammar was checked. `value` is the SignatureValue element.
 
     `Refused`: STRUCTURE for what is no base64 of DER, C14N, LIMIT. `C14nFailed` passes through.
     """
     if container is None or len(container[0]) < 2:
-        return Stamps()
+        return NO_STAMPS
     properties = container[0][1][0]
     stamps: list[Stamp] = []
     octets: dict[str, bytes] = {}
@@ -85,14 +89,21 @@ def _hints(properties: etree._Element) -> tuple[tuple[bytes, ...], tuple[Evidenc
     certificates: dict[bytes, None] = {}
     hints: dict[Evidence, None] = {}
     for kind, tag, most in _VALUES:
-        for element in properties.iter(tag):
+        for element in _values(properties, tag):
             der = _decoded(element, most)
-            hints[Evidence(kind, hashlib.sha256(der).hexdigest(), "message, not believed")] = None
+            hints[Evidence(kind, hashlib.sha256(der).hexdigest(), HINT)] = None
             if kind == "certificate":
                 certificates[der] = None
     if len(hints) > _MOST_HINTS:
         raise Refused(Reason.LIMIT, f"{len(hints)} validation values", f"at most {_MOST_HINTS}")
     return tuple(certificates), tuple(hints)
+
+
+def _values(properties: etree._Element, tag: str) -> Iterator[etree._Element]:
+    """Those of this signature: what a countersignature took along is its own."""
+    for holder in properties:
+        if holder.tag != COUNTERSIGNATURE:
+            yield from holder.iter(tag)
 
 
 _VALUES: Final = (

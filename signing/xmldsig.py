@@ -17,15 +17,16 @@ from lxml import etree
 from signing.algorithm import DATED_SIGNATURES, NOT_AN_ALGORITHM, SHA1_DIGEST, SIGNATURES, key_fits, value_is_good
 from signing.c14n import C14nFailed, Splices, canonical, reparse
 from signing.certificate import Leaf
+from signing.company import Company
 from signing.grammar import DS, SignatureParts, split_signature
 from signing.keyinfo import choose_leaf
 from signing.octets import Octets, decode_base64
 from signing.policy import SignaturePolicy
-from signing.reference import Digested, Digester, SignedInfo, index_ids, lies_in, read_method, read_signed_info
+from signing.reference import Digested, Digester, SignedInfo, lies_in, read_method, read_signed_info
 from signing.refusal import Refused, passed
 from signing.verdict import Check, Covered, Reason
 from signing.xades import read_properties, signed_properties
-from signing.xades_t import Stamps, read_stamps
+from signing.xades_t import NO_STAMPS, Stamps, read_stamps
 
 SIGNATURE: Final = DS + "Signature"
 
@@ -33,7 +34,7 @@ _NODES_PER_REFERENCE: Final = 16
 _NODES_BESIDE: Final = 256
 _SIGNED_INFO_PER_REFERENCE: Final = 1024
 _SIGNED_INFO_BESIDE: Final = 4096
-_MAX_VALUE_BYTES: Final = 2048
+MAX_VALUE_BYTES: Final = 2048
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Findings:
     not_covered: tuple[str, ...] = ()
     checks: list[Check] = field(default_factory=list)
     quirks: tuple[str, ...] = ()
-    stamps: Stamps = field(default_factory=Stamps)
+    stamps: Stamps = NO_STAMPS
     sha1: tuple[str, ...] = ()
     """What rests on SHA-1, and so on a proof of time."""
 
@@ -93,18 +94,21 @@ def examine(
     at: datetime,
     splices: Splices,
     found: Findings,
+    company: Company,
 ) -> Verified:
     """Judge everything but the certificate's trust; write what is found into `found`. `Refused` at the first breach."""
     try:
         most = len(must_cover.elements) + len(must_cover.attachments) + policy.max_references_beyond_parts
-        index = _place(root, signature, must_cover, policy, found)
+        index = _place(root, signature, must_cover, policy, found, company)
         _refuse_dialect(signature)
         parts = split_signature(signature, _NODES_BESIDE + _NODES_PER_REFERENCE * most)
         element = signed_properties(parts.object, signature)
         found.passed(Reason.STRUCTURE)
         leaf = _key(parts, element, policy, found)
         signed_info = _signed_info(parts, policy, most, leaf, found)
-        digester = Digester(signature, index, must_cover.attachments, splices, policy)
+        company.keep_apart(signature, signed_info.references, element)
+        type_ = company.wanted_type(signature)
+        digester = Digester(signature, index, must_cover.attachments, splices, policy, type_)
         digested = digester.digest(signed_info.references, element)
         found.covered = tuple(digested.covered)
         found.profile = "parts" if digested.whole is None else "enveloped"
@@ -124,18 +128,16 @@ def _place(
     must_cover: MustCover,
     policy: SignaturePolicy,
     found: Findings,
-) -> dict[str, etree._Element]:
-    """One signature, ours by its name, where it belongs, in a document whose Ids are unique: return those."""
+    company: Company,
+) -> Mapping[str, etree._Element]:
+    """A signature, ours by its name, where it belongs, in a document whose Ids are unique: return those."""
     if signature.tag != SIGNATURE:
         raise Refused(Reason.NAMESPACE, str(signature.tag), SIGNATURE, unverifiable=True)
     found.passed(Reason.NAMESPACE)
     if must_cover.place is not None and signature.getparent() is not must_cover.place:
         raise Refused(Reason.STRUCTURE, "the signature stands at another place")
     _check_depth(root, signature, policy)
-    for other in root.iter(SIGNATURE):
-        if other is not signature:
-            raise Refused(Reason.STRUCTURE, "more than one signature")
-    index = index_ids(root, policy)
+    index = company.index()
     found.passed(Reason.LIMIT)
     found.passed(Reason.DUPLICATE_ID)
     return index
@@ -192,7 +194,7 @@ def _signed_info(
         raise Refused(Reason.ALGORITHM, f"{signed_info.algorithm} with a key of another kind")
     found.passed(Reason.ALGORITHM, signed_info.algorithm)
     try:
-        value = decode_base64(parts.value.text, _MAX_VALUE_BYTES)
+        value = decode_base64(parts.value.text, MAX_VALUE_BYTES)
     except ValueError as error:
         raise Refused(Reason.STRUCTURE, f"SignatureValue: {error}") from error
     if not value_is_good(algorithm, leaf.key, value, octets):
@@ -227,7 +229,7 @@ def _properties(
         return
     if claimed_at > at + policy.signing_time_ahead:
         raise Refused(Reason.TIME, claimed_at.isoformat(), f"not after {at.isoformat()}")
-    if claimed_at > at + _OWN_CLOCKS:
+    if claimed_at > at + OWN_CLOCKS:
         found.quirks += ("signing-time-ahead",)
     if claimed_at < leaf.not_before - policy.signing_time_ahead:
         raise Refused(Reason.TIME, claimed_at.isoformat(), f"not before {leaf.not_before.isoformat()}")
@@ -239,7 +241,7 @@ def _sha1(signed_info: SignedInfo, policy: SignaturePolicy) -> tuple[str, ...]:
     return (*uses, *(one.uri or "document" for one in signed_info.references if policy.takes_dated(one.algorithm)))
 
 
-_OWN_CLOCKS: Final = timedelta(minutes=5)
+OWN_CLOCKS: Final = timedelta(minutes=5)
 
 
 def _coverage(

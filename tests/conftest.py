@@ -2,8 +2,15 @@
 
 import asyncio
 import inspect
+from collections.abc import Iterator
 
 import pytest
+
+from axis.sql import migrate
+from tests.buckets import Proxy, Rented, proxy
+from tests.buckets import Server as BucketServer
+from tests.buckets import server as bucket_server
+from tests.postgres import Server, server
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -17,3 +24,44 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
     asyncio.run(pyfuncitem.obj(**arguments))
     return True
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """One PostgreSQL for the tests of this process; as durable as the store demands."""
+    with server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Server) -> str:
+    """The name of a database with an empty store: copying it costs some 50 ms, migrating costs a second."""
+    postgres.run("CREATE DATABASE axis_template TEMPLATE template0")
+    migrate.upgrade(postgres.url("axis_template"))
+    return "axis_template"
+
+
+@pytest.fixture
+def postgres_store(postgres: Server, template: str) -> str:
+    """The address of an empty store on PostgreSQL, for one test. It goes with the server: dropping costs a flush."""
+    return postgres.database(template)
+
+
+@pytest.fixture(scope="session")
+def buckets() -> Iterator[BucketServer]:
+    """One server that speaks S3 for the tests of this process."""
+    with bucket_server() as running:
+        yield running
+
+
+@pytest.fixture
+def bucket(buckets: BucketServer) -> Rented:
+    """An empty bucket for one test. It goes with the server."""
+    return buckets.rent()
+
+
+@pytest.fixture
+def broken(buckets: BucketServer) -> Iterator[Proxy]:
+    """What passes on to the server, until it is told to break something."""
+    with proxy(buckets) as between:
+        yield between

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import http.client
 import json
+import os
 import signal
 import sqlite3
 import ssl
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,18 +26,33 @@ import pybase64
 from lxml import etree
 
 from axis.blobs import Blobs
+from axis.care.files import Files
 from axis.core.canonical import canonical
 from axis.core.house import check_house
 from axis.demo.client import Client, Door, Reply, bearer
 from axis.demo.network import HOST, free_ports, last_lines
 from axis.devpki import DevPki, Identity, write_ed25519
+from axis.holding import Holding, read
 from axis.log.findings import LogReport
 from axis.log.verify import verify_log
+from axis.objects.holding import Objects
+from axis.sql.address import connect
 from axis.sql.audit import open_books
 from axis.sql.migrate import upgrade
 from schemas.attachment import encoded_attachments
 from schemas.codes import AgencyCode
-from schemas.envelope import AttachmentInfo, Business, DocumentNumber, DocumentType, Envelope, MessageKind, Organization
+from schemas.content import Content
+from schemas.envelope import (
+    AttachmentInfo,
+    Business,
+    DocumentNumber,
+    DocumentType,
+    Envelope,
+    MessageKind,
+    Organization,
+    OtherInfo,
+    Priority,
+)
 from schemas.limits import XmlLimits
 from schemas.structure import signature_place, signed_parts
 from schemas.write import serialise, write_document
@@ -42,6 +60,7 @@ from schemas.xml import parse_xml
 from signing.keys import load_ed25519, raw_public, verify_bytes
 from signing.note import NoteSigner
 from signing.sign import load_signer, sign_enveloped, sign_parts
+from tests.buckets import Rented
 
 T = TypeVar("T")
 
@@ -50,15 +69,25 @@ OFFICE = "000.00.01.H99"
 HOME_AFFAIRS = "000.00.13.H99"
 FINANCE = "000.00.14.H99"
 AGENCIES = {OFFICE: "van-phong", HOME_AFFAIRS: "so-noi-vu", FINANCE: "so-tai-chinh"}
-READY_S = 30.0
+READY_S = 120.0
 PATIENCE_S = 30.0
-TABLES = ("document", "document_recipient", "delivery", "status_report", "notice", "payload")
+TABLES = (
+    "document",
+    "document_recipient",
+    "delivery",
+    "status_report",
+    "notice",
+    "payload",
+)
+"""What a request may change. Judgements of attachments, and evidence, which comes with them too, are not among them:
+the node takes its time for these."""
 
 Bend = Callable[[etree._Element], None]
 
 _HURRIED = (
-    "import sys; from datetime import timedelta; import axis.app; from axis.cli import main; "
-    "axis.app.TRUST_EVERY = axis.app.RECHECK_EVERY = timedelta(seconds=0.2); main(sys.argv[1:])"
+    "import sys; from dataclasses import replace; from datetime import timedelta; import axis.app; "
+    "from axis.cli import main; axis.app.TRUST_EVERY = axis.app.RECHECK_EVERY = timedelta(seconds=0.2); "
+    "axis.app.PDF_BOUNDS = replace(axis.app.PDF_BOUNDS, cpu_s=1.0); main(sys.argv[1:])"
 )
 
 
@@ -86,7 +115,10 @@ class Site:
 
     `agencies` have mailboxes here; `registry` and `endpoints` are more of both files; `more` stands between. `shared`
     is the PKI of a neighbour, `crls` where revocation lists are looked for instead of there. A `hurried` node reads its
-    trust files and looks at held documents five times a second.
+    trust files and looks at held documents five times a second, and gives an attachment one second of its judge.
+
+    Octets above `inline_max` are files, or objects in `bucket`. With `store`, the address of an empty PostgreSQL,
+    others of the same node may run `beside` this one.
     """
 
     folder: Path
@@ -98,11 +130,19 @@ class Site:
     shared: DevPki | None = None
     crls: Path | None = None
     hurried: bool = False
+    store: str = ""
+    inline_max: str = ""
+    bucket: Rented | None = None
+    instance: str = ""
     process: subprocess.Popen[bytes] | None = None
     signers: dict[str, Identity] = field(default_factory=dict)
     doors: dict[str, Identity] = field(default_factory=dict)
     speaking: dict[str, list[Identity]] = field(default_factory=dict)
     made: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the daemon's environment has beside ours."""
+    watcher: Sequence[str] = ()
+    """A command that runs the daemon's, and becomes it."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -131,8 +171,18 @@ class Site:
                 f'[[route]]\nprefix = "{code}"\nendpoint = "{name}"\n'
             )
         (self.folder / "agencies.toml").write_text("\n".join(rows))
+        kept = f'inline_max = "{self.inline_max}"\n' if self.inline_max else ""
+        objects = ""
+        if self.bucket is not None:
+            kept += f'blobs = "{self.bucket.url}"\n'
+            secret = self.folder / "keys" / "objects.secret"
+            secret.touch(0o600)
+            secret.write_text(self.bucket.credentials.secret)
+            objects = self.bucket.section("keys/objects.secret")
         self.config.write_text(
-            f'[node]\nname = "{self.name}"\ndata = "data"\n[listen]\nagencies = "{HOST}:{self.port}"\n'
+            f'[node]\nname = "{self.name}"\ndata = "data"\ninstance = "{self.instance or "main"}"\n'
+            f'[store]\nurl = "{self.store or "sqlite:///axis.db"}"\n{kept}{objects}'
+            f'[listen]\nagencies = "{HOST}:{self.port}"\n'
             f'certificate = "{self.server.certificate}"\nkey = "{self.server.key}"\n'
             f'client_ca = ["{self.pki.tls_ca}"]\noperator = "{HOST}:{self.operator}"\n'
             f'[trust]\nanchors = ["{self.pki.root}"]\nintermediates = ["{self.pki.issuing}"]\n'
@@ -141,11 +191,34 @@ class Site:
 
     @property
     def config(self) -> Path:
-        return self.folder / "axis.toml"
+        return self.folder / (f"axis-{self.instance}.toml" if self.instance else "axis.toml")
+
+    @property
+    def log(self) -> Path:
+        """What the daemon says."""
+        return self.folder / (f"node-{self.instance}.log" if self.instance else "node.log")
+
+    def beside(self, instance: str) -> Site:
+        """Another process of this node: the same store, folders and keys, ports of its own."""
+        other = copy.copy(self)
+        other.instance, other.process = instance, None
+        other.port, other.operator = free_ports(2)
+        other.configure()
+        return other
 
     @property
     def database(self) -> str:
-        return f"sqlite:///{self.folder / 'data' / 'axis.db'}"
+        return self.store or f"sqlite:///{self.folder / 'data' / 'axis.db'}"
+
+    @property
+    def blobs(self) -> Blobs:
+        """The node's blobs, to look into."""
+        return Blobs(self.folder / "data" / "blobs")
+
+    @property
+    def holding(self) -> Holding:
+        """The same, or its bucket, as whoever looks after the node sees it."""
+        return Files(self.folder / "data" / "blobs") if self.bucket is None else Objects(self.bucket.bucket)
 
     @staticmethod
     def key(name: str) -> str:
@@ -167,12 +240,13 @@ class Site:
 
     def start(self, wait: bool = True) -> None:
         command = ["-c", _HURRIED] if self.hurried else ["-m", "axis"]
-        with (self.folder / "node.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", *command, "serve", "-c", str(self.config), "--json"],
+                [*self.watcher, sys.executable, "-P", *command, "serve", "-c", str(self.config), "--json"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, **self.environment},
             )
         if wait:
             self.wait_ready()
@@ -183,15 +257,13 @@ class Site:
         while True:
             assert self.process is not None
             if self.process.poll() is not None:
-                raise AssertionError("the node ended:\n" + last_lines(self.folder / "node.log"))
+                raise AssertionError("the node ended:\n" + last_lines(self.log))
             try:
                 probe.get("/v1/inbox")
                 return
             except Exception as error:
                 if time.monotonic() > deadline:
-                    raise AssertionError(
-                        "the node does not answer:\n" + last_lines(self.folder / "node.log")
-                    ) from error
+                    raise AssertionError("the node does not answer:\n" + last_lines(self.log)) from error
                 time.sleep(0.05)
 
     @property
@@ -299,6 +371,9 @@ class Site:
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the node's database, beside the running node."""
+        if self.store:
+            with connect(self.store, "test", readonly=True) as beside:
+                return beside.execute(sql.replace("?", "%s"), values).fetchall()  # type: ignore[call-overload]
         with closing(sqlite3.connect(f"file:{self.folder / 'data' / 'axis.db'}?mode=ro", uri=True)) as connection:
             return connection.execute(sql, values).fetchall()
 
@@ -319,7 +394,7 @@ class Site:
 
     def said(self, event: str) -> int:
         """How often the operational log names an event."""
-        return (self.folder / "node.log").read_bytes().count(f'"{event}"'.encode())
+        return self.log.read_bytes().count(f'"{event}"'.encode())
 
     def verified(self) -> LogReport:
         """What an auditor's tool says of the log's folder."""
@@ -329,14 +404,13 @@ class Site:
 
     def audit(self) -> LogReport:
         """How every conversation ends: the house is in order, the log verifies and has everything."""
-        blobs = Blobs(self.folder / "data" / "blobs")
-        with open_books(self.database, lambda ref: blobs.path(ref).read_bytes()) as books:
+        with open_books(self.database, partial(read, self.holding)) as books:
             assert check_house(books) == ()
         report = self.verified()
         assert report.ok, report.findings
         assert report.entries == self.rows("SELECT count(*) FROM log_intent")[0][0], "entries that never were logged"
-        assert self.said("request_broke") == 0, last_lines(self.folder / "node.log", 40)
-        assert self.said("delivery_attempt_broke") == 0, last_lines(self.folder / "node.log", 40)
+        assert self.said("request_broke") == 0, last_lines(self.log, 40)
+        assert self.said("delivery_attempt_broke") == 0, last_lines(self.log, 40)
         return report
 
     # --- packages
@@ -351,6 +425,7 @@ class Site:
         subject: str = "V/v thử nghiệm",
         kind: MessageKind = MessageKind.NEW,
         business: Business | None = None,
+        priority: Priority = Priority.ORDINARY,
         signer: str | None = None,
         signed: bool = True,
         whole: bool = False,
@@ -373,6 +448,7 @@ class Site:
             issued_at="H99",
             type=DocumentType(22, name="Công văn"),
             business=business or Business(kind=kind),
+            other=OtherInfo(priority=priority),
             attachments=tuple(
                 AttachmentInfo(f"tep-{place}", f"tep-{place}.pdf", "application/pdf")
                 for place, _ in enumerate(attachments)
@@ -399,9 +475,13 @@ class Site:
         sign_parts(signature_place(root), elements, covered, key, datetime.now(UTC))
 
 
-def decode(text: bytes) -> bytes:
-    """The octets of an encoded attachment."""
-    return pybase64.b64decode(text)
+def decode(content: bytes | Content) -> bytes:
+    """The octets of an encoded attachment, whatever stands among them."""
+    return pybase64.b64decode(text_of(content))
+
+
+def text_of(content: bytes | Content) -> bytes:
+    return content if isinstance(content, bytes) else content.text()
 
 
 @contextmanager
@@ -425,7 +505,7 @@ def kept_running(*sites: Site) -> Iterator[None]:
 
 def attachments_of(octets: bytes) -> list[bytes]:
     """The encoded attachments of a package that came back."""
-    return [item.base64 for item in encoded_attachments(parse_xml(octets, XmlLimits()))]
+    return [text_of(item.base64) for item in encoded_attachments(parse_xml(octets, XmlLimits()))]
 
 
 def signed_by(site: Site, said: Mapping[str, Any]) -> bool:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from axis.core.acceptance import Acceptance
+from axis.core.attachments import Cause, decide_attachments
 from axis.core.canonical import canonical
 from axis.core.intake import decide_intake, decide_recheck, refused
 from axis.core.model import Decision, EntryKind, NoticeOutcome, Profile
-from axis.core.notice import decide_notice
+from axis.core.notice import Telling, decide_notice
 from axis.core.problems import Kind, Problem
+from axis.core.queue import Action, Order, decide_operation
+from axis.core.restoration import Backup, Reach, Way, decide_restored
 from axis.core.retry import RetryPolicy
 from axis.core.settlement import decide_handover, decide_setback
 from axis.core.states import DeliveryEvent, DeliveryState
@@ -81,7 +84,15 @@ def decisions() -> list[Decision[Any]]:
         decide_status(report("13", TWENTY, TEN), document, (), DMS_20, (), at, NOW, number),
         early,
         adopt(report_of(early), document, (), at, NOW, number),
+        decide_attachments(document, None, {}, (), Cause.INTAKE, at, NOW),
+        decide_operation(
+            replace(leased, state=DeliveryState.FAILED),
+            Order(Action.RETRY, "an", "ho da sua", NOW),
+            at,
+            Telling(document, None, number, canonical),
+        ),
         decide_notice(held, NoticeOutcome.REFUSED, "cert-revoked", at, NOW, number, canonical),
+        decide_restored(Way(Reach.BEHIND, 1, 2, True), Backup("00", NOW), [(1, 2)], "node", "an", "hong", NOW),
     ]
 
 

@@ -32,8 +32,8 @@ class Room:
 # A module belongs to the room with the longest name that fits. A new rule is a new row.
 ROOMS = (
     Room("schemas", tools="lxml pybase64", never=WORLD),
-    Room("signing", tools="asn1crypto cryptography lxml pyhanko pyhanko_certvalidator", never=WORLD),
-    Room("axis.core", "schemas signing.verdict", never=STRICTLY),
+    Room("signing", tools="asn1crypto cryptography lxml orjson pyhanko pyhanko_certvalidator", never=WORLD),
+    Room("axis.core", "schemas signing.verdict", "orjson", never=STRICTLY),
     Room("axis.flow", "axis.core axis.log schemas signing", "lxml structlog"),
     Room("axis.log", "axis.core signing.keys signing.note"),
     Room("axis.sql", "axis.core schemas signing.verdict", "alembic orjson psycopg sqlalchemy sqlmodel"),
@@ -47,9 +47,15 @@ ROOMS = (
     Room("axis.devpki", tools="cryptography"),  # the development authority issues; the judge only judges
     Room("axis.hsm", "axis.core signing.algorithm signing.keys", "cryptography structlog"),
     Room("axis.hsm.server", "axis.hsm.wire", "pkcs11"),  # the process that owns a token: nothing else may touch it
-    Room("axis.docs", "axis.core schemas signing.verdict"),
+    Room("axis.evidence", "axis.core axis.flow axis.log schemas signing"),  # bundles: written, read, judged again
+    # Looking after a node: fsck, backup, restore, collecting.
+    Room("axis.care", "axis.core axis.log axis.sql axis.blobs axis.holding signing.note signing.verdict", "structlog"),
+    Room("axis.objects", "axis.core axis.blobs axis.holding axis.kept axis.objects"),
+    Room("axis.objects.bucket", tools="obstore"),  # the one file that knows the library
+    Room("axis.shelf", "axis.blobs axis.care axis.config axis.holding axis.objects"),
+    Room("axis.docs", "axis.care.findings axis.core schemas signing.verdict"),
     Room("axis.app", EVERYTHING, "aiohttp structlog uvloop"),
-    Room("axis.cli", EVERYTHING, "aiohttp asn1crypto click rich structlog uvloop"),
+    Room("axis.cli", EVERYTHING, "aiohttp asn1crypto click orjson rich structlog uvloop"),
     Room("axis.__main__", "axis.cli"),
     Room("axis", "axis.core schemas signing", "structlog"),  # single files: blobs, ids, logs, tls, trust
     Room("adapters", "axis.core schemas", "aiohttp orjson pydantic structlog"),

@@ -3,6 +3,7 @@
 import os
 import shutil
 from types import MappingProxyType
+from typing import Never
 
 import pytest
 
@@ -30,7 +31,11 @@ def need(tool: str) -> str:
     path = shutil.which(tool)
     if path is not None:
         return path
-    reason = f"needs {tool}: apt-get install {PACKAGES[tool]}"
+    return lacking(f"needs {tool}: apt-get install {PACKAGES[tool]}")
+
+
+def lacking(reason: str) -> Never:
+    """Skip the test for this reason, or fail it where nothing may be skipped for lack of a tool."""
     if os.environ.get("AXIS_TEST_REQUIRE_TOOLS") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

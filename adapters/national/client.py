@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,10 +15,13 @@ from typing import Final
 import aiohttp
 import structlog
 
+from adapters.answers import trouble_of_ours
 from adapters.national import vxp
 from adapters.national.content import MAX_REST, BadAnswer, Content, read_object
+from adapters.national.joined import Joined, join
 from adapters.national.vxp import Call, Code, MessageType, State
-from axis.core.model import Cargo, PayloadRef
+from axis.core.model import Cargo
+from axis.core.payload import Made
 from axis.core.ports import Consignment, Handover, Incoming
 from axis.core.problems import Kind, Problem, ProblemError, Refused, Unavailable
 from schemas.codes import AgencyCode, CodeError
@@ -218,7 +220,9 @@ class VxpClient:
         except ssl.SSLError as error:
             raise _unavailable("the national axis cannot be reached", reason=type(error).__name__) from error
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise _unavailable("the national axis cannot be reached", reason=type(error).__name__) from error
+            ours = trouble_of_ours(error)
+            unreached = _unavailable("the national axis cannot be reached", reason=type(error).__name__)
+            raise ours or unreached from (None if ours else error)
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -230,32 +234,17 @@ TRACEABLE: Final = frozenset({"parts", "none"})
 """Signature profiles that a hop inside the package does not disturb: parts signed one by one, or none at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """Octets that were made for this peer; the stored ones stay as evidence."""
-
-    octets: bytes
-
-    @property
-    def ref(self) -> PayloadRef:
-        return PayloadRef(hashlib.sha256(self.octets).hexdigest(), len(self.octets))
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.octets
-
-    async def read(self) -> bytes:
-        return self.octets
-
-
-def _traced(octets: bytes, organ: AgencyCode, at: datetime) -> _Copy:
-    return _Copy(with_trace(octets, organ, at))
+def _traced(octets: bytes, organ: AgencyCode, at: datetime) -> Made:
+    """A copy for this peer; the stored octets stay as evidence."""
+    return Made(with_trace(octets, organ, at))
 
 
 class NationalSink:
     """Delivers documents and statuses to the national axis. The axis recognises a repeat by its content.
 
     With `trace_organ` a copy gets this node's own TraceHeader where the signature permits it; the time in it is that of
-    acceptance, so a repeat is the same octets.
+    acceptance, so a repeat is the same octets. Attachments that lie beside the envelope go back into it: the axis takes
+    one XML document.
     """
 
     def __init__(self, client: VxpClient, trace_organ: AgencyCode | None = None) -> None:
@@ -264,6 +253,7 @@ class NationalSink:
 
     async def deliver(self, consignment: Consignment) -> Handover:
         payload = consignment.payload
+        joined: Joined | None = None
         status, document = consignment.status, consignment.document
         if consignment.delivery.cargo is Cargo.STATUS:
             assert status is not None, "a status delivery without its status"
@@ -275,6 +265,16 @@ class NationalSink:
                 payload = await asyncio.to_thread(
                     _traced, await payload.read(), self._trace_organ, consignment.hops[-1].at
                 )
+            if consignment.attached:
+                if document.verdict.profile not in TRACEABLE:
+                    told = "the signature does not hold in the one form that the national axis takes"
+                    raise Refused(Problem(Kind.DESTINATION_REFUSED, told))
+                records, octets = document.attachments, await payload.read()
+                joined = await asyncio.to_thread(join, octets, records, consignment.attached)
+        if joined is not None:
+            digest = await joined.digest()
+            doc_id = await self._client.send_edoc(sender, message, joined.chunks(), joined.size, digest)
+            return Handover({"national_doc_id": doc_id})
         ref = payload.ref
         doc_id = await self._client.send_edoc(sender, message, payload.chunks(), ref.size, bytes.fromhex(ref.sha256))
         return Handover({"national_doc_id": doc_id})

@@ -26,7 +26,15 @@ SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
             "explain": ("axis.cli.explain:explain", "Where would a document go, and why?"),
             "cert": ("axis.cli.cert:cert", "Certificates, whom they speak for, and what will break when."),
             "doctor": ("axis.cli.doctor:doctor", "Look at clock, disk, keys, certificates, store and log."),
+            "queue": (
+                "axis.cli.queue:queue",
+                "What waits and what failed: list, shape, retry, hold, release, give-up.",
+            ),
+            "fsck": ("axis.cli.fsck:fsck", "Is everything there, whole, and the same in store and log?"),
+            "backup": ("axis.cli.backup:backup", "Store, packages and log of one moment, while the node runs."),
+            "restore": ("axis.cli.backup:restore", "Put a backup into place, and go on where that forks nothing."),
             "migrate": ("axis.cli.migrate:migrate", "Bring the database to the version of this program."),
+            "store": ("axis.cli.store:store", "Move the database to another one; collect what nothing names."),
         },
         "Be an endpoint": {
             "send": ("axis.cli.send:send", "Send a document (gửi văn bản)."),
@@ -39,6 +47,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
             "verify": (
                 "axis.cli.verify:verify",
                 "Judge signatures of packages and PDFs, offline (kiểm tra chữ ký).",
+            ),
+            "evidence": (
+                "axis.cli.evidence:evidence",
+                "One document with all that its verdict rests on (gói chứng cứ).",
             ),
             "log": ("axis.cli.log:log", "Verify the signature log (nhật ký ký số)."),
         },

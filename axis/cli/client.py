@@ -21,9 +21,11 @@ from typing import Any, BinaryIO, Final, Self
 import aiohttp
 
 from axis.core.times import parse_rfc3339, rfc3339
+from schemas.multipart import RELATED, boundary_within, content_type_with
 
 PIECE: Final = 262_144
 _PROBLEM: Final = "application/problem+json"
+_FIRST_LINE: Final = 80
 _REF: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -78,6 +80,7 @@ class Item:
     recipients: tuple[str, ...]
     status: Mapping[str, Any] | None
     notice: Mapping[str, Any] | None
+    attached_pdfs: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Item:
@@ -99,14 +102,19 @@ class Inbox:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What was written of a delivery: how many octets, and what they are. A notice is JSON, all else is XML."""
+    """What was written of a delivery: how many octets, and what they are. A notice is JSON, a package may be in parts,
+    all else is XML.
+
+    `attached_pdfs` is the worst outcome of the PDFs attached to a document, where the axis has judged them.
+    """
 
     octets: int
     content_type: str
+    attached_pdfs: str | None = None
 
     @property
     def suffix(self) -> str:
-        return ".json" if self.content_type == "application/json" else ".edxml"
+        return {"application/json": ".json", RELATED: ".parts"}.get(self.content_type, ".edxml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +171,18 @@ class AxisClient:
             await self._session.close()
 
     async def send(self, package: bytes | Path) -> Sent:
-        """Send one edXML package; a file is streamed. Sending the same octets again gives the same receipt."""
-        headers = {"Content-Type": "application/xml"}
+        """Send one edXML package, or one in parts as it was saved; a file is streamed.
+
+        Sending the same octets again gives the same receipt.
+        """
         if isinstance(package, Path):
             with package.open("rb") as file:
+                headers = {"Content-Type": _content_type(file.read(_FIRST_LINE))}
+                file.seek(0)
                 async with self._ask("POST", "/v1/documents", data=file, headers=headers) as response:
                     octets = await response.read()
         else:
+            headers = {"Content-Type": _content_type(package[:_FIRST_LINE])}
             async with self._ask("POST", "/v1/documents", data=package, headers=headers) as response:
                 octets = await response.read()
         return Sent(octets, _object(octets))
@@ -199,7 +212,7 @@ class AxisClient:
         async with self._ask("GET", f"/v1/deliveries/{_ref(delivery)}/package") as response:
             async for piece in response.content.iter_chunked(PIECE):
                 written += target.write(piece)
-            return Fetched(written, response.content_type)
+            return Fetched(written, response.content_type, response.headers.get("Axis-Attached-Pdfs"))
 
     async def ack(self, delivery: str) -> Acknowledged:
         """Confirm that a delivery was taken over and stored. Repeating is harmless."""
@@ -260,6 +273,11 @@ class AxisClient:
                 yield response
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError) as error:
             raise AxisUnsure(str(error) or type(error).__name__) from error
+
+
+def _content_type(head: bytes) -> str:
+    boundary = boundary_within(head)
+    return "application/xml" if boundary is None else content_type_with(boundary)
 
 
 async def _trouble(response: aiohttp.ClientResponse) -> AxisError:

@@ -65,6 +65,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
         *look_at_token(config),
         *look_at_packages(),
         *look_at_store(config),
+        *look_at_bucket(config),
         *look_at_log(config, now),
     ]
     ok = all(line.state is not State.FAIL for line in lines)
@@ -220,6 +221,25 @@ def look_at_token(config: Config) -> Iterator[Line]:
         yield Line("token", State.FAIL, error.told, error.remedy)
 
 
+def look_at_bucket(config: Config) -> Iterator[Line]:
+    """Ask the bucket of `store.blobs` for the first of its objects. Nothing is written."""
+    from axis.config.objects import FILES
+    from axis.objects.bucket import NotUsable
+    from axis.shelf import bucket_of
+
+    if config.store.blobs == FILES:
+        return
+    try:
+        bucket = bucket_of(config)
+        some = next(bucket.listed(), None)
+    except (NotUsable, OSError) as error:
+        remedy = "large packages are refused with 503 until it answers: look at [objects], the network, the server"
+        yield Line("bucket", State.FAIL, str(error), remedy)
+        return
+    told = f"{bucket.name} at {bucket.settings.endpoint} answers{'' if some else ', and is empty'}"
+    yield Line("bucket", State.OK, told)
+
+
 def look_at_bindings(config: Config, path: Path, now: datetime) -> Iterator[Line]:
     """Whom certificates speak for, and which agencies can soon sign for themselves no more."""
     from axis.cli.certs.forecast import KINDS, SILENCES, forecast
@@ -274,6 +294,9 @@ def look_at_store(config: Config) -> Iterator[Line]:
             told = f"schema {current(config.store_url) or 'none'}, another one is needed"
             yield Line("store", State.FAIL, told, "stop the daemon, then: axis migrate")
             return
+        if config.store.shared:
+            yield from _look_at_postgres(config.store_url)
+            return
     except StoreError as error:
         yield Line("store", State.FAIL, str(error), "restore it from a backup, or ask with the message at hand")
         return
@@ -287,6 +310,20 @@ def look_at_store(config: Config) -> Iterator[Line]:
         yield Line("store journal", State.FAIL, "not in WAL mode", "something else has opened the database: stop it")
     else:
         yield Line("store journal", State.OK, "not served yet")
+
+
+def _look_at_postgres(url: str) -> Iterator[Line]:
+    from axis.sql.address import place_of
+    from axis.sql.postgres import look
+
+    server = look(url)
+    running = f", used by {', '.join(server.processes)}" if server.processes else ""
+    yield Line("store", State.OK, f"{place_of(url)}, PostgreSQL {server.version}, {size(server.octets)}{running}")
+    if server.checksums:
+        yield Line("store checksums", State.OK, "a damaged page is noticed when it is read")
+    else:
+        told = "off: a damaged page may be read as if it were good"
+        yield Line("store checksums", State.WARN, told, "stop the server, then: pg_checksums --enable")
 
 
 def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
@@ -306,7 +343,7 @@ def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
         yield Line("log", State.OK, "no entries yet")
     elif head is None or newest is None or head != newest:
         told = f"published {head.size if head else 'none'}, remembered {newest.size if newest else 'none'}"
-        yield Line("log", State.FAIL, told, "axis log verify; was a folder restored from a backup?")
+        yield Line("log", State.FAIL, told, "axis fsck; was something put back from a backup?")
     elif head.origin != config.node.name:
         yield Line("log", State.FAIL, f"it is the log of {head.origin}", "node.name must not change")
     else:

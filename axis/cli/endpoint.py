@@ -102,23 +102,51 @@ def _what(item: Item) -> str:
         return f"{told}, {status['reporter']}, {local(parse_rfc3339(status['at']))}{reason}"
     urgency = _URGENCY.get(Priority(item.priority)) if item.priority in list(Priority) else None
     mark = f" [{urgency}]" if urgency else ""
-    return f"{item.number} từ {item.sender}{mark}  {item.subject} ({size(item.size or 0)})"
+    attached = _attached((item.attached_pdfs or {}).get("outcome"))
+    return f"{item.number} từ {item.sender}{mark}  {item.subject} ({size(item.size or 0)}){attached}"
+
+
+def _attached(outcome: str | None) -> str:
+    """A mark where the axis found something about the signatures inside attached PDFs that a reader should know."""
+    from signing.verdict import OUTCOMES, PdfOutcome
+
+    if outcome not in (PdfOutcome.INVALID, PdfOutcome.INDETERMINATE):
+        return ""
+    words = OUTCOMES[PdfOutcome(outcome)]
+    return f"  [chữ ký trong tệp PDF: {words.vi} ({words.en})]"
 
 
 def _notice(item: Item, notice: Mapping[str, Any]) -> str:
-    """What became of a document that was held. Codes that are not known here are shown as they came."""
+    """What became of a document after its receipt. Codes that are not known here are shown as they came."""
+    about = item.number or item.document_id or item.document or "?"
+    match str(notice.get("outcome")):
+        case "released":
+            return f"thông báo: {about} đã được nhận (released)"
+        case "refused":
+            return f"thông báo: {about} bị từ chối (refused): {_reason(notice)}"
+        case "undelivered":
+            recipients = notice.get("recipients")
+            to = ", ".join(map(str, recipients)) if isinstance(recipients, list) else "?"
+            what = f"trạng thái {notice.get('code')} của {about}" if notice.get("cargo") == "status" else about
+            return f"thông báo: {what} không chuyển được đến {to} (undelivered): {_problem(notice)}"
+        case other:
+            return f"thông báo: {about} {other}"
+
+
+def _reason(notice: Mapping[str, Any]) -> str:
     from signing.verdict import REASONS, Reason
 
-    about = item.number or item.document_id or item.document or "?"
-    outcome = str(notice.get("outcome"))
-    if outcome != "refused":
-        return f"thông báo: {about} {'đã được nhận (released)' if outcome == 'released' else outcome}"
     code = str(notice.get("reason"))
     sentence = REASONS[Reason(code)] if code in list(Reason) else None
-    why = f"{sentence.vi} ({code}: {sentence.en})" if sentence else code
-    return (
-        f"thông báo: {about} bị từ chối (refused): {why}" if outcome == "refused" else f"thông báo: {about} {outcome}"
-    )
+    return f"{sentence.vi} ({code}: {sentence.en})" if sentence else code
+
+
+def _problem(notice: Mapping[str, Any]) -> str:
+    from axis.core.problems import TABLE, Kind
+
+    code = str(notice.get("reason"))
+    row = TABLE[Kind(code)] if code in list(Kind) else None
+    return f"{row.vi} ({code}: {row.en})" if row else code
 
 
 def _item_json(item: Item) -> dict[str, Any]:
@@ -131,7 +159,7 @@ def _item_json(item: Item) -> dict[str, Any]:
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to; default DELIVERY.edxml, DELIVERY.json for a notice.",
+    help="Where to; default DELIVERY.edxml, DELIVERY.parts for a package in parts, DELIVERY.json for a notice.",
 )
 @connection_options
 @json_option
@@ -141,7 +169,7 @@ def fetch(connection: Connection, delivery: str, output: Path | None, as_json: b
     The delivery keeps waiting until `axis ack`.
     """
     folder = output.parent if output else Path()
-    for taken in [output] if output else [Path(f"{delivery}{suffix}") for suffix in (".edxml", ".json")]:
+    for taken in [output] if output else [Path(f"{delivery}{suffix}") for suffix in (".edxml", ".parts", ".json")]:
         if taken.exists():
             raise click.UsageError(f"{taken} exists already; name another file with -o")
 
@@ -164,9 +192,11 @@ def fetch(connection: Connection, delivery: str, output: Path | None, as_json: b
     finally:
         Path(name).unlink()
     if as_json:
-        say_json({"delivery": delivery, "file": str(target), "bytes": fetched.octets})
+        told = {"delivery": delivery, "file": str(target), "bytes": fetched.octets}
+        say_json({**told, "attached_pdfs": fetched.attached_pdfs})
     else:
-        say(f"đã lưu (saved) {target}, {size(fetched.octets)}; then: axis ack {delivery}")
+        mark = _attached(fetched.attached_pdfs)
+        say(f"đã lưu (saved) {target}, {size(fetched.octets)}; then: axis ack {delivery}{mark}")
 
 
 @click.command()

@@ -6,10 +6,11 @@ import logging
 import sys
 from typing import Any
 
+import orjson
 import structlog
 
 
-def configure(*, as_json: bool) -> None:
+def configure(*, as_json: bool, level: int = logging.INFO) -> None:
     """Set structlog up once, before the daemon is imported. The audit log is another thing: `docs/log-events.md`."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -19,14 +20,16 @@ def configure(*, as_json: bool) -> None:
     if as_json or not sys.stderr.isatty():
         render: list[Any] = [
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            structlog.processors.JSONRenderer(serializer=orjson.dumps),
         ]
+        factory: Any = structlog.BytesLoggerFactory(sys.stderr.buffer)
     else:
         render = [structlog.dev.ConsoleRenderer()]
+        factory = structlog.PrintLoggerFactory(sys.stderr)
     structlog.configure(
         processors=[*shared, *render],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=factory,
         cache_logger_on_first_use=True,
     )
     # What libraries say (aiohttp, asyncio) joins in at warnings.

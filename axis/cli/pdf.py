@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from axis.cli.output import Answer, Exit, local, say, say_json
 
 if TYPE_CHECKING:
-    from signing.pdf import PdfSignature, PdfVerdict
+    from signing.pdf import AttachmentVerdicts, PdfSignature, PdfVerdict
     from signing.trust import Trust
 
 MAGIC: Final = b"%PDF-"
@@ -31,25 +31,43 @@ def judge(octets: bytes, trust: Trust, at: datetime) -> PdfVerdict:
     from signing.pdf import judge_pdf
     from signing.policy import OWN_NETWORK
 
-    logging.getLogger("pyhanko").disabled = True  # it would tell strangers' field names and traces
-    logging.getLogger("pyhanko_certvalidator").disabled = True
+    _hush()
     return judge_pdf(octets, trust, at, OWN_NETWORK)
 
 
-def attached(octets: bytes, trust: Trust, at: datetime) -> Iterator[tuple[str, PdfVerdict]]:
-    """The PDFs attached to a package that can be read, each with its name. They inform; the package's verdict gates."""
-    from schemas.attachment import decode, encoded_attachments
-    from schemas.limits import XmlLimits
-    from schemas.xml import parse_xml
-
-    for item in encoded_attachments(parse_xml(octets, XmlLimits())):
-        content = decode(item)
-        if content.startswith(MAGIC):
-            yield item.name or item.content_id or "?", judge(content, trust, at)
+def _hush() -> None:
+    for name in ("pyhanko", "pyhanko_certvalidator"):  # they would tell strangers' field names and traces
+        logging.getLogger(name).disabled = True
 
 
-def facts(found: list[tuple[str, PdfVerdict]]) -> list[dict[str, Any]]:
-    return [{"name": name, "pdf": verdict.to_dict()} for name, verdict in found]
+def attached(contents: Iterable[tuple[str, bytes]], trust: Trust, at: datetime) -> list[AttachmentVerdicts]:
+    """What a node says of the attachments of a package: PDFs, also those in archives. They inform; the package's
+    verdict gates. Nothing of what is neither a PDF nor an archive."""
+    from signing.pdf import judge_attachment
+    from signing.policy import OWN_NETWORK
+
+    _hush()
+    found = (judge_attachment(content, name or "?", trust, at, OWN_NETWORK) for name, content in contents)
+    return [one for one in found if one.kind != "other"]
+
+
+def facts(found: Sequence[AttachmentVerdicts]) -> dict[str, list[Any]]:
+    """One row for each PDF, by its path of names, and what of an archive could not be looked at."""
+    pdfs = [
+        {"name": "/".join(entry.path), "path": list(entry.path), "pdf": entry.verdict.to_dict()}
+        for one in found
+        for entry in one.entries
+    ]
+    return {"attachments": pdfs, "attachment_problems": [problem for one in found for problem in one.problems]}
+
+
+def show_attached(found: Sequence[AttachmentVerdicts]) -> None:
+    """Each PDF in words, and what nobody could look at: it may hide another one."""
+    for one in found:
+        for entry in one.entries:
+            show(entry.verdict, "/".join(entry.path))
+        for problem in one.problems:
+            say(f"  không xem được bên trong (could not be looked into) {problem}", "yellow")
 
 
 def show(verdict: PdfVerdict, name: str) -> None:

@@ -30,6 +30,7 @@ def serve(config_path: Path, as_json: bool) -> None:
     from axis.log.disk import Locked
     from axis.log.heads import HeadsDamaged
     from axis.log.writer import LogMismatch
+    from axis.objects.bucket import NotUsable
     from axis.sql.driver import StoreError
 
     running = f"a daemon is already running on this store ({config.node.data}): one process at a time"
@@ -41,12 +42,15 @@ def serve(config_path: Path, as_json: bool) -> None:
     except StoreError as error:
         told = str(error)
         looks = "axis doctor looks closer; axis migrate makes or renews a store"
-        give_up(Exit.NO, told, running if "another process has the store open" in told else looks, as_json=as_json)
+        taken = "another process has the store open" in told and not config.store.shared
+        give_up(Exit.NO, told, running if taken else looks, as_json=as_json)
     except (LogMismatch, HeadsDamaged) as error:
-        hint = "nothing was signed; axis log verify tells more. Was a folder restored from a backup?"
+        hint = "nothing was signed. Was something put back? axis fsck looks, axis restore goes on (docs/care.md)"
         give_up(Exit.NO, str(error), hint, as_json=as_json)
     except Locked as error:
         give_up(Exit.NO, str(error), running, as_json=as_json)
+    except NotUsable as error:
+        give_up(Exit.NO, str(error), "store.blobs names a bucket: look at [objects]", as_json=as_json)
     except TokenError as error:
         give_up(Exit.NO, str(error), error.remedy, as_json=as_json)
     except ValueError as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from axis.cli import pdf
+from axis.cli import bundle, pdf
 from axis.cli.endpoint import Instant
 from axis.cli.output import Answer, Exit, end_with_faults, give_up, json_option, local, need_config, say, say_json, size
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from schemas.codes import AgencyCode
     from schemas.envelope import Envelope, StatusMessage
     from signing.chain import Trust
+    from signing.policy import SignaturePolicy
     from signing.verdict import Verdict
+    from signing.verify import Judgement
 
 _CERTIFICATES: Final = frozenset({".pem", ".crt", ".cer", ".der"})
 _ANY = click.Path(path_type=Path, exists=True)
@@ -34,6 +36,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("-c", "--config", "config_path", type=_FILE, help="Take trust, lists and registry of this node.")
 @click.option("--registry", type=_FILE, multiple=True, help="Agencies: does the certificate speak for the sender?")
 @click.option("--legacy", is_flag=True, help="Tell signatures of old systems that no profile can judge as such.")
+@click.option("--log-key", type=_FILE, help="For an evidence bundle: the log's verifier key, got from elsewhere.")
 @json_option
 def verify(
     file: Path,
@@ -43,19 +46,32 @@ def verify(
     config_path: Path | None,
     registry: tuple[Path, ...],
     legacy: bool,
+    log_key: Path | None,
     as_json: bool,
 ) -> None:
     """Say whether the signature of the package or PDF in FILE is valid, whose it is, what it covers. Works offline.
 
-    The PDFs attached to a package are judged and shown beside it; the package's own signature decides the exit code.
+    A package is one XML document, or a body in parts as it was sent or fetched.
+
+    An evidence bundle brings all that its verdict was based on: the verdict is taken again and compared. Which roots to
+    believe stays the reader's decision; --trust names them.
+
+    The PDFs attached to a package, also those in a ZIP, are judged as a node does and shown beside it; the package's
+    own signature decides the exit code.
 
     Exit 0 valid, 1 invalid or no package, 2 wrong usage, 3 indeterminate: not signed, not trusted here, revocation
     unknown.
     """
-    from axis.core.binding import hold_to_binding
+    from axis.flow.package import hold_to_bindings
     from schemas.errors import SchemaError
     from signing.policy import LEGACY, OWN_NETWORK
 
+    if bundle.is_bundle(file):
+        if crl or at or config_path or registry or legacy:
+            raise click.UsageError("an evidence bundle brings its own: only --trust, --log-key and --json go with it")
+        bundle.verify_bundle(file, trust, log_key, as_json)
+    if log_key is not None:
+        raise click.UsageError("--log-key is for evidence bundles")
     anchors, lists = list(trust), list(crl)
     config = None
     if config_path is not None:
@@ -70,8 +86,8 @@ def verify(
         octets = file.read_bytes()
         if octets.startswith(pdf.MAGIC):
             pdf.verify_pdf(octets, file, believed, when, as_json)
-        verdict, message = judge(octets, believed, LEGACY if legacy else OWN_NETWORK, when)
-        attached = list(pdf.attached(octets, believed, when))
+        judgement, message, inside = judge(octets, believed, LEGACY if legacy else OWN_NETWORK, when)
+        attached = pdf.attached(inside, believed, when)
     except SchemaError as error:
         give_up(
             Exit.NO,
@@ -81,19 +97,18 @@ def verify(
         )
     except (OSError, ValueError) as error:
         give_up(Exit.USAGE, str(error), as_json=as_json)
+    verdict = judgement.verdict
     known = _registry(config, registry, as_json)
     bound: bool | None = None
     if known is not None and verdict.signer is not None:
-        verdict = hold_to_binding(verdict, code_of(message), known.bindings)
+        verdict = hold_to_bindings(judgement, code_of(message), known.bindings)
         bound = bool(verdict.signer and verdict.signer.speaks_for)
     if as_json:
-        found = pdf.facts(attached)
-        told = {"file": str(file), "bound": bound, "verdict": verdict.to_dict(), "attachments": found}
+        told = {"file": str(file), "bound": bound, "verdict": verdict.to_dict(), **pdf.facts(attached)}
         say_json({"ok": verdict.passed, **told})
     else:
         _show(file, verdict, message, bound, believed.problems)
-        for name, judged in attached:
-            pdf.show(judged, name)
+        pdf.show_attached(attached)
     raise Answer(_code(verdict))
 
 
@@ -110,52 +125,41 @@ def read_trust_of(certificates: Sequence[Path], lists: Sequence[Path]) -> Trust:
     from axis.trust import read_trust
     from signing.chain import Trust
 
-    ders = [der for path in certificates for file in _files(path) for der in read(file)]
+    ders = [der for path in certificates for file in certificate_files(path) for der in read(file)]
     found = read_trust([], [], lists)
     roots = [der for der in ders if not Trust((der,), (), ()).problems]
     return Trust(tuple(roots), tuple(der for der in ders if der not in roots), found.crls)
 
 
-def _files(path: Path) -> Iterator[Path]:
+def certificate_files(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield from sorted(file for file in path.iterdir() if file.suffix.lower() in _CERTIFICATES)
     else:
         yield path
 
 
-def judge(raw: bytes, trust: Trust, policy: Any, at: datetime) -> tuple[Verdict, Envelope | StatusMessage]:
-    """The verdict on one package or status message, and what it says. `SchemaError` for octets that are neither.
+def judge(
+    raw: bytes, trust: Trust, policy: SignaturePolicy, at: datetime
+) -> tuple[Judgement, Envelope | StatusMessage, list[tuple[str, bytes]]]:
+    """The judgement on one package or status message, what it says, and its attachments, each with its name.
 
-    Where the signature is good, what it says is read again from the octets that were signed; otherwise it is a claim.
+    `raw` may be a body in parts, as it was saved. `SchemaError` for octets that are none of these. Where the signatures
+    are good, what it says is read again from the octets that were signed; otherwise it is a claim.
     """
-    from schemas import attachment, edxml
-    from schemas.envelope import Envelope
+    from axis.flow.package import inspect_package, open_package, read_verified
+    from axis.flow.place import octets_at
+    from axis.flow.saved import read_saved
     from schemas.limits import XmlLimits
-    from schemas.xml import parse_xml
-    from signing.verify import InMemory, MustCover
-    from signing.verify import verify as judge_signature
+    from signing.verify import settle
 
-    parsed = parse_xml(raw, XmlLimits(max_bytes=max(len(raw), XmlLimits().max_bytes)))
-    message = edxml.read_message(parsed.root).message
-    held: dict[str, Any] = {}
-    if isinstance(message, Envelope):
-        pairs = attachment.matched(message, attachment.encoded_attachments(parsed))
-        held = {info.content_id: InMemory(attachment.decode(item)) for info, item in pairs}
-    parts = edxml.signed_parts(parsed.root)
-    named = {"MessageHeader": parts.header, "Bussiness": parts.business, "edXMLManifest": parts.manifest}
-    elements = {name: element for name, element in named.items() if element is not None}
-    place = edxml.signature_place(parsed.root)
-    must_cover = MustCover(elements, held, place=place, inline=frozenset(held))
-    signatures = edxml.signatures(parsed.root)
-    judgement = judge_signature(parsed.root, signatures, must_cover, policy, trust, at, parsed.cuts)
-    verified = judgement.verified
-    if verified is None:
-        return judgement.verdict, message
-    if verified.whole is not None:
-        return judgement.verdict, edxml.read_message(parse_xml(verified.whole, XmlLimits()).root).message
-    part = {name: parse_xml(octets, XmlLimits()).root for name, octets in verified.parts.items()}
-    signed = edxml.assemble(part["MessageHeader"], part.get("Bussiness"), part.get("edXMLManifest"))
-    return judgement.verdict, edxml.read_message(signed).message
+    octets, parts = read_saved(raw)
+    opened = open_package(octets, XmlLimits(max_bytes=max(len(octets), XmlLimits().max_bytes)), None, parts)
+    pairs = zip(opened.records, opened.attached, strict=True)
+    attached = [(record.name, octets_at(place)) for record, place in pairs]
+    judgement = settle(inspect_package(opened, policy, at), trust)
+    if judgement.verified is None:
+        return judgement, opened.reading.message, attached
+    return judgement, read_verified(judgement.verified, XmlLimits()).message, attached
 
 
 def _registry(config: Config | None, files: Sequence[Path], as_json: bool) -> Registry | None:
@@ -184,6 +188,7 @@ _STYLE: Final = {Exit.YES: "green", Exit.NO: "red", Exit.UNSURE: "yellow"}
 def _show(
     file: Path, verdict: Verdict, message: Envelope | StatusMessage, bound: bool | None, problems: Iterable[str]
 ) -> None:
+    from signing.revocation.seen import SEEN
     from signing.verdict import REASONS, CheckStatus
 
     sentence = REASONS[verdict.reason]
@@ -216,8 +221,29 @@ def _show(
             say(f"  không đạt (check)        {check.id}: {check.observed}{wanted}", "red")
     for evidence in verdict.evidence:
         until = f", đến {local(evidence.next_update)}" if evidence.next_update else ""
-        say(f"  căn cứ (evidence)        {evidence.kind} {evidence.sha256[:16]}{until}")
+        seen = ", chỉ đã xem (only looked at)" if evidence.source == SEEN else ""
+        say(f"  căn cứ (evidence)        {evidence.kind} {evidence.sha256[:16]}{until}{seen}")
     for quirk in verdict.quirks:
         say(f"  lưu ý (quirk)            {quirk}", "yellow")
+    for other in verdict.others:
+        _show_other(other)
     for problem in problems:
         say(f"  không dùng được (unusable trust) {problem}", "yellow")
+
+
+_ROLES: Final = {"primary": "chính", "parallel": "song song", "countersignature": "xác nhận"}
+
+
+def _show_other(verdict: Verdict) -> None:
+    """One more signature of the package, in a few lines: who, what of it, whom the signer speaks for."""
+    from signing.verdict import REASONS
+
+    sentence = REASONS[verdict.reason]
+    role = f"{_ROLES[verdict.role.value]} ({verdict.role.value})"
+    say(f"  chữ ký khác (other)      {verdict.place}, {role}: {sentence.vi} ({sentence.en})", _STYLE[_code(verdict)])
+    if verdict.signer is not None:
+        say(f"    người ký (signer)      {verdict.signer.subject}, sha256:{verdict.signer.certificate}")
+        for agency in verdict.signer.speaks_for:
+            say(f"    thay mặt (speaks for)  {agency}")
+    if verdict.claimed_at is not None:
+        say(f"    tự khai giờ ký (claimed) {local(verdict.claimed_at)}")

@@ -179,6 +179,7 @@ def _times(raw: Raw, _base: Path) -> Iterator[Finding]:
     rules = (
         ("delivery", "first_retry", "5s", "delivery", "retry_ceiling", "1h"),
         ("delivery", "retry_ceiling", "1h", "delivery", "lifetime", "7d"),
+        ("delivery", "breaker_first", "5s", "delivery", "breaker_ceiling", "5m"),
         ("limits", "merge_delay", "5s", "limits", "log_stale", "10m"),
     )
     for first, short, short_default, second, long, long_default in rules:

@@ -11,11 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from urllib.parse import quote
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     StrictBool,
@@ -28,6 +27,9 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
+from axis.config.delivery import DeliveryRules, Window
+from axis.config.objects import FILES, BlobsPlace, Objects, wrong_objects
+from axis.config.section import Section, unusable
 from axis.config.values import (
     Address,
     AnyFile,
@@ -41,6 +43,7 @@ from axis.config.values import (
     DurationOrNone,
     FileOrFolder,
     Folder,
+    Grace,
     HostMap,
     HttpsUrl,
     HttpUrl,
@@ -49,27 +52,26 @@ from axis.config.values import (
     Prefix,
     SecretFile,
     Size,
+    StoreUrl,
     TlsUrl,
     TrustFile,
     fault,
 )
 from axis.core.model import Principal, Profile, Role
-from axis.core.network import ALL_CODES, ArrivedBy, ReportRule
+from axis.core.network import ALL_CODES, ArrivedBy, PdfRule, ReportRule
+from axis.core.pressure import Pressure
 from axis.core.registry import Registry, prefix_path
-from axis.core.retry import RetryPolicy
 from axis.core.routing import RoutingTable, Rule
 
 
-class Section(BaseModel):
-    """What all tables share: frozen, no unknown keys, and defaults that are read and checked like what is written."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, arbitrary_types_allowed=True)
-
-
 class Node(Section):
-    """Who this node is. `name` stands in hops and receipts and is the origin of the log; `data` is its own folder."""
+    """Who this node is. `name` stands in hops and receipts and is the origin of the log; `data` is its own folder.
+
+    `instance` tells the processes apart that run one node together, on one PostgreSQL.
+    """
 
     name: Annotated[Name, Field(examples=["axis-1"])]
+    instance: Name = "main"
     data: Annotated[Folder, Field(examples=["data"])]
 
     @property
@@ -79,7 +81,7 @@ class Node(Section):
 
     @property
     def blobs(self) -> Path:
-        """The folder of the larger packages and attachments."""
+        """The folder of the larger packages and attachments, or of those on their way into a bucket."""
         return self.data / "blobs"
 
 
@@ -104,22 +106,22 @@ class Listen(Section):
 
 
 class Store(Section):
-    """The database. Packages and attachments up to `inline_max` lie in its rows, larger ones in files."""
+    """The database. Packages and attachments up to `inline_max` lie in its rows, larger ones in files, or in a bucket.
 
-    url: str = "sqlite:///axis.db"
+    `password_file` holds the password for a PostgreSQL, where it asks for one; the address holds none. A file that no
+    row names is removed when nobody has named it for `keep_unnamed`.
+    """
+
+    url: StoreUrl = "sqlite:///axis.db"
+    password_file: Annotated[Folder, Field(default="keys/postgres.password")]
+    blobs: BlobsPlace = FILES
     inline_max: Annotated[Size, Field(default="128KB")]
+    keep_unnamed: Grace = timedelta(days=7)
 
-    @field_validator("url")
-    @classmethod
-    def _known_database(cls, value: str) -> str:
-        if not value.startswith("sqlite:///"):
-            raise fault(
-                f"unknown store {value.partition(':')[0]!r}", 'use "sqlite:///axis.db", relative to the data folder'
-            )
-        name = value.removeprefix("sqlite:///")
-        if not name.strip("/") or "?" in name or name == ":memory:":
-            raise fault(f"{value!r} names no file", 'use "sqlite:///axis.db", relative to the data folder')
-        return value
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may run on this store."""
+        return self.url.startswith("postgresql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class InToken:
 
 _IN_TOKEN: Final = "hsm:"
 _SECRET_FILE: Final = TypeAdapter[Path](SecretFile)
-_ANY_FILE: Final = TypeAdapter[Path](AnyFile)
+_TOKEN_FILES: Final = {"module": TypeAdapter[Path](AnyFile), "pin_file": _SECRET_FILE}
 
 
 def _key_reference(value: Any, info: ValidationInfo) -> InToken | Path:
@@ -171,7 +173,8 @@ class Trust(Section):
     """Whose signatures are believed: roots, issuing authorities, revocation lists (files, or folders of them).
 
     With `fetch` missing lists and answers of responders are fetched from where certificates say they are, and kept in
-    `cache`. `hosts` replaces hosts that cannot be reached under the name that certificates give them.
+    `cache`. `hosts` replaces hosts that cannot be reached under the name that certificates give them. `pdf` says what
+    the signatures inside attached PDFs do on the way.
     """
 
     anchors: Annotated[tuple[TrustFile, ...], Field(min_length=1, examples=[["trust/root.pem"]])]
@@ -186,6 +189,7 @@ class Trust(Section):
     fetch_wait: DurationOrNone = timedelta(0)
     grace: DurationOrNone = timedelta(0)
     sha1_before: Day | None = None
+    pdf: PdfRule = PdfRule.INFORM
 
 
 class RegistryFiles(Section):
@@ -207,20 +211,15 @@ class Limits(Section):
     hold_count: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 1_000
     log_stale: Duration = timedelta(minutes=10)
     merge_delay: Duration = timedelta(seconds=5)
-
-
-class DeliveryRules(Section):
-    """How deliveries are attempted. `window` bounds the attempts under way at once towards one endpoint."""
-
-    lease: Duration = timedelta(seconds=60)
-    first_retry: Duration = timedelta(seconds=5)
-    retry_ceiling: Duration = timedelta(hours=1)
-    lifetime: Duration = timedelta(days=7)
-    window: Annotated[StrictInt, Field(ge=1, le=1_000)] = 8
+    at_once: Annotated[StrictInt, Field(ge=2, le=10_000)] = 128
+    per_second: Annotated[StrictInt, Field(ge=0, le=100_000)] = 0
+    burst: Annotated[StrictInt, Field(ge=1, le=100_000)] = 100
+    min_free: Annotated[Size, Field(default="1GB")]
+    slowest: Annotated[Size, Field(default="1KB")]
 
     @property
-    def retry(self) -> RetryPolicy:
-        return RetryPolicy(self.first_retry, self.retry_ceiling, self.lifetime)
+    def pressure(self) -> Pressure:
+        return Pressure(self.at_once, self.per_second, self.burst, self.min_free, self.slowest)
 
 
 def _status_code(value: Any) -> str:
@@ -287,6 +286,7 @@ class HttpPushEndpoint(EndpointBase, ByCertificate, ByApiKey):
     url: Annotated[HttpsUrl, Field(examples=["https://dms.example.gov.vn/inbox"])]
     ca: CertificateFile | None = None
     bearer_file: SecretFile | None = None
+    window: Window | None = None
 
 
 class NodeEndpoint(EndpointBase, ByCertificate):
@@ -299,6 +299,7 @@ class NodeEndpoint(EndpointBase, ByCertificate):
     ca: Annotated[CertificateFile, Field(examples=["tls/neighbour-ca.pem"])]
     certificate: Annotated[CertificateFile, Field(examples=["tls/client.pem"])]
     key: Annotated[SecretFile, Field(examples=["tls/client.key"])]
+    window: Window | None = None
 
 
 class NationalEndpoint(EndpointBase):
@@ -316,6 +317,7 @@ class NationalEndpoint(EndpointBase):
     secret_file: Annotated[SecretFile, Field(examples=["keys/national.secret"])]
     poll: Duration = timedelta(seconds=2)
     trace_organ: Code | None = None
+    window: Window | None = None
 
 
 Endpoint = Annotated[
@@ -338,6 +340,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "node": Node,
         "listen": Listen,
         "store": Store,
+        "objects": Objects,
         "keys": Keys,
         "hsm": Hsm,
         "trust": Trust,
@@ -357,6 +360,7 @@ class Config(Section):
     node: Node
     listen: Listen
     store: Annotated[Store, Field(default_factory=dict)]
+    objects: Objects | None = None
     keys: Annotated[Keys, Field(default_factory=dict)]
     hsm: Hsm | None = None
     trust: Trust
@@ -369,21 +373,16 @@ class Config(Section):
     _origins: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
-    def _token_is_there(self, info: ValidationInfo) -> Self:
-        """Files of `[hsm]` must exist once a key is in the token."""
+    def _what_is_used_is_there(self, info: ValidationInfo) -> Self:
+        """Files of `[hsm]` must exist once a key is in the token, those of `[objects]` once blobs are in a bucket."""
         named = [name for name in ("receipts", "log") if isinstance(getattr(self.keys, name), InToken)]
         faults: list[InitErrorDetails] = []
         if named and self.hsm is None:
             missing = fault("is in a token, and there is no [hsm]", "add [hsm] with module, token and pin_file")
             faults = [{"type": missing, "loc": ("keys", name), "input": None} for name in named]
         elif named and self.hsm is not None:
-            for name, kind in (("module", _ANY_FILE), ("pin_file", _SECRET_FILE)):
-                try:
-                    kind.validate_python(str(getattr(self.hsm, name)), context=info.context)
-                except ValidationError as error:
-                    told = error.errors()[0]["ctx"]
-                    why = fault(told["reason"], told["hint"])
-                    faults.append({"type": why, "loc": ("hsm", name), "input": None})
+            faults = unusable("hsm", self.hsm, _TOKEN_FILES, info.context)
+        faults += wrong_objects(self.store.blobs, self.objects, info.context)
         if faults:
             raise ValidationError.from_exception_data("Config", faults)
         return self
@@ -395,8 +394,17 @@ class Config(Section):
 
     @property
     def store_url(self) -> str:
-        """The database's URL with its file as an absolute path."""
+        """The database's URL: with its file as an absolute path, or with the file of its password. Holds no secret."""
+        if self.store.shared:
+            joint = "&" if "?" in self.store.url else "?"
+            return f"{self.store.url}{joint}password_file={quote(str(self.store.password_file))}"
         return f"sqlite:///{self.node.data / self.store.url.removeprefix('sqlite:///')}"
+
+    @property
+    def windows(self) -> dict[str, int]:
+        """How many attempts may be under way at once, for each endpoint that is called."""
+        called = [one for one in self.endpoint if not isinstance(one, MailboxEndpoint)]
+        return {one.name: one.window or self.delivery.window for one in called}
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -13,7 +13,7 @@ from axis.config.checks import Raw
 from axis.config.fault import ConfigError, Fault, Finding, suggestion
 from axis.config.load import Fields, in_order, placed, read_model, read_text
 from axis.config.locate import KeyPath, Places
-from axis.config.model import Section
+from axis.config.section import Section
 from axis.config.values import Certificate, Code, fault
 from axis.core.registry import MAX_DEPTH, Agency, Registry
 from schemas.codes import Level

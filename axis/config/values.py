@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -99,6 +99,14 @@ def _duration(value: Any) -> timedelta:
         ) from None
     if not duration:
         raise fault("must be longer than zero")
+    return duration
+
+
+def _grace(value: Any) -> timedelta:
+    """A time in which nothing is removed: much longer than what is under way can take, and than clocks are apart."""
+    duration = _duration(value)
+    if duration < timedelta(hours=1):
+        raise fault(f"{value!r} is too short: what is under way could be removed", 'at least "1h"; "7d" is usual')
     return duration
 
 
@@ -328,12 +336,34 @@ def _url(*schemes: str, loopback_only: str = "") -> Callable[[Any], str]:
     return check
 
 
+def _store_url(value: Any) -> str:
+    text = _text(value)
+    kind, _, rest = text.partition("://")
+    if kind in ("postgresql", "postgresql+psycopg"):
+        parts = urlsplit(text)
+        if parts.password is not None or "password" in parse_qs(parts.query):
+            raise fault("the address of the store holds a password", "put it into a file and name it in password_file")
+        if not parts.path.strip("/"):
+            raise fault("the address names no database", '"postgresql+psycopg://axis@host/axis"')
+        return text
+    if kind != "sqlite" or not rest.startswith("/"):
+        raise fault(
+            f"unknown store {text.partition(':')[0]!r}",
+            'use "sqlite:///axis.db", relative to the data folder, or "postgresql+psycopg://axis@host/axis"',
+        )
+    if not rest.strip("/") or "?" in rest or rest == "/:memory:":
+        raise fault(f"{text!r} names no file", 'use "sqlite:///axis.db", relative to the data folder')
+    return text
+
+
 Name = Annotated[str, BeforeValidator(_name)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Grace = Annotated[timedelta, BeforeValidator(_grace)]
 DurationOrNone = Annotated[timedelta, BeforeValidator(_duration_or_none)]
 Day = Annotated[datetime, BeforeValidator(_date)]
 HostMap = Annotated[Mapping[str, str], BeforeValidator(_host_map)]
 Days = Annotated[Mapping[str, datetime], BeforeValidator(_fingerprints)]
+StoreUrl = Annotated[str, BeforeValidator(_store_url)]
 Size = Annotated[int, BeforeValidator(_size)]
 ListenAddress = Annotated[Address, BeforeValidator(_address)]
 Prefix = Annotated[str, BeforeValidator(_prefix)]

@@ -25,15 +25,18 @@ ENTRY_MEANING: Final[Mapping[EntryKind, str]] = MappingProxyType(
         EntryKind.REFUSED: "a submission of an authenticated caller was refused; problem and verdict",
         EntryKind.ROUTED: "recipients and the endpoints chosen for them, with the prefix that matched",
         EntryKind.RELEASED: "a held document was accepted or refused after a new judgement",
-        EntryKind.NOTICE: "the sender is told what became of a document that was held",
+        EntryKind.NOTICE: "the sender is told what became of a document that was held, or that one stays undelivered",
+        EntryKind.ATTACHMENTS: "the PDFs in a document's attachments were judged; the outcome of each attachment",
         EntryKind.DELIVERED: "a destination has a document, status or notice",
         EntryKind.DEFERRED: "an attempt failed for now; due again",
         EntryKind.FAILED: "a delivery ended without success",
+        EntryKind.OPERATED: "an operator acted on a delivery, or on all of an endpoint; who, and why",
         EntryKind.STATUS: "a business status was reported; code, receiver, standing",
         EntryKind.STATUS_REFUSED: "a status that this party may never set was refused",
         EntryKind.ORPHAN_MATCHED: "a status that came before its document found it",
         EntryKind.STARTED: "the daemon started",
         EntryKind.STOPPED: "the daemon stopped in order",
+        EntryKind.RESTORED: "the node went on from a backup; how far that knew the log, and what has no record now",
     }
 )
 

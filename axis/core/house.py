@@ -7,11 +7,22 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from axis.core.entry import commitment
-from axis.core.model import Cargo, Delivery, Document, EntryKind, PayloadRef, StatusReport
+from axis.core.attachments import attached_payloads, attachment_commitments, worst
+from axis.core.intake import document_facts
+from axis.core.model import (
+    AttachmentCheck,
+    AttachmentVerdict,
+    Cargo,
+    Delivery,
+    Document,
+    EntryKind,
+    PayloadRef,
+    StatusReport,
+)
 from axis.core.states import DeliveryState, IntakeState
+from signing.verdict import kept_evidence, kept_pdf_evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +53,51 @@ class Books(Protocol):
     def deliveries(self) -> Iterable[Delivery]: ...
     def reports(self) -> Iterable[StatusReport]: ...
     def leaves(self) -> Iterable[Leaf]: ...
+    def attachment_checks(self) -> Iterable[AttachmentCheck]: ...
+    def attachment_verdicts(self) -> Iterable[AttachmentVerdict]: ...
     def octets(self, ref: PayloadRef) -> bytes | None: ...
+    def evidence(self, sha256: str) -> bytes | None:
+        """Octets that are kept under that digest, as they lie there."""
+        ...
 
 
-def check_house(books: Books) -> tuple[Finding, ...]:
-    """Every broken invariant of a store, an empty tuple when all hold.
+def check_house(books: Books, *, octets: bool = True) -> tuple[Finding, ...]:
+    """Every broken invariant of a store, an empty tuple when all hold. Without `octets` none of those are read.
 
     Checked: each document, settled delivery and status has its log entry and no entry is without its record; the
-    commitments in the log open to what is stored; octets match their digests; every recipient of an accepted document
-    has exactly one delivery; indexes are dense and in the order of committing.
+    facts and commitments in the log are those of what is stored; octets match their digests, also those that verdicts
+    rest on; every recipient of an accepted document has exactly one delivery; each judgement of an attachment stands
+    in the log with its outcome, and the newest make the document's; indexes are dense, and no entry stands before what
+    caused it. (The numbers of intents are no order: of several processes one may commit a smaller number later.) No
+    record is in a combination of states that the tables do not lead to. Entries that a restore has declared lost tell
+    of no record.
     """
     documents = {document.ref: document for document in books.documents()}
     deliveries = list(books.deliveries())
     reports = list(books.reports())
+    verdicts = list(books.attachment_verdicts())
     leaves = list(books.leaves())
-    told = _told(leaves)
+    lost = declared_losses(leaves)
+    kept = [leaf for leaf in leaves if leaf.index is None or not any(leaf.index in span for span in lost)]
+    told = _told(kept)
     return (
-        *_documents(documents.values(), told, books),
+        *_documents(documents.values(), told, books if octets else None),
+        *(_evidence(documents.values(), verdicts, books) if octets else ()),
+        *_states(documents.values(), deliveries),
         *_deliveries(documents, deliveries, told),
         *_reports(documents, reports, told),
+        *_attachments(documents, list(books.attachment_checks()), verdicts, told),
         *_indexes(leaves),
+        *_causes(deliveries, kept),
     )
+
+
+def declared_losses(leaves: Iterable[Leaf]) -> tuple[range, ...]:
+    """The places in the log whose records a restore has declared lost (`axis.core.restoration`)."""
+    restored = b'"kind":"restored"'
+    said = (json.loads(leaf.octets) for leaf in leaves if restored in leaf.octets)
+    entries = (one for one in said if one["kind"] == EntryKind.RESTORED)
+    return tuple(range(first, end) for entry in entries for first, end in entry["facts"]["lost"])
 
 
 Told = dict[str, dict[str, list[dict[str, Any]]]]
@@ -77,7 +112,7 @@ def _told(leaves: Iterable[Leaf]) -> Told:
     return told
 
 
-def _documents(documents: Iterable[Document], told: Told, books: Books) -> Iterator[Finding]:
+def _documents(documents: Iterable[Document], told: Told, books: Books | None) -> Iterator[Finding]:
     known = set()
     for document in documents:
         known.add(document.ref)
@@ -86,22 +121,67 @@ def _documents(documents: Iterable[Document], told: Told, books: Books) -> Itera
         if len(entries) != 1:
             yield Finding("document-entry", document.ref, f"{len(entries)} {kind} entries")
             continue
-        facts = entries[0]["facts"]
-        for name, value in (
-            ("document_id", document.document_id),
-            ("package", document.digest),
-            ("bytes", document.payload.sha256),
-        ):
-            key = "document_commitment" if name == "document_id" else f"{name}_commitment"
-            if facts[key] != commitment(document.nonce, name, value):
-                yield Finding("commitment", document.ref, name)
-        octets = books.octets(document.payload)
-        if octets is None:
-            yield Finding("payload-missing", document.ref, document.payload.sha256)
-        elif len(octets) != document.payload.size or hashlib.sha256(octets).hexdigest() != document.payload.sha256:
-            yield Finding("payload-digest", document.ref, document.payload.sha256)
+        facts = [*entries, *told[EntryKind.RELEASED][document.ref]][-1]["facts"]
+        for name, value in document_facts(document).items():
+            if facts.get(name) != value:
+                code = "commitment" if name.endswith("_commitment") else "document-differs"
+                yield Finding(code, document.ref, name)
+        if books is None:
+            continue
+        for ref in (document.payload, *attached_payloads(document)):
+            octets = books.octets(ref)
+            if octets is None:
+                yield Finding("payload-missing", document.ref, ref.sha256)
+            elif len(octets) != ref.size or hashlib.sha256(octets).hexdigest() != ref.sha256:
+                yield Finding("payload-digest", document.ref, ref.sha256)
     for kind in (EntryKind.ACCEPTED, EntryKind.HELD):
         yield from (Finding("entry-without-document", ref) for ref in told[kind] if ref not in known)
+
+
+def evidence_named(
+    documents: Iterable[Document], verdicts: Iterable[AttachmentVerdict]
+) -> Iterator[tuple[str, Iterable[str]]]:
+    """The digests of what the verdicts of each document rest on, by its reference."""
+    yield from ((document.ref, kept_evidence(document.verdict)) for document in documents)
+    yield from ((one.document, kept_pdf_evidence(one.found.verdict)) for one in verdicts)
+
+
+def _evidence(documents: Iterable[Document], verdicts: Iterable[AttachmentVerdict], books: Books) -> Iterator[Finding]:
+    """Each verdict's evidence is there and has the digest that the verdict names it by. Looked at once."""
+    state: dict[str, str | None] = {}
+    for ref, names in evidence_named(documents, verdicts):
+        for name in names:
+            if name not in state:
+                octets = books.evidence(name)
+                same = octets is not None and hashlib.sha256(octets).hexdigest() == name
+                state[name] = None if same else "evidence-missing" if octets is None else "evidence-digest"
+            broken = state[name]
+            if broken is not None:
+                yield Finding(broken, ref, name)
+
+
+_LATER: Final = {
+    IntakeState.ACCEPTED: {IntakeState.ACCEPTED},
+    IntakeState.HELD: {IntakeState.HELD, IntakeState.ACCEPTED, IntakeState.REFUSED},
+}
+"""What may become of a document, by the state that its receipt says."""
+_ENDED: Final = {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.DROPPED}
+
+
+def _states(documents: Iterable[Document], deliveries: Iterable[Delivery]) -> Iterator[Finding]:
+    for document in documents:
+        if document.state not in _LATER.get(document.receipt_state, ()):
+            yield Finding("state", document.ref, f"{document.state} after a receipt that says {document.receipt_state}")
+    for delivery in deliveries:
+        ended = delivery.state in _ENDED
+        if ended != (delivery.settled_at is not None):
+            yield Finding("state", delivery.id, f"{delivery.state} and {'not ' if ended else ''}settled")
+        if delivery.state is DeliveryState.LEASED and not (delivery.attempts and delivery.token):
+            yield Finding("state", delivery.id, "leased and never claimed")
+        if delivery.cargo is Cargo.DOCUMENT and delivery.state is DeliveryState.DROPPED:
+            yield Finding("state", delivery.id, "a document that was dropped")
+        if delivery.cargo is Cargo.DOCUMENT and delivery.document != delivery.cargo_ref:
+            yield Finding("state", delivery.id, "it carries another document than the one it is about")
 
 
 def _deliveries(documents: dict[Any, Document], deliveries: Iterable[Delivery], told: Told) -> Iterator[Finding]:
@@ -114,8 +194,15 @@ def _deliveries(documents: dict[Any, Document], deliveries: Iterable[Delivery], 
         delivered = len(told[EntryKind.DELIVERED][delivery.id])
         if delivered != (1 if delivery.state is DeliveryState.DELIVERED else 0):
             yield Finding("delivery-entry", delivery.id, f"{delivery.state} with {delivered} delivered entries")
-        if delivery.state is DeliveryState.FAILED and not told[EntryKind.FAILED][delivery.id]:
-            yield Finding("delivery-entry", delivery.id, "failed without an entry")
+        failures = told[EntryKind.FAILED][delivery.id]
+        if delivery.state in (DeliveryState.FAILED, DeliveryState.DROPPED) and not failures:
+            yield Finding("delivery-entry", delivery.id, f"{delivery.state} without an entry")
+        if delivery.state is DeliveryState.ON_HOLD and not told[EntryKind.OPERATED][delivery.id]:
+            yield Finding("delivery-entry", delivery.id, "on hold, and nobody did it")
+        for entry in failures:
+            notice = entry["facts"].get("notice")
+            if notice and not told[EntryKind.NOTICE][notice]:
+                yield Finding("failure-notice", delivery.id, f"no entry of the notice {notice}")
     for document in documents.values():
         if document.state is not IntakeState.ACCEPTED:
             if made_out[document.ref]:
@@ -137,10 +224,51 @@ def _reports(documents: dict[Any, Document], reports: Iterable[StatusReport], to
             yield Finding("status-of-stranger", report.ref)
 
 
+def _attachments(
+    documents: dict[Any, Document], checks: list[AttachmentCheck], verdicts: list[AttachmentVerdict], told: Told
+) -> Iterator[Finding]:
+    logged: dict[tuple[str, int, int], list[Any]] = {}
+    for ref, entries in told[EntryKind.ATTACHMENTS].items():
+        for entry in entries:
+            for place, *rest in entry["facts"]["attachments"]:
+                logged[ref, entry["facts"]["round"], place] = rest
+    newest: dict[str, dict[int, AttachmentVerdict]] = defaultdict(dict)
+    for verdict in sorted(verdicts, key=lambda one: one.round):
+        found, document = verdict.found, documents.get(verdict.document)
+        newest[verdict.document][found.place] = verdict
+        said = logged.pop((verdict.document, verdict.round, found.place), None)
+        if document is None or said is None:
+            yield Finding("attachment-entry", verdict.document, f"round {verdict.round}, attachment {found.place}")
+        elif said != [found.outcome, found.reason, *attachment_commitments(document, found)]:
+            yield Finding("attachment-commitment", verdict.document, f"round {verdict.round}, attachment {found.place}")
+    yield from (
+        Finding("entry-without-attachment", ref, f"round {number}, attachment {place}") for ref, number, place in logged
+    )
+    for check in checks:
+        if check.outcome != worst(one.found for one in newest.pop(check.document, {}).values()):
+            yield Finding("attachment-outcome", check.document, str(check.outcome))
+    yield from (Finding("attachment-without-check", ref) for ref in newest)
+
+
 def _indexes(leaves: Iterable[Leaf]) -> Iterator[Finding]:
-    indexed = sorted((leaf.index, leaf.id) for leaf in leaves if leaf.index is not None)
-    if [index for index, _ in indexed] != list(range(len(indexed))):
+    indexed = sorted(leaf.index for leaf in leaves if leaf.index is not None)
+    if indexed != list(range(len(indexed))):
         yield Finding("log-indexes", "", "not dense")
-    ids = [id for _, id in indexed]
-    if ids != sorted(ids):
-        yield Finding("log-order", "", "indexes do not follow the order of the intents")
+
+
+def _causes(deliveries: Iterable[Delivery], leaves: Iterable[Leaf]) -> Iterator[Finding]:
+    """A document is in the log before what became of its deliveries: those began after its transaction had ended."""
+    place: dict[tuple[str, str], int] = {}
+    for leaf in leaves:
+        if leaf.index is not None:
+            entry = json.loads(leaf.octets)
+            place.setdefault((entry["kind"], entry["subject"]), leaf.index)
+    for delivery in deliveries:
+        if delivery.cargo is not Cargo.DOCUMENT:
+            continue
+        taken = [place.get((kind, delivery.cargo_ref)) for kind in (EntryKind.ACCEPTED, EntryKind.HELD)]
+        first = min((index for index in taken if index is not None), default=None)
+        for kind in (EntryKind.DELIVERED, EntryKind.FAILED):
+            then = place.get((kind, delivery.id))
+            if then is not None and (first is None or then < first):
+                yield Finding("log-order", delivery.id, f"{kind} before its document was taken")

@@ -7,12 +7,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from axis.core.acceptance import Acceptance, accept, refusal
-from axis.core.canonical import Json, canonical
+from axis.core.attachments import (
+    Cause,
+    after_hold,
+    attachment_refusal,
+    decide_attachments,
+    deciding,
+    first_check,
+    gate,
+    stricter,
+)
+from axis.core.canonical import Json
 from axis.core.entry import commitment
 from axis.core.model import (
     MAX_HOPS,
     AddDelivery,
     AddDocument,
+    AttachmentCheck,
     AttachmentRecord,
     Cargo,
     Change,
@@ -22,6 +33,7 @@ from axis.core.model import (
     Document,
     DocumentRef,
     EntryKind,
+    JudgedAttachment,
     LogEntry,
     MarkCrossed,
     MoveDocument,
@@ -81,11 +93,13 @@ def decide_intake(
     new_id: NewId,
     nonce: str,
     held: int = 0,
+    attached: Sequence[JudgedAttachment] | None = None,
 ) -> Decision[Document | Problem]:
     """Decide one submission.
 
     `seen` are the stored documents under the same (sender, kind, document id), `addressed` the recipients that the one
-    of the same digest was made out to already, `held` how many documents wait under the signer's trust anchor. The
+    of the same digest was made out to already, `held` how many documents wait under the signer's trust anchor,
+    `attached` what the judge said of the attachments, where that gates (`PdfRule.GATE`), otherwise `None`. The
     reply is the stored document or the problem to answer with; a refusal changes nothing but the log. Repeats come
     before the verdict: what was accepted stays accepted.
     """
@@ -98,6 +112,11 @@ def decide_intake(
     outcome = accept(sub.by.profile, verdict)
     if outcome is Acceptance.REFUSE:
         return refused(sub, refusal(verdict), verdict, now)
+    if attached is not None:
+        outcome = stricter(outcome, gate(attached))
+        bad = deciding(attached)
+        if outcome is Acceptance.REFUSE and bad is not None:
+            return refused(sub, attachment_refusal(bad), verdict, now)
     if outcome is Acceptance.HOLD and held >= network.hold_count:
         return refused(sub, Problem(Kind.REVOCATION_UNKNOWN), verdict, now)
     if seen and content.envelope.kind is MessageKind.NEW:
@@ -132,14 +151,24 @@ def decide_intake(
         hops=sub.hops,
         crossed=sub.by.role is Role.NATIONAL,
         notes=content.notes,
+        form=sub.form,
     )
+    judged: Decision[AttachmentCheck | None] = Decision((), (), None)
+    if attached:
+        judged = decide_attachments(document, None, {}, attached, Cause.INTAKE, network, now)
     if state is IntakeState.HELD:
-        entry = LogEntry(EntryKind.HELD, now, sub.by.name, document.ref, _facts(document))
-        return Decision((entry,), (AddDocument(document),), document)
+        entry = LogEntry(EntryKind.HELD, now, sub.by.name, document.ref, document_facts(document))
+        return Decision((entry, *judged.entries), (AddDocument(document), *judged.changes), document)
     deliveries, routed = _fan_out(document, _targets(document), network, now, new_id)
-    document = replace(document, crossed=document.crossed or _crosses(deliveries, network))
-    entries = (LogEntry(EntryKind.ACCEPTED, now, sub.by.name, document.ref, _facts(document)), *routed)
-    return Decision(entries, (AddDocument(document), *map(AddDelivery, deliveries)), document)
+    if not document.crossed and _crosses(deliveries, network):
+        document = replace(document, crossed=True)
+    entries = (
+        LogEntry(EntryKind.ACCEPTED, now, sub.by.name, document.ref, document_facts(document)),
+        *routed,
+        *judged.entries,
+    )
+    checks = (*judged.changes, *first_check(document, network, now))
+    return Decision(entries, (AddDocument(document), *map(AddDelivery, deliveries), *checks), document)
 
 
 _EVENT = {
@@ -150,11 +179,18 @@ _EVENT = {
 
 
 def decide_recheck(
-    document: Document, acceptance: Acceptance, verdict: Verdict, network: Network, now: datetime, new_id: NewId
+    document: Document,
+    acceptance: Acceptance,
+    verdict: Verdict,
+    network: Network,
+    now: datetime,
+    new_id: NewId,
+    check: AttachmentCheck | None = None,
 ) -> Decision[Document]:
     """Decide a held document again under a new verdict; past the hold budget doubt becomes refusal.
 
-    A good one whose recipients cannot all be reached now (the routes changed since) goes on waiting: all or none.
+    `check` is how far judging its attachments is. A good one whose recipients cannot all be reached now (the routes
+    changed since) goes on waiting: all or none.
     """
     event = _EVENT[acceptance]
     if event is IntakeEvent.PASS and any(network.routes.route(code) is None for code in _targets(document)):
@@ -165,12 +201,15 @@ def decide_recheck(
         event = IntakeEvent.EXPIRE
     state = advance(INTAKE, document.state, event)
     moved = replace(document, state=state, verdict=verdict)
-    entry = LogEntry(EntryKind.RELEASED, now, network.node, document.ref, {"event": event.value, **_facts(moved)})
+    entry = LogEntry(
+        EntryKind.RELEASED, now, network.node, document.ref, {"event": event.value, **document_facts(moved)}
+    )
     change = MoveDocument(document.ref, document.state, state, verdict)
+    judging = after_hold(moved, check, network, now)
     if state is not IntakeState.ACCEPTED:
-        return Decision((entry,), (change,), moved)
+        return Decision((entry,), (change, *judging), moved)
     deliveries, routed = _fan_out(moved, _targets(moved), network, now, new_id)
-    changes: list[Change] = [change, *map(AddDelivery, deliveries)]
+    changes: list[Change] = [change, *map(AddDelivery, deliveries), *judging]
     if not moved.crossed and _crosses(deliveries, network):
         changes.append(MarkCrossed(document.ref))
         moved = replace(moved, crossed=True)
@@ -304,7 +343,7 @@ def _crosses(deliveries: Sequence[Delivery], network: Network) -> bool:
     return any(network.roles[delivery.endpoint] is Role.NATIONAL for delivery in deliveries)
 
 
-def _facts(document: Document) -> dict[str, Json]:
+def document_facts(document: Document) -> dict[str, Json]:
     """What the log says of a document: agencies and verdict codes plainly, identity and content as commitments."""
     verdict = document.verdict
     return {
@@ -320,5 +359,5 @@ def _facts(document: Document) -> dict[str, Json]:
         "document_commitment": commitment(document.nonce, "document_id", document.document_id),
         "package_commitment": commitment(document.nonce, "package", document.digest),
         "bytes_commitment": commitment(document.nonce, "bytes", document.payload.sha256),
-        "verdict_commitment": commitment(document.nonce, "verdict", canonical(verdict.to_dict()).decode()),
+        "verdict_commitment": commitment(document.nonce, "verdict", verdict.canonical()),
     }

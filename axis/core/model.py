@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Generic, NewType, TypeVar
 
 from axis.core.canonical import Json
+from axis.core.happening import EntryKind as EntryKind
+from axis.core.happening import LogEntry as LogEntry
 from axis.core.registry import Path
 from axis.core.states import DeliveryEvent, DeliveryState, IntakeState
 from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind, Priority, StaffInfo
+from schemas.multipart import PackageForm
 from schemas.status import BY_WIRE, Standing, Status
-from signing.verdict import Verdict
+from signing.verdict import PdfOutcome, Reason, Verdict
 
 DocumentRef = NewType("DocumentRef", str)
 """Our own id of a stored document: random, unguessable. `document_id` is the sender's."""
@@ -27,6 +30,9 @@ NoticeRef = NewType("NoticeRef", str)
 NewId = Callable[[], str]
 
 MAX_HOPS = 10
+SUSPECT = 2
+"""A delivery whose last so many attempts ended without an outcome is attempted while no other such one is: so that what
+kills a worker is told from what was only under way beside it."""
 
 
 class Role(StrEnum):
@@ -65,6 +71,16 @@ class PayloadRef:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceRecord:
+    """Căn cứ: octets that verdicts rest on, named by their digest and kept for ever. `kind` is that of the verdict's
+    row. `octets` is `None` where they are a file."""
+
+    kind: str
+    ref: PayloadRef
+    octets: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Hop:
     """One axis that a document passed, as the trace beside the package tells it."""
 
@@ -74,21 +90,25 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentRecord:
-    """One attachment of a stored document; `sha256` is over the decoded octets."""
+    """One attachment of a stored document; `sha256` is over the decoded octets.
+
+    `form` is `pdf` or `zip` by its first octets, whatever name and type say: what may hold signatures of its own.
+    """
 
     content_id: str
     name: str
     content_type: str | None
     size: int
     sha256: str
+    form: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """Gói tin gửi lên: what came in, by whom, how, when.
 
-    `digest` is the package digest (`schemas.digest`). `only_for` names the recipients that this copy is for when a
-    neighbour passes it on; `None` means all that the document names.
+    `digest` is the package digest (`schemas.digest`); in parts, `payload` is the envelope alone. `only_for` names the
+    recipients that this copy is for when a neighbour passes it on; `None` means all that the document names.
     """
 
     payload: PayloadRef
@@ -97,6 +117,7 @@ class Submission:
     at: datetime
     only_for: tuple[AgencyCode, ...] | None = None
     hops: tuple[Hop, ...] = ()
+    form: PackageForm = PackageForm.INLINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +152,7 @@ class Document:
     hops: tuple[Hop, ...] = ()
     crossed: bool = False
     notes: tuple[str, ...] = ()
+    form: PackageForm = PackageForm.INLINE
 
     @property
     def anchor(self) -> str | None:
@@ -149,7 +171,9 @@ class Delivery:
     """Lượt chuyển: everything that leaves is one of these.
 
     `cargo_ref` is a `DocumentRef`, a `StatusRef` or a `NoticeRef`. `token` fences: each claim raises it, and only its
-    holder settles. `seq` is the order of creation within the store, 0 before it is stored.
+    holder settles. `seq` is the order of creation within the store, 0 before it is stored. `breaks` counts the last
+    attempts in a row that ended without an outcome: an unexpected exception, or a lease that ran out. `renewed_at` is
+    when an operator queued it anew.
     """
 
     id: DeliveryId
@@ -168,6 +192,18 @@ class Delivery:
     seq: int = 0
     last_problem: str | None = None
     settled_at: datetime | None = None
+    breaks: int = 0
+    renewed_at: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """When its lifetime began."""
+        return self.renewed_at or self.created_at
+
+    @property
+    def suspect(self) -> bool:
+        """Whether its last attempts ended without an outcome more than once."""
+        return self.breaks >= SUSPECT
 
 
 class Attestation(StrEnum):
@@ -214,10 +250,11 @@ class StatusReport:
 
 
 class NoticeOutcome(StrEnum):
-    """What a notice tells of a document that was held."""
+    """What a notice tells of a document."""
 
-    RELEASED = "released"  # accepted after all, and on its way
-    REFUSED = "refused"  # not accepted: nothing of it was delivered
+    RELEASED = "released"  # it was held; accepted after all, and on its way
+    REFUSED = "refused"  # it was held; not accepted: nothing of it was delivered
+    UNDELIVERED = "undelivered"  # it, or a status about it, does not reach the recipients that the notice names
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,39 +271,46 @@ class Notice:
     at: datetime
 
 
-class EntryKind(StrEnum):
-    """What a log entry tells. `docs/log-events.md` is generated from it and `ENTRY_MEANING`."""
+@dataclass(frozen=True, slots=True)
+class JudgedAttachment:
+    """Kết luận về một tệp đính kèm: what the judge says of the PDFs in one attachment.
 
-    ACCEPTED = "accepted"
-    HELD = "held"
-    REPEATED = "repeated"
-    REFUSED = "refused"
-    ROUTED = "routed"
-    RELEASED = "released"
-    NOTICE = "notice"
-    DELIVERED = "delivered"
-    DEFERRED = "deferred"
-    FAILED = "failed"
-    STATUS = "status"
-    STATUS_REFUSED = "status-refused"
-    ORPHAN_MATCHED = "orphan-matched"
-    STARTED = "started"
-    STOPPED = "stopped"
+    `verdict` is the whole of it (`signing.pdf.AttachmentVerdicts.to_dict`), `outcome` the worst in it, `None` where it
+    holds no PDF, and `reason` that of the PDF that decided. `waits`: revocation is what is left to know. `place` is
+    its place in the manifest, from 1: content ids may be missing.
+    """
+
+    place: int
+    content_id: str
+    outcome: PdfOutcome | None
+    reason: Reason | None
+    waits: bool
+    verdict: Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
-class LogEntry:
-    """Bản ghi nhật ký, before it has an index. `facts` holds public facts and commitments, never content.
+class AttachmentVerdict:
+    """One judgement of one attachment, kept for ever; the newest, of the highest `round`, is the one that counts."""
 
-    `actor` is the connection or service that caused it, `subject` a random id of ours (document, delivery, status) or
-    empty.
+    document: DocumentRef
+    round: int
+    judged_at: datetime
+    found: JudgedAttachment
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentCheck:
+    """How far judging the attachments of one document is.
+
+    `outcome` is the worst of the newest verdicts. `due_at` is when they are judged next, `None` when that is over;
+    `rounds` counts the judgements, `since` is when the first was due.
     """
 
-    kind: EntryKind
-    at: datetime
-    actor: str
-    subject: str
-    facts: Mapping[str, Json] = field(default_factory=dict)
+    document: DocumentRef
+    since: datetime
+    due_at: datetime | None
+    rounds: int = 0
+    outcome: PdfOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +348,11 @@ class AddDelivery:
 
 @dataclass(frozen=True, slots=True)
 class MoveDelivery:
-    """One step of the delivery table; the store repeats `was` and `token` in its WHERE: a lost race is an error."""
+    """One step of the delivery table; the store repeats `was` and `token` in its WHERE: a lost race is an error.
+
+    `due_at`, `problem` and `breaks` stay as they were where the step names none. `REQUEUE` begins anew: no attempts, no
+    breaks, a lifetime from `at` on.
+    """
 
     id: DeliveryId
     was: DeliveryState
@@ -314,6 +362,22 @@ class MoveDelivery:
     at: datetime
     due_at: datetime | None = None
     problem: str | None = None
+    breaks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldEndpoint:
+    """Nothing is claimed for this endpoint until `FreeEndpoint`, whatever is or will be queued."""
+
+    endpoint: str
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreeEndpoint:
+    endpoint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +399,24 @@ class AddNotice:
     notice: Notice
 
 
+@dataclass(frozen=True, slots=True)
+class AddAttachmentCheck:
+    check: AttachmentCheck
+
+
+@dataclass(frozen=True, slots=True)
+class MoveAttachmentCheck:
+    """One round further; the store repeats `was`, the rounds before, in its WHERE."""
+
+    check: AttachmentCheck
+    was: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddAttachmentVerdict:
+    verdict: AttachmentVerdict
+
+
 Change = (
     AddDocument
     | MoveDocument
@@ -342,9 +424,14 @@ Change = (
     | MarkCrossed
     | AddDelivery
     | MoveDelivery
+    | HoldEndpoint
+    | FreeEndpoint
     | AddStatus
     | AdoptStatus
     | AddNotice
+    | AddAttachmentCheck
+    | MoveAttachmentCheck
+    | AddAttachmentVerdict
 )
 
 R = TypeVar("R", covariant=True)

@@ -32,6 +32,14 @@ class ArrivedBy(StrEnum):
     RECIPIENT = "recipient"
 
 
+class PdfRule(StrEnum):
+    """What the signatures inside PDF attachments are worth on the way."""
+
+    INFORM = "inform"  # judged after acceptance: they mark
+    GATE = "gate"  # judged before: they also refuse and hold
+    OFF = "off"  # not judged
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """Routes, the role of each endpoint, and the rules of this node. Immutable; a reload makes a new one.
@@ -48,16 +56,18 @@ class Network:
     max_recipients: int = 500
     hold: timedelta = timedelta(hours=72)
     hold_count: int = 1_000
+    pdf: PdfRule = PdfRule.INFORM
     future: timedelta = field(default=timedelta(minutes=5))
+    national: str | None = field(init=False)
+    """The endpoint that is the national axis, `None` when this node has none."""
+
+    def __post_init__(self) -> None:
+        national = next((name for name, role in self.roles.items() if role is Role.NATIONAL), None)
+        object.__setattr__(self, "national", national)
 
     @property
     def registry(self) -> Registry:
         return self.routes.registry
-
-    @property
-    def national(self) -> str | None:
-        """The endpoint that is the national axis, `None` when this node has none."""
-        return next((name for name, role in self.roles.items() if role is Role.NATIONAL), None)
 
     def leads_away(self, endpoint: str) -> bool:
         """Say whether `endpoint` is another axis, so that one delivery serves all recipients behind it."""

@@ -1,14 +1,16 @@
-"""Tell a sender what became of a document that was held, in a form that it can show to others."""
+"""Tell a sender what became of its document after the receipt, in a form that it can show to others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from axis.core.canonical import Json
 from axis.core.model import (
     AddDelivery,
     AddNotice,
+    Attestation,
     Cargo,
     Decision,
     Delivery,
@@ -21,9 +23,12 @@ from axis.core.model import (
     NoticeOutcome,
     NoticeRef,
     Role,
+    StatusReport,
 )
 from axis.core.network import Network, lane
+from axis.core.problems import Problem
 from axis.core.times import rfc3339
+from schemas.codes import AgencyCode
 
 VERSION = 1
 TYPE = "axis-notice"
@@ -39,7 +44,72 @@ def decide_notice(
 
     The national axis has no message for it: there the log alone tells.
     """
+    body = _body(document, outcome, reason, network, now)
+    return _tell(
+        Notice(NoticeRef(new_id()), document.ref, outcome, seal(body), now),
+        document,
+        document.sender,
+        "",
+        network,
+        now,
+        new_id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What it takes to tell somebody of a failed delivery: its document (`None` for an orphan's status), the status
+    that it carries, and the means to write the notice.
+    """
+
+    document: Document | None
+    report: StatusReport | None
+    new_id: NewId
+    seal: Seal
+
+
+def decide_undelivered(
+    delivery: Delivery, problem: Problem, telling: Telling, network: Network, now: datetime
+) -> Decision[Notice] | None:
+    """The non-delivery notice about a delivery that failed for good; `None` where there is nobody to tell.
+
+    Of a document its sender is told, back along the way it came. Of a status its reporter, where that is connected to
+    this node and the status does not reach its addressee; a report to the national axis is the operators' business. A
+    notice that cannot be delivered makes no further notice.
+    """
+    document, report = telling.document, telling.report
+    to = _concerned(delivery, document, report, network)
+    if document is None or to is None:
+        return None
     body: dict[str, Json] = {
+        **_body(document, NoticeOutcome.UNDELIVERED, problem.kind.value, network, now),
+        "cargo": delivery.cargo.value,
+        "delivery": delivery.id,
+        "recipients": [code.text for code in delivery.recipients],
+    }
+    if report is not None:
+        body["code"] = report.wire
+    notice = Notice(NoticeRef(telling.new_id()), document.ref, NoticeOutcome.UNDELIVERED, telling.seal(body), now)
+    return _tell(notice, document, to, "", network, now, telling.new_id)
+
+
+def _concerned(
+    delivery: Delivery, document: Document | None, report: StatusReport | None, network: Network
+) -> AgencyCode | None:
+    if document is None:
+        return None
+    if delivery.cargo is Cargo.DOCUMENT:
+        return document.sender
+    if report is None or report.attestation is not Attestation.CONNECTION:
+        return None
+    onward, back = network.routes.route(report.addressee), network.routes.route(report.reporter)
+    if onward is None or back is None or onward.endpoint != delivery.endpoint or network.leads_away(back.endpoint):
+        return None
+    return report.reporter
+
+
+def _body(document: Document, outcome: NoticeOutcome, reason: str, network: Network, now: datetime) -> dict[str, Json]:
+    return {
         "v": VERSION,
         "type": TYPE,
         "node": network.node,
@@ -53,9 +123,6 @@ def decide_notice(
         "accepted_at": rfc3339(document.accepted_at),
         "at": rfc3339(now),
     }
-    return _tell(
-        Notice(NoticeRef(new_id()), document.ref, outcome, seal(body), now), document, "", network, now, new_id
-    )
 
 
 def pass_on(
@@ -63,26 +130,26 @@ def pass_on(
 ) -> Decision[Notice]:
     """A neighbour's notice about a document that went through here: on towards the sender, as it came."""
     notice = Notice(NoticeRef(new_id()), document.ref, outcome, octets, now)
-    return _tell(notice, document, by, network, now, new_id)
+    return _tell(notice, document, document.sender, by, network, now, new_id)
 
 
 def _tell(
-    notice: Notice, document: Document, by: str, network: Network, now: datetime, new_id: NewId
+    notice: Notice, document: Document, to: AgencyCode, by: str, network: Network, now: datetime, new_id: NewId
 ) -> Decision[Notice]:
-    route = network.routes.route(document.sender)
+    route = network.routes.route(to)
     reachable = route is not None and route.endpoint != by and network.roles[route.endpoint] is not Role.NATIONAL
     facts: dict[str, Json] = {"document": document.ref, "outcome": notice.outcome.value, "sent": reachable}
     entry = LogEntry(EntryKind.NOTICE, now, by or network.node, notice.ref, facts)
     if route is None or not reachable:
         return Decision((entry,), (AddNotice(notice),), notice)
-    own = () if network.leads_away(route.endpoint) else (document.sender,)
+    own = () if network.leads_away(route.endpoint) else (to,)
     delivery = Delivery(
         id=DeliveryId(new_id()),
         cargo=Cargo.NOTICE,
         cargo_ref=notice.ref,
         document=document.ref,
         endpoint=route.endpoint,
-        recipients=(document.sender,),
+        recipients=(to,),
         lane=lane(route.endpoint, own, document.sender, document.concerns),
         created_at=now,
         due_at=now,

@@ -1,18 +1,23 @@
-"""What the flows ask of the world. Every protocol in one place; implementations live in `axis.sql`, `adapters`."""
+"""What the flows ask of the world, but for octets (`axis.core.octets`). Implemented in `axis.sql` and `adapters`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from axis.core.inbox import InboxItem
 from axis.core.model import (
+    AttachmentCheck,
+    AttachmentVerdict,
     Decision,
     Delivery,
     DeliveryId,
     Document,
     DocumentRef,
+    EvidenceRecord,
     Hop,
     Notice,
     NoticeRef,
@@ -20,44 +25,22 @@ from axis.core.model import (
     StatusRef,
     StatusReport,
 )
+from axis.core.octets import Kept, Payload
+from axis.core.outline import Outline
 from axis.core.problems import Problem
+from axis.core.states import DeliveryState
 from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind
 
 T = TypeVar("T")
 
 
-class Payload(Protocol):
-    """Stored octets that can be read more than once, piece by piece. Verified against the digest on reading."""
-
-    @property
-    def ref(self) -> PayloadRef: ...
-    def chunks(self) -> AsyncIterator[bytes]: ...
-    async def read(self) -> bytes: ...
-
-
-class Spooled(Protocol):
-    """Octets that came in completely and are not kept yet; gone when the spool is left, unless kept."""
-
-    @property
-    def ref(self) -> PayloadRef: ...
-    @property
-    def inline(self) -> bytes | None:
-        """The octets themselves when they are small enough to ride in the database row, otherwise `None`."""
-        ...
-
-    def view(self) -> memoryview:
-        """All octets, valid while the spool is open."""
-        ...
-
-    async def keep(self) -> None:
-        """Make large octets durable under their digest. `Unavailable` when the disk does not take them."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One log entry that has no index yet. `id` orders intents as they were committed on this store."""
+    """One log entry that has no index yet. `id` orders intents: what was caused by another entry has a greater one.
+
+    On PostgreSQL a smaller id may be committed later than a greater one, by a process that did not know of it.
+    """
 
     id: int
     leaf: bytes
@@ -74,6 +57,9 @@ class Ledger(Protocol):
         ...
 
     def document(self, ref: DocumentRef) -> Document | None: ...
+    def crossed(self, ref: DocumentRef) -> bool:
+        """`Document.crossed`, which is the only thing about an accepted document that may change."""
+        ...
 
     def match_document(
         self,
@@ -97,6 +83,14 @@ class Ledger(Protocol):
         """What was reported for one receiver, in the order of storing."""
         ...
 
+    def outlines(self, refs: Iterable[DocumentRef]) -> Mapping[DocumentRef, Outline]:
+        """What statuses are decided by, of those documents that there are."""
+        ...
+
+    def statuses_of(self, pairs: Iterable[tuple[DocumentRef, AgencyCode]]) -> Sequence[StatusReport]:
+        """What was reported for any of these pairs of document and receiver, in the order of storing."""
+        ...
+
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]: ...
     def same_orphan(self, report: StatusReport) -> bool:
         """Say whether an orphan with the same reporter, addressee, document id, number, code and time is stored."""
@@ -108,7 +102,10 @@ class Ledger(Protocol):
         ...
 
     def status(self, ref: StatusRef) -> StatusReport | None: ...
-    def held(self, limit: int) -> Sequence[Document]: ...
+    def held(self, limit: int, after: DocumentRef | None = None) -> Sequence[Document]:
+        """Documents that wait, oldest first; with `after` those behind that one, whatever has become of it."""
+        ...
+
     def held_under(self, anchor: str | None) -> int:
         """How many documents wait whose signer's certificate leads to that trust anchor."""
         ...
@@ -118,15 +115,37 @@ class Ledger(Protocol):
         """Say whether a delivery of the document itself was made out to that endpoint."""
         ...
 
+    def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None: ...
+    def attachment_verdicts(self, ref: DocumentRef) -> Sequence[AttachmentVerdict]:
+        """Every judgement of the document's attachments, oldest first."""
+        ...
+
     def same_notice(self, document: DocumentRef, octets: bytes) -> bool:
         """Say whether just this notice about the document is stored already."""
         ...
 
-    def claim(self, endpoints: Sequence[str], now: datetime, lease: timedelta, limit: int) -> Sequence[Delivery]:
-        """Lease up to `limit` due deliveries of `endpoints`: urgent first, then oldest; heads of lanes only.
+    def claim(
+        self,
+        endpoints: Sequence[str],
+        now: datetime,
+        lease: timedelta,
+        limit: int,
+        turn: int = 0,
+        suspects: bool = True,
+    ) -> Sequence[Delivery]:
+        """Lease up to `limit` due deliveries of `endpoints`; heads of lanes only. Who goes first: `axis.core.turns`.
 
-        Raises `attempts` and `token` by one each. A delivery whose lease ran out is due again.
+        Raises `attempts` and `token` by one each. A delivery whose lease ran out is due again, with one more break.
+        `turn` counts the places given before. At most one suspect is taken, none without `suspects`.
         """
+        ...
+
+    def holds(self) -> frozenset[str]:
+        """The endpoints for which an operator lets nothing be claimed."""
+        ...
+
+    def waiting(self, endpoint: str, after_seq: int, limit: int) -> Sequence[Delivery]:
+        """Queued heads of lanes of one endpoint by `seq`, due or not; none of a held endpoint."""
         ...
 
     def apply(self, decision: Decision[object]) -> None:
@@ -138,6 +157,21 @@ class Ledger(Protocol):
 
     def put_payload(self, ref: PayloadRef, octets: bytes) -> None:
         """Keep small octets in the database. Repeating is harmless."""
+        ...
+
+    def fact(self, name: str) -> str | None:
+        """A fact of the store itself. It stays what it is until the transaction ends."""
+        ...
+
+    def keep_fact(self, name: str, was: str | None, now: str) -> None:
+        """Compare and swap. `LostRace` when the fact is not `was` any more."""
+        ...
+
+    def put_evidence(self, records: Iterable[EvidenceRecord]) -> None:
+        """Keep what a verdict rests on, in the transaction that stores the verdict. Repeating is harmless.
+
+        What is no row must be on stable storage under its digest before.
+        """
         ...
 
     def intents(self, limit: int) -> Sequence[Intent]:
@@ -158,13 +192,14 @@ class LostRace(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class InboxItem:
-    """One thing that waits in a mailbox: a delivery with the document, the status or the notice that it carries."""
+class Parcel:
+    """What a delivery to `endpoint` hands out. `package` are a document's octets where they are all that goes out: it
+    has one form, one payload. `digest` is the document's, `outcome` what was found in its attached PDFs."""
 
-    delivery: Delivery
-    document: Document | None
-    status: StatusReport | None
-    notice: Notice | None = None
+    endpoint: str
+    package: Kept | None
+    digest: str | None
+    outcome: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +209,29 @@ class Counts:
     documents: Mapping[str, int]
     deliveries: Mapping[str, Mapping[str, int]]  # endpoint -> state -> number
     statuses: Mapping[str, int]  # wire code -> number
+    attachments: Mapping[str, int] = field(default_factory=dict)
+    """Documents by the outcome of what is attached; `waiting` before the first judgement, `none` without any PDF."""
+
+
+class Age(StrEnum):
+    """How old open deliveries are, roughly."""
+
+    MINUTE = "<1m"
+    HOUR = "<1h"
+    DAY = "<1d"
+    WEEK = "<7d"
+    OLDER = ">=7d"
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """So many open deliveries of one endpoint, state and age; `oldest` is when the first of them was made."""
+
+    endpoint: str
+    state: DeliveryState
+    age: Age
+    number: int
+    oldest: datetime
 
 
 class Views(Protocol):
@@ -192,6 +250,11 @@ class Views(Protocol):
         """Queued heads of lanes of one endpoint by `seq`, urgent ones not first: a client pages by `after_seq`."""
         ...
 
+    async def parcel(self, id: DeliveryId) -> Parcel | None: ...
+    async def carried(self, ref: DocumentRef) -> tuple[Document, Kept] | None:
+        """A document and its payload, in one question."""
+        ...
+
     async def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
         """The newest documents first; page with the last one's ref."""
         ...
@@ -200,24 +263,90 @@ class Views(Protocol):
         """Documents under that sender-given id, or with that ref, newest first."""
         ...
 
+    async def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None: ...
+    async def attachment_verdicts(self, ref: DocumentRef) -> Sequence[AttachmentVerdict]:
+        """Every judgement of the document's attachments, oldest first."""
+        ...
+
+    async def attachment_checks(self, refs: Sequence[DocumentRef]) -> Mapping[DocumentRef, AttachmentCheck]:
+        """How far judging the attachments of these documents is; without those that have none."""
+        ...
+
+    async def checks_due(self, now: datetime, limit: int) -> Sequence[AttachmentCheck]:
+        """Accepted documents whose attachments are to be judged by now, longest due first."""
+        ...
+
+    async def checks_waiting(self, after: str, limit: int) -> Sequence[AttachmentCheck]:
+        """Accepted documents whose attachments were judged and will be again, by reference; `after` the last one's."""
+        ...
+
     async def counts(self) -> Counts: ...
+    async def queue(
+        self, endpoint: str | None, state: DeliveryState | None, document: str | None, limit: int, after_seq: int = 0
+    ) -> Sequence[Delivery]:
+        """Open deliveries, oldest first, or those of one state, whatever it is (newest first where it is final).
+
+        `document` is a ref or a sender's id: then all deliveries about it. Open ones are paged by `after_seq`.
+        """
+        ...
+
+    async def shape(self, now: datetime) -> Sequence[Heap]:
+        """All open deliveries in heaps, by endpoint, state and age."""
+        ...
+
+    async def holds(self) -> frozenset[str]:
+        """The endpoints for which an operator lets nothing be claimed."""
+        ...
+
     async def backlog(self) -> tuple[int, datetime | None]:
         """Log intents without an index: how many, and since when the oldest waits."""
         ...
 
-    async def payload(self, ref: PayloadRef) -> Payload: ...
+    async def payload(self, ref: PayloadRef) -> Kept: ...
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The document that a body will ask about first: `same_document`, then `orphans`. A database behind a network looks
+    for those of a whole group at once. Only the cost depends on it, never the answer."""
+
+    sender: AgencyCode
+    document_id: str
+    number: str
 
 
 class Store(Protocol):
     @property
     def views(self) -> Views: ...
 
-    async def transact(self, body: Callable[[Ledger], T]) -> T:
+    async def transact(self, body: Callable[[Ledger], T], about: About | None = None, brief: bool = False) -> T:
         """Run `body` in a transaction of its own and return after it is on stable storage.
+
+        `brief`: it takes well below a millisecond, so it may run on the event loop.
 
         An exception of `body` rolls back only its own work and is raised here. `Unavailable(STORE_UNAVAILABLE)` when
         the outcome of the commit is unknown: repeat the request. Cancelling the caller does not undo the commit.
         """
+        ...
+
+    async def shelve(self, octets: bytes) -> tuple[PayloadRef, bytes | None]:
+        """Make large octets durable under their digest; small ones are given back, to be put into a row."""
+        ...
+
+
+class Body(Protocol):
+    """What goes over the wire for a delivery, in the form in which it was submitted: can be sent more than once."""
+
+    @property
+    def content_type(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    def chunks(self) -> AsyncIterator[bytes]:
+        """`Unavailable` before the last octets of anything that is not what was stored."""
+        ...
+
+    async def read(self) -> bytes:
+        """All of it, where that is little. `Unavailable` likewise."""
         ...
 
 
@@ -225,8 +354,9 @@ class Store(Protocol):
 class Consignment:
     """One delivery with everything a hand needs to make it: the cargo's facts, its octets, the trace of hops.
 
-    For a status, `payload` is the status message as XML, for a notice its JSON. `document` is the document itself or
-    the one that the status or notice tells of (`None` for an orphan).
+    For a status, `payload` is the status message as XML, for a notice its JSON; only one of `document` and `status` is
+    there, or neither. `attached` are a document's attachments in manifest order, where they lie beside the envelope:
+    `payload` is then the envelope alone, `body` all of them.
     """
 
     delivery: Delivery
@@ -234,6 +364,8 @@ class Consignment:
     status: StatusReport | None
     payload: Payload
     hops: tuple[Hop, ...]
+    body: Body
+    attached: tuple[Payload, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,13 @@ class Kind(StrEnum):
     BAD_REQUEST = "bad-request"
     UNSUPPORTED_MEDIA = "unsupported-media"
     MALFORMED_XML = "malformed-xml"
+    MALFORMED_PARTS = "malformed-parts"
     SCHEMA_VIOLATION = "schema-violation"
     ATTACHMENT = "attachment"
     TOO_LARGE = "too-large"
     SIGNATURE_FAILED = "signature-failed"
     SIGNATURE_MISSING = "signature-missing"
+    ATTACHMENT_SIGNATURE_FAILED = "attachment-signature-failed"
     SIGNATURE_INDETERMINATE = "signature-indeterminate"
     CERTIFICATE_MISMATCH = "certificate-agency-mismatch"
     UNKNOWN_AGENCY = "unknown-agency"
@@ -37,8 +39,14 @@ class Kind(StrEnum):
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     RATE_LIMITED = "rate-limited"
+    BUSY = "busy"
+    TOO_SLOW = "too-slow"
     DESTINATION_UNAVAILABLE = "destination-unavailable"
     DESTINATION_REFUSED = "destination-refused"
+    DELIVERY_EXPIRED = "delivery-expired"
+    DELIVERY_POISON = "delivery-poison"
+    GIVEN_UP = "given-up"
+    NOT_POSSIBLE = "not-possible"
     REVOCATION_UNKNOWN = "revocation-unknown"
     STORE_UNAVAILABLE = "store-unavailable"
     LOG_STALE = "log-stale"
@@ -70,6 +78,9 @@ TABLE: Final[Mapping[Kind, Row]] = MappingProxyType(
         Kind.BAD_REQUEST: Row(400, False, "caller", "Yêu cầu không hợp lệ", "the request is not understood"),
         Kind.UNSUPPORTED_MEDIA: Row(415, False, "caller", "Kiểu dữ liệu không hỗ trợ", "unsupported type or encoding"),
         Kind.MALFORMED_XML: Row(400, False, "sender", "XML không đọc được", "the XML cannot be read"),
+        Kind.MALFORMED_PARTS: Row(
+            400, False, "sender", "Các phần của gói tin không đọc được", "the parts of the body cannot be read"
+        ),
         Kind.SCHEMA_VIOLATION: Row(
             422, False, "sender", "Gói tin không đúng cấu trúc edXML", "not a valid edXML package"
         ),
@@ -77,6 +88,13 @@ TABLE: Final[Mapping[Kind, Row]] = MappingProxyType(
         Kind.TOO_LARGE: Row(413, False, "sender", "Gói tin quá lớn", "the package exceeds the limit"),
         Kind.SIGNATURE_FAILED: Row(422, False, "sender", "Chữ ký số không hợp lệ", "the signature is not acceptable"),
         Kind.SIGNATURE_MISSING: Row(422, False, "sender", "Gói tin chưa ký số", "a signature is required"),
+        Kind.ATTACHMENT_SIGNATURE_FAILED: Row(
+            422,
+            False,
+            "sender",
+            "Chữ ký số trong tệp đính kèm không hợp lệ",
+            "a signature inside an attachment is not valid",
+        ),
         Kind.SIGNATURE_INDETERMINATE: Row(
             422, False, "sender, operator", "Chưa kết luận được chữ ký số", "the signature could not be judged in time"
         ),
@@ -100,10 +118,30 @@ TABLE: Final[Mapping[Kind, Row]] = MappingProxyType(
         Kind.NOT_FOUND: Row(404, False, "caller", "Không tìm thấy", "not found"),
         Kind.METHOD_NOT_ALLOWED: Row(405, False, "caller", "Phương thức không hỗ trợ", "method not allowed"),
         Kind.RATE_LIMITED: Row(429, True, "caller", "Quá nhiều yêu cầu", "too many requests"),
+        Kind.BUSY: Row(503, True, "caller", "Trục đang bận", "too much is being taken in at this moment"),
+        Kind.TOO_SLOW: Row(408, True, "caller", "Gửi quá chậm", "the body came too slowly"),
         Kind.DESTINATION_UNAVAILABLE: Row(
             0, True, "axis", "Nơi nhận tạm thời không kết nối được", "destination unavailable"
         ),
         Kind.DESTINATION_REFUSED: Row(0, False, "recipient", "Nơi nhận từ chối", "the destination refused"),
+        Kind.DELIVERY_EXPIRED: Row(
+            0,
+            False,
+            "recipient, operator",
+            "Quá thời hạn mà không chuyển được",
+            "the time for delivering it is spent",
+        ),
+        Kind.DELIVERY_POISON: Row(
+            0,
+            False,
+            "us, operator",
+            "Lượt chuyển nhiều lần làm hỏng việc chuyển",
+            "attempts at it broke again and again, and it was set aside",
+        ),
+        Kind.GIVEN_UP: Row(0, False, "operator", "Người vận hành trục đã dừng chuyển", "the axis' operator gave it up"),
+        Kind.NOT_POSSIBLE: Row(
+            0, False, "operator", "Trạng thái hiện tại không cho phép", "the present state does not allow that"
+        ),
         Kind.REVOCATION_UNKNOWN: Row(
             503,
             True,

@@ -82,7 +82,10 @@ class Registry:
     def within(self, code: AgencyCode, roots: Iterable[Path]) -> bool:
         """Say whether `code` lies in the subtree of one of `roots`; the empty path is everything."""
         path = self.path(code)
-        return any(path[: len(root)] == root for root in roots)
+        for root in roots:  # noqa: SIM110 - asked several times a request: half the time of `any`
+            if path[: len(root)] == root:
+                return True
+        return False
 
 
 def prefix_path(text: str) -> Path:

@@ -42,7 +42,12 @@ class RoutingTable:
 
     def route(self, agency: AgencyCode) -> Route | None:
         """The route to `agency`, `None` when no rule covers it."""
-        return next(iter(self.candidates(agency)), None)
+        path = self.registry.path(agency)
+        for length in range(len(path), -1, -1):
+            rule = self._by_path.get(path[:length])
+            if rule is not None:
+                return Route(rule.endpoint, rule)
+        return None
 
     def candidates(self, agency: AgencyCode) -> tuple[Route, ...]:
         """Every rule that covers `agency`, the one that decides first, then those it shadows."""

@@ -19,9 +19,10 @@ from axis.core.model import (
     StatusReport,
 )
 from axis.core.network import Network
-from axis.core.problems import Problem
+from axis.core.notice import Telling, decide_undelivered
+from axis.core.problems import Kind, Problem
 from axis.core.retry import RetryPolicy
-from axis.core.states import DELIVERY, DeliveryEvent, advance
+from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, advance
 from axis.core.statuses import arrived
 from schemas.codes import AgencyCode
 
@@ -66,17 +67,82 @@ def decide_setback(
     now: datetime,
     jitter: float,
     retry_after_s: float | None = None,
-) -> Decision[None]:
-    """The attempt failed: due again while waiting helps and the lifetime lasts, otherwise failed.
+    *,
+    broke: bool = False,
+    telling: Telling | None = None,
+) -> Decision[Problem | None]:
+    """The attempt failed: due again while waiting helps and the lifetime lasts, otherwise failed, and somebody is told.
 
-    A destination that names its own wait is given at least that, within the policy's ceiling.
+    A destination that names its own wait is given at least that, within the policy's ceiling. `broke` says that the
+    attempt ended without an outcome; so many in a row, and the delivery is set aside as poison. Replies with what it
+    failed of.
     """
-    due = policy.next_due(delivery.attempts, delivery.created_at, now, jitter) if problem.temporary else None
-    if due is not None and retry_after_s is not None:
+    breaks = delivery.breaks + 1 if broke else 0
+    if breaks >= policy.breaks:
+        return _failed(delivery, DeliveryEvent.REFUSE, Problem(Kind.DELIVERY_POISON), problem, network, now, telling)
+    if not problem.temporary:
+        return _failed(delivery, DeliveryEvent.REFUSE, problem, None, network, now, telling)
+    due = policy.next_due(delivery.attempts, delivery.since, now, jitter)
+    if due is None:
+        return _failed(delivery, DeliveryEvent.REFUSE, Problem(Kind.DELIVERY_EXPIRED), problem, network, now, telling)
+    if retry_after_s is not None:
         due = max(due, min(now + policy.ceiling, _later(now, retry_after_s)))
-    event = DeliveryEvent.DEFER if due is not None else DeliveryEvent.REFUSE
-    kind = EntryKind.DEFERRED if due is not None else EntryKind.FAILED
+    change = MoveDelivery(
+        delivery.id,
+        delivery.state,
+        DeliveryEvent.DEFER,
+        advance(DELIVERY, delivery.state, DeliveryEvent.DEFER),
+        delivery.token,
+        now,
+        due,
+        problem.kind.value,
+        breaks,
+    )
     facts = {**_facts(delivery), "problem": problem.kind.value, "attempt": delivery.attempts}
+    return Decision((LogEntry(EntryKind.DEFERRED, now, network.node, delivery.id, facts),), (change,), None)
+
+
+def decide_poison(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:
+    """Set a claimed delivery aside without another attempt: the last ones never came back."""
+    return _failed(
+        delivery, DeliveryEvent.REFUSE, Problem(Kind.DELIVERY_POISON), Problem(Kind.INTERNAL), network, now, telling
+    )
+
+
+def decide_expiry(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:
+    """A queued delivery's lifetime ended before an attempt could be made, as behind an open breaker."""
+    return _failed(delivery, DeliveryEvent.AGE, Problem(Kind.DELIVERY_EXPIRED), _last(delivery), network, now, telling)
+
+
+def decide_end(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:
+    """An operator gave it up: told like every failure.
+
+    What follows a document stays where it is, since its recipient never gets what that is about; what follows a status
+    or a notice goes on. `IllegalTransition` where the delivery is under way or settled.
+    """
+    event = DeliveryEvent.GIVE_UP if delivery.cargo is Cargo.DOCUMENT else DeliveryEvent.DROP
+    # Of a status that had failed before, everybody was told then.
+    told = telling if delivery.state is not DeliveryState.FAILED else None
+    return _failed(delivery, event, Problem(Kind.GIVEN_UP), _last(delivery), network, now, told)
+
+
+def _failed(
+    delivery: Delivery,
+    event: DeliveryEvent,
+    problem: Problem,
+    cause: Problem | None,
+    network: Network,
+    now: datetime,
+    telling: Telling | None,
+) -> Decision[Problem | None]:
+    told = decide_undelivered(delivery, problem, telling, network, now) if telling else None
+    facts: dict[str, Json] = {
+        **_facts(delivery),
+        "problem": problem.kind.value,
+        "attempt": delivery.attempts,
+        "cause": cause.kind.value if cause else None,
+        "notice": told.reply.ref if told else None,
+    }
     change = MoveDelivery(
         delivery.id,
         delivery.state,
@@ -84,10 +150,16 @@ def decide_setback(
         advance(DELIVERY, delivery.state, event),
         delivery.token,
         now,
-        due,
-        problem.kind.value,
+        problem=problem.kind.value,
     )
-    return Decision((LogEntry(kind, now, network.node, delivery.id, facts),), (change,), None)
+    entry = LogEntry(EntryKind.FAILED, now, network.node, delivery.id, facts)
+    if told is None:
+        return Decision((entry,), (change,), problem)
+    return Decision((entry, *told.entries), (change, *told.changes), problem)
+
+
+def _last(delivery: Delivery) -> Problem | None:
+    return Problem(Kind(delivery.last_problem)) if delivery.last_problem in list(Kind) else None
 
 
 def _later(now: datetime, seconds: float) -> datetime:

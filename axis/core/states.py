@@ -1,4 +1,4 @@
-"""The state machines of an intake and of a delivery, as tables. `docs/states.md` is generated from them."""
+"""The state machines of an intake, a delivery and a destination, as tables. `docs/states.md` is generated from them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ class IntakeEvent(StrEnum):
 class DeliveryState(StrEnum):
     QUEUED = "queued"
     LEASED = "leased"
+    ON_HOLD = "on-hold"  # an operator keeps it back
     DELIVERED = "delivered"
     FAILED = "failed"
+    DROPPED = "dropped"  # a status or notice that an operator ended: its lane goes on
 
 
 class DeliveryEvent(StrEnum):
@@ -35,8 +37,30 @@ class DeliveryEvent(StrEnum):
     COLLECT = "collect"  # the recipient fetched it from its mailbox and said so
     DEFER = "defer"  # temporary problem: due again by the retry policy
     EXPIRE = "expire"  # the lease ran out: the worker died or was cut off
-    REFUSE = "refuse"  # permanent problem, or attempts spent
+    REFUSE = "refuse"  # permanent problem, lifetime spent, or poison
+    AGE = "age"  # its lifetime was spent before an attempt could be made
     REQUEUE = "requeue"  # an operator asked
+    HOLD = "hold"  # an operator keeps it back
+    RELEASE = "release"  # an operator lets it go on
+    GIVE_UP = "give-up"  # an operator ended a document: what follows it stays
+    DROP = "drop"  # an operator ended a status or a notice: what follows it goes on
+
+
+class BreakerState(StrEnum):
+    """How a destination is used, as this process knows it."""
+
+    CLOSED = "closed"  # as much as its window allows
+    OPEN = "open"  # not at all
+    HALF_OPEN = "half-open"  # one attempt: the probe
+    DRAINING = "draining"  # it is back: a window that grows with every answer
+
+
+class BreakerEvent(StrEnum):
+    ANSWER = "answer"  # it took a delivery, or refused one: it is there
+    FAIL = "fail"  # a delivery failed for now
+    TRIP = "trip"  # so many deliveries in a row have failed for now
+    COOL = "cool"  # the wait is over
+    FILL = "fill"  # the growing window has reached its size
 
 
 INTAKE: Final[Mapping[tuple[IntakeState, IntakeEvent], IntakeState]] = MappingProxyType(
@@ -60,14 +84,40 @@ DELIVERY: Final[Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState]] = M
         (DeliveryState.LEASED, DeliveryEvent.EXPIRE): DeliveryState.QUEUED,
         (DeliveryState.LEASED, DeliveryEvent.REFUSE): DeliveryState.FAILED,
         (DeliveryState.FAILED, DeliveryEvent.REQUEUE): DeliveryState.QUEUED,
+        (DeliveryState.QUEUED, DeliveryEvent.AGE): DeliveryState.FAILED,
+        (DeliveryState.QUEUED, DeliveryEvent.HOLD): DeliveryState.ON_HOLD,
+        (DeliveryState.ON_HOLD, DeliveryEvent.RELEASE): DeliveryState.QUEUED,
+        (DeliveryState.QUEUED, DeliveryEvent.GIVE_UP): DeliveryState.FAILED,
+        (DeliveryState.ON_HOLD, DeliveryEvent.GIVE_UP): DeliveryState.FAILED,
+        (DeliveryState.QUEUED, DeliveryEvent.DROP): DeliveryState.DROPPED,
+        (DeliveryState.ON_HOLD, DeliveryEvent.DROP): DeliveryState.DROPPED,
+        (DeliveryState.FAILED, DeliveryEvent.DROP): DeliveryState.DROPPED,
     }
 )
 
-OPEN: Final = frozenset({DeliveryState.QUEUED, DeliveryState.LEASED, DeliveryState.FAILED})
+BREAKER: Final[Mapping[tuple[BreakerState, BreakerEvent], BreakerState]] = MappingProxyType(
+    {
+        (BreakerState.CLOSED, BreakerEvent.ANSWER): BreakerState.CLOSED,
+        (BreakerState.CLOSED, BreakerEvent.FAIL): BreakerState.CLOSED,
+        (BreakerState.CLOSED, BreakerEvent.TRIP): BreakerState.OPEN,
+        (BreakerState.OPEN, BreakerEvent.COOL): BreakerState.HALF_OPEN,
+        # What was under way when it opened may still be heard of.
+        (BreakerState.OPEN, BreakerEvent.ANSWER): BreakerState.DRAINING,
+        (BreakerState.OPEN, BreakerEvent.FAIL): BreakerState.OPEN,
+        (BreakerState.HALF_OPEN, BreakerEvent.ANSWER): BreakerState.DRAINING,
+        (BreakerState.HALF_OPEN, BreakerEvent.TRIP): BreakerState.OPEN,
+        (BreakerState.DRAINING, BreakerEvent.ANSWER): BreakerState.DRAINING,
+        (BreakerState.DRAINING, BreakerEvent.FAIL): BreakerState.DRAINING,
+        (BreakerState.DRAINING, BreakerEvent.TRIP): BreakerState.OPEN,
+        (BreakerState.DRAINING, BreakerEvent.FILL): BreakerState.CLOSED,
+    }
+)
+
+OPEN: Final = frozenset({DeliveryState.QUEUED, DeliveryState.LEASED, DeliveryState.ON_HOLD, DeliveryState.FAILED})
 """A delivery in one of these parks its successors in the lane."""
 
-S = TypeVar("S", IntakeState, DeliveryState)
-E = TypeVar("E", IntakeEvent, DeliveryEvent)
+S = TypeVar("S", bound=StrEnum)
+E = TypeVar("E", bound=StrEnum)
 
 
 class IllegalTransition(Exception):

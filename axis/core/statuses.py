@@ -29,6 +29,7 @@ from axis.core.model import (
     StatusReport,
 )
 from axis.core.network import ArrivedBy, Network, ReportRule, lane
+from axis.core.outline import Concerned
 from axis.core.problems import Kind, Problem
 from schemas.codes import AgencyCode, document_key
 from schemas.envelope import StaffInfo
@@ -65,7 +66,7 @@ class Report:
 
 def decide_status(
     report: Report,
-    document: Document | None,
+    document: Concerned | None,
     prior: Sequence[StatusReport],
     by: Principal,
     hops: tuple[Hop, ...],
@@ -178,7 +179,7 @@ def adopt(
 
 
 def _record(
-    made: StatusReport, document: Document | None, network: Network, now: datetime, new_id: NewId
+    made: StatusReport, document: Concerned | None, network: Network, now: datetime, new_id: NewId
 ) -> Decision[StatusReport | Problem]:
     facts: dict[str, Json] = {
         "document": made.document,
@@ -196,7 +197,7 @@ def _record(
 
 
 def _onward(
-    made: StatusReport, document: Document | None, network: Network, now: datetime, new_id: NewId
+    made: StatusReport, document: Concerned | None, network: Network, now: datetime, new_id: NewId
 ) -> list[Delivery]:
     """To the addressee, and to the national axis when the rule says so; once, and never back to where it came from."""
     endpoints: list[str] = []
@@ -227,7 +228,7 @@ def _onward(
 
 def _unacceptable(
     report: Report,
-    document: Document | None,
+    document: Concerned | None,
     by: Principal,
     hops: tuple[Hop, ...],
     network: Network,
@@ -254,7 +255,7 @@ def _unacceptable(
     return None
 
 
-def _not_theirs(report: Report, document: Document) -> str:
+def _not_theirs(report: Report, document: Concerned) -> str:
     """Which of the two parties is the wrong one, in words."""
     if BY_WIRE.get(report.wire) in SET_BY_SENDER:
         if report.reporter != document.sender:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +22,9 @@ READY_S: Final = 45.0
 _GRACE_S: Final = 8.0
 _PROBE_S: Final = 0.05
 _PR_SET_PDEATHSIG: Final = 1
+_PORTS_OF_THE_SYSTEM: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+_handed_out: set[int] = set()
 
 
 class NetworkFailed(Exception):
@@ -117,14 +121,35 @@ def _die_with_parent() -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on now; all are held until all are known, so they differ."""
+    """Ports of this machine that nobody listens on now, none of them handed out by this process before.
+
+    They lie below those that the system gives to outgoing connections and to listeners without a wish: one of
+    these could otherwise take the port while its owner is still starting, or is started again.
+    """
+    ports: list[int] = []
     with contextlib.ExitStack() as held:
-        ports = []
-        for _ in range(count):
+        for port in random.SystemRandom().sample(_shelf(), k=len(_shelf())):
+            if len(ports) == count:
+                break
+            if port in _handed_out:
+                continue
             one = held.enter_context(socket.socket())
-            one.bind((HOST, 0))
-            ports.append(int(one.getsockname()[1]))
-        return ports
+            with contextlib.suppress(OSError):
+                one.bind((HOST, port))
+                ports.append(port)
+    if len(ports) < count:
+        raise NetworkFailed(f"only {len(ports)} of {count} ports are free")
+    _handed_out.update(ports)
+    return ports
+
+
+def _shelf() -> range:
+    """Ports that need no privilege and that the system hands to nobody by itself."""
+    try:
+        first_own = int(_PORTS_OF_THE_SYSTEM.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        first_own = 32768
+    return range(10240, first_own) if first_own > 12288 else range(10240, 65536)
 
 
 def last_lines(path: Path, count: int = 12) -> str:

@@ -14,8 +14,12 @@ from axis.core.ports import Sink, Store
 from axis.core.problems import Kind, Problem, Unavailable
 from axis.core.receipt import seal
 from axis.core.retry import RetryPolicy
+from axis.flow.admission import Admission
 from axis.flow.evidence import EvidenceKeeper
+from axis.flow.grounds import Known
 from axis.flow.pathworker import PathWorker
+from axis.flow.pdfworker import PdfWorker
+from axis.flow.traffic import Traffic
 from schemas.limits import FieldLimits, XmlLimits
 from signing.chain import CertificateCache, Trust
 from signing.policy import SignaturePolicy
@@ -60,8 +64,10 @@ class Context:
     merge_delay: timedelta = timedelta(seconds=5)
     log_stale: timedelta = timedelta(minutes=10)
     lease: timedelta = timedelta(seconds=60)
-    window: int = 8
+    traffic: Traffic = field(default_factory=lambda: Traffic.of({}))
     inline_judging_bytes: int = 131_072
+    admission: Admission = field(default_factory=Admission)
+    """Who may begin to hand something over."""
     log_behind: Callable[[], timedelta] = timedelta
     written: asyncio.Event = field(default_factory=asyncio.Event)
     """Set after each transaction that may have made work: the dispatcher waits for it."""
@@ -69,8 +75,14 @@ class Context:
     """Tells the sequencer the same."""
     paths: PathWorker | None = None
     """Judges certificates that the cache does not know; without it a thread does."""
+    pdfs: PdfWorker | None = None
+    """Judges the PDFs inside attachments; without it, and where the site's rule is `off`, nobody does."""
+    attachments_came: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a document with such attachments was accepted, and when we believe in something new."""
     evidence: EvidenceKeeper | None = None
     """Fetches what is missing about revocation; without it only the operator's files count."""
+    known: Known = field(default_factory=Known)
+    """What of the evidence under verdicts is stored already."""
     evidence_came: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when we believe in something new: held documents are judged again at once."""
 

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from lxml import etree
-
 from axis.core.acceptance import Acceptance, accept
-from axis.core.binding import hold_to_binding
 from axis.core.intake import Content
-from axis.core.model import AttachmentRecord, Principal, Profile
-from axis.core.problems import Kind, Problem, Refused
+from axis.core.model import Principal, Profile
+from axis.core.octets import Held
+from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.flow.context import Context
-from schemas import attachment as attachments
+from axis.flow.grounds import NO_GROUNDS, Grounds
+from axis.flow.package import (
+    Opened,
+    Part,
+    frames_of,
+    hold_to_bindings,
+    inspect_package,
+    open_parsed,
+    read_verified,
+)
+from axis.flow.place import Place
+from axis.flow.usual import usual_of
 from schemas import edxml
-from schemas.digest import envelope_octets, package_digest
 from schemas.edxml import Reading
-from schemas.envelope import Envelope, StatusMessage
+from schemas.envelope import StatusMessage
 from schemas.errors import SchemaError
-from schemas.limits import FieldLimits, XmlLimits, check_fields
+from schemas.gate import Raw
 from schemas.xml import Parsed, parse_xml
-from signing.chain import CertificateVerdict, judge_certificate
+from signing.chain import CertificateVerdict, Trust, judge_certificate
 from signing.policy import SignaturePolicy
 from signing.verdict import Reason, Verdict
-from signing.verify import (
-    InMemory,
-    Inspection,
-    Judgement,
-    MustCover,
-    Octets,
-    conclude,
-    inspect,
-    judge_proven,
-    prove,
-)
+from signing.verify import Certified, Inspection, Judgement, certify, conclude
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,73 +43,71 @@ class Judged:
     """A message with its verdict.
 
     `content` is `None` when nothing in the package may be believed: then the verdict refuses it. `status` is set
-    instead for a status message.
+    instead for a status message. `attached` are the decoded attachments, or where they lie, in the order of the
+    manifest. `grounds` is where the octets of the verdict's evidence are; only a document has any.
     """
 
     verdict: Verdict
     content: Content | None
     status: StatusMessage | None
     digest: str
+    attached: tuple[Place, ...] = ()
+    grounds: Grounds = NO_GROUNDS
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A gated, parsed, read package; nothing of it is verified yet."""
+async def judge(raw: Raw, by: Principal, ctx: Context, parts: Sequence[Part[Held]] = ()) -> Judged:
+    """Judge one package or status message as it came from `by`; `raw` is the envelope of the attachments `parts`.
 
-    parsed: Parsed
-    reading: Reading
-    records: tuple[AttachmentRecord, ...]
-    octets: dict[str, Octets]
-    digest: str
-
-
-async def judge(raw: memoryview, by: Principal, ctx: Context) -> Judged:
-    """Judge one package or status message as it came from `by`.
-
-    `Refused` for octets that are no message. Small ones are worked on inline, larger ones in a thread; the
-    certificate's path is judged in a thread when the cache does not know it.
+    `Refused` for octets that are no message, `Unavailable` where they cannot be read. Small ones are worked on inline,
+    larger ones in a thread; the certificate's path is judged in a thread when the cache does not know it.
     """
-    small = len(raw) <= ctx.inline_judging_bytes
+    small = len(raw) + sum(part.size for part in parts) <= ctx.inline_judging_bytes
     policy = ctx.policies[by.profile]
     at = ctx.now()
     if small:
-        opened = open_package(raw, ctx.xml_limits, ctx.field_limits)
-        inspection = _inspect(opened, policy, at)
+        with _refusing():
+            parsed = parse_xml(raw, ctx.xml_limits)
+        usual = usual_of(parsed) if not parts else None
+        if usual is not None:
+            inspection = usual.inspect(policy, at)
+            judgement, certified = await _conclude(inspection, policy, at, ctx)
+            verified = judgement.verified
+            read = None if verified is None else usual.read(verified, ctx.xml_limits, ctx.field_limits)
+            if read is not None:
+                return _judged(read, read.reading, inspection, judgement, certified, ctx)
+        opened, inspection = _inspect(parsed, policy, at, ctx, parts)
     else:
-        opened = await asyncio.to_thread(open_package, raw, ctx.xml_limits, ctx.field_limits)
-        inspection = await asyncio.to_thread(_inspect, opened, policy, at)
-    judgement = await _conclude(inspection, policy, at, ctx)
-    return believe(opened, judgement, by.profile, ctx)
+        opened, inspection = await asyncio.to_thread(_parse_and_inspect, raw, policy, at, ctx, parts)
+    judgement, certified = await _conclude(inspection, policy, at, ctx)
+    return believe(opened, inspection, judgement, certified, by.profile, ctx)
 
 
-def open_package(raw: memoryview | bytes, limits: XmlLimits, fields: FieldLimits) -> Opened:
-    """Gate, parse and read, believing nothing. `Refused` with the violations by code and place."""
+def _parse_and_inspect(
+    raw: Raw, policy: SignaturePolicy, at: datetime, ctx: Context, parts: Sequence[Part[Held]]
+) -> tuple[Opened, Inspection]:
+    with _refusing():
+        parsed = parse_xml(raw, ctx.xml_limits)
+    return _inspect(parsed, policy, at, ctx, parts)
+
+
+def _inspect(
+    parsed: Parsed, policy: SignaturePolicy, at: datetime, ctx: Context, parts: Sequence[Part[Held]]
+) -> tuple[Opened, Inspection]:
+    with _refusing():
+        opened = open_parsed(parsed, ctx.field_limits, parts)
+        return opened, inspect_package(opened, policy, at)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What is found wrong inside, as the problem to answer."""
     try:
-        parsed = parse_xml(raw, limits)
-        reading = edxml.read_message(parsed.root)
-        records: list[AttachmentRecord] = []
-        octets: dict[str, Octets] = {}
-        if isinstance(reading.message, Envelope):
-            faults = check_fields(reading.message, fields)
-            if faults and fields.rejects:
-                raise SchemaError(*faults)
-            encoded = attachments.encoded_attachments(parsed)
-            for info, item in attachments.matched(reading.message, encoded):
-                fault = attachments.check_name(info.name)
-                if fault:
-                    raise SchemaError(fault)
-                decoded = attachments.decode(item)
-                held = InMemory(decoded)
-                octets[info.content_id] = held
-                digest = held.digest("sha256").hex()
-                records.append(AttachmentRecord(info.content_id, info.name, info.content_type, len(decoded), digest))
-        digest = package_digest(
-            envelope_octets(parsed.root),
-            [(record.content_id, record.name, bytes.fromhex(record.sha256)) for record in records],
-        )
-        return Opened(parsed, reading, tuple(records), octets, digest)
+        yield
     except SchemaError as error:
         raise Refused(problem_of(error)) from error
+    except OSError as error:
+        context = {"blob": "cannot be read", "error": repr(error)}
+        raise Unavailable(Problem(Kind.STORE_UNAVAILABLE, context=context), retry_after_s=5) from error
 
 
 def problem_of(error: SchemaError) -> Problem:
@@ -117,6 +115,8 @@ def problem_of(error: SchemaError) -> Problem:
     first = error.violations[0]
     if first.code == "xml-too-large":
         kind = Kind.TOO_LARGE
+    elif first.code.startswith("part-"):
+        kind = Kind.MALFORMED_PARTS
     elif error.malformed:
         kind = Kind.MALFORMED_XML
     elif first.code.startswith("attachment"):
@@ -127,89 +127,101 @@ def problem_of(error: SchemaError) -> Problem:
     return Problem(kind, first.detail, {"violations": told, "code": first.code})
 
 
-def _inspect(opened: Opened, policy: SignaturePolicy, at: datetime) -> Inspection:
-    root = opened.parsed.root
-    parts = edxml.signed_parts(root)
-    elements = {"MessageHeader": parts.header}
-    if parts.business is not None:
-        elements["Bussiness"] = parts.business
-    if parts.manifest is not None:
-        elements["edXMLManifest"] = parts.manifest
-    must_cover = MustCover(elements, opened.octets, edxml.signature_place(root), inline=frozenset(opened.octets))
-    return inspect(root, edxml.signatures(root), must_cover, policy, at, opened.parsed.cuts)
+Concluded = tuple[Judgement, tuple[Certified, ...]]
 
 
-async def _conclude(inspection: Inspection, policy: SignaturePolicy, at: datetime, ctx: Context) -> Judgement:
-    leaf = inspection.certificate
+async def _conclude(inspection: Inspection, policy: SignaturePolicy, at: datetime, ctx: Context) -> Concluded:
+    if not inspection.others:
+        only = await _certify(inspection, policy, at, ctx)
+        return conclude(inspection, only.certificate, only.proof), (only,)
+    # All at once: nobody waits for the responder of one signer behind that of another.
+    first, *others = await asyncio.gather(*(_certify(one, policy, at, ctx) for one in inspection.each))
+    return conclude(inspection, first.certificate, first.proof, others), (first, *others)
+
+
+async def _certify(inspection: Inspection, policy: SignaturePolicy, at: datetime, ctx: Context) -> Certified:
+    leaf, trust = inspection.certificate, ctx.trust
     if leaf is None:
-        return conclude(inspection, None)
+        return Certified()
     if inspection.has_timestamps:
-        judgement = await asyncio.to_thread(_conclude_proven, inspection, leaf, policy, at, ctx)
-        waits = judgement.verdict.reason is Reason.REVOCATION_UNKNOWN
-        if waits and ctx.evidence and await ctx.evidence.bring(leaf):
-            judgement = await asyncio.to_thread(_conclude_proven, inspection, leaf, policy, ctx.now(), ctx)
-        return judgement
-    known = ctx.certificates.find(leaf, ctx.trust, policy, at)
+        # For the time that the stamps prove, which is this signature's alone: nothing of it goes into the cache.
+        proven = await asyncio.to_thread(certify, inspection, trust, at)
+        missing = (leaf, *(stamp.certificate for stamp in proven.proof.timestamps if stamp.waits))
+        if _waits(proven.certificate) and ctx.evidence and any(await asyncio.gather(*map(ctx.evidence.bring, missing))):
+            proven = await asyncio.to_thread(certify, inspection, ctx.trust, ctx.now())
+        return proven
+    known = ctx.certificates.find(leaf, trust, policy, at)
     if known is None:
-        known = await _judge_certificate(leaf, policy, at, ctx)
-        if known.reason is Reason.REVOCATION_UNKNOWN and ctx.evidence and await ctx.evidence.bring(leaf):
+        known = await _judge_certificate(leaf, trust, policy, at, ctx)
+        if _waits(known) and ctx.evidence and await ctx.evidence.bring(leaf):
             # Later than before: what a responder has only just said was not yet said then.
-            known = await _judge_certificate(leaf, policy, ctx.now(), ctx)
-    return conclude(inspection, known)
+            trust = ctx.trust
+            known = await _judge_certificate(leaf, trust, policy, ctx.now(), ctx)
+    return Certified(known, trust=trust)
 
 
-def _conclude_proven(
-    inspection: Inspection, leaf: bytes, policy: SignaturePolicy, at: datetime, ctx: Context
-) -> Judgement:
-    """For the time that the stamps prove, which is this signature's alone: nothing of it goes into the cache."""
-    trust = ctx.trust
-    proof = prove(inspection, trust)
-    return conclude(inspection, judge_proven(leaf, trust, at, policy, proof), proof)
+def _waits(verdict: CertificateVerdict | None) -> bool:
+    return verdict is not None and verdict.reason is Reason.REVOCATION_UNKNOWN
 
 
-async def _judge_certificate(leaf: bytes, policy: SignaturePolicy, at: datetime, ctx: Context) -> CertificateVerdict:
-    trust = ctx.trust
+async def _judge_certificate(
+    leaf: bytes, trust: Trust, policy: SignaturePolicy, at: datetime, ctx: Context
+) -> CertificateVerdict:
     judging = judge_certificate if ctx.paths is None else ctx.paths.judge
     verdict = await asyncio.to_thread(judging, leaf, trust, at, policy)
     ctx.certificates.keep(leaf, trust, policy, at, verdict)
     return verdict
 
 
-def believe(opened: Opened, judgement: Judgement, profile: Profile, ctx: Context) -> Judged:
-    """Read the message again from the verified octets, and ask whether the signer speaks for the sender.
+def believe(
+    opened: Opened,
+    inspection: Inspection,
+    judgement: Judgement,
+    certified: tuple[Certified, ...],
+    profile: Profile,
+    ctx: Context,
+) -> Judged:
+    """Read the message again from the verified octets.
 
     Unverified octets are believed only where the profile lets such a verdict in.
     """
     verdict = judgement.verdict
     if judgement.verified is not None:
-        root = _verified_root(judgement, ctx.xml_limits)
         try:
-            message = edxml.read_message(root)
+            message = read_verified(judgement.verified, ctx.xml_limits)
         except SchemaError as error:
             raise Refused(problem_of(error)) from error
     elif accept(profile, verdict) is Acceptance.ACCEPT or _attested(opened.reading, verdict):
         message = opened.reading
     else:
         return Judged(verdict, None, None, opened.digest)
+    return _judged(opened, message, inspection, judgement, certified, ctx)
+
+
+def _judged(
+    opened: Opened,
+    message: Reading,
+    inspection: Inspection,
+    judgement: Judgement,
+    certified: tuple[Certified, ...],
+    ctx: Context,
+) -> Judged:
+    """Put together what is believed of a package, and ask whether somebody who signed speaks for the sender."""
+    verdict = judgement.verdict
+    bindings = ctx.network.registry.bindings
     if isinstance(message.message, StatusMessage):
-        verdict = hold_to_binding(verdict, message.message.reporter.code, ctx.network.registry.bindings)
+        verdict = hold_to_bindings(judgement, message.message.reporter.code, bindings)
         return Judged(verdict, None, message.message, opened.digest)
     envelope = message.message
-    verdict = hold_to_binding(verdict, envelope.sender.code, ctx.network.registry.bindings)
+    frames = frames_of(judgement, certified, inspection.policy)
+    verdict = hold_to_bindings(judgement, envelope.sender.code, bindings, frames)
+    leaves = tuple(one.certificate for one in inspection.each if one.certificate is not None)
+    grounds = Grounds(certified, frames, leaves, bindings, envelope.sender.code)
     notes = (*opened.reading.notes, *verdict.quirks)
     content = Content(envelope, edxml.effective_document_id(envelope), opened.records, notes)
-    return Judged(verdict, content, None, opened.digest)
+    return Judged(verdict, content, None, opened.digest, opened.attached, grounds)
 
 
 def _attested(reading: Reading, verdict: Verdict) -> bool:
     """An unsigned status message stands on the word of the authenticated connection, whatever its profile."""
     return isinstance(reading.message, StatusMessage) and verdict.reason is Reason.UNSIGNED
-
-
-def _verified_root(judgement: Judgement, limits: XmlLimits) -> etree._Element:
-    verified = judgement.verified
-    assert verified is not None
-    if verified.whole is not None:
-        return parse_xml(verified.whole, limits).root
-    part = {name: parse_xml(octets, limits).root for name, octets in verified.parts.items()}
-    return edxml.assemble(part["MessageHeader"], part.get("Bussiness"), part.get("edXMLManifest"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from axis.core.inbox import InboxItem
 from axis.core.model import Attestation, Cargo, Delivery, DeliveryId, Principal, StatusReport
-from axis.core.ports import Consignment, InboxItem, Ledger
+from axis.core.ports import Body, Ledger
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.settlement import decide_handover
 from axis.core.states import DeliveryEvent, DeliveryState
+from axis.flow.body import Plain
 from axis.flow.context import Context
 from axis.flow.messages import consign
 
@@ -20,6 +22,16 @@ class Collected:
 
     delivery: Delivery
     arrived: StatusReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What goes to the recipient. `digest` is that of the package, where one is carried; `outcome` what was found in
+    its attached PDFs."""
+
+    body: Body
+    digest: str | None
+    outcome: str | None
 
 
 async def inbox(by: Principal, after_seq: int, limit: int, ctx: Context) -> Sequence[InboxItem]:
@@ -35,9 +47,16 @@ async def own_delivery(id: str, by: Principal, ctx: Context) -> Delivery:
     return delivery
 
 
-async def fetch(id: str, by: Principal, ctx: Context) -> Consignment:
-    """What a delivery carries: the package as it came, the status message, or the notice."""
-    return await consign(await own_delivery(id, by, ctx), ctx)
+async def fetch(id: str, by: Principal, ctx: Context) -> Fetched:
+    """What a delivery carries: the package as it came, the status message, or the notice. Of a mailbox of another it is
+    `Refused(NOT_FOUND)`, as if it did not exist."""
+    parcel = await ctx.store.views.parcel(DeliveryId(id))
+    if parcel is None or parcel.endpoint != by.name:
+        raise Refused(Problem(Kind.NOT_FOUND))
+    if parcel.package is not None:
+        return Fetched(Plain(parcel.package), parcel.digest, parcel.outcome)
+    consignment = await consign(await own_delivery(id, by, ctx), ctx)
+    return Fetched(consignment.body, parcel.digest, parcel.outcome)
 
 
 async def acknowledge(id: str, by: Principal, ctx: Context) -> Collected:
@@ -67,7 +86,7 @@ async def acknowledge(id: str, by: Principal, ctx: Context) -> Collected:
         assert settled is not None
         return Collected(settled, next(iter(decision.reply), None))
 
-    collected = await ctx.store.transact(body)
+    collected = await ctx.store.transact(body, brief=True)
     ctx.wake()
     return collected
 

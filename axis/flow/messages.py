@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-
 from axis.core.model import (
     Cargo,
     Delivery,
     DocumentRef,
     Hop,
     NoticeRef,
-    PayloadRef,
     StatusRef,
     StatusReport,
 )
-from axis.core.ports import Consignment, Payload
+from axis.core.payload import Made
+from axis.core.ports import Consignment
 from axis.core.problems import Kind, Problem, Refused
+from axis.flow.body import Plain, body_of
 from axis.flow.context import Context
 from schemas.envelope import Organization, StatusMessage
 from schemas.write import serialise, write_status
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A `Payload` that is made anew each time from stored facts, and is the same octets each time."""
-
-    octets: bytes
-
-    @property
-    def ref(self) -> PayloadRef:
-        return PayloadRef(hashlib.sha256(self.octets).hexdigest(), len(self.octets))
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.octets
-
-    async def read(self) -> bytes:
-        return self.octets
 
 
 def status_message(report: StatusReport, ctx: Context) -> bytes:
@@ -60,21 +40,23 @@ def status_message(report: StatusReport, ctx: Context) -> bytes:
 async def consign(delivery: Delivery, ctx: Context) -> Consignment:
     """Put together what a delivery carries. The trace of hops gets this node's own hop as its last."""
     views = ctx.store.views
-    document = await views.document(delivery.document) if delivery.document else None
     if delivery.cargo is Cargo.DOCUMENT:
-        document = await views.document(DocumentRef(delivery.cargo_ref))
-        if document is None:
+        carried = await views.carried(DocumentRef(delivery.cargo_ref))
+        if carried is None:
             raise Refused(Problem(Kind.NOT_FOUND, context={"document": delivery.cargo_ref}))
-        payload: Payload = await views.payload(document.payload)
+        document, octets = carried
+        payload, attached, body = await body_of(document, views, octets)
         hops = (*document.hops, Hop(ctx.network.node, document.accepted_at))
-        return Consignment(delivery, document, None, payload, hops)
+        return Consignment(delivery, document, None, payload, hops, body, attached)
     if delivery.cargo is Cargo.NOTICE:
         notice = await views.notice(NoticeRef(delivery.cargo_ref))
         if notice is None:
             raise Refused(Problem(Kind.NOT_FOUND, context={"notice": delivery.cargo_ref}))
-        return Consignment(delivery, document, None, Written(notice.octets), ())
+        told = Made(notice.octets)
+        return Consignment(delivery, None, None, told, (), Plain(told, "application/json"))
     report = await views.status(StatusRef(delivery.cargo_ref))
     if report is None:
         raise Refused(Problem(Kind.NOT_FOUND, context={"status": delivery.cargo_ref}))
     hops = (*report.hops, Hop(ctx.network.node, report.received_at))
-    return Consignment(delivery, document, report, Written(status_message(report, ctx)), hops)
+    message = Made(status_message(report, ctx))
+    return Consignment(delivery, None, report, message, hops, Plain(message))

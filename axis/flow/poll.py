@@ -11,7 +11,8 @@ from typing import Protocol
 import structlog
 
 from axis.core.model import Principal
-from axis.core.ports import Incoming, Source, Spooled
+from axis.core.octets import Spooled
+from axis.core.ports import Incoming, Source
 from axis.core.problems import ProblemError, Refused, Unavailable
 from axis.flow.context import Context
 from axis.flow.receive import receive
@@ -26,7 +27,10 @@ class Spool(Protocol):
     async def finish(self) -> Spooled: ...
 
 
-OpenSpool = Callable[[], AbstractAsyncContextManager[Spool]]
+class OpenSpool(Protocol):
+    """Opens a place for octets; what is larger than `inline_max` goes to a file at once."""
+
+    def __call__(self, inline_max: int | None = None) -> AbstractAsyncContextManager[Spool]: ...
 
 
 async def spool_all(octets: AsyncIterator[bytes], spool: Spool) -> Spooled:
@@ -37,14 +41,24 @@ async def spool_all(octets: AsyncIterator[bytes], spool: Spool) -> Spooled:
 
 
 async def run_source(
-    source: Source, by: Principal, every: timedelta, open_spool: OpenSpool, ctx: Context, stop: asyncio.Event
+    source: Source,
+    by: Principal,
+    every: timedelta,
+    open_spool: OpenSpool,
+    ctx: Context,
+    stop: asyncio.Event,
+    active: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Poll until `stop`: one round each `every`, at once again after a round that brought something."""
+    """Poll until `stop`: one round each `every`, at once again after a round that brought something.
+
+    No round while `active` says no: then another process of this node asks.
+    """
     while not stop.is_set():
         brought = 0
         try:
-            async for incoming in source.poll():
-                brought += await take(incoming, by, open_spool, ctx)
+            if active():
+                async for incoming in source.poll():
+                    brought += await take(incoming, by, open_spool, ctx)
         except Unavailable as error:
             log.warning("source_unavailable", source=by.name, problem=error.problem.kind.value, **error.problem.context)
         except Refused as error:

@@ -9,18 +9,25 @@ from dataclasses import dataclass
 import structlog
 
 from axis.core.acceptance import Acceptance, accept, refusal
+from axis.core.attachments import gate, judgeable
 from axis.core.intake import decide_intake, refused
-from axis.core.model import AddDocument, Decision, Document, Hop, Principal, StatusReport, Submission
-from axis.core.ports import Ledger, Spooled
-from axis.core.problems import Problem, Refused, answer_of
+from axis.core.model import AddDocument, Decision, Document, Hop, JudgedAttachment, Principal, StatusReport, Submission
+from axis.core.network import PdfRule
+from axis.core.octets import Spooled
+from axis.core.ports import About, Ledger
+from axis.core.problems import Kind, Problem, Refused, Unavailable, answer_of
 from axis.core.receipt import Receipt, receipt
 from axis.core.states import IntakeState
 from axis.core.statuses import Report, adopt
+from axis.flow.attachments import look
 from axis.flow.context import Context
+from axis.flow.grounds import evidence_of, make_ready
 from axis.flow.judge import Judged, judge
+from axis.flow.package import Part
 from axis.flow.report import record_status
 from schemas.codes import AgencyCode
 from schemas.envelope import StatusMessage
+from schemas.multipart import PackageForm
 from signing.verdict import Reason
 
 log = structlog.get_logger()
@@ -40,22 +47,23 @@ async def receive(
     ctx: Context,
     only_for: Sequence[AgencyCode] | None = None,
     hops: tuple[Hop, ...] = (),
+    parts: Sequence[Part[Spooled]] = (),
 ) -> Taken:
-    """Take one package or status message that `by` handed over completely.
+    """Take one package or status message that `by` handed over completely; `spooled` is the envelope of `parts`.
 
     Returns after everything is on stable storage. `Refused` with the problem to answer: nothing is stored then but,
     for an authenticated caller, one entry in the log. `Unavailable`: repeat the same octets later, that is always safe.
     """
     ctx.refuse_when_log_is_stale()
     try:
-        judged = await judge(spooled.view(), by, ctx)
+        judged = await judge(spooled.view(), by, ctx, parts)
     except Refused as error:
         await _log_refusal(spooled, by, error.problem, None, ctx)
         raise
     if judged.status is not None:
         return Taken(None, await _take_status(spooled, judged, judged.status, by, hops, ctx))
     only = tuple(only_for) if only_for is not None else None
-    return Taken(await _take_document(spooled, judged, by, only, hops, ctx), None)
+    return Taken(await _take_document(spooled, judged, by, only, hops, parts, ctx), None)
 
 
 async def _take_document(
@@ -64,44 +72,68 @@ async def _take_document(
     by: Principal,
     only_for: tuple[AgencyCode, ...] | None,
     hops: tuple[Hop, ...],
+    parts: Sequence[Part[Spooled]],
     ctx: Context,
 ) -> Receipt:
+    ctx.admission.refuse_without_room()
     content = judged.content
     if content is None:
         problem = refusal(judged.verdict)
         await _log_refusal(spooled, by, problem, judged, ctx)
         raise answer_of(problem)
-    now = ctx.now()
-    sub = Submission(spooled.ref, judged.digest, by, now, only_for, hops)
+    now, envelope = ctx.now(), content.envelope
+    form = PackageForm.PARTS if parts else PackageForm.INLINE
+    sub = Submission(spooled.ref, judged.digest, by, now, only_for, hops, form)
+    everything = (spooled, *(part.held for part in parts))
+    attached: Sequence[JudgedAttachment] | None = None
 
     def decide(ledger: Ledger) -> Decision[Document | Problem]:
-        envelope = content.envelope
         seen = ledger.same_document(envelope.sender.code, envelope.kind, content.document_id)
         same = next((one for one in seen if one.digest == sub.digest), None)
         addressed = ledger.addressed(same.ref) if same else frozenset()
         anchor = judged.verdict.path[-1] if judged.verdict.path else None
-        held = 0 if judged.verdict.passed else ledger.held_under(anchor)
+        waits = not judged.verdict.passed or (attached is not None and gate(attached) is Acceptance.HOLD)
+        held = ledger.held_under(anchor) if waits else 0
         return decide_intake(
-            sub, content, judged.verdict, seen, addressed, ctx.network, now, ctx.new_id, ctx.nonce(), held
+            sub, content, judged.verdict, seen, addressed, ctx.network, now, ctx.new_id, ctx.nonce(), held, attached
         )
 
-    def body(ledger: Ledger) -> Document | Problem:
+    welcome = accept(by.profile, judged.verdict) is not Acceptance.REFUSE
+    evidence = await make_ready(evidence_of(judged.verdict, judged.grounds, ctx.known), ctx) if welcome else ()
+
+    def body(ledger: Ledger) -> tuple[Document | Problem, bool]:
         decision = decide(ledger)
         stored = next((change.document for change in decision.changes if isinstance(change, AddDocument)), None)
-        if stored and spooled.inline is not None:
-            ledger.put_payload(spooled.ref, spooled.inline)
+        if stored:
+            for one in everything:
+                if one.inline is not None:
+                    ledger.put_payload(one.ref, one.inline)
+            ledger.put_evidence(evidence)
         ledger.apply(decision)
         if stored and stored.state is IntakeState.ACCEPTED:
             adopt_orphans(stored, ledger, ctx)
-        return decision.reply
+        return decision.reply, stored is not None
 
-    if spooled.inline is None:
+    if ctx.network.pdf is PdfRule.GATE and ctx.pdfs is not None and judgeable(content.attachments):
+        # Only what would be stored is judged: a repeat keeps its receipt, a stranger costs nothing.
+        foreseen = await ctx.store.transact(decide)
+        if any(isinstance(change, AddDocument) for change in foreseen.changes):
+            looked = await look(judgeable(content.attachments), judged.attached, ctx)
+            if looked.unfinished:
+                raise Unavailable(Problem(Kind.INTERNAL), retry_after_s=5)
+            attached = looked.found
+            evidence = (*evidence, *await make_ready(looked.pieces, ctx))
+    if any(one.inline is None for one in everything):
         # Large octets must be durable under their digest before the row that names them; none are kept for a refusal.
         foreseen = await ctx.store.transact(decide)
         if any(isinstance(change, AddDocument) for change in foreseen.changes):
-            await spooled.keep()
-    reply = await ctx.store.transact(body)
+            for one in everything:
+                await one.keep()
+    about = About(envelope.sender.code, content.document_id, str(envelope.number))
+    reply, stored = await ctx.store.transact(body, about, brief=True)
     # From here on the document, its deliveries and its log intents are on stable storage, or none of them is.
+    if stored:
+        ctx.known.add(one.ref.sha256 for one in evidence)
     ctx.wake()
     if isinstance(reply, Problem):
         log.warning(
@@ -112,6 +144,8 @@ async def _take_document(
             package=sub.digest,
         )
         raise answer_of(reply)
+    if reply.state is IntakeState.ACCEPTED and judgeable(reply.attachments):
+        ctx.attachments_came.set()
     log.info("document_taken", document=reply.ref, by=by.name, state=reply.state.value, size=reply.payload.size)
     return await give_receipt(reply, ctx)
 
@@ -158,7 +192,7 @@ async def _take_status(
         issued_on=message.promulgated_on,
         staff=message.staff,
     )
-    return await record_status(report, None, by, hops, ctx)
+    return await record_status(report, by, hops, ctx)
 
 
 async def _log_refusal(spooled: Spooled, by: Principal, problem: Problem, judged: Judged | None, ctx: Context) -> None:

@@ -4,78 +4,198 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 import structlog
 
 from axis.core.acceptance import Acceptance, accept
+from axis.core.attachments import Cause, Newest, decide_attachments, deciding, gate, judgeable, open_ones, stricter
 from axis.core.intake import decide_recheck
-from axis.core.model import Document, NoticeOutcome, Principal
+from axis.core.model import AttachmentCheck, Decision, Document, DocumentRef, NoticeOutcome, Principal
+from axis.core.network import PdfRule
 from axis.core.notice import decide_notice
+from axis.core.octets import Held
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import ProblemError, Unavailable
 from axis.core.states import IntakeState
+from axis.flow.attachments import Looked, look, newest_of
+from axis.flow.body import package_here, stored_parts
 from axis.flow.context import Context
+from axis.flow.grounds import evidence_of, make_ready
 from axis.flow.judge import judge
+from axis.flow.package import Part
+from axis.flow.place import Place
 from axis.flow.receive import adopt_orphans
+from schemas.gate import Raw
+from signing.trust import Trust
 
 log = structlog.get_logger()
 
 
-async def recheck_held(principals: dict[str, Principal], ctx: Context, limit: int = 100) -> int:
-    """One round over held documents, under the evidence that is known now. Returns how many moved."""
+PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How many documents moved, and the last that was looked at: `None` where no other stands behind it."""
+
+    moved: int
+    last: DocumentRef | None
+
+
+async def recheck_held(
+    principals: dict[str, Principal],
+    ctx: Context,
+    after: DocumentRef | None = None,
+    *,
+    limit: int = PAGE,
+    news: bool = True,
+) -> Round:
+    """One round over the oldest `limit` held documents behind `after`, under the evidence that is known now.
+
+    Whatever is wrong with one of them is told, and the others have their turn. Without `news`, when we believe in what
+    we believed in before, attachments are judged at their time only.
+    """
 
     def read(ledger: Ledger) -> Sequence[Document]:
-        return ledger.held(limit)
+        return ledger.held(limit, after)
 
     moved = 0
-    for document in await ctx.store.transact(read):
+    waiting = await ctx.store.transact(read)
+    for document in waiting:
         by = principals.get(document.by)
         try:
-            moved += await _recheck(document, by, ctx) if by else 0
+            moved += await _recheck(document, by, ctx, news) if by else 0
         except LostRace:
             continue
         except ProblemError as error:
             log.warning("recheck_deferred", document=document.ref, problem=error.problem.kind.value)
-    return moved
+        except Exception as surprise:
+            log.exception("recheck_failed", document=document.ref, problem=type(surprise).__name__)
+    return Round(moved, waiting[-1].ref if len(waiting) == limit else None)
 
 
-async def _recheck(document: Document, by: Principal, ctx: Context) -> int:
-    octets = await (await ctx.store.views.payload(document.payload)).read()
-    verdict = (await judge(memoryview(octets), by, ctx)).verdict
-    acceptance: Acceptance = accept(by.profile, verdict)
+@dataclass(frozen=True, slots=True)
+class _Attached:
+    """Where judging the attachments of a held document stands, with what was found now."""
+
+    check: AttachmentCheck | None
+    newest: Newest
+    looked: Looked
+    cause: Cause
+
+    @property
+    def known(self) -> Newest:
+        return {**self.newest, **{one.place: one for one in self.looked.found}}
+
+    @property
+    def acceptance(self) -> Acceptance:
+        return Acceptance.HOLD if self.looked.unfinished else gate(self.known.values())
+
+
+async def _recheck(document: Document, by: Principal, ctx: Context, news: bool) -> int:
+    async with AsyncExitStack() as until:
+        octets = await package_here(document, ctx.store.views, until)
+        parts = await stored_parts(document, ctx.store.views, until)
+        return await _judge_again(document, octets, parts, by, ctx, news)
+
+
+async def _judge_again(
+    document: Document, octets: Raw, parts: Sequence[Part[Held]], by: Principal, ctx: Context, news: bool
+) -> int:
+    judged = await judge(octets, by, ctx, parts)
+    verdict, acceptance = judged.verdict, accept(by.profile, judged.verdict)
+    reason = verdict.reason
+    attached: _Attached | None = None
+    if acceptance is Acceptance.ACCEPT and ctx.network.pdf is PdfRule.GATE and judgeable(document.attachments):
+        attached = await _look(document, judged.attached, ctx, news)
+        acceptance = stricter(acceptance, attached.acceptance)
+        bad = deciding(attached.known.values())
+        reason = bad.reason if bad is not None and bad.reason is not None else reason
+
+    network, now = ctx.network, ctx.now()
+    foreseen = decide_recheck(document, acceptance, verdict, network, now, ctx.new_id)
+    moves = foreseen.reply.state is not document.state
+    if not moves and attached is None:
+        return 0
+    pieces = evidence_of(verdict, judged.grounds, ctx.known) if moves else ()
+    looked = attached.looked.pieces if attached is not None else ()
+    evidence = await make_ready((*pieces, *looked), ctx)
 
     def body(ledger: Ledger) -> Document:
-        decision = decide_recheck(document, acceptance, verdict, ctx.network, ctx.now(), ctx.new_id)
+        check = ledger.attachment_check(document.ref)
+        if attached is not None:
+            check = _record(document, check, attached, ledger, ctx)
+        decision = decide_recheck(document, acceptance, verdict, network, now, ctx.new_id, check)
+        ledger.put_evidence(evidence)
         ledger.apply(decision)
         moved = decision.reply
         if moved.state is IntakeState.ACCEPTED:
             adopt_orphans(moved, ledger, ctx)
         if moved.state is not document.state:
             outcome = NoticeOutcome.RELEASED if moved.state is IntakeState.ACCEPTED else NoticeOutcome.REFUSED
-            ledger.apply(
-                decide_notice(
-                    moved, outcome, verdict.reason.value, ctx.network, ctx.now(), ctx.new_id, ctx.receipt_key.seal
-                )
-            )
+            ledger.apply(decide_notice(moved, outcome, reason.value, network, now, ctx.new_id, ctx.receipt_key.seal))
         return moved
 
-    now = await ctx.store.transact(body)
-    if now.state is document.state:
+    moved = await ctx.store.transact(body)
+    ctx.known.add(one.ref.sha256 for one in evidence)
+    if not moves:
         return 0
     ctx.wake()
-    log.info("held_document_moved", document=document.ref, state=now.state.value, reason=verdict.reason.value)
+    ctx.attachments_came.set()
+    log.info("held_document_moved", document=document.ref, state=moved.state.value, reason=reason.value)
     return 1
 
 
-async def run_recheck(principals: dict[str, Principal], every: timedelta, ctx: Context, stop: asyncio.Event) -> None:
-    """Recheck until `stop`, one round each `every`, and at once when evidence about revocation has come."""
+async def _look(document: Document, octets: Sequence[Place], ctx: Context, news: bool) -> _Attached:
+    """Judge what is open: at its time, or when we believe in something new."""
+    check = await ctx.store.views.attachment_check(document.ref)
+    newest = newest_of(await ctx.store.views.attachment_verdicts(document.ref))
+    due = check is None or (check.due_at is not None and check.due_at <= ctx.now())
+    if ctx.pdfs is None or not (due or news):
+        return _Attached(check, newest, Looked(), Cause.EVIDENCE)
+    looked = await look(open_ones(document.attachments, newest), octets, ctx)
+    return _Attached(check, newest, looked, Cause.DUE if due else Cause.EVIDENCE)
+
+
+def _record(
+    document: Document, check: AttachmentCheck | None, attached: _Attached, ledger: Ledger, ctx: Context
+) -> AttachmentCheck | None:
+    if check != attached.check:
+        raise LostRace("somebody else has judged the attachments meanwhile")
+    looked = attached.looked
+    if not looked.found and not looked.unfinished:
+        return check
+    decision: Decision[AttachmentCheck | None] = decide_attachments(
+        document, check, attached.newest, looked.found, attached.cause, ctx.network, ctx.now(), looked.unfinished
+    )
+    ledger.apply(decision)
+    return decision.reply
+
+
+async def run_recheck(
+    principals: dict[str, Principal], every: timedelta, ctx: Context, stop: asyncio.Event, limit: int = PAGE
+) -> None:
+    """Recheck until `stop`: one round each `every`, so that all have their turn, however many wait before them; and all
+    of them at once, round after round, when evidence about revocation has come."""
+    believed: Trust | None = None
+    after: DocumentRef | None = None
+    ends = 0  # how often the end of what waits is to be reached before everybody was judged under what is new
     while not stop.is_set():
         ctx.evidence_came.clear()
+        if believed is not ctx.trust:
+            believed, ends = ctx.trust, 1 if after is None else 2
         try:
-            await recheck_held(principals, ctx)
+            after = (await recheck_held(principals, ctx, after, limit=limit, news=ends > 0)).last
         except Unavailable as error:
             log.warning("recheck_unavailable", problem=error.problem.kind.value)
+        else:
+            ends = max(ends - 1, 0) if after is None else ends
+            if ends:
+                continue
         waiting = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(ctx.evidence_came.wait())}
         await asyncio.wait(waiting, timeout=every.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
         for one in waiting:

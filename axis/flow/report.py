@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import structlog
 
-from axis.core.model import Document, DocumentRef, Hop, Principal, Role, StatusReport
+from axis.core.model import AddStatus, Decision, Document, DocumentRef, Hop, Principal, Role, StatusReport
+from axis.core.outline import Concerned
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.states import IntakeState
 from axis.core.statuses import Report, decide_status
 from axis.flow.context import Context
+from schemas.codes import AgencyCode
 
 log = structlog.get_logger()
 
 
-async def record_status(
-    report: Report, ref: DocumentRef | None, by: Principal, hops: tuple[Hop, ...], ctx: Context
-) -> StatusReport:
-    """Record one status. `ref` names the document; without it the document is looked for by what the report says.
+async def record_status(report: Report, by: Principal, hops: tuple[Hop, ...], ctx: Context) -> StatusReport:
+    """Record one status of the document that the report itself names, if there is one.
 
     Returns the recorded (or, repeated, the first) report after it is on stable storage. `Refused` for what this party
     may never set, and for a document that is none of its business: that reads as not found.
@@ -28,34 +29,123 @@ async def record_status(
     now = ctx.now()
 
     def body(ledger: Ledger) -> StatusReport | Problem:
-        document = _find(report, ref, ledger)
-        prior: Sequence[StatusReport] = ledger.statuses(document.ref, report.receiver) if document else ()
-        decision = decide_status(report, document, prior, by, hops, ctx.network, now, ctx.new_id)
-        reply = decision.reply
-        if isinstance(reply, StatusReport) and reply.document is None and ledger.same_orphan(reply):
-            return reply
-        ledger.apply(decision)
-        return reply
-
-    reply = await ctx.store.transact(body)
-    ctx.wake()
-    if isinstance(reply, Problem):
-        log.warning("status_refused", problem=reply.kind.value, by=by.name, code=report.wire)
-        raise Refused(reply)
-    log.info("status_recorded", status=reply.ref, document=reply.document, code=reply.wire, standing=reply.standing)
-    return reply
-
-
-def _find(report: Report, ref: DocumentRef | None, ledger: Ledger) -> Document | None:
-    if ref is None:
-        return ledger.match_document(
+        document = ledger.match_document(
             report.sender, report.receiver, report.document_id, report.number, report.issued_on
         )
-    document = ledger.document(ref)
+        prior: Sequence[StatusReport] = ledger.statuses(document.ref, report.receiver) if document else ()
+        return _recorded(report, document, prior, by, hops, ctx, now, ledger).reply
+
+    reply = await ctx.store.transact(body, brief=True)
+    ctx.wake()
+    return _answered(reply, by, code=report.wire)
+
+
+Told = tuple[DocumentRef, Callable[[Concerned], Report]]
+"""A document, and what is said of it: `Refused` where that cannot be."""
+
+
+async def record_told(told: Told, by: Principal, ctx: Context) -> StatusReport:
+    """Record one status of a document that is named by its ref: see `record_status`."""
+    (outcome,) = await _record_told((told,), by, ctx)
+    return _answered(outcome, by, document=told[0])
+
+
+async def record_statuses(told: Sequence[Told], by: Principal, ctx: Context) -> Sequence[StatusReport | Problem]:
+    """Record several statuses of one party, in their order and in one transaction: each is answered for itself.
+
+    A document that is none of its business reads as not found. `Unavailable`, `LostRace`: nothing is stored.
+    """
+    found = await _record_told(told, by, ctx)
+    refused = sum(isinstance(outcome, Problem) for outcome in found)
+    log.info("statuses_recorded", by=by.name, recorded=len(found) - refused, refused=refused)
+    return found
+
+
+async def _record_told(told: Sequence[Told], by: Principal, ctx: Context) -> Sequence[StatusReport | Problem]:
+    ctx.refuse_when_log_is_stale()
+    now = ctx.now()
+
+    def body(ledger: Ledger) -> Sequence[StatusReport | Problem]:
+        known = ledger.outlines(ref for ref, _ in told)
+        said = [(known.get(ref), _said(known.get(ref), make, by, ctx)) for ref, make in told]
+        prior: dict[tuple[DocumentRef, AgencyCode], list[StatusReport]] = {
+            (document.ref, report.receiver): []
+            for document, report in said
+            if document is not None and isinstance(report, Report)
+        }
+        for one in ledger.statuses_of(prior) if prior else ():
+            assert one.document is not None, "it was asked for by its document"
+            prior[one.document, one.receiver].append(one)
+        return [_told(document, report, prior, by, ctx, now, ledger) for document, report in said]
+
+    found = await ctx.store.transact(body, brief=len(told) == 1)
+    ctx.wake()
+    return found
+
+
+def _said(
+    document: Concerned | None, make: Callable[[Concerned], Report], by: Principal, ctx: Context
+) -> Report | Problem:
+    if document is None or not may_see(document, by, ctx):
+        return Problem(Kind.NOT_FOUND)
+    try:
+        return make(document)
+    except Refused as error:
+        return error.problem
+
+
+def _told(
+    document: Concerned | None,
+    report: Report | Problem,
+    prior: Mapping[tuple[DocumentRef, AgencyCode], list[StatusReport]],
+    by: Principal,
+    ctx: Context,
+    now: datetime,
+    ledger: Ledger,
+) -> StatusReport | Problem:
+    """Decide and record one of several; what is recorded is prior to those that come after it."""
+    if isinstance(report, Problem):
+        return report
+    assert document is not None, "nothing is said of a document that is not there"
+    before = prior[document.ref, report.receiver]
+    decision = _recorded(report, _accepted(document), before, by, (), ctx, now, ledger)
+    before += [change.report for change in decision.changes if isinstance(change, AddStatus)]
+    return decision.reply
+
+
+def _recorded(
+    report: Report,
+    document: Concerned | None,
+    prior: Sequence[StatusReport],
+    by: Principal,
+    hops: tuple[Hop, ...],
+    ctx: Context,
+    now: datetime,
+    ledger: Ledger,
+) -> Decision[StatusReport | Problem]:
+    decision = decide_status(report, document, prior, by, hops, ctx.network, now, ctx.new_id)
+    reply = decision.reply
+    if isinstance(reply, StatusReport) and reply.document is None and ledger.same_orphan(reply):
+        return Decision((), (), reply)
+    ledger.apply(decision)
+    return decision
+
+
+def _answered(outcome: StatusReport | Problem, by: Principal, **about: str) -> StatusReport:
+    if isinstance(outcome, Problem):
+        log.warning("status_refused", problem=outcome.kind.value, by=by.name, **about)
+        raise Refused(outcome)
+    log.info(
+        "status_recorded", status=outcome.ref, document=outcome.document, code=outcome.wire, standing=outcome.standing
+    )
+    return outcome
+
+
+def _accepted(document: Concerned | None) -> Concerned | None:
     return document if document is not None and document.state is IntakeState.ACCEPTED else None
 
 
-def may_see(document: Document, by: Principal, ctx: Context) -> bool:
+def may_see(document: Concerned, by: Principal, ctx: Context) -> bool:
     """Say whether `by` may know of this document: it sent it, or it is addressed and the document was let in.
 
     A neighbour has authority over everything behind it, and knows of nothing but what it brought itself.

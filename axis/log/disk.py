@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,10 @@ TEMPORARY: Final = ".new"
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The errors that waiting may help: someone makes room."""
+
+
+PATIENCE_S: Final = 5.0
+"""How long `Folder.briefly` waits for another process, which needs milliseconds unless it was stopped just there."""
 
 
 class Locked(Exception):
@@ -29,10 +35,15 @@ class Changed(Exception):
 
 
 class Folder:
-    """One folder that one process writes in. Every name is relative to it, with `/`."""
+    """One folder that one process writes in. Every name is relative to it, with `/`.
 
-    def __init__(self, path: Path) -> None:
+    Where several processes share it, each has a `mark` of its own, so that two of them that write the same file (with
+    the same octets, by whoever planned it) do not write over each other's beginnings.
+    """
+
+    def __init__(self, path: Path, mark: str = "") -> None:
         self.path = path
+        self._temporary = f".{mark}{TEMPORARY}" if mark else TEMPORARY
         self._lock: int | None = None
         self._settled: set[Path] = set()
 
@@ -58,6 +69,23 @@ class Folder:
             os.close(self._lock)
             self._lock = None
 
+    @contextmanager
+    def briefly(self) -> Iterator[None]:
+        """Keep other processes out for a few writes, waiting for them a while. `Locked` when that does not help."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                self.lock()
+                break
+            except Locked:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        try:
+            yield
+        finally:
+            self.unlock()
+
     def read(self, name: str) -> bytes | None:
         """The octets of a file, `None` if there is none."""
         try:
@@ -72,31 +100,40 @@ class Folder:
         a process that died may have left it in memory only.
         """
         touched: set[Path] = set()
+        made: set[Path] = set()
         for name, octets in files:
             target = self.path / name
-            self._make(target.parent, touched)
+            self._make(target.parent, touched, made)
             if once and (there := self.read(name)) is not None and there != octets:
                 raise Changed(name)
-            temporary = target.with_name(target.name + TEMPORARY)
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-            try:
-                write_all(handle, octets)
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            temporary.replace(target)
+            self._put(target, octets)
             touched.add(target.parent)
         for folder in touched:
             sync_folder(folder)
+        self._settled |= made
 
-    def _make(self, folder: Path, touched: set[Path]) -> None:
-        """Make a folder below ours, and see that its name is synced once in the life of this object."""
-        if folder == self.path or folder in self._settled:
+    def replace(self, name: str, octets: bytes) -> None:
+        """Put a whole file in the place of an older one. After a power cut it is the one or the other."""
+        self._put(self.path / name, octets)
+
+    def _put(self, target: Path, octets: bytes) -> None:
+        temporary = target.with_name(target.name + self._temporary)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        try:
+            write_all(handle, octets)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        temporary.replace(target)
+
+    def _make(self, folder: Path, touched: set[Path], made: set[Path]) -> None:
+        """Make a folder below ours, whose name is then synced once in the life of this object: `touched` is synced."""
+        if folder == self.path or folder in self._settled or folder in made:
             return
-        self._make(folder.parent, touched)
+        self._make(folder.parent, touched, made)
         folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
-        self._settled.add(folder)
+        touched.add(folder.parent)
+        made.add(folder)
 
 
 def write_all(handle: int, octets: bytes) -> None:

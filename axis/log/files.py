@@ -23,7 +23,7 @@ from typing import Final
 
 from axis.core.canonical import canonical
 from axis.core.merkle import HASH_BYTES
-from axis.log.disk import TEMPORARY, Folder
+from axis.log.disk import TEMPORARY, Folder, sync_folder
 from axis.log.tiles import (
     HEIGHT,
     WIDTH,
@@ -82,14 +82,23 @@ class Batch:
 
 
 class LogFolder:
-    """The files of one log. Reading needs no lock; writing is for the one who holds it."""
+    """The files of one log. Reading needs no lock; writing is for the one who holds it.
 
-    def __init__(self, path: Path) -> None:
+    Where processes share the folder, `shared_as` is this one's name among them. Then nobody locks it: a lease says who
+    writes, and one that has lost it writes nothing that its successor does not write as well (`axis.flow.sequence`).
+    """
+
+    def __init__(self, path: Path, shared_as: str = "") -> None:
         self.path = path
-        self._folder = Folder(path)
+        self.shared = bool(shared_as)
+        self._folder = Folder(path, shared_as)
 
     def lock(self) -> None:
-        self._folder.lock()
+        if self.shared:
+            self.path.mkdir(parents=True, exist_ok=True)
+            sync_folder(self.path.parent)
+        else:
+            self._folder.lock()
 
     def unlock(self) -> None:
         self._folder.unlock()
@@ -142,7 +151,8 @@ class LogFolder:
         self._folder.write(((item.path, octets) for item, octets in files), once=True)
 
     def publish(self, note: str) -> None:
-        self._folder.write([(CHECKPOINT, note.encode())], once=False)
+        """Show a head that the store of heads has. After a power cut an older one may be shown until the next start."""
+        self._folder.replace(CHECKPOINT, note.encode())
 
     def checkpoint(self) -> str | None:
         """The published note as it stands there, unverified. `Damaged` if it is no text."""

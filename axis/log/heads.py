@@ -3,6 +3,9 @@
 It lies in a folder of its own, outside the log's folder, outside the database and outside the backups of both. A log
 that was put back to an older state meets here a head that it does not reach, and nothing is signed. The history is one
 append-only file, one JSON object a line: ``{"note": "<signed note>"}``.
+
+Where several processes share it, `fence` holds the token of the newest lease on the log. Who comes with an older one
+was away for too long: it stores nothing and publishes nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +23,7 @@ from axis.log.checkpoint import Checkpoint, MalformedCheckpoint, parse_checkpoin
 from axis.log.disk import FULL, Folder, sync_folder, write_all
 
 HISTORY: Final = "heads.jsonl"
+FENCE: Final = "fence"
 _TAIL_BYTES: Final = 1 << 16
 
 
@@ -27,14 +32,16 @@ class HeadReason(StrEnum):
     FORKED = "forked"  # a second root for one size
     MOVED = "moved"  # another writer was faster
     OTHER_ORIGIN = "other-origin"  # this is the store of another log
+    FENCED = "fenced"  # another process has a newer lease
 
 
 class HeadRefused(Exception):
     """The compare-and-swap said no; nothing was stored."""
 
-    def __init__(self, reason: HeadReason, detail: str) -> None:
+    def __init__(self, reason: HeadReason, detail: str, fence: int = 0) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
+        self.fence = fence
 
 
 class HeadsDamaged(Exception):
@@ -60,25 +67,41 @@ class Head:
 class CheckpointStore:
     """The heads of one log. `open` it to write; `history` can be read by anyone at any time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shared_as: str = "") -> None:
+        """`shared_as` is this process's name among those that share the store."""
         self.path = path
-        self._folder = Folder(path)
+        self._shared = bool(shared_as)
+        self._folder = Folder(path, shared_as)
         self._handle: int | None = None
         self._latest: Head | None = None
         self._end = 0
         self._broken = False
+        self._token = 0
 
-    def open(self) -> None:
+    def open(self, token: int = 0) -> None:
         """Lock the store and read its newest head. `disk.Locked`, `HeadsDamaged`.
 
         A last line without its end was never acknowledged and is cut off. The newest line is written and synced once
         more: if the process before us died on a failed sync, it may have been in memory only.
+
+        A shared store is not locked but fenced: from now on nobody with a smaller token than ours stores anything.
         """
         if self._handle is not None:
             return
-        self._folder.lock()
-        self._handle = os.open(self.path / HISTORY, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        sync_folder(self.path)
+        if not self._shared:
+            self._folder.lock()
+            self._load()
+            return
+        self._token = token
+        with self._folder.briefly():
+            self._refuse_fenced()
+            self._folder.write([(FENCE, f"{token}\n".encode())], once=False)
+            self._load()
+
+    def _load(self) -> None:
+        if self._handle is None:
+            self._handle = os.open(self.path / HISTORY, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            sync_folder(self.path)
         size = os.fstat(self._handle).st_size
         start = max(0, size - _TAIL_BYTES)
         tail = os.pread(self._handle, _TAIL_BYTES, start)
@@ -95,6 +118,26 @@ class CheckpointStore:
         write_all(self._handle, line)
         os.ftruncate(self._handle, self._end)
         os.fsync(self._handle)
+
+    def _refuse_fenced(self) -> None:
+        fence = int(self._folder.read(FENCE) or b"0")
+        if fence > self._token:
+            raise HeadRefused(HeadReason.FENCED, f"lease {fence} is newer than {self._token}", fence)
+
+    @contextmanager
+    def newest(self) -> Iterator[Head]:
+        """The newest head, which stays it inside the `with`. `HeadRefused` when another process has a newer lease."""
+        if not self._shared:
+            yield self._must()
+            return
+        with self._folder.briefly():
+            self._refuse_fenced()
+            yield self._must()
+
+    def _must(self) -> Head:
+        head = self.latest()
+        assert head is not None, "there is none before the first `advance`"
+        return head
 
     def close(self) -> None:
         if self._handle is not None:
@@ -115,6 +158,14 @@ class CheckpointStore:
         """
         if self._handle is None or self._broken:
             raise RuntimeError("the store of heads is not open, or a sync of it failed")
+        if not self._shared:
+            return self._advance(was, note)
+        with self._folder.briefly():
+            self._refuse_fenced()
+            self._load()
+            return self._advance(was, note)
+
+    def _advance(self, was: Head | None, note: str) -> Head:
         new = Head.read(note)
         latest = self._latest
         if latest is not None:
@@ -144,6 +195,17 @@ class CheckpointStore:
             for line in file:
                 if line.endswith(b"\n"):  # else it is being written, or was cut off and never acknowledged
                     yield _parse(line)
+
+    def peek(self) -> Head | None:
+        """The newest head as it stands there now, for one who does not write. `HeadsDamaged`."""
+        try:
+            with (self.path / HISTORY).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+                tail = file.read()
+        except FileNotFoundError:
+            return None
+        complete = tail[: tail.rfind(b"\n") + 1]
+        return _parse(complete[complete.rfind(b"\n", 0, -1) + 1 :]) if complete else None
 
     def _append(self, line: bytes) -> None:
         """Write a line at the end of what is known to be good. Only a full disk leaves the store usable."""

@@ -40,7 +40,7 @@ def check_receipts(
         if said.get("type") != "axis-receipt" or not isinstance(document, str) or not document:
             found.add(Code.RECEIPT_MALFORMED, number, "not a receipt that names a document")
             continue
-        if public is not None and not _is_signed(said, public):
+        if public is not None and not is_signed(said, public):
             found.add(Code.RECEIPT_SIGNATURE, document)
             continue
         wanted.setdefault(document, []).append(said)
@@ -49,14 +49,14 @@ def check_receipts(
         if entry.kind in _PROMISED and entry.subject in wanted:
             missing.discard(entry.subject)
             for said in wanted[entry.subject]:
-                for name in _differences(said, entry):
+                for name in differences(said, entry):
                     found.add(Code.RECEIPT_MISMATCH, entry.subject, f"{name} differs from entry {index}")
     for document in sorted(missing):
         found.add(Code.RECEIPT_WITHOUT_LEAF, document, f"promised by {wanted[document][0].get('merge_by')}")
     return tuple(found.findings)
 
 
-def _is_signed(said: dict[str, Any], public: bytes) -> bool:
+def is_signed(said: dict[str, Any], public: bytes) -> bool:
     """Ed25519 over the canonical receipt without its `signature` (`axis.core.receipt`)."""
     body = {name: value for name, value in said.items() if name != "signature"}
     try:
@@ -66,7 +66,7 @@ def _is_signed(said: dict[str, Any], public: bytes) -> bool:
     return verify_bytes(public, canonical(body), signature)
 
 
-def _differences(said: dict[str, Any], entry: ReadEntry) -> list[str]:
+def differences(said: dict[str, Any], entry: ReadEntry) -> list[str]:
     logged = {name: entry.facts.get(name) for name in _SAME} | {"state": entry.kind.value, "accepted_at": entry.at}
     if entry.kind is EntryKind.HELD:
         logged["policy_sha256"] = None  # the receipt of a held document names no policy: it is judged again

@@ -11,7 +11,7 @@ from axis.log.checkpoint import Checkpoint
 from axis.log.disk import Changed
 from axis.log.files import Batch, Damaged, LogFolder, StoredTree
 from axis.log.growth import check_edge, reread, write_bundles, write_tiles
-from axis.log.heads import CheckpointStore, Head, HeadRefused
+from axis.log.heads import CheckpointStore, Head, HeadReason, HeadRefused
 from axis.log.key import ForeignNote, LogKeys
 from signing.note import NoteKey, NoteSigner, sign_note
 
@@ -44,6 +44,14 @@ class Mismatch(StrEnum):
     STORE_BEHIND = "store-behind"  # the database knows fewer leaves than were signed: it was put back
     STORE_AHEAD = "store-ahead"  # the database knows more leaves than were signed: the log was put back
     STORE_DIFFERS = "store-differs"  # the database holds other entries than the round that was begun
+
+
+class Fenced(Exception):
+    """Another process has taken the log over, with the token `fence`: this one stops writing it. Nothing is wrong."""
+
+    def __init__(self, error: HeadRefused) -> None:
+        super().__init__(str(error))
+        self.fence = error.fence
 
 
 class LogMismatch(Exception):
@@ -87,11 +95,17 @@ class LogWriter:
         self._hook = hook
         self._frontier = Frontier()
 
-    def open(self) -> None:
-        """Keep other writers out. `disk.Locked`, `heads.HeadsDamaged`."""
+    def open(self, token: int = 0) -> None:
+        """Keep other writers out: by locks, or in shared folders those with a smaller token.
+
+        `disk.Locked`, `heads.HeadsDamaged`, `Fenced`.
+        """
         self._folder.lock()
         try:
-            self._heads.open()
+            self._heads.open(token)
+        except HeadRefused as error:
+            self._folder.unlock()
+            raise Fenced(error) from error
         except BaseException:
             self._folder.unlock()
             raise
@@ -107,14 +121,15 @@ class LogWriter:
         assert head is not None, "`reconcile` comes first"
         return head
 
-    def reconcile(self, store_size: int) -> Outstanding:
+    def reconcile(self, store_size: int, plan: Batch | None = None) -> Outstanding:
         """Compare database, folder and heads; learn the tree; say what is outstanding. `LogMismatch` where they differ.
 
-        An empty log gets its first head here, of size 0.
+        An empty log gets its first head here, of size 0. In shared folders `plan` is the round that was begun, from
+        the database; else it is the journal's.
         """
         try:
             head = self._newest(store_size)
-            batch = self._folder.journal()
+            batch = plan if self._folder.shared else self._folder.journal()
             self._check_published(head)
             self._learn(head)
         except Damaged as error:
@@ -160,7 +175,11 @@ class LogWriter:
 
     def publish(self) -> None:
         """Steps 8 and 9: put the newest head in the log's folder, then drop what it superseded. May be repeated."""
-        self._folder.publish(self.head.note)
+        try:
+            with self._heads.newest() as head:
+                self._folder.publish(head.note)
+        except HeadRefused as error:
+            raise Fenced(error) from error
         self._hook(Step.PUBLISHED)
         batch = self._folder.journal()
         if batch is not None:
@@ -187,6 +206,8 @@ class LogWriter:
         try:
             head = self._heads.advance(old, note)
         except HeadRefused as error:
+            if error.reason is HeadReason.FENCED:
+                raise Fenced(error) from error
             raise LogMismatch(Mismatch.HEADS_REFUSED, str(error)) from error
         self._hook(Step.HEAD)
         return head

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
+from axis.core.ports import About, LostRace
 from axis.core.problems import Kind, Problem, Unavailable
 from axis.sql.statements import Statements
+
+MOVED: Final = "the row is not in the state that the decision was made from"
 
 
 class StoreError(Exception):
     """The store cannot be opened as it must be. The message is for the person at the terminal."""
+
+
+class StoreDamaged(StoreError):
+    """The database met a damaged page or index while it was read."""
+
+
+class Contended(Exception):
+    """Another process works on the same thing at this moment. The body runs again, in a later group."""
 
 
 class Cursor(Protocol):
@@ -28,19 +38,65 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
 class Session:
-    """A driver's connection, the statements in its dialect, and how it says "already there"."""
+    """A driver's connection with the statements in its dialect.
 
-    connection: Connection
-    statements: Statements
-    is_duplicate: Callable[[Exception], bool]
+    What `write`, `change` and `alone` find wrong may be raised later: by the next `run`, or at the latest by `settle`.
+    So a database behind a network can be told many things at once.
+    """
+
+    snapshot = "BEGIN"
+    """Begins a transaction that reads everything as of one moment."""
+
+    def __init__(
+        self, connection: Connection, statements: Statements, is_duplicate: Callable[[Exception], bool]
+    ) -> None:
+        self.connection = connection
+        self.statements = statements
+        self.is_duplicate = is_duplicate
 
     def run(self, sql: str, /, **params: str | bytes | int | None) -> Cursor:
+        """Ask, and have the answer."""
         return self.connection.execute(sql, params)
 
-    def write(self, sql: str, params: Mapping[str, Any], /) -> Cursor:
-        return self.connection.execute(sql, params)
+    def write(self, sql: str, params: Mapping[str, Any], /) -> None:
+        """Add rows. `LostRace` where a key is there already."""
+        try:
+            self.connection.execute(sql, params)
+        except Exception as error:
+            raise self.blame(error) from error
+
+    def change(self, sql: str, /, **params: str | bytes | int | None) -> None:
+        """Change exactly one row. `LostRace` when it is not there."""
+        try:
+            changed = self.connection.execute(sql, params).rowcount
+        except Exception as error:
+            raise self.blame(error) from error
+        if changed != 1:
+            raise LostRace(MOVED)
+
+    def alone(self, *key: str) -> None:
+        """Be the only one in this transaction's life who decides about `key`: what is not there yet has no row that
+        could be locked. `Contended` when another process does. Nothing where there is one writer."""
+
+    def foreseen(self, *question: str) -> Sequence[Any] | None:
+        """The rows that answer a question which was asked for the whole group, where that still holds. A question is
+        `document` or `orphans`, the sender, the key of the id, and for orphans the key of the number."""
+        return None
+
+    def settle(self) -> None:
+        """Raise what was found wrong and not told yet."""
+
+    def blame(self, error: Exception) -> Exception:
+        """The exception that says what the driver's means."""
+        return LostRace("someone else stored that key first") if self.is_duplicate(error) else error
+
+
+class Messenger(Protocol):
+    """Tells the other processes of a database that something was committed."""
+
+    def tell(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class WriteConnection(Protocol):
@@ -50,8 +106,39 @@ class WriteConnection(Protocol):
     def session(self) -> Session: ...
     @property
     def in_transaction(self) -> bool: ...
-    def begin(self) -> None:
-        """Start a transaction that may write, at once: a later upgrade could lose updates (ADR 0003)."""
+    @property
+    def wrote(self) -> bool:
+        """Whether anything may have been changed since `begin`."""
+        ...
+
+    def save(self) -> None:
+        """Begin a body: what follows can be undone alone."""
+        ...
+
+    def undo(self) -> None:
+        """Back to the last `save`. The transaction goes on."""
+        ...
+
+    def release(self) -> None:
+        """End a body that is kept."""
+        ...
+
+    @property
+    def together(self) -> bool:
+        """Whether rows of several bodies are told to the database at once: then it cannot say whose were wrong."""
+        ...
+
+    def begin(self, together: bool = True) -> None:
+        """Start a transaction that may write, at once: a later upgrade could lose updates (ADR 0003). `together`
+        allows that bodies are not told apart, where that saves something."""
+        ...
+
+    def foresee(self, about: Sequence[About]) -> None:
+        """Look for what the bodies of a group will ask."""
+        ...
+
+    def finish(self) -> None:
+        """Tell the database what it was not told yet. Raises what is wrong with it: nothing of the group is stored."""
         ...
 
     def commit(self) -> None: ...
@@ -64,8 +151,22 @@ class Database(Protocol):
 
     @property
     def errors(self) -> type[Exception]: ...
+    @property
+    def reconnects(self) -> bool:
+        """Whether a lost connection may be opened anew for ever. On SQLite a second failure means a broken disk."""
+        ...
+
+    @property
+    def reads_aside(self) -> bool:
+        """Whether even a question by key goes over a network, so that it must not be asked on the event loop."""
+        ...
+
     def is_busy(self, error: Exception) -> bool:
         """Say whether only waiting was cut short: nothing is wrong with the connection."""
+        ...
+
+    def is_contended(self, error: Exception) -> bool:
+        """Say whether another process was in the way: the same body may succeed when it is run again."""
         ...
 
     def is_fatal(self, error: Exception) -> bool:
@@ -82,6 +183,11 @@ class Database(Protocol):
         ...
 
     def open_reader(self) -> Session: ...
+    def messenger(self, heard: Callable[[], None]) -> Messenger | None:
+        """Begin to tell other processes, and to hear from them: `heard` is called in some thread. `None` where there
+        are no others."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -3,27 +3,45 @@
 No timer: while one group is on its way to the disk, the next one gathers. Each body has a savepoint of its own. Callers
 hear of nothing before their group's COMMIT has returned, not even of a refusal, because what a body saw of its group's
 earlier members is not true before that either.
+
+Where the database is at hand, brief bodies run on the event loop while this thread waits: the driver gives the
+interpreter lock up at every statement, and a busy loop lets the thread have it back some milliseconds later (ADR 0031).
+
+Where several processes share the database, a body that finds another one at work on the same thing is taken back to its
+savepoint and runs again in the next group. Nobody waits for a lock while holding others, so nobody can wait in a ring.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-from axis.core.ports import Ledger
+from axis.core.ports import About, Ledger
 from axis.core.problems import Unavailable
-from axis.sql.driver import Database, StoreError, WriteConnection, unavailable
+from axis.sql.driver import Contended, Database, StoreError, WriteConnection, unavailable
+from axis.sql.errand import Errand
 from axis.sql.ledger import SqlLedger
 from axis.sql.readers import Readers
 
 MAX_WAITING: Final = 4096
 MAX_GROUP: Final = 512
+MAX_BRIEF: Final = 24
+"""How many brief bodies the loop runs in one go: some 5 ms, in which it does nothing else."""
 REOPENINGS: Final = 1
+PATIENCE_S: Final = 5.0
+"""How long a body is run again because other processes were in its way."""
+STEP_ASIDE_S: Final = 0.004
+"""How long the thread pauses at most when nobody of a group got through: others commit within that time."""
+RECONNECT_S: Final = 0.5
+"""How often a lost database is looked for."""
 
 
 @dataclass(slots=True)
@@ -32,8 +50,13 @@ class Job:
 
     body: Callable[[Ledger], Any]
     future: asyncio.Future[Any]
+    about: About | None = None
+    brief: bool = False
     result: Any = None
     error: BaseException | None = None
+    until: float | None = None
+    """When patience ends, set when it had to step aside for the first time."""
+    again: bool = False
 
 
 class _GroupLost(Exception):
@@ -47,9 +70,12 @@ class GroupCommitter:
         self._database = database
         self._readers = readers
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._again: list[Job] = []
         self._gate = threading.Lock()
         self._closing = False
         self._failures = 0
+        self.committed: Callable[[], None] = lambda: None
+        """Called in the thread after each group that changed something and is on stable storage."""
         self._trouble: str | None = None
         self._writer: WriteConnection | None = database.open_writer()
         self._thread = threading.Thread(target=self._run, name="axis-store", daemon=True)
@@ -60,7 +86,9 @@ class GroupCommitter:
         """Why nothing can be written, `None` when it can."""
         return self._trouble
 
-    def submit(self, body: Callable[[Ledger], Any]) -> asyncio.Future[Any]:
+    def submit(
+        self, body: Callable[[Ledger], Any], about: About | None = None, brief: bool = False
+    ) -> asyncio.Future[Any]:
         """Queue a body; the future is answered after its group's COMMIT. `Unavailable` when it cannot be queued."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         with self._gate:
@@ -70,7 +98,7 @@ class GroupCommitter:
                 raise unavailable("not-stored", self._trouble, 30)
             if self._jobs.qsize() >= MAX_WAITING:
                 raise unavailable("not-stored", f"{MAX_WAITING} transactions are waiting", 1)
-            self._jobs.put(Job(body, future))
+            self._jobs.put(Job(body, future, about, brief))
         return future
 
     def close(self) -> None:
@@ -83,62 +111,97 @@ class GroupCommitter:
 
     def _run(self) -> None:
         closing = False
-        while not closing:
-            group, closing = self._next_group()
+        while not closing or self._again:
+            try:
+                group, last = self._next_group(closing)
+            except Empty:
+                self._reconnect()
+                continue
+            closing = closing or last
             if group:
                 self._turn(group)
         if self._writer is not None:
             with suppress(self._database.errors):
                 self._writer.close()
 
-    def _next_group(self) -> tuple[list[Job], bool]:
-        """Everything that waits, at least one; and whether it was the last."""
-        group: list[Job] = []
-        job = self._jobs.get()
-        while job is not None:
+    def _next_group(self, closing: bool) -> tuple[list[Job], bool]:
+        """Everything that waits, at least one; and whether it was the last. `Empty` while the database is away."""
+        group, self._again = self._again, []
+        if not group:
+            away = self._writer is None and self._database.reconnects
+            job = self._jobs.get(timeout=RECONNECT_S if away else None)
+            if job is None:
+                return group, True
             group.append(job)
-            if len(group) == MAX_GROUP:
-                return group, False
+        brief = sum(job.brief for job in group)
+        while not closing and len(group) < MAX_GROUP and brief < MAX_BRIEF:
             try:
                 job = self._jobs.get_nowait()
             except Empty:
-                return group, False
-        return group, True
+                break
+            if job is None:
+                return group, True
+            group.append(job)
+            brief += job.brief
+        return group, False
 
     def _turn(self, group: Sequence[Job]) -> None:
         if self._writer is None:
             self._fail(group, unavailable("not-stored", self._trouble or "the store is closed", 30))
         else:
-            writer = self._writer
             try:
-                self._commit(writer, group)
+                self._commit(group)
             except BaseException as bug:  # noqa: BLE001 - without this thread every caller would wait for ever
                 self._fail(group, unavailable("unknown", bug))
                 self._failures = REOPENINGS
-                self._poison(writer, bug)
+                if self._writer is not None:
+                    self._poison(self._writer, bug)
+        self._again = [job for job in group if job.again]
         by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         for job in group:
-            by_loop.setdefault(job.future.get_loop(), []).append(job)
+            if not job.again:
+                by_loop.setdefault(job.future.get_loop(), []).append(job)
         for loop, jobs in by_loop.items():
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(_answer, jobs)
+        if not by_loop:
+            time.sleep(random.uniform(STEP_ASIDE_S / 4, STEP_ASIDE_S))  # noqa: S311 - spreads, hides nothing
 
-    def _commit(self, writer: WriteConnection, group: Sequence[Job]) -> None:
-        try:
-            writer.begin()
-        except self._database.errors as error:
-            self._fail(group, unavailable("not-stored", error))
-            if not self._database.is_busy(error):
+    def _begun(self, group: Sequence[Job], together: bool) -> WriteConnection | None:
+        """The write connection inside a new transaction; a lost one is replaced once, since nothing was begun."""
+        for last in (False, True):
+            writer = self._writer
+            if writer is None:
+                break
+            try:
+                writer.begin(together)
+            except self._database.errors as error:
+                self._fail(group, unavailable("not-stored", error))
+                if self._database.is_busy(error):
+                    break
                 self._poison(writer, error)
+                if last or not self._database.reconnects:
+                    break
+            else:
+                return writer
+        return None
+
+    def _commit(self, group: Sequence[Job], together: bool = True) -> None:
+        writer = self._begun(group, together)
+        if writer is None:
             return
+        for job in group:
+            job.result, job.error, job.again = None, None, False
         try:
-            for job in group:
-                self._run_body(writer, job)
+            self._run_bodies(writer, group)
         except _GroupLost as lost:
             cause = lost.__cause__ or lost
+            fatal, several = self._is_fatal(cause), writer.together
             self._fail(group, unavailable("not-stored", cause))
-            if not self._rolled_back(writer) or self._is_fatal(cause):
+            if not self._rolled_back(writer) or fatal:
                 self._poison(writer, cause)
+            elif several:
+                self._commit(group, together=False)  # now each of them hears of its own faults
             return
         # Until here a crash leaves nothing of the group. From here on the outcome is unknown until COMMIT has returned.
         try:
@@ -146,25 +209,68 @@ class GroupCommitter:
         except self._database.errors as error:
             self._fail(group, unavailable("unknown", error))
             self._poison(writer, error)
+        else:
+            if writer.wrote:  # else processes would wake each other for ever by looking
+                self.committed()
+
+    def _run_bodies(self, writer: WriteConnection, group: Sequence[Job]) -> None:
+        try:
+            writer.foresee([job.about for job in group if job.about is not None])
+            rest = self._run_brief(writer, group)
+            self._run_each(writer, rest)
+            writer.finish()
+        except self._database.errors as error:
+            raise _GroupLost from error
+
+    def _run_brief(self, writer: WriteConnection, group: Sequence[Job]) -> Sequence[Job]:
+        """Run the brief bodies of `group` on their loops, where the database is at hand; what is left for this thread.
+
+        One alone is left as well: then the loop is hardly busy, and two hops cost more.
+        """
+        brief = [job for job in group if job.brief]
+        if self._database.reads_aside or self._closing or len(brief) < 2:
+            return group
+        by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+        for job in brief:
+            by_loop.setdefault(job.future.get_loop(), []).append(job)
+        for loop, jobs in by_loop.items():
+            Errand(partial(self._run_each, writer, jobs)).run_on(loop)
+        return [job for job in group if not job.brief]
+
+    def _run_each(self, writer: WriteConnection, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._run_body(writer, job)
 
     def _run_body(self, writer: WriteConnection, job: Job) -> None:
         """Run one body in its savepoint. `_GroupLost` when the trouble was not its own."""
-        execute = writer.session.connection.execute
-        errors = self._database.errors
+        session, errors = writer.session, self._database.errors
         try:
-            execute("SAVEPOINT body")
+            writer.save()
             try:
-                job.result = job.body(SqlLedger(writer.session))
+                job.result = job.body(SqlLedger(session))
+                session.settle()
             except BaseException as error:
-                job.error = error
-                if not writer.in_transaction or self._is_fatal(error):
+                unclear = writer.together and isinstance(error, errors)
+                if unclear or not writer.in_transaction or self._is_fatal(error):
+                    job.error = error
                     raise _GroupLost from error
-                execute("ROLLBACK TO body")
-                if isinstance(error, errors) and not self._database.is_bug(error):
-                    job.error = unavailable("not-stored", error)
-            execute("RELEASE body")
+                writer.undo()
+                self._judge(job, session.blame(error) if isinstance(error, Exception) else error)
+            writer.release()
         except errors as error:
             raise _GroupLost from error
+
+    def _judge(self, job: Job, error: BaseException) -> None:
+        """What a body that failed alone is told, or that it runs again."""
+        job.error = error
+        database = self._database
+        if isinstance(error, Contended) or (isinstance(error, database.errors) and database.is_contended(error)):
+            now = time.monotonic()
+            job.until = job.until or now + PATIENCE_S
+            job.again = now < job.until
+            job.error = unavailable("not-stored", error, 1)
+        elif isinstance(error, database.errors) and not database.is_bug(error):
+            job.error = unavailable("not-stored", error)
 
     def _is_fatal(self, error: BaseException) -> bool:
         return isinstance(error, self._database.errors) and self._database.is_fatal(error)
@@ -179,25 +285,31 @@ class GroupCommitter:
 
     def _fail(self, group: Sequence[Job], error: Unavailable) -> None:
         for job in group:
-            job.result, job.error = None, Unavailable(error.problem, error.retry_after_s)
+            job.result, job.error, job.again = None, Unavailable(error.problem, error.retry_after_s), False
 
     def _poison(self, writer: WriteConnection, error: BaseException) -> None:
-        """Stop writing; once in a process's life, close everything, recover and go on.
+        """Stop writing; close everything, recover and go on: on SQLite once in a process's life.
 
         After a failed commit the connection must not be used: rows it refused came and went with later commits (E2).
         """
-        self._trouble = f"a commit failed: {error!r}"
+        self._trouble = f"the database failed: {error!r}"
         self._writer = None
         with suppress(self._database.errors):
             writer.close()
         self._failures += 1
-        if self._failures > REOPENINGS:
-            return
+        if self._database.reconnects or self._failures <= REOPENINGS:
+            self._recover()
+
+    def _reconnect(self) -> None:
+        if self._writer is None and self._database.reconnects:
+            self._recover()
+
+    def _recover(self) -> None:
         try:
             self._readers.close()
             self._writer = self._database.recover()
         except (self._database.errors, OSError, StoreError) as again:
-            self._trouble += f"; reopening failed: {again!r}"
+            self._trouble = f"{(self._trouble or '').partition('; reopening')[0]}; reopening failed: {again!r}"
         else:
             self._readers.reopen()
             self._trouble = None

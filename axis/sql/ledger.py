@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import assert_never
+from typing import Final, assert_never
 
 from axis.core.model import (
+    SUSPECT,
+    AddAttachmentCheck,
+    AddAttachmentVerdict,
     AddDelivery,
     AddDocument,
     AddNotice,
@@ -16,47 +19,85 @@ from axis.core.model import (
     Change,
     Decision,
     Delivery,
+    DeliveryId,
     Document,
     DocumentRef,
+    EvidenceRecord,
+    FreeEndpoint,
+    HoldEndpoint,
     MarkCrossed,
+    MoveAttachmentCheck,
     MoveDelivery,
     MoveDocument,
     PayloadRef,
     StatusReport,
     WidenDocument,
 )
+from axis.core.outline import Outline
 from axis.core.ports import Intent, LostRace
-from axis.core.states import OPEN, DeliveryState
+from axis.core.states import OPEN, DeliveryEvent, DeliveryState
 from axis.core.times import rfc3339
-from axis.sql.driver import Cursor
+from axis.core.turns import pick
+from axis.sql.driver import MOVED
 from axis.sql.read import Reader
 from axis.sql.rows import (
-    Params,
+    attachment_params,
+    check_params,
     codes_json,
     delivery_params,
     document_params,
     intent_params,
     key,
+    many,
     notice_params,
     read_codes,
     read_delivery,
     read_document,
+    read_outline,
+    read_status,
     status_params,
-    verdict_json,
 )
 from schemas.codes import AgencyCode, document_key
 from schemas.envelope import MessageKind
 
+_ANY: Final = 1_000_000_000
+
 
 class SqlLedger(Reader):
-    """Implements `axis.core.ports.Ledger`."""
+    """Implements `axis.core.ports.Ledger`.
+
+    What a body reads in order to decide is its own until the transaction ends: a document and a delivery by their rows,
+    an id and a number of a sender, which may not be there yet, by their names. So two processes never decide from the
+    same facts. On SQLite, with one writer, all of it is nothing.
+    """
 
     __slots__ = ()
 
+    def document(self, ref: DocumentRef) -> Document | None:
+        row = self.session.run(self.sql.document_held, ref=ref).fetchone()
+        return None if row is None else read_document(row)
+
+    def delivery(self, id: DeliveryId) -> Delivery | None:
+        row = self.session.run(self.sql.delivery_held, id=id).fetchone()
+        return None if row is None else read_delivery(row)
+
+    def crossed(self, ref: DocumentRef) -> bool:
+        (crossed,) = self.session.run(self.sql.crossed, ref=ref).fetchone()
+        return bool(crossed)
+
+    def _alone_with_id(self, sender: AgencyCode, document_id: str) -> None:
+        self.session.alone("document", sender.text, document_key(document_id))
+
+    def _alone_with_number(self, sender: AgencyCode, number: str) -> None:
+        self.session.alone("number", sender.text, document_key(number))
+
     def same_document(self, sender: AgencyCode, kind: MessageKind, document_id: str) -> Sequence[Document]:
-        return self.documents(
-            self.sql.same_document, sender=sender.text, kind=kind.slug, document_key=document_key(document_id)
-        )
+        self._alone_with_id(sender, document_id)
+        name = document_key(document_id)
+        known = self.session.foreseen("document", sender.text, name)
+        if known is not None:
+            return [one for one in map(read_document, known) if one.kind is kind]
+        return self.documents(self.sql.same_document, sender=sender.text, kind=kind.slug, document_key=name)
 
     def match_document(
         self,
@@ -69,6 +110,7 @@ class SqlLedger(Reader):
         """By DocumentId; where that finds nothing, by number and, if it is told, the day of issue."""
         row = None
         if document_id is not None:
+            self._alone_with_id(sender, document_id)
             row = self.session.run(
                 self.sql.match_by_id,
                 sender=sender.text,
@@ -76,6 +118,7 @@ class SqlLedger(Reader):
                 document_key=document_key(document_id),
             ).fetchone()
         if row is None and number is not None:
+            self._alone_with_number(sender, number)
             row = self.session.run(
                 self.sql.match_by_number,
                 sender=sender.text,
@@ -92,14 +135,21 @@ class SqlLedger(Reader):
     def statuses(self, ref: DocumentRef, receiver: AgencyCode) -> Sequence[StatusReport]:
         return self.reports(self.sql.statuses_of, document=ref, receiver=receiver.text)
 
+    def outlines(self, refs: Iterable[DocumentRef]) -> Mapping[DocumentRef, Outline]:
+        rows = self.session.run(self.sql.reports.outlines, refs=many(refs)).fetchall()
+        return {found.ref: found for found in map(read_outline, rows)}
+
+    def statuses_of(self, pairs: Iterable[tuple[DocumentRef, AgencyCode]]) -> Sequence[StatusReport]:
+        asked = many((ref, code.text) for ref, code in pairs)
+        return self.reports(self.sql.reports.of_pairs, pairs=asked)
+
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]:
         """Orphans that name the document by its id or by its number, in the order of storing."""
-        return self.reports(
-            self.sql.orphans,
-            sender=sender.text,
-            document_key=document_key(document_id),
-            number_key=document_key(number),
-        )
+        names = document_key(document_id), document_key(number)
+        known = self.session.foreseen("orphans", sender.text, *names)
+        if known is not None:
+            return [read_status(row) for row in known]
+        return self.reports(self.sql.orphans, sender=sender.text, document_key=names[0], number_key=names[1])
 
     def same_orphan(self, report: StatusReport) -> bool:
         found = self.session.run(
@@ -118,8 +168,8 @@ class SqlLedger(Reader):
         older = self.session.run(self.sql.older_open, lane=delivery.lane, seq=delivery.seq)
         return older.fetchone() is None
 
-    def held(self, limit: int) -> Sequence[Document]:
-        return self.documents(self.sql.held, limit=limit)
+    def held(self, limit: int, after: DocumentRef | None = None) -> Sequence[Document]:
+        return self.documents(self.sql.held, limit=limit, after=after)
 
     def held_under(self, anchor: str | None) -> int:
         (number,) = self.session.run(self.sql.held_under, anchor=anchor).fetchone()
@@ -131,41 +181,55 @@ class SqlLedger(Reader):
     def same_notice(self, document: DocumentRef, octets: bytes) -> bool:
         return self.session.run(self.sql.same_notice, document=document, octets=octets).fetchone() is not None
 
-    def claim(self, endpoints: Sequence[str], now: datetime, lease: timedelta, limit: int) -> Sequence[Delivery]:
+    def claim(
+        self,
+        endpoints: Sequence[str],
+        now: datetime,
+        lease: timedelta,
+        limit: int,
+        turn: int = 0,
+        suspects: bool = True,
+    ) -> Sequence[Delivery]:
         """Lease what is due. Each claimed delivery's `due_at` is the end of its lease.
 
         One index seek for each endpoint and priority, so that the cost does not grow with what waits.
         """
         at, until = rfc3339(now), now + lease
-        waiting: dict[int, list[str]] = {}
+        waiting: dict[int, list[Delivery]] = {}
         for endpoint in dict.fromkeys(endpoints):
             for (priority,) in self.session.run(self.sql.due_priorities, endpoint=endpoint, now=at).fetchall():
-                waiting.setdefault(priority, []).append(endpoint)
-        claimed: list[Delivery] = []
-        for priority in sorted(waiting, reverse=True):
-            wanted = limit - len(claimed)
-            if wanted <= 0:
-                break
-            due = [
-                read_delivery(row)
-                for endpoint in waiting[priority]
-                for row in self.session.run(
-                    self.sql.due, endpoint=endpoint, priority=priority, now=at, limit=wanted
-                ).fetchall()
-            ]
-            due.sort(key=lambda delivery: (delivery.due_at, delivery.seq))
-            claimed += [self._lease(delivery, until) for delivery in due[:wanted]]
-        return claimed
+                waiting.setdefault(priority, []).extend(self._due(endpoint, priority, at, limit, suspects))
+        for due in waiting.values():
+            due.sort(key=_longest)
+        picked = pick(waiting, limit, turn)
+        if suspects and any(map(_suspect, picked)):
+            # One suspect, so that its end, if it ends us, tells which it was.
+            chosen = next(filter(_suspect, picked))
+            if sum(map(_suspect, picked)) > 1:
+                rest = self.claim(endpoints, now, lease, limit - 1, turn, suspects=False)
+                return [self._lease(chosen, until), *rest]
+        return [self._lease(delivery, until) for delivery in picked]
+
+    def _due(self, endpoint: str, priority: int, at: str, limit: int, suspects: bool) -> Sequence[Delivery]:
+        breaks = _ANY if suspects else SUSPECT - 1
+        return self.deliveries(self.sql.due, endpoint=endpoint, priority=priority, now=at, limit=limit, breaks=breaks)
 
     def _lease(self, delivery: Delivery, until: datetime) -> Delivery:
-        _moved(self.session.run(self.sql.lease, of=delivery.seq, held=delivery.token, until=rfc3339(until)))
+        self.session.change(self.sql.lease, of=delivery.seq, held=delivery.token, until=rfc3339(until))
         return replace(
             delivery,
             state=DeliveryState.LEASED,
             due_at=until,
             attempts=delivery.attempts + 1,
             token=delivery.token + 1,
+            breaks=_breaks(delivery),
         )
+
+    def holds(self) -> frozenset[str]:
+        return frozenset(endpoint for (endpoint,) in self.session.run(self.sql.holds).fetchall())
+
+    def waiting(self, endpoint: str, after_seq: int, limit: int) -> Sequence[Delivery]:
+        return self.deliveries(self.sql.inbox, endpoint=endpoint, after=after_seq, limit=limit)
 
     def apply(self, decision: Decision[object]) -> None:
         for change in decision.changes:
@@ -176,42 +240,64 @@ class SqlLedger(Reader):
     def _change(self, change: Change) -> None:
         match change:
             case AddDocument(document):
-                self._add(self.sql.add_document, document_params(document))
+                # A status that names the number and finds nothing yet is an orphan before this, or finds it after.
+                self._alone_with_id(document.sender, document.document_id)
+                self._alone_with_number(document.sender, document.number)
+                self.session.write(self.sql.add_document, document_params(document))
                 for recipient in dict.fromkeys(document.recipients):
-                    self.session.run(self.sql.add_recipient, document=document.ref, recipient=recipient.text)
+                    names = {"document": document.ref, "recipient": recipient.text}
+                    self.session.write(self.sql.add_recipient, names)
             case MoveDocument(ref, was, now, verdict):
-                moved = self.session.run(
+                self.session.change(
                     self.sql.move_document,
                     of=ref,
                     was=was.value,
                     now=now.value,
-                    found=verdict_json(verdict),
+                    found=verdict.stored().decode(),
                     anchor=verdict.path[-1] if verdict.path else None,
                 )
-                _moved(moved)
             case WidenDocument(ref, only_for):
-                _moved(self.session.run(self.sql.widen_document, of=ref, codes=codes_json(only_for)))
+                self.session.change(self.sql.widen_document, of=ref, codes=codes_json(only_for))
             case MarkCrossed(ref):
-                _moved(self.session.run(self.sql.mark_crossed, of=ref))
+                self.session.change(self.sql.mark_crossed, of=ref)
             case AddDelivery(delivery):
-                head = self.session.run(self.sql.lane_open, lane=delivery.lane).fetchone() is None
-                self._add(self.sql.add_delivery, delivery_params(delivery, head))
+                if not self.sql.one_writer:
+                    self.session.write(self.sql.hold_lane, {"lane": delivery.lane})
+                self.session.write(self.sql.add_delivery, delivery_params(delivery))
             case MoveDelivery():
                 self._move_delivery(change)
+            case HoldEndpoint(endpoint, at, by, reason):
+                params = {"endpoint": endpoint, "at": rfc3339(at), "principal": by, "reason": reason}
+                self.session.write(self.sql.hold_endpoint, params)
+            case FreeEndpoint(endpoint):
+                self.session.change(self.sql.free_endpoint, of=endpoint)
             case AddStatus(report):
-                self._add(self.sql.add_status, status_params(report))
+                self.session.write(self.sql.add_status, status_params(report))
             case AdoptStatus(ref, document_ref, standing):
-                _moved(self.session.run(self.sql.adopt_status, of=ref, found=document_ref, now=standing.value))
-                self.session.run(self.sql.adopt_deliveries, of=ref, found=document_ref)
+                self.session.change(self.sql.adopt_status, of=ref, found=document_ref, now=standing.value)
+                self.session.write(self.sql.adopt_deliveries, {"of": ref, "found": document_ref})
             case AddNotice(notice):
-                self._add(self.sql.add_notice, notice_params(notice))
+                self.session.write(self.sql.add_notice, notice_params(notice))
+            case AddAttachmentCheck(check):
+                self.session.write(self.sql.add_attachment_check, check_params(check))
+            case AddAttachmentVerdict(judged):
+                self.session.write(self.sql.add_attachment_verdict, attachment_params(judged))
+            case MoveAttachmentCheck(check, before):
+                self.session.change(
+                    self.sql.move_attachment_check,
+                    of=check.document,
+                    was=before,
+                    due=None if check.due_at is None else rfc3339(check.due_at),
+                    now=check.rounds,
+                    found=check.outcome and check.outcome.value,
+                )
             case _:
                 assert_never(change)
 
     def _move_delivery(self, move: MoveDelivery) -> None:
-        """`problem` and `due_at` stay as they were where the step names none; only what ended has `settled_at`."""
-        ended = move.now in (DeliveryState.DELIVERED, DeliveryState.FAILED)
-        moved = self.session.run(
+        """Only what ended has `settled_at`."""
+        ended = move.now in (DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.DROPPED)
+        self.session.change(
             self.sql.move_delivery,
             of=move.id,
             was=move.was.value,
@@ -220,42 +306,56 @@ class SqlLedger(Reader):
             due=None if move.due_at is None else rfc3339(move.due_at),
             problem=move.problem,
             settled=rfc3339(move.at) if ended else None,
+            breaks=move.breaks,
         )
-        _moved(moved)
+        if move.event is DeliveryEvent.REQUEUE:
+            self.session.write(self.sql.renew_delivery, {"of": move.id, "at": rfc3339(move.at)})
         if move.now not in OPEN:
-            self.session.run(self.sql.promote, of=move.id)
-
-    def _add(self, sql: str, params: Params) -> None:
-        """Insert; a key that someone else stored first is a lost race."""
-        try:
-            self.session.write(sql, params)
-        except Exception as error:
-            if self.session.is_duplicate(error):
-                raise LostRace("someone else stored that key first") from error
-            raise
+            self.session.write(self.sql.promote, {"of": move.id})
 
     def put_payload(self, ref: PayloadRef, octets: bytes) -> None:
         if len(octets) != ref.size:
             raise ValueError("the octets are not those that the reference names")
-        self.session.run(self.sql.put_payload, sha256=ref.sha256, octets=octets)
+        self.session.write(self.sql.put_payload, {"sha256": ref.sha256, "octets": octets})
+
+    def fact(self, name: str) -> str | None:
+        row = self.session.run(self.sql.fact, name=name).fetchone()
+        return None if row is None else str(row[0])
+
+    def keep_fact(self, name: str, was: str | None, now: str) -> None:
+        if was is None:
+            self.session.write(self.sql.add_fact, {"name": name, "value": now})
+        else:
+            self.session.change(self.sql.change_fact, fact=name, was=was, now=now)
+
+    def put_evidence(self, records: Iterable[EvidenceRecord]) -> None:
+        for one in records:
+            if one.octets is not None and len(one.octets) != one.ref.size:
+                raise ValueError("the octets are not those that the reference names")
+            told = {"sha256": one.ref.sha256, "kind": one.kind, "size": one.ref.size, "octets": one.octets}
+            self.session.write(self.sql.put_evidence, told)
 
     def intents(self, limit: int) -> Sequence[Intent]:
         return [Intent(id_, leaf) for id_, leaf in self.session.run(self.sql.intents, limit=limit).fetchall()]
 
     def indexed(self, first_index: int, ids: Sequence[int]) -> None:
-        for index, id_ in enumerate(ids, first_index):
-            try:
-                _moved(self.session.run(self.sql.index_intent, of=id_, place=index))
-            except Exception as error:
-                if self.session.is_duplicate(error):
-                    raise LostRace("another intent has that index") from error
-                raise
+        placed = self.session.run(self.sql.place_intents, first=first_index, ids=many(ids)).rowcount
+        if placed != len(ids):
+            raise LostRace(MOVED)
 
     def log_size(self) -> int:
         (last,) = self.session.run(self.sql.log_size).fetchone()
         return int(last) + 1
 
 
-def _moved(cursor: Cursor) -> None:
-    if cursor.rowcount != 1:
-        raise LostRace("the row is not in the state that the decision was made from")
+def _breaks(delivery: Delivery) -> int:
+    """What the claim makes of `breaks`: one that is still leased was never heard of again."""
+    return delivery.breaks + (1 if delivery.state is DeliveryState.LEASED else 0)
+
+
+def _suspect(delivery: Delivery) -> bool:
+    return _breaks(delivery) >= SUSPECT
+
+
+def _longest(delivery: Delivery) -> tuple[datetime, int]:
+    return delivery.due_at, delivery.seq

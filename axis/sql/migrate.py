@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from axis.sql.driver import StoreError
-from axis.sql.engine import migration_engine, schema_version, sqlite_path
+from axis.sql.engine import migration_engine, schema_version
 from axis.sql.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def current(url: str) -> str | None:
     """The revision of the store at `url`, `None` where there is none yet. Makes nothing."""
-    return schema_version(sqlite_path(url))
+    return schema_version(url)
 
 
 def needed(url: str) -> bool:

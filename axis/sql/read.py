@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from axis.core.model import Delivery, DeliveryId, Document, DocumentRef, Notice, NoticeRef, StatusRef, StatusReport
+from axis.core.model import (
+    AttachmentCheck,
+    AttachmentVerdict,
+    Delivery,
+    DeliveryId,
+    Document,
+    DocumentRef,
+    Notice,
+    NoticeRef,
+    StatusRef,
+    StatusReport,
+)
 from axis.sql.driver import Session
-from axis.sql.rows import read_delivery, read_document, read_notice, read_status
+from axis.sql.rows import read_attachment, read_check, read_delivery, read_document, read_notice, read_status
 
 
 class Reader:
@@ -33,6 +44,16 @@ class Reader:
     def notice(self, ref: NoticeRef) -> Notice | None:
         row = self.session.run(self.sql.notice, ref=ref).fetchone()
         return None if row is None else read_notice(row)
+
+    def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None:
+        row = self.session.run(self.sql.attachment_check, document=ref).fetchone()
+        return None if row is None else read_check(row)
+
+    def attachment_verdicts(self, ref: DocumentRef) -> Sequence[AttachmentVerdict]:
+        return [read_attachment(row) for row in self.session.run(self.sql.attachment_verdicts, document=ref).fetchall()]
+
+    def checks(self, sql: str, /, **params: str | int) -> Sequence[AttachmentCheck]:
+        return [read_check(row) for row in self.session.run(sql, **params).fetchall()]
 
     def documents(self, sql: str, /, **params: str | int | None) -> Sequence[Document]:
         return [read_document(row) for row in self.session.run(sql, **params).fetchall()]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from axis.sql.driver import Database, Session, StoreError, unavailable
+
+T = TypeVar("T")
 
 PATIENCE_S: Final = 5.0
 """How long recovery waits for readers to give their connections back. They hold one for the length of a question."""
@@ -21,30 +22,20 @@ class Readers:
         self._lent = 0
         self._shut = False
 
-    @contextmanager
-    def borrow(self, snapshot: bool) -> Iterator[Session]:
-        """A session for one question. With `snapshot`, everything read in it is of one moment.
-
-        `Unavailable` when the store cannot be read now.
+    def ask(self, question: Callable[[Session], T], snapshot: bool = False) -> T:
+        """What `question` answers, over a connection that is its own meanwhile. With `snapshot`, everything read in it
+        is of one moment. `Unavailable` when the store cannot be read now.
         """
         with self._state:
             if self._shut:
                 raise unavailable("not-stored", "the store is closed or being reopened", 1)
             self._lent += 1
             session = self._free.pop() if self._free else None
-        errors = self._database.errors
         try:
             if session is None:
                 session = self._database.open_reader()
-            if snapshot:
-                session.connection.execute("BEGIN")
-                try:
-                    yield session
-                finally:
-                    session.connection.execute("ROLLBACK")
-            else:
-                yield session
-        except (errors, StoreError) as error:
+            return _in_snapshot(session, question) if snapshot else question(session)
+        except (self._database.errors, StoreError) as error:
             if session is not None:
                 session.connection.close()
                 session = None
@@ -68,3 +59,11 @@ class Readers:
     def reopen(self) -> None:
         with self._state:
             self._shut = False
+
+
+def _in_snapshot(session: Session, question: Callable[[Session], T]) -> T:
+    session.connection.execute(session.snapshot)
+    try:
+        return question(session)
+    finally:
+        session.connection.execute("ROLLBACK")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
 from axis.core.entry import leaf
 from axis.core.model import (
+    AttachmentCheck,
     AttachmentRecord,
+    AttachmentVerdict,
     Attestation,
     Cargo,
     Delivery,
@@ -19,6 +21,7 @@ from axis.core.model import (
     Document,
     DocumentRef,
     Hop,
+    JudgedAttachment,
     LogEntry,
     Notice,
     NoticeOutcome,
@@ -28,18 +31,23 @@ from axis.core.model import (
     StatusRef,
     StatusReport,
 )
+from axis.core.outline import Outline
 from axis.core.states import DeliveryState, IntakeState
 from axis.core.times import parse_rfc3339, rfc3339
+from axis.sql.verdict import stored_verdict
 from schemas.codes import AgencyCode, document_key
 from schemas.envelope import MessageKind, Priority, StaffInfo
+from schemas.multipart import PackageForm
 from schemas.status import Standing
-from signing.verdict import REASONS, VERSION, Verdict, verdict_from_dict
+from signing.verdict import PdfOutcome, Reason
 
 Row = Sequence[Any]
 Params = Mapping[str, str | bytes | int | None]
 
+_ROLE: Final = {one.value: one for one in Role}
+_ATTESTATION: Final = {one.value: one for one in Attestation}
+_STANDING: Final = {one.value: one for one in Standing}
 _KIND: Final = {kind.slug: kind for kind in MessageKind}
-_VERDICT_FIELDS: Final = tuple(field.name for field in fields(Verdict))
 
 
 def _json(value: object) -> str:
@@ -54,16 +62,22 @@ def codes_json(codes: Iterable[AgencyCode]) -> str:
     return _json([code.text for code in codes])
 
 
+def many(names: Iterable[object]) -> str:
+    """What a statement about many things asks for."""
+    return _json(list(names))
+
+
+@lru_cache(maxsize=4096)
 def read_codes(text: str) -> tuple[AgencyCode, ...]:
     return tuple(AgencyCode(code) for code in orjson.loads(text))
 
 
-def _hops(hops: Iterable[Hop]) -> str:
-    return _json([{"node": hop.node, "at": rfc3339(hop.at)} for hop in hops])
+def _hops(hops: Sequence[Hop]) -> str:
+    return "[]" if not hops else _json([{"node": hop.node, "at": rfc3339(hop.at)} for hop in hops])
 
 
 def _read_hops(text: str) -> tuple[Hop, ...]:
-    return tuple(Hop(hop["node"], parse_rfc3339(hop["at"])) for hop in orjson.loads(text))
+    return () if text == "[]" else tuple(Hop(hop["node"], parse_rfc3339(hop["at"])) for hop in orjson.loads(text))
 
 
 def _day(text: str | None) -> date | None:
@@ -72,14 +86,6 @@ def _day(text: str | None) -> date | None:
 
 def instant(text: str | None) -> datetime | None:
     return None if text is None else parse_rfc3339(text)
-
-
-def verdict_json(verdict: Verdict) -> str:
-    """What `Verdict.to_dict` answers, as JSON: the same value, written twenty times faster."""
-    data: dict[str, object] = {name: getattr(verdict, name) for name in _VERDICT_FIELDS}
-    data["version"] = VERSION
-    data["sentence"] = REASONS[verdict.reason]
-    return _json(data)
 
 
 def document_params(document: Document) -> Params:
@@ -97,7 +103,7 @@ def document_params(document: Document) -> Params:
         "number_key": document_key(document.number),
         "subject": document.subject,
         "recipients": codes_json(document.recipients),
-        "verdict": verdict_json(document.verdict),
+        "verdict": document.verdict.stored().decode(),
         "state": document.state.value,
         "receipt_state": document.receipt_state.value,
         "principal": document.by,
@@ -112,6 +118,7 @@ def document_params(document: Document) -> Params:
         "crossed": int(document.crossed),
         "notes": _json(document.notes),
         "anchor": document.anchor,
+        "form": document.form.value,
     }
 
 
@@ -119,7 +126,7 @@ def read_document(row: Row) -> Document:
     (
         _seq, ref, sender, kind, document_id, _key, concerns, digest, sha256, size, number, _number_key, subject,
         recipients, verdict, state, receipt_state, by, via, accepted_at, nonce, issued_on, priority, attachments,
-        only_for, hops, crossed, notes, _anchor,
+        only_for, hops, crossed, notes, _anchor, form,
     ) = row  # fmt: skip
     return Document(
         ref=DocumentRef(ref),
@@ -132,7 +139,7 @@ def read_document(row: Row) -> Document:
         number=number,
         subject=subject,
         recipients=read_codes(recipients),
-        verdict=verdict_from_dict(orjson.loads(verdict)),
+        verdict=stored_verdict(verdict),
         state=IntakeState(state),
         receipt_state=IntakeState(receipt_state),
         by=by,
@@ -146,10 +153,27 @@ def read_document(row: Row) -> Document:
         hops=_read_hops(hops),
         crossed=bool(crossed),
         notes=tuple(orjson.loads(notes)),
+        form=PackageForm(form),
     )
 
 
-def delivery_params(delivery: Delivery, head: bool) -> Params:
+def read_outline(row: Row) -> Outline:
+    ref, sender, recipients, state, by, document_id, number, issued_on, concerns, crossed = row
+    return Outline(
+        ref=DocumentRef(ref),
+        sender=AgencyCode(sender),
+        recipients=read_codes(recipients),
+        state=IntakeState(state),
+        by=by,
+        document_id=document_id,
+        number=number,
+        issued_on=_day(issued_on),
+        concerns=concerns,
+        crossed=bool(crossed),
+    )
+
+
+def delivery_params(delivery: Delivery) -> Params:
     return {
         "id": delivery.id,
         "cargo": delivery.cargo.value,
@@ -158,7 +182,6 @@ def delivery_params(delivery: Delivery, head: bool) -> Params:
         "endpoint": delivery.endpoint,
         "recipients": codes_json(delivery.recipients),
         "lane": delivery.lane,
-        "head": int(head),
         "created_at": rfc3339(delivery.created_at),
         "due_at": rfc3339(delivery.due_at),
         "priority": int(delivery.priority),
@@ -167,13 +190,15 @@ def delivery_params(delivery: Delivery, head: bool) -> Params:
         "token": delivery.token,
         "last_problem": delivery.last_problem,
         "settled_at": None if delivery.settled_at is None else rfc3339(delivery.settled_at),
+        "breaks": delivery.breaks,
+        "renewed_at": None if delivery.renewed_at is None else rfc3339(delivery.renewed_at),
     }
 
 
 def read_delivery(row: Row) -> Delivery:
     (
         seq, id_, cargo, cargo_ref, document, endpoint, recipients, lane, created_at, due_at, priority, state, attempts,
-        token, last_problem, settled_at,
+        token, last_problem, settled_at, breaks, renewed_at,
     ) = row  # fmt: skip
     return Delivery(
         id=DeliveryId(id_),
@@ -192,6 +217,8 @@ def read_delivery(row: Row) -> Delivery:
         seq=seq,
         last_problem=last_problem,
         settled_at=instant(settled_at),
+        breaks=breaks,
+        renewed_at=instant(renewed_at),
     )
 
 
@@ -239,9 +266,9 @@ def read_status(row: Row) -> StatusReport:
         at=parse_rfc3339(at),
         received_at=parse_rfc3339(received_at),
         by=by,
-        via=Role(via),
-        attestation=Attestation(attestation),
-        standing=Standing(standing),
+        via=_ROLE[via],
+        attestation=_ATTESTATION[attestation],
+        standing=_STANDING[standing],
         description=description,
         issued_on=_day(issued_on),
         staff=None if staff is None else StaffInfo(**orjson.loads(staff)),
@@ -262,6 +289,50 @@ def notice_params(notice: Notice) -> Params:
 def read_notice(row: Row) -> Notice:
     ref, document, outcome, octets, at = row
     return Notice(NoticeRef(ref), DocumentRef(document), NoticeOutcome(outcome), bytes(octets), parse_rfc3339(at))
+
+
+def check_params(check: AttachmentCheck) -> Params:
+    return {
+        "document": check.document,
+        "since": rfc3339(check.since),
+        "due_at": None if check.due_at is None else rfc3339(check.due_at),
+        "rounds": check.rounds,
+        "outcome": check.outcome and check.outcome.value,
+    }
+
+
+def read_check(row: Row) -> AttachmentCheck:
+    document, since, due_at, rounds, outcome = row
+    found = None if outcome is None else PdfOutcome(outcome)
+    return AttachmentCheck(DocumentRef(document), parse_rfc3339(since), instant(due_at), rounds, found)
+
+
+def attachment_params(verdict: AttachmentVerdict) -> Params:
+    found = verdict.found
+    return {
+        "document": verdict.document,
+        "place": found.place,
+        "round": verdict.round,
+        "content_id": found.content_id,
+        "judged_at": rfc3339(verdict.judged_at),
+        "outcome": found.outcome and found.outcome.value,
+        "reason": found.reason and found.reason.value,
+        "waits": int(found.waits),
+        "verdict": _json(found.verdict),
+    }
+
+
+def read_attachment(row: Row) -> AttachmentVerdict:
+    document, place, number, content_id, judged_at, outcome, reason, waits, verdict = row
+    found = JudgedAttachment(
+        place=place,
+        content_id=content_id,
+        outcome=None if outcome is None else PdfOutcome(outcome),
+        reason=None if reason is None else Reason(reason),
+        waits=bool(waits),
+        verdict=orjson.loads(verdict),
+    )
+    return AttachmentVerdict(DocumentRef(document), number, parse_rfc3339(judged_at), found)
 
 
 def intent_params(entry: LogEntry) -> Params:

@@ -19,6 +19,8 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    case,
+    delete,
     exists,
     func,
     insert,
@@ -32,14 +34,23 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
+from axis.sql.outgoing import Outgoing
+from axis.sql.places import place_intents
+from axis.sql.queues import Queues
+from axis.sql.reports import Reports
 from axis.sql.tables import (
     CLAIMABLE,
     KEPT,
     OPEN,
+    TO_JUDGE,
     WAITING,
+    attachment_check,
+    attachment_verdict,
     delivery,
     document,
     document_recipient,
+    endpoint_hold,
+    evidence,
     log_intent,
     meta,
     notice,
@@ -64,10 +75,25 @@ def _at_most(statement: Select[Any], limit: Any = _LIMIT) -> Select[Any]:
     return statement.limit(limit).offset(literal_column("0"))
 
 
+def _mine(statement: Select[Any]) -> Select[Any]:
+    """Lock the rows until the transaction ends, without waiting: another who holds one of them is an error.
+
+    FOR NO KEY UPDATE NOWAIT, so that rows that refer to them can still be added. Nothing on SQLite: one writer.
+    """
+    return statement.with_for_update(nowait=True, key_share=True)
+
+
 def _older_open() -> ColumnElement[bool]:
     """Something older in the same lane is open: queued, leased or failed."""
     older = delivery.alias("older")
     return exists(select(older.c.seq).where(older.c.lane == delivery.c.lane, older.c.seq < delivery.c.seq, text(OPEN)))
+
+
+def _broken() -> ColumnElement[int]:
+    """How many attempts in a row ended without an outcome: one more where a lease has run out."""
+    return delivery.c.breaks + case(
+        (delivery.c.state == literal_column("'leased'"), literal_column("1")), else_=literal_column("0")
+    )
 
 
 def _names_receiver() -> ColumnElement[bool]:
@@ -82,10 +108,12 @@ class Statements:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        self.one_writer = dialect.name == "sqlite"
         self._documents()
         self._matching()
         self._deliveries()
         self._statuses()
+        self._attachments()
         self._log()
         self._payloads()
         self._lists()
@@ -102,7 +130,10 @@ class Statements:
         documents = select(document)
         self.add_document = self._insert(document)
         self.add_recipient = self._insert(document_recipient)
-        self.document = self._text(documents.where(document.c.ref == bindparam("ref")))
+        one = documents.where(document.c.ref == bindparam("ref"))
+        self.document = self._text(one)
+        self.document_held = self._text(_mine(one))
+        self.crossed = self._text(_mine(select(document.c.crossed).where(document.c.ref == bindparam("ref"))))
         self.same_document = self._text(
             documents.where(
                 document.c.sender == bindparam("sender"),
@@ -111,7 +142,9 @@ class Statements:
                 text(KEPT),
             ).order_by(document.c.seq)
         )
-        self.held = self._text(_at_most(documents.where(text("state = 'held'")).order_by(document.c.seq)))
+        turn = select(document.c.seq).where(document.c.ref == bindparam("after")).correlate(None).scalar_subquery()
+        held = documents.where(text("state = 'held'"), document.c.seq > func.coalesce(turn, literal_column("0")))
+        self.held = self._text(_at_most(held.order_by(document.c.seq)))
         self.held_under = self._text(
             select(func.count())
             .select_from(document)
@@ -156,27 +189,26 @@ class Statements:
         )
         issued_on = bindparam("issued_on", type_=Text)
         self.match_by_id = self._text(
-            _at_most(accepted.where(document.c.document_key == bindparam("document_key")), _ONE)
+            _mine(_at_most(accepted.where(document.c.document_key == bindparam("document_key")), _ONE))
         )
-        self.match_by_number = self._text(
-            _at_most(
-                accepted.where(
-                    document.c.number_key == bindparam("number_key"),
-                    or_(issued_on.is_(None), document.c.issued_on == issued_on),
-                ),
-                _ONE,
-            )
+        by_number = accepted.where(
+            document.c.number_key == bindparam("number_key"),
+            or_(issued_on.is_(None), document.c.issued_on == issued_on),
         )
+        self.match_by_number = self._text(_mine(_at_most(by_number, _ONE)))
 
     def _deliveries(self) -> None:
         deliveries = select(*DELIVERY_COLUMNS)
-        self.add_delivery = self._insert(delivery)
-        # FOR UPDATE: whoever delivers the last open one of the lane meanwhile waits, then finds this one and makes it
-        # head. Compiles to nothing on SQLite, where there is one writer.
-        self.lane_open = self._text(
-            select(delivery.c.seq).where(delivery.c.lane == bindparam("lane"), text(OPEN)).with_for_update()
-        )
-        self.delivery = self._text(deliveries.where(delivery.c.id == bindparam("id")))
+        in_lane = select(delivery.c.seq).where(delivery.c.lane == bindparam("lane"), text(OPEN))
+        # Locked before one is added: whoever delivers the last open one of the lane meanwhile steps aside, then finds
+        # the new one and makes it head.
+        self.hold_lane = self._text(_mine(in_lane))
+        head = case((exists(in_lane), literal_column("0")), else_=literal_column("1"))
+        given: dict[str, Any] = {one.name: bindparam(one.name) for one in DELIVERY_COLUMNS if one.name != "seq"}
+        self.add_delivery = self._text(insert(delivery).values(given | {"head": head}).inline())
+        one = deliveries.where(delivery.c.id == bindparam("id"))
+        self.delivery = self._text(one)
+        self.delivery_held = self._text(_mine(one))
         self.older_open = self._text(
             _at_most(
                 select(delivery.c.seq).where(
@@ -207,6 +239,7 @@ class Statements:
                     delivery.c.priority == bindparam("priority"),
                     delivery.c.due_at <= bindparam("now"),
                     text(CLAIMABLE),
+                    _broken() <= bindparam("breaks"),
                     ~_older_open(),
                 ).order_by(delivery.c.due_at, delivery.c.seq)
             ).with_for_update(skip_locked=True)
@@ -219,6 +252,7 @@ class Statements:
                 due_at=bindparam("until"),
                 attempts=delivery.c.attempts + literal_column("1"),
                 token=delivery.c.token + literal_column("1"),
+                breaks=_broken(),
             )
         )
         self.move_delivery = self._text(
@@ -233,8 +267,17 @@ class Statements:
                 due_at=func.coalesce(bindparam("due", type_=Text), delivery.c.due_at),
                 last_problem=func.coalesce(bindparam("problem", type_=Text), delivery.c.last_problem),
                 settled_at=bindparam("settled"),
+                breaks=func.coalesce(bindparam("breaks", type_=Integer), delivery.c.breaks),
             )
         )
+        self.renew_delivery = self._text(
+            update(delivery)
+            .where(delivery.c.id == bindparam("of"))
+            .values(attempts=literal_column("0"), breaks=literal_column("0"), renewed_at=bindparam("at"))
+        )
+        self.hold_endpoint = self._insert(endpoint_hold)
+        self.free_endpoint = self._text(delete(endpoint_hold).where(endpoint_hold.c.endpoint == bindparam("of")))
+        self.holds = self._text(select(endpoint_hold.c.endpoint))
         open_one, done = delivery.alias("open_one"), delivery.alias("done")
         lane = select(done.c.lane).where(done.c.id == bindparam("of")).scalar_subquery()
         oldest = select(func.min(open_one.c.seq)).where(open_one.c.lane == lane, text(OPEN)).scalar_subquery()
@@ -253,6 +296,7 @@ class Statements:
         told = statuses.where(status_report.c.document == bindparam("document")).order_by(status_report.c.seq)
         self.statuses = self._text(told)
         self.statuses_of = self._text(told.where(status_report.c.receiver == bindparam("receiver")))
+        self.reports = Reports(one_writer=self.one_writer)
         self.orphans = self._text(
             statuses.where(
                 status_report.c.sender == bindparam("sender"),
@@ -289,16 +333,56 @@ class Statements:
             .values(document=bindparam("found"))
         )
 
+    def _attachments(self) -> None:
+        check, verdict = attachment_check, attachment_verdict
+        checks = select(check)
+        owner = select(document.c.seq).where(document.c.ref == check.c.document).correlate(check)
+        accepted = exists(owner.where(document.c.state == literal_column("'accepted'")))
+        self.add_attachment_check = self._insert(check)
+        self.add_attachment_verdict = self._insert(verdict)
+        self.attachment_check = self._text(checks.where(check.c.document == bindparam("document")))
+        self.attachment_verdicts = self._text(
+            select(verdict)
+            .where(verdict.c.document == bindparam("document"))
+            .order_by(verdict.c.round, verdict.c.place)
+        )
+        self.move_attachment_check = self._text(
+            update(check)
+            .where(check.c.document == bindparam("of"), check.c.rounds == bindparam("was"))
+            .values(due_at=bindparam("due"), rounds=bindparam("now"), outcome=bindparam("found"))
+        )
+        self.checks_due = self._text(
+            _at_most(
+                checks.where(text(TO_JUDGE), check.c.due_at <= bindparam("now"), accepted).order_by(
+                    check.c.due_at, check.c.document
+                )
+            )
+        )
+        self.checks_waiting = self._text(
+            _at_most(
+                checks.where(
+                    text(TO_JUDGE),
+                    check.c.rounds > literal_column("0"),
+                    check.c.document > bindparam("after"),
+                    accepted,
+                ).order_by(check.c.document)
+            )
+        )
+        begun = (check.c.rounds > literal_column("0")).label("begun")
+        self.count_checks = self._text(select(check.c.outcome, begun, func.count()).group_by(check.c.outcome, begun))
+
     def _log(self) -> None:
         waiting = log_intent.c.log_index.is_(None)
         self.add_intent = self._insert(log_intent)
         self.intents = self._text(
             _at_most(select(log_intent.c.id, log_intent.c.leaf).where(waiting).order_by(log_intent.c.id))
         )
-        self.index_intent = self._text(
-            update(log_intent)
-            .where(log_intent.c.id == bindparam("of"), or_(waiting, log_intent.c.log_index == bindparam("place")))
-            .values(log_index=bindparam("place"))
+        self.place_intents = place_intents(one_writer=self.one_writer)
+        self.judged_leaves = self._text(
+            select(log_intent.c.log_index, log_intent.c.leaf)
+            .where(text("kind IN ('accepted', 'held', 'released', 'attachments')"))
+            .where(log_intent.c.at >= bindparam("since"))
+            .order_by(log_intent.c.id)
         )
         self.log_size = self._text(select(func.coalesce(func.max(log_intent.c.log_index), literal_column("-1"))))
         self.backlog = self._text(select(func.count()).select_from(log_intent).where(waiting))
@@ -306,15 +390,30 @@ class Statements:
             _at_most(select(log_intent.c.at).where(waiting).order_by(log_intent.c.id), literal_column("1"))
         )
 
-    def _payloads(self) -> None:
+    def _once(self, table: Table) -> str:
+        """Insert what is named by its digest; where it is already, it is the same."""
         anew: dict[str, ClauseElement] = {
-            "sqlite": sqlite.insert(payload).on_conflict_do_nothing().inline(),
-            "postgresql": postgresql.insert(payload).on_conflict_do_nothing().inline(),
+            "sqlite": sqlite.insert(table).on_conflict_do_nothing().inline(),
+            "postgresql": postgresql.insert(table).on_conflict_do_nothing().inline(),
         }
-        columns = [column.name for column in payload.c]
-        self.put_payload = _compiled(anew[self._dialect.name], self._dialect, columns)
+        return _compiled(anew[self._dialect.name], self._dialect, [column.name for column in table.c])
+
+    def _payloads(self) -> None:
+        self.put_payload = self._once(payload)
+        self.put_evidence = self._once(evidence)
+        self.evidence = self._text(
+            select(evidence.c.kind, evidence.c.size, evidence.c.octets).where(evidence.c.sha256 == bindparam("sha256"))
+        )
         self.payload = self._text(select(payload.c.octets).where(payload.c.sha256 == bindparam("sha256")))
-        self.meta = self._text(select(meta.c.value).where(meta.c.name == bindparam("name")))
+        known = select(meta.c.value).where(meta.c.name == bindparam("name"))
+        self.meta = self._text(known)
+        self.fact = self._text(_mine(known))
+        self.add_fact = self._insert(meta)
+        self.change_fact = self._text(
+            update(meta)
+            .where(meta.c.name == bindparam("fact"), meta.c.value == bindparam("was"))
+            .values(value=bindparam("now"))
+        )
 
     def _lists(self) -> None:
         deliveries = select(*DELIVERY_COLUMNS)
@@ -324,16 +423,15 @@ class Statements:
         self.deliveries = self._text(
             deliveries.where(delivery.c.document == bindparam("document")).order_by(delivery.c.seq)
         )
-        self.inbox = self._text(
-            _at_most(
-                deliveries.where(
-                    delivery.c.endpoint == bindparam("endpoint"),
-                    delivery.c.seq > bindparam("after"),
-                    text(WAITING),
-                    ~_older_open(),
-                ).order_by(delivery.c.seq)
-            )
+        waiting = deliveries.where(
+            delivery.c.endpoint == bindparam("endpoint"),
+            delivery.c.seq > bindparam("after"),
+            text(WAITING),
+            ~_older_open(),
+            ~exists(select(endpoint_hold.c.endpoint).where(endpoint_hold.c.endpoint == bindparam("endpoint"))),
         )
+        self.inbox = self._text(_at_most(waiting.order_by(delivery.c.seq)))
+        self.outgoing = Outgoing(self._text, waiting)
         self.recent = self._text(_at_most(newest))
         self.recent_before = self._text(_at_most(newest.where(document.c.seq < last)))
         self.search = self._text(
@@ -343,8 +441,4 @@ class Statements:
                 )
             )
         )
-        self.count_documents = self._text(select(document.c.state, func.count()).group_by(document.c.state))
-        self.count_deliveries = self._text(
-            select(delivery.c.endpoint, delivery.c.state, func.count()).group_by(delivery.c.endpoint, delivery.c.state)
-        )
-        self.count_statuses = self._text(select(status_report.c.wire, func.count()).group_by(status_report.c.wire))
+        self.queues = Queues(self._text, DELIVERY_COLUMNS)

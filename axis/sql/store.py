@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from axis.core.ports import Ledger
-from axis.sql.driver import Database, StoreError
+from axis.core.model import PayloadRef
+from axis.core.ports import About, Ledger
+from axis.sql.driver import Database, Messenger, StoreError
 from axis.sql.group import GroupCommitter
 from axis.sql.readers import Readers
 from axis.sql.views import Questions, Shelf, SqlViews
@@ -19,15 +20,31 @@ T = TypeVar("T")
 class SqlStore:
     """Implements `axis.core.ports.Store`. Opened by `axis.sql.engine.open_store`, closed by `close`.
 
-    Bodies run in the writer thread, one after the other: they may not touch what belongs to the event loop.
+    Bodies run one after the other, in the writer thread or, brief ones, on the event loop while that thread waits: they
+    may not touch what belongs to the loop.
     """
 
     def __init__(self, database: Database, shelf: Shelf) -> None:
         self._database = database
         self._readers = Readers(database)
         self._committer = GroupCommitter(database, self._readers)
-        self._views = SqlViews(self._readers, shelf)
+        self._views = SqlViews(self._readers, shelf, database.reads_aside)
+        self._shelf = shelf
         self._closed = False
+        self._messenger: Messenger | None = None
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Call `heard`, on this event loop, when another process of the database may have written. A hint: it may come
+        for nothing, and may not come. Nothing where there are no others."""
+        loop = asyncio.get_running_loop()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(heard)
+
+        self._messenger = self._database.messenger(tell)
+        if self._messenger is not None:
+            self._committer.committed = self._messenger.tell
 
     @property
     def views(self) -> SqlViews:
@@ -36,25 +53,27 @@ class SqlStore:
     @property
     def poisoned(self) -> bool:
         """A commit failed and reopening did not mend it: every call answers `Unavailable`. End the process."""
-        return self._committer.trouble is not None
+        return self._committer.trouble is not None and not self._database.reconnects
 
     @property
     def id(self) -> str:
         """The store's random identity, given when it was made; a copy of the store has the same."""
-        with self._readers.borrow(snapshot=False) as session:
-            name = Questions(session).meta("store_id")
+        name = self._readers.ask(lambda session: Questions(session).meta("store_id"))
         if name is None:
             raise StoreError("the store has no identity: it was not made by migrations")
         return name
 
-    async def transact(self, body: Callable[[Ledger], T]) -> T:
+    async def transact(self, body: Callable[[Ledger], T], about: About | None = None, brief: bool = False) -> T:
         """See `Store.transact`. `Unavailable.problem.extra["outcome"]` says `unknown` or `not-stored`."""
-        future = self._committer.submit(body)
+        future = self._committer.submit(body, about, brief)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             await _committed(future)
             raise
+
+    async def shelve(self, octets: bytes) -> tuple[PayloadRef, bytes | None]:
+        return await self._shelf.shelve(octets)
 
     async def close(self) -> None:
         """Finish what is queued, then close. Repeating is harmless; later calls answer `Unavailable`."""
@@ -65,6 +84,8 @@ class SqlStore:
         if self._closed:
             return
         self._closed = True
+        if self._messenger is not None:
+            self._messenger.close()
         self._views.close()
         with suppress(StoreError):  # the process ends anyway, and the connection with it
             self._readers.close()

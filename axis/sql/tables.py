@@ -18,9 +18,14 @@ Serial = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database counts up and never gives twice (`INTEGER PRIMARY KEY AUTOINCREMENT` on SQLite)."""
 
 KEPT = "state IN ('accepted', 'held')"
-OPEN = "state IN ('failed', 'leased', 'queued')"
+OPEN = "state IN ('failed', 'leased', 'on-hold', 'queued')"
 CLAIMABLE = "head = 1 AND state IN ('leased', 'queued')"
+TO_JUDGE = "due_at IS NOT NULL"
 WAITING = "head = 1 AND state = 'queued'"
+PARKED = "head = 0 AND state = 'queued'"
+FAILED = "state = 'failed'"
+ON_HOLD = "state = 'on-hold'"
+DROPPED = "state = 'dropped'"
 
 
 def _where(condition: str) -> dict[str, Any]:
@@ -48,6 +53,7 @@ class DocumentRow(Base, table=True):
         Index("uq_document_key", "sender", "document_key", "kind", "digest", unique=True, **_where(KEPT)),
         Index("ix_document_number", "sender", "number_key", **_where(KEPT)),
         Index("ix_document_held", "seq", **_where("state = 'held'")),
+        Index("ix_document_refused", "seq", **_where("state = 'refused'")),
         Index("ix_document_held_under", "anchor", **_where("state = 'held'")),
         Index("ix_document_search", "document_key", "sender"),
         {"sqlite_autoincrement": True},
@@ -82,6 +88,7 @@ class DocumentRow(Base, table=True):
     crossed: int = Field(sa_type=Integer)
     notes: str = Field(sa_type=Text)
     anchor: str | None = Field(default=None, sa_type=Text)
+    form: str = Field(sa_type=Text, sa_column_kwargs={"server_default": text("'inline'")})
 
 
 class DocumentRecipientRow(Base, table=True):
@@ -104,12 +111,17 @@ class DeliveryRow(Base, table=True):
 
     __tablename__ = "delivery"
     __table_args__ = (
-        CheckConstraint("state IN ('queued', 'leased', 'delivered', 'failed')", name="state"),
+        CheckConstraint("state IN ('queued', 'leased', 'on-hold', 'delivered', 'failed', 'dropped')", name="state"),
         CheckConstraint("cargo IN ('document', 'status', 'notice')", name="cargo"),
         Index("ix_delivery_lane", "lane", "seq", **_where(OPEN)),
         Index("ix_delivery_due", "endpoint", "priority", "due_at", "seq", **_where(CLAIMABLE)),
         Index("ix_delivery_inbox", "endpoint", "seq", **_where(WAITING)),
         Index("ix_delivery_document", "document", "seq"),
+        # Few rows each: what is in its turn and under way stands in the two above, and costs nothing here.
+        Index("ix_delivery_parked", "endpoint", "seq", **_where(PARKED)),
+        Index("ix_delivery_failed", "endpoint", "seq", **_where(FAILED)),
+        Index("ix_delivery_on_hold", "endpoint", "seq", **_where(ON_HOLD)),
+        Index("ix_delivery_dropped", "endpoint", "seq", **_where(DROPPED)),
         Index("ix_delivery_orphan", "cargo_ref", **_where("document IS NULL")),
         {"sqlite_autoincrement": True},
     )
@@ -131,6 +143,19 @@ class DeliveryRow(Base, table=True):
     token: int = Field(sa_type=Integer)
     last_problem: str | None = Field(default=None, sa_type=Text)
     settled_at: str | None = Field(default=None, sa_type=Text)
+    breaks: int = Field(sa_type=Integer, sa_column_kwargs={"server_default": text("0")})
+    renewed_at: str | None = Field(default=None, sa_type=Text)
+
+
+class EndpointHoldRow(Base, table=True):
+    """An endpoint for which an operator lets nothing be claimed. `principal` is who."""
+
+    __tablename__ = "endpoint_hold"
+
+    endpoint: str = Field(sa_type=Text, primary_key=True)
+    at: str = Field(sa_type=Text)
+    principal: str = Field(sa_type=Text)
+    reason: str = Field(sa_type=Text)
 
 
 class StatusReportRow(Base, table=True):
@@ -181,6 +206,35 @@ class NoticeRow(Base, table=True):
     at: str = Field(sa_type=Text)
 
 
+class AttachmentCheckRow(Base, table=True):
+    """One `AttachmentCheck`: `due_at` is NULL where nothing more is to be judged."""
+
+    __tablename__ = "attachment_check"
+    __table_args__ = (Index("ix_attachment_check_due", "due_at", "document", **_where(TO_JUDGE)),)
+
+    document: str = Field(sa_type=Text, sa_column_args=(ForeignKey("document.ref"),), primary_key=True)
+    since: str = Field(sa_type=Text)
+    due_at: str | None = Field(default=None, sa_type=Text)
+    rounds: int = Field(sa_type=Integer)
+    outcome: str | None = Field(default=None, sa_type=Text)
+
+
+class AttachmentVerdictRow(Base, table=True):
+    """One `AttachmentVerdict`. The PDFs in a ZIP and their paths are inside `verdict`."""
+
+    __tablename__ = "attachment_verdict"
+
+    document: str = Field(sa_type=Text, sa_column_args=(ForeignKey("document.ref"),), primary_key=True)
+    place: int = Field(sa_type=Integer, primary_key=True)
+    round: int = Field(sa_type=Integer, primary_key=True)
+    content_id: str = Field(sa_type=Text)
+    judged_at: str = Field(sa_type=Text)
+    outcome: str | None = Field(default=None, sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
+    waits: int = Field(sa_type=Integer)
+    verdict: str = Field(sa_type=Text)
+
+
 class LogIntentRow(Base, table=True):
     """One leaf of the log, `log_index` NULL until the sequencer has given it its place."""
 
@@ -203,6 +257,18 @@ class PayloadRow(Base, table=True):
     octets: bytes = Field(sa_type=LargeBinary)
 
 
+class EvidenceRow(Base, table=True):
+    """Octets that verdicts rest on, one row for all verdicts that name them; never removed. `octets` is NULL where they
+    are a file, which is durable before its row."""
+
+    __tablename__ = "evidence"
+
+    sha256: str = Field(sa_type=Text, primary_key=True)
+    kind: str = Field(sa_type=Text)
+    size: int = Field(sa_type=BigInteger)
+    octets: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
 class MetaRow(Base, table=True):
     """Facts of the store itself: `store_id`, random, given when it was made, kept by a copy; `openings`, how often it
     was opened for writing."""
@@ -220,11 +286,15 @@ def _table(name: str) -> Table:
 document = _table("document")
 document_recipient = _table("document_recipient")
 delivery = _table("delivery")
+endpoint_hold = _table("endpoint_hold")
 status_report = _table("status_report")
 notice = _table("notice")
+attachment_check = _table("attachment_check")
+attachment_verdict = _table("attachment_verdict")
 log_intent = _table("log_intent")
 payload = _table("payload")
+evidence = _table("evidence")
 meta = _table("meta")
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0005"
 """The alembic revision that these tables are. A test compares."""

@@ -3,40 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
+from axis.core.inbox import InboxItem
 from axis.core.model import (
-    Cargo,
+    AttachmentCheck,
+    AttachmentVerdict,
     Delivery,
     DeliveryId,
     Document,
     DocumentRef,
+    EvidenceRecord,
     Notice,
     NoticeRef,
     PayloadRef,
     StatusRef,
     StatusReport,
 )
-from axis.core.ports import Counts, InboxItem, Payload
+from axis.core.octets import Kept
+from axis.core.ports import Age, Counts, Heap, Parcel
+from axis.core.states import OPEN, DeliveryState
+from axis.core.times import parse_rfc3339, rfc3339
+from axis.sql.driver import unavailable
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
-from axis.sql.rows import instant
+from axis.sql.rows import Row, instant, read_document
+from axis.sql.tally import Tally
 from schemas.codes import document_key
+from schemas.multipart import PackageForm
 
 T = TypeVar("T")
 
+_AGES: Final = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 MAX_FOUND: Final = 200
 """How many documents under one id a search shows. One id has a handful: itself, updates, a recall."""
 
+_LISTS: Final = {
+    DeliveryState.QUEUED: ("waiting", "parked"),
+    DeliveryState.LEASED: ("leased",),
+    DeliveryState.FAILED: ("failed",),
+    DeliveryState.ON_HOLD: ("on-hold",),
+}
+
 
 class Shelf(Protocol):
-    """Where octets live that are too large for a row, and what makes a `Payload` of those that are not."""
+    """Where octets live that are too large for a row, and what makes a `Kept` of those that are not."""
 
-    def payload(self, ref: PayloadRef) -> Payload: ...
-    def inline(self, ref: PayloadRef, octets: bytes) -> Payload: ...
+    def payload(self, ref: PayloadRef) -> Kept: ...
+    def inline(self, ref: PayloadRef, octets: bytes) -> Kept: ...
+    async def shelve(self, octets: bytes) -> tuple[PayloadRef, bytes | None]: ...
 
 
 class Questions(Reader):
@@ -51,14 +70,18 @@ class Questions(Reader):
         return self.deliveries(self.sql.deliveries, document=ref)
 
     def inbox(self, endpoint: str, after_seq: int, limit: int) -> Sequence[InboxItem]:
-        waiting = self.deliveries(self.sql.inbox, endpoint=endpoint, after=after_seq, limit=limit)
-        return [self._item(delivery) for delivery in waiting]
+        rows = self.session.run(self.sql.outgoing.listed, endpoint=endpoint, after=after_seq, limit=limit)
+        return [InboxItem._make(row) for row in rows.fetchall()]
 
-    def _item(self, delivery: Delivery) -> InboxItem:
-        document = None if delivery.document is None else self.document(delivery.document)
-        status = self.status(StatusRef(delivery.cargo_ref)) if delivery.cargo is Cargo.STATUS else None
-        notice = self.notice(NoticeRef(delivery.cargo_ref)) if delivery.cargo is Cargo.NOTICE else None
-        return InboxItem(delivery, document, status, notice)
+    def parcel(self, id: DeliveryId) -> Row | None:
+        """The row of `Outgoing.parcel`."""
+        row: Row | None = self.session.run(self.sql.outgoing.parcel, id=id).fetchone()
+        return row
+
+    def carried(self, ref: DocumentRef) -> tuple[Document, bytes | None] | None:
+        """A document with its octets, where these share the database."""
+        row = self.session.run(self.sql.outgoing.carried, ref=ref).fetchone()
+        return None if row is None else (read_document(row[:-1]), row[-1])
 
     def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
         if before is None:
@@ -70,15 +93,45 @@ class Questions(Reader):
             self.sql.search, document_key=document_key(document_id), ref=document_id.strip(), limit=MAX_FOUND
         )
 
-    def counts(self) -> Counts:
-        deliveries: dict[str, dict[str, int]] = {}
-        for endpoint, state, number in self.session.run(self.sql.count_deliveries).fetchall():
-            deliveries.setdefault(endpoint, {})[state] = number
-        return Counts(
-            documents=dict(self.session.run(self.sql.count_documents).fetchall()),
-            deliveries=deliveries,
-            statuses=dict(self.session.run(self.sql.count_statuses).fetchall()),
-        )
+    def queue(
+        self, endpoint: str | None, state: DeliveryState | None, document: str | None, limit: int, after_seq: int = 0
+    ) -> Sequence[Delivery]:
+        if document is not None:
+            found = [one for known in self.search(document) for one in self.deliveries_of(known.ref)]
+            fit = [
+                one
+                for one in found
+                if one.seq > after_seq
+                and (endpoint is None or one.endpoint == endpoint)
+                and (one.state in OPEN if state is None else one.state is state)
+            ]
+            return sorted(fit, key=lambda one: one.seq)[:limit]
+        if state is None and endpoint is None:
+            return self.deliveries(self.sql.queues.queue[""], limit=limit, after=after_seq)
+        if state is None or state in OPEN:
+            lists = [name for one in (OPEN if state is None else {state}) for name in _LISTS[one]]
+            if endpoint is None:
+                pages = [self.deliveries(self.sql.queues.queue[name], limit=limit, after=after_seq) for name in lists]
+            else:
+                texts = [self.sql.queues.queue_of[name] for name in lists]
+                pages = [self.deliveries(sql, endpoint=endpoint, limit=limit, after=after_seq) for sql in texts]
+            return sorted((one for page in pages for one in page), key=lambda one: one.seq)[:limit]
+        return self.deliveries(self.sql.queues.queue_done, endpoint=endpoint, state=state.value, limit=limit)
+
+    def shape(self, now: datetime) -> Sequence[Heap]:
+        ages = tuple(Age)
+        bounds = {f"b{place}": rfc3339(now - age) for place, age in enumerate(_AGES)}
+        return [
+            Heap(endpoint, DeliveryState(state), ages[age], number, parse_rfc3339(oldest))
+            for endpoint, state, age, number, oldest in self.session.run(self.sql.queues.shape, **bounds).fetchall()
+        ]
+
+    def holds(self) -> frozenset[str]:
+        return frozenset(endpoint for (endpoint,) in self.session.run(self.sql.holds).fetchall())
+
+    def attachment_checks(self, refs: Sequence[DocumentRef]) -> Mapping[DocumentRef, AttachmentCheck]:
+        found = ((ref, self.attachment_check(ref)) for ref in refs)
+        return {ref: check for ref, check in found if check is not None}
 
     def backlog(self) -> tuple[int, datetime | None]:
         (number,) = self.session.run(self.sql.backlog).fetchone()
@@ -90,6 +143,20 @@ class Questions(Reader):
         row = self.session.run(self.sql.payload, sha256=ref.sha256).fetchone()
         return None if row is None else bytes(row[0])
 
+    def evidence(self, sha256: str) -> EvidenceRecord | None:
+        """What is kept under that digest, `None` where nothing is. The octets are as they lie there."""
+        row = self.session.run(self.sql.evidence, sha256=sha256).fetchone()
+        if row is None:
+            return None
+        kind, size, octets = row
+        return EvidenceRecord(kind, PayloadRef(sha256, size), None if octets is None else bytes(octets))
+
+    def leaves_about(self, document: Document) -> Sequence[tuple[int | None, bytes]]:
+        """Index and octets of the log entries that carry a verdict on the document or its attachments, in order. Reads
+        the whole log."""
+        rows = self.session.run(self.sql.judged_leaves, since=rfc3339(document.accepted_at)).fetchall()
+        return [(index, bytes(leaf)) for index, leaf in rows if json.loads(leaf)["subject"] == document.ref]
+
     def meta(self, name: str) -> str | None:
         row = self.session.run(self.sql.meta, name=name).fetchone()
         return None if row is None else str(row[0])
@@ -98,40 +165,53 @@ class Questions(Reader):
 class SqlViews:
     """Implements `axis.core.ports.Views`.
 
-    A question by key takes some 50 µs and runs where it is asked; handing it to a thread would cost three times as much
-    (measured). Lists and counts run in threads.
+    On SQLite a question by key takes some 50 µs and runs where it is asked; handing it to a thread would cost three
+    times as much (measured). Lists and counts run in threads, and on PostgreSQL everything does.
     """
 
-    def __init__(self, readers: Readers, shelf: Shelf) -> None:
+    def __init__(self, readers: Readers, shelf: Shelf, aside: bool = False) -> None:
+        """With `aside` questions by key run in threads too: the database is behind a network."""
         self._readers = readers
         self._shelf = shelf
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="axis-views")
+        self._all_aside = aside
+        self._closed = False
+        self._tally = Tally()
+        self._threads = ThreadPoolExecutor(4 if aside else 2, thread_name_prefix="axis-views")
 
     def close(self) -> None:
+        self._closed = True
         self._threads.shutdown()
 
+    async def _by_key(self, question: Callable[[Questions], T]) -> T:
+        if self._all_aside:
+            return await self._in_thread(self._here, question)
+        return self._here(question)
+
+    async def _in_thread(self, ask: Callable[[Callable[[Questions], T]], T], question: Callable[[Questions], T]) -> T:
+        if self._closed:
+            raise unavailable("not-stored", "the store is closed", 1)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask, question)
+
     def _here(self, question: Callable[[Questions], T]) -> T:
-        with self._readers.borrow(snapshot=False) as session:
-            return question(Questions(session))
+        return self._readers.ask(lambda session: question(Questions(session)))
 
     def _snapshot(self, question: Callable[[Questions], T]) -> T:
-        with self._readers.borrow(snapshot=True) as session:
-            return question(Questions(session))
+        return self._readers.ask(lambda session: question(Questions(session)), snapshot=True)
 
     async def _aside(self, question: Callable[[Questions], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._snapshot, question)
+        return await self._in_thread(self._snapshot, question)
 
     async def document(self, ref: DocumentRef) -> Document | None:
-        return self._here(lambda ask: ask.document(ref))
+        return await self._by_key(lambda ask: ask.document(ref))
 
     async def delivery(self, id: DeliveryId) -> Delivery | None:
-        return self._here(lambda ask: ask.delivery(id))
+        return await self._by_key(lambda ask: ask.delivery(id))
 
     async def status(self, ref: StatusRef) -> StatusReport | None:
-        return self._here(lambda ask: ask.status(ref))
+        return await self._by_key(lambda ask: ask.status(ref))
 
     async def notice(self, ref: NoticeRef) -> Notice | None:
-        return self._here(lambda ask: ask.notice(ref))
+        return await self._by_key(lambda ask: ask.notice(ref))
 
     async def statuses(self, ref: DocumentRef) -> Sequence[StatusReport]:
         return await self._aside(lambda ask: ask.statuses(ref))
@@ -140,7 +220,19 @@ class SqlViews:
         return await self._aside(lambda ask: ask.deliveries_of(ref))
 
     async def inbox(self, endpoint: str, after_seq: int, limit: int) -> Sequence[InboxItem]:
-        return await self._aside(lambda ask: ask.inbox(endpoint, after_seq, limit))
+        return await self._by_key(lambda ask: ask.inbox(endpoint, after_seq, limit))
+
+    async def parcel(self, id: DeliveryId) -> Parcel | None:
+        row = await self._by_key(lambda ask: ask.parcel(id))
+        if row is None:
+            return None
+        endpoint, digest, form, sha256, size, outcome, octets = row
+        whole = self._kept(PayloadRef(sha256, size), octets) if form == PackageForm.INLINE else None
+        return Parcel(endpoint, whole, digest, outcome)
+
+    async def carried(self, ref: DocumentRef) -> tuple[Document, Kept] | None:
+        found = await self._by_key(lambda ask: ask.carried(ref))
+        return None if found is None else (found[0], self._kept(found[0].payload, found[1]))
 
     async def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
         return await self._aside(lambda ask: ask.recent(limit, before))
@@ -148,13 +240,41 @@ class SqlViews:
     async def search(self, document_id: str) -> Sequence[Document]:
         return await self._aside(lambda ask: ask.search(document_id))
 
+    async def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None:
+        return await self._by_key(lambda ask: ask.attachment_check(ref))
+
+    async def attachment_verdicts(self, ref: DocumentRef) -> Sequence[AttachmentVerdict]:
+        return await self._aside(lambda ask: ask.attachment_verdicts(ref))
+
+    async def attachment_checks(self, refs: Sequence[DocumentRef]) -> Mapping[DocumentRef, AttachmentCheck]:
+        return await self._aside(lambda ask: ask.attachment_checks(refs))
+
+    async def checks_due(self, now: datetime, limit: int) -> Sequence[AttachmentCheck]:
+        return await self._aside(lambda ask: ask.checks(ask.sql.checks_due, now=rfc3339(now), limit=limit))
+
+    async def checks_waiting(self, after: str, limit: int) -> Sequence[AttachmentCheck]:
+        return await self._aside(lambda ask: ask.checks(ask.sql.checks_waiting, after=after, limit=limit))
+
     async def counts(self) -> Counts:
-        return await self._aside(lambda ask: ask.counts())
+        return await self._aside(lambda ask: self._tally.counts(ask.session))
+
+    async def queue(
+        self, endpoint: str | None, state: DeliveryState | None, document: str | None, limit: int, after_seq: int = 0
+    ) -> Sequence[Delivery]:
+        return await self._aside(lambda ask: ask.queue(endpoint, state, document, limit, after_seq))
+
+    async def shape(self, now: datetime) -> Sequence[Heap]:
+        return await self._aside(lambda ask: ask.shape(now))
+
+    async def holds(self) -> frozenset[str]:
+        return await self._by_key(lambda ask: ask.holds())
 
     async def backlog(self) -> tuple[int, datetime | None]:
         return await self._aside(lambda ask: ask.backlog())
 
-    async def payload(self, ref: PayloadRef) -> Payload:
+    async def payload(self, ref: PayloadRef) -> Kept:
         """The octets, from their row or their file. Whether the file is there and whole shows when it is read."""
-        octets = self._here(lambda ask: ask.octets(ref))
+        return self._kept(ref, await self._by_key(lambda ask: ask.octets(ref)))
+
+    def _kept(self, ref: PayloadRef, octets: bytes | None) -> Kept:
         return self._shelf.payload(ref) if octets is None else self._shelf.inline(ref, octets)

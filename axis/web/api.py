@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import orjson
-from aiohttp import web
+import structlog
+from aiohttp import StreamReader, web
 
-from axis.core.model import Cargo, DocumentRef, Hop, Principal, Role
-from axis.core.ports import Payload
-from axis.core.problems import Kind, Problem, Refused
+from axis.core.model import DocumentRef, Hop, Principal, Role
+from axis.core.octets import Spooled
+from axis.core.ports import Body
+from axis.core.problems import Kind, Problem, ProblemError, Refused
 from axis.core.states import DeliveryState
-from axis.core.statuses import Report
 from axis.core.times import parse_rfc3339
 from axis.flow import mailbox
+from axis.flow.body import Plain, body_of
 from axis.flow.context import Context
+from axis.flow.judge import problem_of
 from axis.flow.notices import take_notice
+from axis.flow.package import Part
+from axis.flow.parts import PartsSpooler
 from axis.flow.poll import OpenSpool, spool_all
 from axis.flow.receive import give_receipt, receive
-from axis.flow.report import record_status, visible_document
+from axis.flow.report import record_told, visible_document
 from axis.web.auth import Doors, require
 from axis.web.dto import (
-    StatusBody,
     delivery_facts,
     document_facts,
     inbox_facts,
@@ -36,14 +41,19 @@ from axis.web.dto import (
     status_body,
     status_facts,
 )
+from axis.web.expect import go_on, when_admitted
 from axis.web.name import named
 from axis.web.problem_json import problems
-from schemas.codes import AgencyCode, CodeError
-from schemas.envelope import StaffInfo
-from schemas.status import BY_WIRE, REASON_REQUIRED, SET_BY_SENDER, read_wire
+from axis.web.statuses import agency, report_of, take_batch
+from schemas.codes import AgencyCode
+from schemas.errors import SchemaError
+from schemas.multipart import RELATED, XML_TYPES, read_related
 
-XML_TYPES = frozenset({"application/xml", "text/xml", "application/edxml+xml", "application/octet-stream"})
-PIECE = 262_144
+log = structlog.get_logger()
+
+TAKEN_TYPES = XML_TYPES | {"application/octet-stream"}
+SUFFIXES = {"application/xml": "edxml", "application/json": "json", RELATED: "parts"}
+PIECE = 65_536
 MAX_JSON = 65_536
 INBOX_LIMIT = 200
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -64,15 +74,16 @@ class Api:
         app = web.Application(middlewares=[problems], client_max_size=MAX_JSON)
         app.add_routes(
             [
-                web.post("/v1/documents", self.post_document),
+                web.post("/v1/documents", self.post_document, expect_handler=when_admitted),
                 web.get(r"/v1/documents/{ref:[a-z0-9]{26}}", self.get_document),
                 web.get(r"/v1/documents/{ref:[a-z0-9]{26}}/package", self.get_package),
                 web.post(r"/v1/documents/{ref:[a-z0-9]{26}}/statuses", self.post_status),
+                web.post("/v1/statuses", self.post_statuses),
                 web.get("/v1/inbox", self.get_inbox),
                 web.get(r"/v1/deliveries/{id:[a-z0-9]{26}}/package", self.get_delivery),
                 web.post(r"/v1/deliveries/{id:[a-z0-9]{26}}/ack", self.post_ack),
                 web.get(r"/v1/receipts/{ref:[a-z0-9]{26}}", self.get_receipt),
-                web.post("/v1/relay", self.post_relay),
+                web.post("/v1/relay", self.post_relay, expect_handler=when_admitted),
                 web.get("/v1/log/checkpoint", self.get_checkpoint),
                 web.get(r"/v1/log/{path:tile/[0-9]{1,2}/[x0-9./p]{3,40}}", self.get_tile),
             ]
@@ -83,7 +94,7 @@ class Api:
         return self.doors().principal(request)
 
     async def post_document(self, request: web.Request) -> web.StreamResponse:
-        """A document package or a status message, as XML."""
+        """A document package as XML or in parts, or a status message as XML."""
         by = require(self.caller(request), Role.AGENCY)
         return await self._take(request, by, None, ())
 
@@ -91,6 +102,7 @@ class Api:
         """The same from a neighbouring axis, with the recipients it is for and the trace of hops; or a notice."""
         by = require(self.caller(request), Role.NODE)
         if request.content_type == "application/json":
+            await go_on(request)
             notice = await take_notice(await request.read(), by, self.ctx)
             return reply({"notice": notice.ref if notice else None}, 202)
         only_for = _agencies(request.headers.get("Axis-Recipients"))
@@ -101,14 +113,26 @@ class Api:
     ) -> web.StreamResponse:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "send the package without Content-Encoding"))
-        if request.content_type not in XML_TYPES:
-            raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "send the package as application/xml"))
+        related = request.content_type == RELATED
+        if not related and request.content_type not in TAKEN_TYPES:
+            raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "send the package as application/xml or multipart/related"))
         most = self.ctx.xml_limits.max_bytes
         if (request.content_length or 0) > most:  # said before it is sent: nobody need wait for the rest
             raise Refused(Problem(Kind.TOO_LARGE, f"at most {most} octets are accepted", {"max_bytes": most}))
-        async with self.open_spool() as spool:
-            spooled = await spool_all(request.content.iter_any(), spool)
-            taken = await receive(spooled, by, self.ctx, only_for, hops)
+        self.ctx.refuse_when_log_is_stale()
+        door = self.ctx.admission
+        async with AsyncExitStack() as stack:
+            stack.enter_context(door.admitted(by.name, most if related else request.content_length or 0))
+            await go_on(request)
+            content = request.content
+            octets = _at_hand(content) if content.is_eof() else door.paced(content.iter_any())
+            parts: tuple[Part[Spooled], ...] = ()
+            if related:
+                spooled, parts = await self._parts_spooler(request, stack).read(octets)
+            else:
+                spool = await stack.enter_async_context(self.open_spool())
+                spooled = await spool_all(octets, spool)
+            taken = await receive(spooled, by, self.ctx, only_for, hops, parts)
         if taken.receipt is not None:
             return web.Response(
                 body=taken.receipt.octets,
@@ -119,6 +143,13 @@ class Api:
         assert taken.status is not None
         return reply(status_facts(taken.status), 202)
 
+    def _parts_spooler(self, request: web.Request, stack: AsyncExitStack) -> PartsSpooler:
+        try:
+            related = read_related(request.headers["Content-Type"])
+        except SchemaError as error:
+            raise Refused(problem_of(error)) from error
+        return PartsSpooler(related, self.open_spool, self.ctx.xml_limits, stack)
+
     async def get_document(self, request: web.Request) -> web.StreamResponse:
         by = self.caller(request)
         document = await visible_document(request.match_info["ref"], by, self.ctx)
@@ -126,13 +157,15 @@ class Api:
         registry = self.ctx.network.registry
         statuses = await views.statuses(document.ref)
         deliveries = await views.deliveries(document.ref)
+        check = await views.attachment_check(document.ref)
+        verdicts = await views.attachment_verdicts(document.ref) if check else ()
         if not registry.within(document.sender, by.authority):
             # A recipient sees its own handling and its own deliveries, not those of the other recipients.
             statuses = [one for one in statuses if registry.within(one.receiver, by.authority)]
             deliveries = [one for one in deliveries if one.endpoint == by.name]
         return reply(
             {
-                **document_facts(document),
+                **document_facts(document, check, verdicts),
                 "deliveries": [delivery_facts(one) for one in deliveries],
                 "statuses": [status_facts(one) for one in statuses],
             }
@@ -140,7 +173,8 @@ class Api:
 
     async def get_package(self, request: web.Request) -> web.StreamResponse:
         document = await visible_document(request.match_info["ref"], self.caller(request), self.ctx)
-        return await self._stream(request, await self.ctx.store.views.payload(document.payload), document.ref)
+        _, _, body = await body_of(document, self.ctx.store.views)
+        return await self._stream(request, body, document.ref, document.digest)
 
     async def get_receipt(self, request: web.Request) -> web.StreamResponse:
         """The receipt, the same octets as the first time; its sender only."""
@@ -159,14 +193,14 @@ class Api:
             raise Refused(Problem(Kind.BAD_REQUEST, "after and limit are numbers; there are no other parameters"))
         limit = min(max(int(request.query.get("limit", "50")), 1), INBOX_LIMIT)
         items = await mailbox.inbox(by, int(request.query.get("after", "0")), limit, self.ctx)
-        following = items[-1].delivery.seq if len(items) == limit else None
+        following = items[-1].seq if len(items) == limit else None
         return reply({"items": [inbox_facts(item) for item in items], "next": following})
 
     async def get_delivery(self, request: web.Request) -> web.StreamResponse:
         by = require(self.caller(request), Role.AGENCY)
         id = request.match_info["id"]
-        consignment = await mailbox.fetch(id, by, self.ctx)
-        return await self._stream(request, consignment.payload, id, consignment.delivery.cargo)
+        fetched = await mailbox.fetch(id, by, self.ctx)
+        return await self._stream(request, fetched.body, id, fetched.digest, fetched.outcome)
 
     async def post_ack(self, request: web.Request) -> web.StreamResponse:
         by = require(self.caller(request), Role.AGENCY)
@@ -185,36 +219,15 @@ class Api:
     async def post_status(self, request: web.Request) -> web.StreamResponse:
         """One status of one receiver of a document."""
         by = require(self.caller(request), Role.AGENCY)
-        document = await visible_document(request.match_info["ref"], by, self.ctx)
         body = await status_body(request)
-        wire = read_wire(body.code)
-        now = self.ctx.now()
-        _complete(body, wire, now + self.ctx.network.future)
-        registry = self.ctx.network.registry
-        own = [code for code in document.recipients if registry.within(code, by.authority)]
-        sets_as_sender = BY_WIRE[wire] in SET_BY_SENDER
-        receiver = _agency(body.receiver) if body.receiver else own[0] if len(own) == 1 else None
-        # Who sets what only the other side may set speaks for itself all the same, and is told that it may not.
-        by_sender = sets_as_sender and registry.within(document.sender, by.authority)
-        if receiver is None and not own and not sets_as_sender:
-            receiver = document.sender
-        if receiver is None:
-            raise Refused(
-                Problem(Kind.BAD_REQUEST, "name the receiver that this status is of", {"fields": ("receiver",)})
-            )
-        report = Report(
-            wire=wire,
-            reporter=document.sender if by_sender else receiver,
-            addressee=receiver if by_sender else document.sender,
-            at=(body.at or now).astimezone(UTC).replace(microsecond=0),
-            document_id=document.document_id,
-            number=document.number,
-            description=body.description,
-            issued_on=document.issued_on,
-            staff=StaffInfo(**body.staff.model_dump()) if body.staff else None,
-        )
-        recorded = await record_status(report, DocumentRef(document.ref), by, (), self.ctx)
+        make = partial(report_of, body, by=by, network=self.ctx.network, now=self.ctx.now())
+        recorded = await record_told((DocumentRef(request.match_info["ref"]), make), by, self.ctx)
         return reply(status_facts(recorded), 202)
+
+    async def post_statuses(self, request: web.Request) -> web.StreamResponse:
+        """Up to a hundred statuses of any documents, each with its own result. Stored together or not at all."""
+        by = require(self.caller(request), Role.AGENCY)
+        return reply(await take_batch(request, by, self.ctx))
 
     async def get_checkpoint(self, request: web.Request) -> web.StreamResponse:
         """The newest signed checkpoint. Anyone who may connect may remember it: that is what it is for."""
@@ -233,47 +246,60 @@ class Api:
         return web.Response(body=target.read_bytes(), content_type=content_type)
 
     async def _stream(
-        self, request: web.Request, payload: Payload, name: str, cargo: Cargo = Cargo.DOCUMENT
+        self,
+        request: web.Request,
+        body: Body,
+        name: str,
+        package_sha256: str | None,
+        attached_pdfs: str | None = None,
     ) -> web.StreamResponse:
-        content_type, suffix = ("application/json", "json") if cargo is Cargo.NOTICE else ("application/xml", "edxml")
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": content_type,
-                "Content-Length": str(payload.ref.size),
-                "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}.{suffix}",
-                "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(payload.ref.sha256)).decode()}:",
-                "X-Content-Type-Options": "nosniff",
-                "Cache-Control": "no-store",
-            }
-        )
+        """`package_sha256` is the document's, where this is its package: over the whole, it names it in any form; the
+        digest of a body in parts stands before each part."""
+        headers = {} if attached_pdfs is None else {"Axis-Attached-Pdfs": attached_pdfs}
+        if package_sha256 is not None:
+            headers["Axis-Package-SHA256"] = package_sha256
+        if isinstance(body, Plain):
+            octets = bytes.fromhex(body.payload.ref.sha256)
+            headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(octets).decode()}:"
+        suffix = SUFFIXES[body.content_type.partition(";")[0]]
+        headers |= {
+            "Content-Type": body.content_type,
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}.{suffix}",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+        if body.size <= PIECE:  # head and octets go out as one
+            return web.Response(body=await body.read(), headers=headers)
+        chunks = aiter(body.chunks())
+        first = await anext(chunks, b"")  # what cannot be read at all is answered with a problem
+        response = web.StreamResponse(headers={**headers, "Content-Length": str(body.size)})
         await response.prepare(request)
-        async for chunk in payload.chunks():
-            for start in range(0, len(chunk), PIECE):
-                await response.write(chunk[start : start + PIECE])
+        try:
+            await _write(response, first)
+            async for chunk in chunks:
+                await _write(response, chunk)
+        except ProblemError as error:
+            # Half of it is sent: all that can still be said is that this is not the whole.
+            log.error("answer_broken_off", problem=error.problem.kind.value, **error.problem.context)
+            if request.transport is not None:
+                request.transport.close()
+            raise ConnectionResetError from error
         await response.write_eof()
         return response
 
 
-def _complete(body: StatusBody, wire: str, latest: datetime) -> None:
-    """`Refused(BAD_REQUEST)` naming the field that no status of this code could have, or be without."""
-    if wire not in BY_WIRE:
-        raise Refused(Problem(Kind.BAD_REQUEST, "unknown status code", {"fields": ("code",)}))
-    if BY_WIRE[wire] in REASON_REQUIRED and not (body.description or "").strip():
-        told = "this status needs a description: the reason"
-        raise Refused(Problem(Kind.BAD_REQUEST, told, {"fields": ("description",)}))
-    if body.at is not None and body.at > latest:
-        raise Refused(Problem(Kind.BAD_REQUEST, "the status lies in the future", {"fields": ("at",)}))
+async def _at_hand(content: StreamReader) -> AsyncIterator[bytes]:
+    """A body that is here already: nobody is waited for."""
+    yield await content.read()
 
 
-def _agency(text: str) -> AgencyCode:
-    try:
-        return AgencyCode.parse(text)
-    except CodeError as error:
-        raise Refused(Problem(Kind.BAD_REQUEST, str(error))) from None
+async def _write(response: web.StreamResponse, chunk: bytes) -> None:
+    for start in range(0, len(chunk), PIECE):
+        await response.write(chunk[start : start + PIECE])
 
 
 def _agencies(header: str | None) -> tuple[AgencyCode, ...] | None:
-    return None if header is None else tuple(_agency(text.strip()) for text in header.split(","))
+    return None if header is None else tuple(agency(text.strip()) for text in header.split(","))
 
 
 def _trace(header: str | None) -> tuple[Hop, ...]:

@@ -27,11 +27,11 @@ class Doors:
 
     def principal(self, request: web.Request) -> Principal:
         """The caller. `Refused(UNAUTHENTICATED)` without valid credentials, or with two that disagree."""
-        found = [self._certificate(request), self._key(request)]
-        known = {who for who in found if who is not None}
-        if len(known) != 1:
+        certificate, key = self._certificate(request), self._key(request)
+        who = key if certificate is None else certificate
+        if who is None or (key is not None and who != key):
             raise Refused(Problem(Kind.UNAUTHENTICATED))
-        return known.pop()
+        return who
 
     def _certificate(self, request: web.Request) -> Principal | None:
         connection = request.transport.get_extra_info("ssl_object") if request.transport else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,15 +14,20 @@ from prometheus_client.registry import Collector
 
 from axis.core.model import DocumentRef
 from axis.core.ports import Counts
+from axis.core.states import BreakerState, DeliveryState
 from axis.flow.context import Context
+from axis.flow.traffic import Destination
 from axis.web import pages
 from axis.web.name import named
 from axis.web.problem_json import problems
+from axis.web.queue import OperatorQueue
 
 CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 )
 RECENT = 25
+FAILED = 20
+MAX_JSON = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,10 @@ class Console:
 
     ctx: Context
     head: Callable[[], tuple[int, str] | None]
+    queue: OperatorQueue
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[problems])
+        app = web.Application(middlewares=[problems], client_max_size=MAX_JSON)
         app.add_routes(
             [
                 web.get("/", self.get_overview),
@@ -41,6 +47,7 @@ class Console:
                 web.get("/healthz", self.get_health),
                 web.get("/readyz", self.get_ready),
                 web.get("/metrics", self.get_metrics),
+                *self.queue.routes(),
                 web.static("/static", Path(__file__).parent / "static"),
             ]
         )
@@ -52,7 +59,11 @@ class Console:
         recent = await views.recent(RECENT)
         head = self.head()
         known = pages.LogHead(*head, behind=self.ctx.log_behind()) if head else None
-        return _html(pages.overview(self.ctx.network.node, self.ctx.now(), counts, known, recent))
+        marks = await views.attachment_checks([document.ref for document in recent])
+        failed = await views.queue(None, DeliveryState.FAILED, None, FAILED)
+        now = self.ctx.now()
+        traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed)
+        return _html(pages.overview(self.ctx.network.node, now, counts, known, recent, marks, traffic))
 
     async def get_document(self, request: web.Request) -> web.StreamResponse:
         views = self.ctx.store.views
@@ -61,7 +72,9 @@ class Console:
             return _html(pages.missing(self.ctx.network.node), 404)
         deliveries = await views.deliveries(document.ref)
         statuses = await views.statuses(document.ref)
-        return _html(pages.document_page(self.ctx.network.node, document, deliveries, statuses))
+        check = await views.attachment_check(document.ref)
+        verdicts = await views.attachment_verdicts(document.ref)
+        return _html(pages.document_page(self.ctx.network.node, document, deliveries, statuses, check, verdicts))
 
     async def get_health(self, request: web.Request) -> web.StreamResponse:
         """The process answers."""
@@ -77,7 +90,9 @@ class Console:
     async def get_metrics(self, request: web.Request) -> web.StreamResponse:
         head = self.head()
         registry = CollectorRegistry()
-        registry.register(_Gauges(await self.ctx.store.views.counts(), head[0] if head else 0, self.ctx.log_behind()))
+        views, size = self.ctx.store.views, head[0] if head else 0
+        registry.register(_Gauges(await views.counts(), size, self.ctx.log_behind()))
+        registry.register(_Destinations(self.ctx.traffic.shown(self.ctx.now()), await views.holds()))
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -98,11 +113,37 @@ class _Gauges(Collector):
         statuses = GaugeMetricFamily("axis_statuses", "business statuses by wire code", labels=["code"])
         for code, number in self._counts.statuses.items():
             statuses.add_metric([code], number)
+        attached = GaugeMetricFamily(
+            "axis_attached_pdfs", "documents with judged attachments by the worst outcome", labels=["outcome"]
+        )
+        for outcome in ("valid", "unsigned", "invalid", "indeterminate", "none", "waiting"):
+            attached.add_metric([outcome], self._counts.attachments.get(outcome, 0))
         size = GaugeMetricFamily("axis_log_size", "entries under the published checkpoint", value=self._log_size)
         behind = GaugeMetricFamily(
             "axis_log_behind_seconds", "age of the oldest entry without an index", value=self._behind.total_seconds()
         )
-        return [documents, deliveries, statuses, size, behind]
+        return [documents, deliveries, statuses, attached, size, behind]
+
+
+class _Destinations(Collector):
+    """What this process knows of each destination."""
+
+    def __init__(self, destinations: Sequence[Destination], held: frozenset[str]) -> None:
+        self._destinations, self._held = destinations, held
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        state = GaugeMetricFamily("axis_breaker", "1 for the present state", labels=["endpoint", "state"])
+        busy = GaugeMetricFamily("axis_attempts_under_way", "attempts under way", labels=["endpoint"])
+        window = GaugeMetricFamily("axis_window", "attempts allowed at once now", labels=["endpoint"])
+        held = GaugeMetricFamily("axis_endpoint_held", "1 while an operator holds it", labels=["endpoint"])
+        for one in self._destinations:
+            for each in BreakerState:
+                state.add_metric([one.endpoint, each.value], int(one.breaker is each))
+            busy.add_metric([one.endpoint], one.busy)
+            window.add_metric([one.endpoint], one.window)
+        for endpoint in sorted(self._held):
+            held.add_metric([endpoint], 1)
+        return [state, busy, window, held]
 
 
 def _html(text: str, status: int = 200) -> web.Response:

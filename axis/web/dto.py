@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from axis.core.model import Cargo, Delivery, Document, StatusReport
-from axis.core.ports import InboxItem
+from axis.core.inbox import InboxItem
+from axis.core.model import AttachmentCheck, AttachmentVerdict, Cargo, Delivery, Document, StatusReport
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.times import rfc3339
+from axis.web.attached import attachment_signatures, mark, told_mark
 from schemas.status import BY_WIRE
+from signing.verdict import PdfOutcome
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -57,18 +61,33 @@ class StatusBody(BaseModel):
     staff: StaffBody | None = None
 
 
+class BatchItem(StatusBody):
+    """One status of a batch: it names its document."""
+
+    document: str = Field(pattern=r"^[a-z0-9]{26}$")
+
+
+B = TypeVar("B", bound=BaseModel)
+
+
 async def status_body(request: web.Request) -> StatusBody:
     """The JSON of a status request. `Refused(BAD_REQUEST)` naming the fields that are wrong."""
     if request.content_type != "application/json":
         raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "application/json is expected"))
     octets = await request.read()
     try:
-        return StatusBody.model_validate(orjson.loads(octets))
+        return read_body(orjson.loads(octets), StatusBody)
+    except orjson.JSONDecodeError:
+        raise Refused(Problem(Kind.BAD_REQUEST, "not JSON")) from None
+
+
+def read_body(value: Any, model: type[B]) -> B:
+    """A value out of JSON, held to `model`. `Refused(BAD_REQUEST)` naming the fields that are wrong."""
+    try:
+        return model.model_validate(value)
     except ValidationError as error:
         places = tuple(".".join(map(str, fault["loc"])) or "body" for fault in error.errors())
         raise Refused(Problem(Kind.BAD_REQUEST, "fields are wrong or unknown", {"fields": places})) from None
-    except orjson.JSONDecodeError:
-        raise Refused(Problem(Kind.BAD_REQUEST, "not JSON")) from None
 
 
 def reply(body: Any, status: int = 200) -> web.Response:
@@ -84,8 +103,10 @@ def instant(at: datetime | None) -> str | None:
     return rfc3339(at) if at else None
 
 
-def document_facts(document: Document) -> dict[str, Any]:
-    """What a party to the document sees of it."""
+def document_facts(
+    document: Document, check: AttachmentCheck | None, verdicts: Sequence[AttachmentVerdict]
+) -> dict[str, Any]:
+    """What a party to the document sees of it. `verdicts` are all judgements of its attachments, in their order."""
     return {
         "document": document.ref,
         "state": document.state.value,
@@ -98,9 +119,18 @@ def document_facts(document: Document) -> dict[str, Any]:
         "priority": int(document.priority),
         "recipients": [code.text for code in document.recipients],
         "attachments": [
-            {"content_id": a.content_id, "name": a.name, "type": a.content_type, "size": a.size, "sha256": a.sha256}
-            for a in document.attachments
+            {
+                "content_id": a.content_id,
+                "name": a.name,
+                "type": a.content_type,
+                "size": a.size,
+                "sha256": a.sha256,
+                "signatures": attachment_signatures(a, place, verdicts),
+            }
+            for place, a in enumerate(document.attachments, 1)
         ],
+        "attached_pdfs": mark(check),
+        "form": document.form.value,
         "size": document.payload.size,
         "sha256": document.payload.sha256,
         "package_sha256": document.digest,
@@ -142,20 +172,45 @@ def status_facts(report: StatusReport) -> dict[str, Any]:
 
 
 def inbox_facts(item: InboxItem) -> dict[str, Any]:
-    document, report = item.document, item.status
+    """What is stored as JSON is told as it is stored."""
+    carried = item.document is not None and item.cargo == Cargo.DOCUMENT
     return {
-        "delivery": item.delivery.id,
-        "seq": item.delivery.seq,
-        "cargo": item.delivery.cargo.value,
-        "recipients": [code.text for code in item.delivery.recipients],
-        "document": document.ref if document else None,
-        "sender": document.sender.text if document else None,
-        "document_id": document.document_id if document else report.document_id if report else None,
-        "number": document.number if document else report.number if report else None,
-        "subject": document.subject if document else None,
-        "priority": int(item.delivery.priority),
-        "size": document.payload.size if document and item.delivery.cargo is Cargo.DOCUMENT else None,
-        "sha256": document.payload.sha256 if document and item.delivery.cargo is Cargo.DOCUMENT else None,
-        "status": status_facts(report) if report else None,
-        "notice": orjson.loads(item.notice.octets) if item.notice else None,
+        "delivery": item.delivery,
+        "seq": item.seq,
+        "cargo": item.cargo,
+        "recipients": orjson.Fragment(item.recipients),
+        "document": item.document,
+        "sender": item.sender,
+        "document_id": item.document_id,
+        "number": item.number,
+        "subject": item.subject,
+        "priority": item.priority,
+        "form": item.form if carried else None,
+        "size": item.size if carried else None,
+        "sha256": item.sha256 if carried else None,
+        "attached_pdfs": None if item.rounds is None else _mark(item.outcome, item.rounds > 0, item.due_at is not None),
+        "status": None if item.status is None else _status_of(item),
+        "notice": None if item.notice is None else orjson.Fragment(item.notice),
+    }
+
+
+@cache
+def _mark(outcome: str | None, judged: bool, again: bool) -> dict[str, Any]:
+    return told_mark(None if outcome is None else PdfOutcome(outcome), judged, again)
+
+
+def _status_of(item: InboxItem) -> dict[str, Any]:
+    assert item.wire is not None
+    status = BY_WIRE.get(item.wire)
+    return {
+        "status": item.status,
+        "code": item.wire,
+        "label": status.label if status else None,
+        "receiver": item.receiver,
+        "reporter": item.reporter,
+        "at": item.at,
+        "received_at": item.received_at,
+        "description": item.description,
+        "standing": item.standing,
+        "attestation": item.attestation,
     }

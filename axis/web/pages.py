@@ -8,10 +8,13 @@ from datetime import datetime, timedelta, timezone
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from axis.core.model import Delivery, Document, StatusReport
+from axis.core.model import AttachmentCheck, AttachmentVerdict, Delivery, Document, DocumentRef, StatusReport
 from axis.core.ports import Counts
+from axis.core.problems import TABLE, Kind
+from axis.flow.traffic import Destination
+from axis.web.attached import attachment_signatures, mark, words
 from schemas.status import BY_WIRE, LABEL, WIRE
-from signing.verdict import REASONS
+from signing.verdict import REASONS, PdfOutcome
 
 VIETNAM = timezone(timedelta(hours=7))
 
@@ -22,7 +25,16 @@ STATE_LABEL: Mapping[str, str] = {
     "queued": "chờ chuyển",
     "leased": "đang chuyển",
     "delivered": "đã chuyển",
+    "on-hold": "tạm dừng",
     "failed": "không chuyển được",
+    "dropped": "đã bỏ",
+}
+
+BREAKER_LABEL: Mapping[str, str] = {
+    "closed": "bình thường",
+    "open": "ngừng gọi",
+    "half-open": "đang thử",
+    "draining": "đang hồi phục",
 }
 
 _environment = Environment(
@@ -37,6 +49,8 @@ def _local(at: datetime | None) -> str:
 
 _environment.filters["local"] = _local
 _environment.filters["state"] = lambda name: STATE_LABEL.get(str(name), str(name))
+_environment.filters["breaker"] = lambda name: BREAKER_LABEL.get(str(name), str(name))
+_environment.filters["problem"] = lambda slug: TABLE[Kind(slug)].vi if slug in list(Kind) else slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +62,46 @@ class LogHead:
     behind: timedelta
 
 
-def overview(node: str, at: datetime, counts: Counts, head: LogHead | None, recent: Sequence[Document]) -> str:
-    """The status page: documents, deliveries, statuses, log head."""
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """Destinations as this process knows them, endpoints that are held, and deliveries that wait for a person."""
+
+    destinations: Sequence[Destination]
+    held: frozenset[str]
+    failed: Sequence[Delivery]
+
+
+def overview(
+    node: str,
+    at: datetime,
+    counts: Counts,
+    head: LogHead | None,
+    recent: Sequence[Document],
+    marks: Mapping[DocumentRef, AttachmentCheck],
+    queues: Queues,
+) -> str:
+    """The status page: documents, deliveries, log head. `marks` tell what is attached to the documents."""
     five = [(WIRE[status], LABEL[status], counts.statuses.get(WIRE[status], 0)) for status in WIRE]
     return _environment.get_template("overview.html").render(
-        node=node, at=at, counts=counts, head=head, recent=recent, statuses=five
+        node=node,
+        at=at,
+        counts=counts,
+        head=head,
+        recent=recent,
+        statuses=five,
+        queues=queues,
+        marks={ref: mark(check) for ref, check in marks.items()},
+        attached=[(words(outcome).vi, outcome.value, counts.attachments.get(outcome, 0)) for outcome in PdfOutcome],
     )
 
 
 def document_page(
-    node: str, document: Document, deliveries: Sequence[Delivery], statuses: Sequence[StatusReport]
+    node: str,
+    document: Document,
+    deliveries: Sequence[Delivery],
+    statuses: Sequence[StatusReport],
+    check: AttachmentCheck | None,
+    verdicts: Sequence[AttachmentVerdict],
 ) -> str:
     """One document: facts, verdict, where it went, what the receivers said."""
     labels = {wire: LABEL[status] for wire, status in BY_WIRE.items()}
@@ -69,6 +113,11 @@ def document_page(
         deliveries=deliveries,
         statuses=statuses,
         labels=labels,
+        mark=mark(check),
+        attached=[
+            (record, attachment_signatures(record, place, verdicts))
+            for place, record in enumerate(document.attachments, 1)
+        ],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import orjson
 import structlog
@@ -19,6 +20,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _BY_STATUS = {
     400: Kind.BAD_REQUEST,
     401: Kind.UNAUTHENTICATED,
+    408: Kind.TOO_SLOW,
     403: Kind.FORBIDDEN,
     404: Kind.NOT_FOUND,
     405: Kind.METHOD_NOT_ALLOWED,
@@ -32,17 +34,8 @@ def answer(problem: Problem, retry_after_s: float | None = None) -> web.Response
     """One problem as a response. `instance` is random: it joins the answer to our log, and shows nothing."""
     row = TABLE[problem.kind]
     instance = f"urn:axis:request:{secrets.token_hex(8)}"
-    status = row.http or 502
-    body = {
-        **problem.extra,
-        "type": problem.type,
-        "title": row.en,
-        "title_vi": row.vi,
-        "status": status,
-        "instance": instance,
-    }
-    if problem.detail:
-        body["detail"] = problem.detail
+    body = {**members(problem), "instance": instance}
+    status = body["status"]
     headers = {"Cache-Control": "no-store"}
     if row.temporary:
         headers["Retry-After"] = str(max(1, round(retry_after_s or 5)))
@@ -52,6 +45,13 @@ def answer(problem: Problem, retry_after_s: float | None = None) -> web.Response
     return web.Response(
         body=orjson.dumps(body), status=status, headers=headers, content_type="application/problem+json"
     )
+
+
+def members(problem: Problem) -> dict[str, Any]:
+    """What a stranger is told of a problem."""
+    row = TABLE[problem.kind]
+    told = {**problem.extra, "type": problem.type, "title": row.en, "title_vi": row.vi, "status": row.http or 502}
+    return {**told, "detail": problem.detail} if problem.detail else told
 
 
 @web.middleware

@@ -7,27 +7,28 @@ compares revisions; whom to believe is decided by `signing.chain`, from our own 
 import pyHanko: the first call does.
 """
 
-from signing.pdf.archive import judge_attachment
+from signing.pdf.archive import FORM_HEAD, form_of, judge_attachment, unjudged
+from signing.pdf.grounds import grounded
 from signing.pdf.judge import judge_pdf
 from signing.pdf.policy import ArchiveLimits, PdfLimits, PdfPolicy
 from signing.pdf.verdict import (
     FINDINGS,
-    OUTCOMES,
     AttachmentVerdicts,
     Changes,
     EntryVerdict,
     Finding,
     FindingCode,
-    PdfOutcome,
     PdfSignature,
     PdfVerdict,
     Role,
     RoleHint,
     Timestamp,
 )
+from signing.verdict import OUTCOMES, PdfOutcome
 
 __all__ = [
     "FINDINGS",
+    "FORM_HEAD",
     "OUTCOMES",
     "ArchiveLimits",
     "AttachmentVerdicts",
@@ -43,6 +44,9 @@ __all__ = [
     "Role",
     "RoleHint",
     "Timestamp",
+    "form_of",
+    "grounded",
     "judge_attachment",
     "judge_pdf",
+    "unjudged",
 ]

@@ -12,20 +12,22 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, Final
+from typing import IO, Final, Literal
 
 from signing.chain import Trust
 from signing.pdf.judge import judge_pdf
 from signing.pdf.policy import ArchiveLimits, PdfLimits, PdfPolicy
-from signing.pdf.verdict import AttachmentVerdicts, EntryVerdict
+from signing.pdf.verdict import AttachmentVerdicts, EntryVerdict, Finding, FindingCode, PdfVerdict
 from signing.policy import SignaturePolicy
+from signing.verdict import PdfOutcome, Reason
 
-_HEAD: Final = 1024
+FORM_HEAD: Final = 1024
 """Readers look for `%PDF-` this far into a file (an implementation note of the PDF Reference; source to confirm)."""
 _PIECE: Final = 1 << 20
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _END: Final = b"PK\x05\x06"
 _MOST_DIRECTORY: Final = 1 << 20
+# All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods, impossible numbers.
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 _LIMITS: Final = PdfLimits()
 _POLICY: Final = PdfPolicy()
@@ -49,18 +51,53 @@ def judge_attachment(
 
     shown = _shown(name)
     digest = hashlib.sha256(octets).hexdigest()
-    if not octets.startswith(_ZIP):  # asked first: a PDF that is stored and not packed has its head among the first too
-        if is_pdf(octets):
-            return AttachmentVerdicts(shown, "pdf", digest, (judge(octets, (shown,)),))
+    form = form_of(octets)
+    if form is None:
         return AttachmentVerdicts(shown, "other", digest)
+    if form == "pdf":
+        return AttachmentVerdicts(shown, form, digest, (judge(octets, (shown,)),))
     search = _Search(archive_limits, limits.most_octets)
     search.look_into(octets, (shown,), 1)
     entries = tuple(judge(found, path) for path, found in search.pdfs)
     return AttachmentVerdicts(shown, "zip", digest, entries, search.others, tuple(search.problems))
 
 
+def form_of(octets: bytes) -> Literal["pdf", "zip"] | None:
+    """What `judge_attachment` takes octets for, by the first `FORM_HEAD`; `None` where it would find nothing."""
+    if octets.startswith(_ZIP):  # asked first: a PDF that is stored and not packed has its head among the first too
+        return "zip"
+    return "pdf" if is_pdf(octets) else None
+
+
+def unjudged(
+    name: str,
+    form: str,
+    sha256: str,
+    size: int,
+    at: datetime,
+    policy: SignaturePolicy,
+    code: FindingCode,
+    detail: str,
+) -> AttachmentVerdicts:
+    """What is to be said of an attachment that the judge did not come to the end of: INDETERMINATE, and why."""
+    shown = _shown(name)
+    reason = Reason.LIMIT if code is FindingCode.LIMIT else Reason.PROCESSING
+    verdict = PdfVerdict(
+        PdfOutcome.INDETERMINATE,
+        reason,
+        at,
+        sha256,
+        size,
+        0,
+        policy.name,
+        policy.sha256,
+        findings=(Finding(code, detail),),
+    )
+    return AttachmentVerdicts(shown, form, sha256, (EntryVerdict((shown,), verdict),))
+
+
 def is_pdf(octets: bytes) -> bool:
-    return b"%PDF-" in octets[:_HEAD]
+    return b"%PDF-" in octets[:FORM_HEAD]
 
 
 @dataclass
@@ -97,7 +134,7 @@ class _Search:
             return
         try:
             with archive.open(entry) as content:
-                head = content.read(_HEAD)
+                head = content.read(FORM_HEAD)
                 nested = head.startswith(_ZIP)
                 if not is_pdf(head) and not nested:
                     self.others += 1

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from signing.chain import Trust
 from signing.pdf.policy import EFFECTS, PdfLimits, PdfPolicy
-from signing.pdf.verdict import Finding, FindingCode, PdfOutcome, PdfSignature, PdfVerdict
+from signing.pdf.verdict import Finding, FindingCode, PdfSignature, PdfVerdict
 from signing.policy import SignaturePolicy
-from signing.verdict import Reason
+from signing.verdict import PdfOutcome, Reason
 
 if TYPE_CHECKING:
     from signing.pdf.reader import Steps
@@ -123,7 +123,11 @@ class _Task:
             if stamp.outcome is PdfOutcome.INVALID:
                 self.note(FindingCode.TIMESTAMP_FAILED, stamp.field)
             elif stamp.outcome is PdfOutcome.INDETERMINATE:
-                self.note(FindingCode.TIMESTAMP_DOUBTFUL, stamp.field)
+                self.note(_STAMPS.get(stamp.verdict.reason, FindingCode.TIMESTAMP_DOUBTFUL), stamp.field)
+        for signature in signatures:
+            codes = {_STAMPS[one.reason] for one in signature.timestamps if one.reason in _STAMPS}
+            for code in sorted(codes):
+                self.note(code, signature.field)
         for role in sorted(self.pdf_policy.require - {signature.role.role for signature in signatures}):
             if signatures:
                 self.note(FindingCode.ROLE_NOT_SHOWN, role.value)
@@ -157,6 +161,16 @@ class _Task:
         return PdfOutcome.UNSIGNED, Reason.UNSIGNED
 
 
+_STAMPS: Final = MappingProxyType(
+    {
+        Reason.REVOCATION_UNKNOWN: FindingCode.TIMESTAMP_UNKNOWN,
+        Reason.REVOKED: FindingCode.TIMESTAMP_REVOKED,
+        Reason.CA_REVOKED: FindingCode.TIMESTAMP_REVOKED,
+    }
+)
+"""What is noted of a time stamp whose authority is one of ours, by why it is not believed. Readers show its time to
+whoever opens the file: it counts also where the signature does without it. That of a stranger only informs."""
+
 _REASONS: Final = MappingProxyType(
     {
         FindingCode.LIMIT: Reason.LIMIT,
@@ -164,6 +178,8 @@ _REASONS: Final = MappingProxyType(
         FindingCode.ENCRYPTED: Reason.PROCESSING,
         FindingCode.REMOVED: Reason.DIGEST,
         FindingCode.TIMESTAMP_FAILED: Reason.TIME,
+        FindingCode.TIMESTAMP_UNKNOWN: Reason.REVOCATION_UNKNOWN,
+        FindingCode.TIMESTAMP_REVOKED: Reason.TIMESTAMP,
         FindingCode.ROLE_NOT_SHOWN: Reason.KEYINFO,
     }
 )

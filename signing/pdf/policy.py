@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from signing.pdf.verdict import Changes, FindingCode, PdfOutcome, Role
-from signing.verdict import FAILED, SubIndication
+from signing.pdf.verdict import Changes, FindingCode, Role
+from signing.verdict import FAILED, PdfOutcome, SubIndication
 
 MIB: Final = 1 << 20
 
@@ -77,6 +77,8 @@ EFFECTS: Final[Mapping[FindingCode, PdfOutcome | None]] = MappingProxyType(
         FindingCode.PROCESSING: PdfOutcome.INDETERMINATE,
         FindingCode.REMOVED: PdfOutcome.INVALID,
         FindingCode.TIMESTAMP_FAILED: PdfOutcome.INVALID,
+        FindingCode.TIMESTAMP_UNKNOWN: PdfOutcome.INDETERMINATE,
+        FindingCode.TIMESTAMP_REVOKED: PdfOutcome.INDETERMINATE,
         FindingCode.ROLE_NOT_SHOWN: PdfOutcome.INDETERMINATE,
         FindingCode.OUTSIDE_FORM: None,  # but a document without any other signature is in doubt
         FindingCode.EMPTY_FIELD: None,

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from pyhanko.pdf_utils.generic import parse_pdf_date
 from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError
 
+from signing.certificate import Leaf
 from signing.chain import CertificateVerdict, Trust
-from signing.pdf.cms import DATA, TST_INFO, Signed, check_cms, digest_of, read_cms, unpadded
+from signing.pdf.cms import DATA, TST_INFO, Signed, digest_of, quirks_of, read_cms, unpadded
 from signing.pdf.policy import PdfLimits, PdfPolicy, outcome_of
 from signing.pdf.reader import Exhausted, Reader
 from signing.pdf.role import guess_role
 from signing.pdf.structure import Coverage, Field, Form, Range, check_range, is_visible, read_byte_range
-from signing.pdf.timestamp import judge_token
 from signing.pdf.verdict import Changes, PdfSignature, Role, RoleHint, Timestamp
 from signing.pdf.when import LOCAL_AS_UTC, NEAR, is_local_as_utc, judge_in_time, offered_issuers
 from signing.policy import SignaturePolicy
+from signing.proof import proof_of
 from signing.refusal import Refused, passed
+from signing.timestamp import TimestampVerdict, judge_token
 from signing.verdict import (
     Check,
     CheckStatus,
@@ -59,7 +61,8 @@ class _Facts:
     covered: tuple[Covered, ...] = ()
     claimed_at: datetime | None = None
     proven_at: datetime | None = None
-    timestamps: tuple[Timestamp, ...] = ()
+    timestamps: tuple[TimestampVerdict, ...] = ()
+    rests_on: tuple[TimestampVerdict, ...] = ()
     checks: list[Check] = field(default_factory=list)
     quirks: list[str] = field(default_factory=list)
 
@@ -80,7 +83,7 @@ class SignatureJudge:
     ) -> None:
         self.octets, self.reader, self.form, self.trust, self.at = octets, reader, form, trust, at
         self.policy, self.limits, self.pdf_policy = policy, limits, pdf_policy
-        self.sealed: list[tuple[int, Timestamp]] = []
+        self.sealed: list[tuple[int, TimestampVerdict]] = []
 
     def signature(self, one: Field) -> PdfSignature:
         """Judge a signature. Document time stamps come first: they prove when what they cover existed."""
@@ -101,18 +104,22 @@ class SignatureJudge:
             self._claim(one, signed, found)
             digest = self._digest(signed.digest, spot)
             found.covered = (self._covered(one, spot, signed.digest, digest),)
-            check_cms(signed, digest, DATA)
+            signed.check(digest)
             found.value_is_good = True
             found.checks += (passed(Reason.DIGEST), passed(Reason.VALUE))
             self._changes(one, coverage, found)
             found.timestamps = tuple(
                 self._stamp(token, lambda name: digest_of(name, signed.value)) for token in signed.tokens
             )
-            proof = found.proven_at = self._proof(found)
-            self._judge_claim(found, proof)
+            found.rests_on = (*found.timestamps, *self._over(found.revision))
+            found.proven_at = _earliest(found.rests_on)
+            self._judge_claim(found, found.proven_at)
+            proof = proof_of(found.rests_on, self.at)
             verdict = judge_in_time(signed.leaf, self.trust, self.at, self.policy, proof, found.claimed_at)
             if verdict.reason is Reason.UNTRUSTED:
-                found.quirks += offered_issuers(signed, self.trust, self.policy)
+                offered, looked_at = offered_issuers(signed, self.trust, self.policy)
+                found.quirks += offered
+                return replace(verdict, evidence=(*verdict.evidence, *looked_at))
             return verdict
 
         return self._result(judge, found, one)
@@ -125,22 +132,31 @@ class SignatureJudge:
             spot, coverage = self._structure(one, found)
             signed = self._cms(spot, TST_INFO, found)
             stamp = self._stamp(unpadded(spot.contents), lambda name: self._digest(name, spot))
-            found.timestamps = (stamp,)
+            found.timestamps = found.rests_on = (stamp,)
             found.value_is_good = stamp.genuine
             if not stamp.genuine:
-                raise Refused(stamp.reason, sub_indication=stamp.sub_indication)
+                raise _refusal(stamp)
             found.covered = (self._covered(one, spot, signed.digest, self._digest(signed.digest, spot)),)
             found.checks += (passed(Reason.DIGEST), passed(Reason.VALUE))
             self._changes(one, coverage, found)
+            if stamp.sub_indication is None or stamp.waits:
+                self.sealed.append((found.revision, stamp))
             if stamp.sub_indication is not None:
-                raise Refused(stamp.reason, sub_indication=stamp.sub_indication)
-            self.sealed.append((found.revision, stamp))
-            return CertificateVerdict(None, Reason.GOOD, self.at, signed.leaf.sha256, signed.leaf.signer)
+                raise _refusal(stamp)
+            return CertificateVerdict(
+                None,
+                Reason.GOOD,
+                self.at,
+                signed.leaf.sha256,
+                signed.leaf.signer,
+                path=stamp.path,
+                valid_until=stamp.valid_until,
+            )
 
         return self._result(judge, found, one)
 
-    def _stamp(self, token: bytes, imprint: Callable[[str], bytes]) -> Timestamp:
-        return judge_token(token, imprint, self.trust, self.at, self.policy, self.limits)
+    def _stamp(self, token: bytes, imprint: Callable[[str], bytes]) -> TimestampVerdict:
+        return judge_token(token, imprint, self.trust, self.at, self.policy, takes_ended=True)
 
     def _structure(self, one: Field, found: _Facts) -> tuple[Range, Coverage]:
         spot = check_range(self.octets, one, self.reader, self.limits)
@@ -157,7 +173,7 @@ class SignatureJudge:
 
     def _cms(self, spot: Range, content_type: str, found: _Facts) -> Signed:
         signed = found.signed = read_cms(spot.contents, content_type, self.policy, self.limits)
-        found.quirks += signed.quirks
+        found.quirks += quirks_of(signed)
         found.checks += (passed(Reason.KEYINFO), passed(Reason.ALGORITHM))
         return signed
 
@@ -197,10 +213,9 @@ class SignatureJudge:
         if signed.claimed_at and entry and abs(signed.claimed_at - entry) > NEAR:
             found.quirks.append("signing-times-differ")
 
-    def _proof(self, found: _Facts) -> datetime | None:
-        """The earliest trusted time at which the signature existed: by its own tokens, or those over its revision."""
-        stamps = [*found.timestamps, *(stamp for revision, stamp in self.sealed if revision > found.revision)]
-        return min((s.gen_time for s in stamps if s.trusted and s.gen_time is not None), default=None)
+    def _over(self, revision: int) -> tuple[TimestampVerdict, ...]:
+        """The document time stamps over `revision` that are good, or wait."""
+        return tuple(stamp for own, stamp in self.sealed if own > revision)
 
     def _judge_claim(self, found: _Facts, proof: datetime | None) -> None:
         """Record local time marked as UTC, and refuse a claim later than the policy allows."""
@@ -243,7 +258,8 @@ class SignatureJudge:
             assert refused is not None
             sub_indication, reason, at = refused.sub_indication, refused.reason, self.at
             checks.append(refused.check())
-        evidence += tuple(Evidence("time-stamp", stamp.sha256, stamp.authority) for stamp in found.timestamps)
+        for stamp in found.rests_on:
+            evidence += stamp.evidence or (Evidence("time-stamp", stamp.sha256),)
         verdict = Verdict(
             indication=Indication.TOTAL_PASSED if sub_indication is None else indication_of(sub_indication),
             sub_indication=sub_indication,
@@ -258,9 +274,9 @@ class SignatureJudge:
             path=path,
             covered=found.covered,
             checks=tuple(checks),
-            evidence=evidence,
+            evidence=tuple(dict.fromkeys(evidence)),
             quirks=(*found.quirks, *(certificate.quirks if certificate else ())),
-            valid_until=certificate.valid_until if certificate else None,
+            valid_until=_valid_until(certificate, found),
         )
         return PdfSignature(
             field=found.name,
@@ -275,8 +291,40 @@ class SignatureJudge:
             proven_at=found.proven_at,
             certification=found.certification,
             role=guess_role(leaf) if leaf else RoleHint(Role.UNKNOWN),
-            timestamps=found.timestamps,
+            timestamps=tuple(map(Timestamp.of, found.timestamps)),
             embedded=tuple(hashlib.sha256(other).hexdigest() for other in found.signed.others) if found.signed else (),
             outcome=outcome_of(sub_indication),
             verdict=verdict,
+            certificate=leaf.der if leaf else b"",
+            brought={hashlib.sha256(der).hexdigest(): der for der in _brought(leaf, found)},
+            missing=tuple(dict.fromkeys(_missing(leaf, certificate, found))),
         )
+
+
+def _brought(leaf: Leaf | None, found: _Facts) -> Iterator[bytes]:
+    if leaf is not None:
+        yield leaf.der
+    yield from (stamp.certificate for stamp in found.rests_on if stamp.certificate)
+
+
+def _missing(leaf: Leaf | None, certificate: CertificateVerdict | None, found: _Facts) -> Iterator[bytes]:
+    if leaf is not None and certificate is not None and certificate.sub_indication is SubIndication.TRY_LATER:
+        yield leaf.der
+    yield from (stamp.certificate for stamp in found.rests_on if stamp.waits)
+
+
+def _earliest(stamps: Iterable[TimestampVerdict]) -> datetime | None:
+    """The earliest trusted time at which a signature existed: by its own tokens, or those over its revision."""
+    return min((stamp.proven_at for stamp in stamps if stamp.proven_at is not None), default=None)
+
+
+def _refusal(stamp: TimestampVerdict) -> Refused:
+    observed = stamp.checks[-1].observed if stamp.checks else ""
+    return Refused(stamp.reason, observed, sub_indication=stamp.sub_indication)
+
+
+def _valid_until(certificate: CertificateVerdict | None, found: _Facts) -> datetime | None:
+    if certificate is None or certificate.sub_indication is not None:
+        return None
+    ends = [certificate.valid_until, *(stamp.valid_until for stamp in found.rests_on if stamp.proven_at is not None)]
+    return min((end for end in ends if end is not None), default=None)

@@ -23,17 +23,18 @@ from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
-from signing.pdf.cms import beyond
 from signing.pdf.policy import PdfLimits
 from signing.pdf.reader import Exhausted, Reader, is_hybrid
 from signing.pdf.verdict import Changes
-from signing.refusal import Refused
+from signing.refusal import Refused, beyond
 from signing.verdict import Reason, SubIndication
 
 _BLANK: Final = b" \n\r\t\f\0"
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 _CONTENTS: Final = re.compile(rb"/Contents[ \n\r\t\f\0]*\Z")
 _END: Final = re.compile(rb"startxref[ \n\r\t\f\0]+\d{1,12}[ \n\r\t\f\0]+%%EOF")
+_MOST_NUMBER: Final = (1 << 53) - 1
+"""Beyond, canonical JSON has no form for a number (RFC 8785 §3.2.2.3), and no file is that large."""
 _BYTE_RANGE: Final = re.compile(rb"/ByteRange[ \n\r\t\f\0]*\[")
 
 
@@ -124,7 +125,8 @@ def read_byte_range(field: Field) -> tuple[int, ...]:
     """The ByteRange as it stands in the file, empty where it is none."""
     try:
         value = field.dictionary.raw_get("/ByteRange")
-        return tuple(int(item) for item in value) if isinstance(value, list) and len(value) <= 64 else ()
+        numbers = tuple(int(item) for item in value) if isinstance(value, list) and len(value) <= 64 else ()
+        return () if any(abs(number) > _MOST_NUMBER for number in numbers) else numbers
     except (AttributeError, KeyError, TypeError, ValueError):
         return ()
 

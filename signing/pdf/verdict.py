@@ -6,37 +6,21 @@ reads. `to_dict` and `from_dict` are inverse and use JSON types only.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from signing.verdict import Reason, Sentence, SubIndication, Verdict, verdict_from_dict
+from signing.verdict import OUTCOMES, Evidence, PdfOutcome, Reason, Sentence, SubIndication, Verdict, verdict_from_dict
+
+if TYPE_CHECKING:
+    from signing.timestamp import TimestampVerdict
 
 VERSION: Final = 1
-
-
-class PdfOutcome(StrEnum):
-    """Kết luận về một tệp PDF."""
-
-    VALID = "valid"
-    UNSIGNED = "unsigned"
-    INVALID = "invalid"
-    INDETERMINATE = "indeterminate"
-
-
-OUTCOMES: Final[Mapping[PdfOutcome, Sentence]] = MappingProxyType(
-    {
-        PdfOutcome.VALID: Sentence("hợp lệ", "valid"),
-        # QĐ 28/2018 art. 4
-        PdfOutcome.UNSIGNED: Sentence("không ký (để biết, tham khảo)", "not signed (for information only)"),
-        PdfOutcome.INVALID: Sentence("không hợp lệ", "not valid"),
-        PdfOutcome.INDETERMINATE: Sentence("chưa kết luận được", "cannot be decided yet"),
-    }
-)
 
 
 class Changes(StrEnum):
@@ -72,6 +56,8 @@ class FindingCode(StrEnum):
     VALIDATION_DATA = "validation-data-present"
     TIMESTAMP_FAILED = "document-timestamp-failed"
     TIMESTAMP_DOUBTFUL = "document-timestamp-doubtful"
+    TIMESTAMP_UNKNOWN = "timestamp-revocation-unknown"
+    TIMESTAMP_REVOKED = "timestamp-authority-revoked"
     ROLE_NOT_SHOWN = "role-not-shown"
 
 
@@ -102,6 +88,13 @@ FINDINGS: Final[Mapping[FindingCode, Sentence]] = MappingProxyType(
         FindingCode.TIMESTAMP_DOUBTFUL: Sentence(
             "Chưa xác định được độ tin cậy của dấu thời gian", "a document time stamp could not be trusted"
         ),
+        FindingCode.TIMESTAMP_UNKNOWN: Sentence(
+            "Chưa xác định được chứng thư số của nơi cấp dấu thời gian có bị thu hồi không",
+            "whether a time stamp's authority was revoked could not be determined",
+        ),
+        FindingCode.TIMESTAMP_REVOKED: Sentence(
+            "Chứng thư số của nơi cấp dấu thời gian đã bị thu hồi", "a time stamp's authority was revoked"
+        ),
         FindingCode.ROLE_NOT_SHOWN: Sentence(
             "Chưa thấy đủ chữ ký của người có thẩm quyền và của cơ quan",
             "not every required signer can be told from the certificates",
@@ -129,7 +122,8 @@ class Timestamp:
     """A time-stamp token (dấu thời gian) and what it is worth.
 
     `genuine` where the token itself is right (imprint, value); `trusted` where its authority is believed too, and only
-    then `gen_time` proves anything. `gen_time` is as the authority wrote it, never corrected.
+    then `gen_time` proves anything. `gen_time` is as the authority wrote it, never corrected. What is told of a
+    `TimestampVerdict`.
     """
 
     sha256: str
@@ -141,6 +135,20 @@ class Timestamp:
     authority: str = ""
     certificate: str = ""
 
+    @staticmethod
+    def of(verdict: TimestampVerdict) -> Timestamp:
+        signer = verdict.signer
+        return Timestamp(
+            sha256=verdict.sha256,
+            genuine=verdict.genuine,
+            trusted=verdict.proven_at is not None,
+            reason=verdict.reason,
+            sub_indication=verdict.sub_indication,
+            gen_time=verdict.gen_time,
+            authority=signer.subject if signer else "",
+            certificate=signer.certificate if signer else "",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PdfSignature:
@@ -151,7 +159,9 @@ class PdfSignature:
     says whether the field has an area on a page, which proves nothing. `proven_at` is the earliest time at which a
     trusted time stamp saw the signature: the certificate was judged for it. `embedded` are SHA-256 of the other
     certificates in the CMS: hints, not used. For a document time stamp (`sub_filter` ETSI.RFC3161) the verdict
-    is on its authority.
+    is on its authority. `certificate` is the signer's, DER, for whoever fetches evidence about it, and `brought` are
+    that and those of the time stamps' authorities, by SHA-256; `missing` are those of them (DER) of which it is not
+    known whether they were revoked, and may become so. None of these three is stored here.
     """
 
     field: str
@@ -170,6 +180,9 @@ class PdfSignature:
     embedded: tuple[str, ...]
     outcome: PdfOutcome
     verdict: Verdict
+    certificate: bytes = dataclasses.field(default=b"", repr=False, compare=False)
+    brought: Mapping[str, bytes] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    missing: tuple[bytes, ...] = dataclasses.field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +207,10 @@ class PdfVerdict:
 
     def to_dict(self) -> dict[str, Any]:
         """The stored form, with the words for the outcome and the findings in Vietnamese and English."""
-        data = _plain(asdict(self))
+        whole = asdict(self)
+        for item in (*whole["signatures"], *whole["timestamps"]):
+            del item["certificate"], item["brought"], item["missing"], item["verdict"]
+        data = _plain(whole)
         for name, items in (("signatures", self.signatures), ("timestamps", self.timestamps)):
             for item, signature in zip(data[name], items, strict=True):
                 item["verdict"] = signature.verdict.to_dict()
@@ -236,7 +252,8 @@ class EntryVerdict:
 class AttachmentVerdicts:
     """What is to be said of one attachment. `kind` is `pdf`, `zip` or `other`; `problems` are what could not be seen.
 
-    `outcome` is the worst of all PDFs, `None` where there is none and nothing was hidden.
+    `outcome` is the worst of all PDFs, `None` where there is none and nothing was hidden. `evidence` names what they
+    were all judged under, policy and rules; nothing where the judge did not come to an end.
     """
 
     name: str
@@ -245,6 +262,7 @@ class AttachmentVerdicts:
     entries: tuple[EntryVerdict, ...] = ()
     others: int = 0
     problems: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
     @property
     def outcome(self) -> PdfOutcome | None:
@@ -253,6 +271,24 @@ class AttachmentVerdicts:
             found.add(PdfOutcome.INDETERMINATE)
         order = (PdfOutcome.INVALID, PdfOutcome.INDETERMINATE, PdfOutcome.UNSIGNED, PdfOutcome.VALID)
         return next((outcome for outcome in order if outcome in found), None)
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why the outcome is what it is: the reason of the PDF that decided, `None` where there is no outcome."""
+        outcome = self.outcome
+        return next(
+            (entry.verdict.reason for entry in self.entries if entry.verdict.outcome is outcome),
+            None if outcome is None else Reason.PROCESSING,
+        )
+
+    @property
+    def missing(self) -> tuple[bytes, ...]:
+        """The certificates (DER), of signers and of time stamps' authorities, of which nobody knows yet whether they
+        were revoked, where that is what is left to know. Told by the judge only: it is not stored."""
+        if self.outcome is not PdfOutcome.INDETERMINATE:
+            return ()
+        each = (one for entry in self.entries for one in (*entry.verdict.signatures, *entry.verdict.timestamps))
+        return tuple(dict.fromkeys(der for one in each for der in one.missing))
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -264,6 +300,7 @@ class AttachmentVerdicts:
             "entries": [{"path": list(entry.path), "verdict": entry.verdict.to_dict()} for entry in self.entries],
             "others": self.others,
             "problems": list(self.problems),
+            "evidence": [{"kind": row.kind, "sha256": row.sha256, "source": row.source} for row in self.evidence],
         }
 
     @staticmethod
@@ -280,6 +317,7 @@ class AttachmentVerdicts:
             ),
             others=data["others"],
             problems=tuple(data["problems"]),
+            evidence=tuple(Evidence(row["kind"], row["sha256"], row["source"]) for row in data["evidence"]),
         )
 
 

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from signing.certificate import Leaf
-from signing.chain import CertificateVerdict, Trust, judge_certificate
-from signing.pdf.cms import Signed
+from signing.chain import CertificateVerdict, Trust
+from signing.cms import Signed
 from signing.policy import SignaturePolicy
-from signing.verdict import SubIndication
+from signing.proof import Proof, judge_proven
+from signing.revocation.seen import SEEN
+from signing.verdict import Evidence, SubIndication
 
 NEAR: Final = timedelta(minutes=5)
 LOCAL_AS_UTC: Final = "signing-time-local-as-utc"
@@ -23,17 +25,18 @@ def judge_in_time(
     trust: Trust,
     at: datetime,
     policy: SignaturePolicy,
-    proof: datetime | None,
+    proof: Proof,
     claimed_at: datetime | None,
 ) -> CertificateVerdict:
-    """Judge the certificate now, or for the earlier time that a trusted time stamp proves.
+    """Judge the certificate now, or for the earlier time that a trusted time stamp proves; a stamp of whose authority
+    it is not known whether it was revoked, and which would save the signature, lets it wait.
 
     Expired now, with no proof of an earlier time, is doubt and no failure (EN 319 102-1: OUT_OF_BOUNDS_NO_POE),
     unless the signer himself claims to have signed after the end. Revoked is final unless a time before it is proved.
     """
-    if proof is not None:
-        return judge_certificate(leaf.der, trust, at, policy, proven=min(proof, at))
-    now = judge_certificate(leaf.der, trust, at, policy)
+    now = judge_proven(leaf.der, trust, at, policy, proof)
+    if proof.at is not None:
+        return now
     late = claimed_at is not None and claimed_at > leaf.not_after + _VIETNAM + NEAR
     if now.sub_indication is SubIndication.EXPIRED and not late:
         return replace(now, sub_indication=SubIndication.OUT_OF_BOUNDS_NO_POE)
@@ -47,19 +50,17 @@ def is_local_as_utc(claimed_at: datetime, proof: datetime | None, at: datetime) 
     return NEAR < claimed_at - at <= _VIETNAM + NEAR
 
 
-def offered_issuers(signed: Signed, trust: Trust, policy: SignaturePolicy) -> list[str]:
-    """Name the certificates in the CMS that would lead to a root of ours, if the operator took them into the store.
+def offered_issuers(signed: Signed, trust: Trust, policy: SignaturePolicy) -> tuple[list[str], tuple[Evidence, ...]]:
+    """Name the certificates in the CMS that would lead to a root of ours, if the operator took them into the store; and
+    those of ours that they would lead by.
 
     They are not used: what a message brings takes no part in building paths (ADR 0008).
     """
     if not signed.others:
-        return []
+        return [], ()
     wider = Trust(trust.anchors, (*trust.intermediates, *signed.others)).store
     known = {hashlib.sha256(der).hexdigest() for der in trust.intermediates}
-    missing = {
-        issuer.sha256
-        for path in wider.paths(signed.leaf, policy.max_path_length)
-        for issuer in path
-        if not issuer.root and issuer.sha256 not in known
-    }
-    return [f"issuer-offered {digest}" for digest in sorted(missing)]
+    issuers = {one.sha256: one for path in wider.paths(signed.leaf, policy.max_path_length) for one in path}
+    ours = {name for name, one in issuers.items() if one.root or name in known}
+    looked_at = tuple(Evidence("certificate", name, SEEN) for name in issuers if name in ours)
+    return [f"issuer-offered {name}" for name in sorted(issuers.keys() - ours)], looked_at

@@ -153,13 +153,14 @@ def load_crl(der: bytes) -> Crl:
     """Read a list. `ValueError` says what is wrong with it; such a list is not used for anything."""
     crl = x509.load_der_x509_crl(der)
     try:
-        extensions = crl.extensions
+        extensions, issuer = crl.extensions, name_key(crl.issuer)
     except x509.DuplicateExtension as error:
         raise ValueError("an extension stands twice") from error
+    except TypeError as error:  # `cryptography`, of a name that is a BIT STRING
+        raise ValueError("a name of another kind") from error
     for extension in extensions:
         if extension.critical and extension.oid not in _UNDERSTOOD:
             raise ValueError(f"unknown critical extension {extension.oid.dotted_string}")
-    issuer = name_key(crl.issuer)
     number = base = None
     scope = Scope()
     for extension in extensions:

@@ -66,8 +66,17 @@ class Finding:
     quirks: tuple[str, ...] = ()
 
 
-Speaks = Callable[[Crl], str | None]
-"""Whose key made the list, as SHA-256 of its certificate, if it may speak; `None` where nobody we believe did."""
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Whose key made a list, as SHA-256 of its certificate. One whose own standing rests on those that are being asked
+    about only convicts: to acquit them would be a circle."""
+
+    name: str
+    acquits: bool = True
+
+
+Speaks = Callable[[Crl], Speaker | None]
+"""Who made the list, if it may speak; `None` where nobody we believe did."""
 
 
 def judge(
@@ -98,6 +107,7 @@ class _Voice:
     crl: Crl
     reasons: frozenset[x509.ReasonFlags]
     signer: str
+    acquits: bool
 
     @property
     def series(self) -> tuple[NameKey, Scope, str]:
@@ -106,14 +116,15 @@ class _Voice:
 
 def judge_lists(question: Question, rules: Rules, lists: Sequence[Crl], speaks: Speaks) -> Finding:
     """RFC 5280 §6.3.3, with every list at hand instead of a fetched one for each distribution point."""
-    voices = list(_voices(question, rules, lists, speaks))
+    heard = list(_voices(question, rules, lists, speaks))
+    voices = [voice for voice in heard if voice.acquits]
     issuer, serial = name_key(question.certificate.issuer), question.certificate.serial_number
-    for voice in voices:
+    for voice in heard:
         entry = voice.crl.find(issuer, serial)
         if entry is None or entry.removed or _since(entry) > question.moment:
             continue
         if not (entry.on_hold and _is_released(voice.crl, voices, issuer, question, rules)):
-            return Finding(Status.REVOKED, _since(entry).isoformat(), (_used(voice.crl, rules, question.at),))
+            return Finding(Status.REVOKED, _since(entry).isoformat(), (list_used(voice.crl, rules, question.at),))
     covered: frozenset[x509.ReasonFlags] = frozenset()
     used: list[Used] = []
     quirks: list[str] = []
@@ -123,11 +134,11 @@ def judge_lists(question: Question, rules: Rules, lists: Sequence[Crl], speaks: 
         covered |= voice.reasons
         amending = _delta(voice, voices, question, rules)
         for crl in (voice.crl, amending) if amending else (voice.crl,):
-            used.append(_used(crl, rules, question.at))
+            used.append(list_used(crl, rules, question.at))
             quirks += _staleness(used[-1].end, rules.freshness, question)
     if covered == ALL_REASONS:
         return Finding(Status.GOOD, "", tuple(used), tuple(quirks))
-    return Finding(Status.UNKNOWN, f"{len(voices)} lists about {serial:x}, none in force for every reason")
+    return Finding(Status.UNKNOWN, f"{len(heard)} lists about {serial:x}, none in force for every reason")
 
 
 def _voices(question: Question, rules: Rules, lists: Sequence[Crl], speaks: Speaks) -> Iterable[_Voice]:
@@ -137,9 +148,9 @@ def _voices(question: Question, rules: Rules, lists: Sequence[Crl], speaks: Spea
         reasons = frozenset[x509.ReasonFlags]().union(*(mask for mask in masks if mask is not None))
         if not reasons or crl.hash_name not in rules.hashes:
             continue
-        signer = speaks(crl)  # last, because it is costly
-        if signer is not None:
-            yield _Voice(crl, reasons, signer)
+        speaker = speaks(crl)  # last, because it is costly
+        if speaker is not None:
+            yield _Voice(crl, reasons, speaker.name, speaker.acquits)
 
 
 def _since(entry: Entry) -> datetime:
@@ -208,7 +219,8 @@ def _delta(voice: _Voice, voices: list[_Voice], question: Question, rules: Rules
     return max(found, key=lambda crl: (crl.number or 0, crl.this_update), default=None)
 
 
-def _used(crl: Crl, rules: Rules, at: datetime) -> Used:
+def list_used(crl: Crl, rules: Rules, at: datetime) -> Used:
+    """The list as something that an answer rests on."""
     return Used("crl", crl.sha256, crl.this_update, crl.end(rules.freshness) or at)
 
 
@@ -237,17 +249,25 @@ def judge_answers(
         if single.status is Status.REVOKED and revoked_at is not None and revoked_at <= question.moment:
             if single.reason == "certificate_hold" and _answered_since(single, heard, question, rules):
                 continue
-            return Finding(Status.REVOKED, revoked_at.isoformat(), (_heard(single, answer, rules),))
+            return Finding(Status.REVOKED, revoked_at.isoformat(), (told(single, answer, rules),))
     current = [pair for pair in heard if _holds(pair[0], question, rules)]
     if not current:
         return Finding(Status.UNKNOWN, f"{len(heard)} answers about {target.serial:x}, none in force")
     newest = max(single.this_update for single, _ in current)
     latest = [(single, answer) for single, answer in current if single.this_update == newest]
-    used = tuple(_heard(single, answer, rules) for single, answer in latest)
+    used = tuple(told(single, answer, rules) for single, answer in latest)
     if any(single.status is Status.UNKNOWN for single, _ in latest):
         return Finding(Status.UNKNOWN, f"the responder does not know {target.serial:x}", used)
     quirks = [quirk for one in used for quirk in _staleness(one.end, rules.freshness, question)]
     return Finding(Status.GOOD, "", used, tuple(quirks))
+
+
+def told_about(question: Question, rules: Rules, answers: Sequence[Answer]) -> Iterable[Used]:
+    """Every answer that says something about the certificate, whatever it is worth."""
+    target = target_of(question.certificate, question.issuer) if answers else None
+    for answer in answers:
+        for single in answer.about(target) if target is not None else ():
+            yield told(single, answer, rules)
 
 
 def _answered_since(single: Single, heard: list[tuple[Single, Answer]], question: Question, rules: Rules) -> bool:
@@ -268,7 +288,8 @@ def _holds(single: Single, question: Question, rules: Rules) -> bool:
     return single.is_fresh(question.proven, rules.freshness) or question.proven <= single.this_update <= ends
 
 
-def _heard(single: Single, answer: Answer, rules: Rules) -> Used:
+def told(single: Single, answer: Answer, rules: Rules) -> Used:
+    """What an answer says of one certificate, as something that a finding rests on."""
     return Used("ocsp", answer.sha256, single.this_update, single.end(rules.freshness))
 
 

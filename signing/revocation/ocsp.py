@@ -250,7 +250,7 @@ def signer_of(
             delegate = x509.load_der_x509_certificate(der)
             if not answer.is_named(delegate) or not is_delegate(delegate, issuer, at):
                 continue
-        except (ValueError, x509.DuplicateExtension, x509.InvalidVersion):
+        except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion):
             continue
         if answer.is_signed_by(delegate) and delegate_is_good(delegate):
             return delegate

@@ -23,10 +23,11 @@ from signing.pathcheck import PathRules, judge_path
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused
 from signing.revocation.crl import Crl, Freshness
-from signing.revocation.judge import Finding, Question, Rules, Used, judge
+from signing.revocation.judge import Finding, Question, Rules, Speaker, Used, judge, list_used, told_about
 from signing.revocation.name import NameKey, name_key
 from signing.revocation.ocsp import Status, needs_no_check
 from signing.revocation.point import points_of
+from signing.revocation.seen import Seen
 from signing.store import Issuer, Store
 from signing.verdict import Reason
 
@@ -41,7 +42,10 @@ class Findings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setting:
-    """Under what a path is judged: our store and rules, the time of judging and the proven one."""
+    """Under what a path is judged: our store and rules, the time of judging and the proven one.
+
+    `seen` is filled with everything that is looked at.
+    """
 
     store: Store
     policy: SignaturePolicy
@@ -49,6 +53,7 @@ class Setting:
     path_rules: PathRules
     old_hash: OldHash
     at: datetime
+    seen: Seen = field(default_factory=Seen)
 
     @property
     def moment(self) -> datetime:
@@ -85,11 +90,20 @@ def hashes_of(setting: Setting) -> frozenset[str]:
 
 @dataclass(slots=True)
 class Asker:
-    """Asks about certificates whose paths end at `root`, and remembers which signers of lists may be believed."""
+    """Asks about certificates whose paths end at `root`, and remembers which signers of lists may be believed.
+
+    `asking` are the signers that are being asked about, `leaning` those of them on whom the answer rests that is being
+    given: it is remembered where there are none, and so nothing depends on who is asked about first. `trusting` tells
+    that somebody was taken at his word who has nobody else's.
+    """
 
     setting: Setting
     root: Issuer
-    believed: dict[str, bool] = field(default_factory=dict)
+    known: dict[str, Speaker | None] = field(default_factory=dict)
+    asking: set[str] = field(default_factory=set)
+    leaning: set[str] = field(default_factory=set)
+    at_its_word: bool = False
+    trusting: bool = False
 
     def along(self, leaf: Leaf | Issuer, path: Sequence[Issuer]) -> Findings:
         found = [self.ask(subject, issuer) for subject, issuer in zip((leaf, *path[:-1]), path, strict=True)]
@@ -108,51 +122,92 @@ class Asker:
     def _about(self, certificate: x509.Certificate, issuer: Issuer, with_answers: bool) -> Finding:
         setting, store = self.setting, self.setting.store
         question = Question(certificate, issuer.certificate, issuer.sha256, setting.at, setting.old_hash.proven)
+        rules = Rules(setting.freshness, setting.policy.certificate_hashes)
+        answers = store.answers_about(certificate.serial_number) if with_answers else ()
+        setting.seen.heard(told_about(question, rules, answers))
 
-        def speaks(crl: Crl) -> str | None:
-            return self._signer(crl, issuer)
+        def speaks(crl: Crl) -> Speaker | None:
+            # Of the lists at hand, only those for which this is asked can make a difference.
+            setting.seen.heard((list_used(crl, rules, setting.at),))
+            return self._speaker(crl, issuer, certificate)
 
-        return judge(
-            question,
-            Rules(setting.freshness, setting.policy.certificate_hashes),
-            store.lists_from(_publishers(certificate)),
-            store.answers_about(certificate.serial_number) if with_answers else (),
-            speaks,
-            self.delegates_of(issuer),
-        )
+        lists = store.lists_from(_publishers(certificate))
+        return judge(question, rules, lists, answers, speaks, self.delegates_of(issuer))
 
-    def _signer(self, crl: Crl, issuer: Issuer) -> str | None:
+    def _speaker(self, crl: Crl, issuer: Issuer, asked_about: x509.Certificate) -> Speaker | None:
         """Whose key made the list: the issuer's own, or that of another whom we believe."""
         if crl.is_signed_by(issuer.certificate, issuer.sha256):
-            return issuer.sha256
+            return Speaker(issuer.sha256)
+        found: Speaker | None = None
         for other in self.setting.store.signers(crl.issuer):
-            if crl.is_signed_by(other.certificate, other.sha256) and self._believes(other):
-                return other.sha256
-        return None
+            if not crl.is_signed_by(other.certificate, other.sha256):
+                continue
+            self.setting.seen.saw((other,))
+            speaker = self._standing(other, asked_about)
+            if speaker is not None and speaker.acquits:
+                return speaker
+            found = found or speaker
+        return found
 
-    def _believes(self, signer: Issuer) -> bool:
-        known = self.believed.get(signer.sha256)
-        if known is None:
-            # While it is being asked about, a signer is taken at its word: a list may speak about the very certificate
-            # whose key made it (PKITS 4.4.19), and one that lists its own signer convicts it.
-            self.believed[signer.sha256] = True
-            known = self.believed[signer.sha256] = self._judge_signer(signer)
-        return known
+    def _standing(self, signer: Issuer, asked_about: x509.Certificate) -> Speaker | None:
+        """What a signer's word is worth about a certificate.
 
-    def _judge_signer(self, signer: Issuer) -> bool:
+        Of itself a signer may speak both ways (PKITS 4.4.19). What only holds if those that are being asked about are
+        taken at their word is good enough to convict, and acquits nobody.
+        """
+        name = signer.sha256
+        if name in self.asking:
+            self.leaning.add(name)
+            speaker: Speaker | None = Speaker(name, acquits=signer.certificate == asked_about)
+        elif name in self.known:
+            speaker = self.known[name]
+        else:
+            speaker = self._asked(signer)
+        if speaker is None or speaker.acquits or not self.at_its_word:
+            return speaker
+        self.trusting = True
+        return Speaker(name)
+
+    def _asked(self, signer: Issuer) -> Speaker | None:
+        leaning, trusting = self.leaning, self.trusting
+        self.leaning, self.trusting = set(), False
+        good = self._judge_signer(signer, at_its_word=True)
+        founded = good and (not self.trusting or self._judge_signer(signer, at_its_word=False))
+        speaker = Speaker(signer.sha256, acquits=founded) if good else None
+        self.leaning.discard(signer.sha256)
+        if not self.leaning:
+            self.known[signer.sha256] = speaker
+        self.leaning |= leaning
+        self.trusting = trusting
+        return speaker
+
+    def _judge_signer(self, signer: Issuer, *, at_its_word: bool) -> bool:
+        before, self.at_its_word = self.at_its_word, at_its_word
+        self.asking.add(signer.sha256)
+        good = self._is_good(signer)
+        self.asking.remove(signer.sha256)
+        self.at_its_word = before
+        return good
+
+    def _is_good(self, signer: Issuer) -> bool:
         if signer.root:
             return signer.sha256 == self.root.sha256
         setting = self.setting
-        for path in setting.store.paths(signer, setting.policy.max_path_length):
+        paths = setting.store.paths(signer, setting.policy.max_path_length)
+        for path in paths:
+            setting.seen.saw(path)
+        for path in paths:
             if path[-1].sha256 != self.root.sha256:
                 continue
             try:
                 _judge_holder(signer.certificate, setting)
                 judge_issuers(path, setting)
                 judge_path(signer.der, path, setting.moment, setting.path_rules, hashes_of(setting))
-                self.along(signer, path)
+                found = self.along(signer, path)
             except Refused:
                 continue
+            setting.seen.saw((signer, *path), rests=True)
+            setting.seen.heard(found.used, rests=True)
             return True
         return False
 
@@ -166,7 +221,11 @@ class Asker:
             _judge_holder(delegate, self.setting)
         except Refused:
             return False
-        return needs_no_check(delegate) or self._about(delegate, issuer, False).status is Status.GOOD
+        if needs_no_check(delegate):
+            return True
+        finding = self._about(delegate, issuer, False)
+        self.setting.seen.heard(finding.used, rests=finding.status is Status.GOOD)
+        return finding.status is Status.GOOD
 
 
 def _judge_holder(certificate: x509.Certificate, setting: Setting) -> None:

@@ -58,14 +58,16 @@ class Need:
 
 
 def evidence_needed(leaf_der: bytes, trust: Trust, at: datetime, policy: SignaturePolicy) -> list[Need]:
-    """What is missing for the paths of a certificate; empty where nothing is, or where no path leads to a root."""
+    """What is missing for the paths of a certificate; empty where nothing is, or where no path leads to a root that is
+    believed for anything: signers and the authorities of time stamps are asked about alike."""
     try:
         leaf = load_leaf(leaf_der)
     except Refused:
         return []
     found: list[Need] = []
     for path in trust.store.paths(leaf, policy.max_path_length):
-        if trust.rule_of(path[-1]).refusal(Purpose.DOCUMENT, at) is None:
+        rule = trust.rule_of(path[-1])
+        if any(rule.refusal(purpose, at) is None for purpose in Purpose):
             found += _missing(leaf, path, trust, at, policy)
     return found
 

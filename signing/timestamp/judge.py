@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from signing.certificate import Leaf
 from signing.chain import Trust
+from signing.cms.algorithm import check_hash
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused, passed
 from signing.timestamp.authority import judge_authority
-from signing.timestamp.cms import check_hash, read_token
+from signing.timestamp.cms import read_token
 from signing.timestamp.verdict import Query, TimestampVerdict
 from signing.verdict import Check, Evidence, Reason, SubIndication
 
@@ -52,6 +53,7 @@ def judge_token(
     *,
     asked: Query | None = None,
     known: Sequence[bytes] = (),
+    takes_ended: bool = False,
 ) -> TimestampVerdict:
     """Judge a token (DER of its ContentInfo) at the time `at` (with a zone). Never raises.
 
@@ -61,13 +63,15 @@ def judge_token(
 
     The authority is judged at `at`, because a key that may have been stolen since could have signed any time: to judge
     an old token, give the time at which it is known to have existed. An authority's certificate that was revoked after
-    genTime keeps its tokens where the list says that the key was not compromised (RFC 3161 §4).
+    genTime keeps its tokens where the list says that the key was not compromised (RFC 3161 §4). `takes_ended`: one
+    whose certificates have only run out since is judged for genTime, with lists that were in force then; for what was
+    signed long ago and is lawfully shown again.
     """
     found = _Found()
     digest = hashlib.sha256(token).hexdigest()
     try:
         _judge_itself(token, imprint_of, at, policy, asked, known, found)
-        return _judge_authority(digest, trust, at, policy, found)
+        return _judge_authority(digest, trust, at, policy, found, takes_ended)
     except Refused as error:
         refused = error
     except Exception as surprise:  # noqa: BLE001 - a surprise inside the judge proves no time and stops nobody
@@ -94,6 +98,7 @@ def _verdict(
         found.leaf.signer if known and found.leaf is not None else None,
         checks=tuple(found.checks),
         quirks=found.quirks,
+        certificate=found.leaf.der if known and found.leaf is not None else b"",
     )
 
 
@@ -183,7 +188,7 @@ def _compare(info: Any, asked: Query, found: _Found) -> None:
 
 
 def _judge_authority(
-    digest: str, trust: Trust, at: datetime, policy: SignaturePolicy, found: _Found
+    digest: str, trust: Trust, at: datetime, policy: SignaturePolicy, found: _Found, takes_ended: bool
 ) -> TimestampVerdict:
     leaf, gen_time = found.leaf, found.gen_time
     assert leaf is not None
@@ -192,7 +197,7 @@ def _judge_authority(
         raise Refused(Reason.NOT_YET_VALID, leaf.not_before.isoformat(), gen_time.isoformat())
     if gen_time > leaf.not_after:
         raise Refused(Reason.EXPIRED, leaf.not_after.isoformat(), gen_time.isoformat())
-    authority = judge_authority(leaf, gen_time + found.accuracy, trust, at, policy)
+    authority = judge_authority(leaf, gen_time + found.accuracy, trust, at, policy, takes_ended=takes_ended)
     sub_indication = authority.sub_indication
     if sub_indication is SubIndication.EXPIRED:
         # It was valid at genTime; nothing proves that the token is not younger than the certificate.

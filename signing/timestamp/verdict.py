@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,7 +26,8 @@ class TimestampVerdict:
     """Kết quả kiểm tra một dấu thời gian. `sub_indication` is `None` when the token proves its time.
 
     `genuine` where the token itself is right: structure, imprint, value. Only then the facts after it are set; they
-    are as the authority wrote them, never corrected. `at` is when it was judged, `sha256` of the token's octets, hex.
+    are as the authority wrote them, never corrected. `at` is when it was judged, `sha256` of the token's octets, hex,
+    `certificate` the authority's (DER), as the token or the message brought it.
     """
 
     sub_indication: SubIndication | None
@@ -45,6 +46,7 @@ class TimestampVerdict:
     checks: tuple[Check, ...] = ()
     quirks: tuple[str, ...] = ()
     valid_until: datetime | None = None
+    certificate: bytes = field(default=b"", repr=False)
 
     @property
     def proven_at(self) -> datetime | None:
@@ -52,6 +54,13 @@ class TimestampVerdict:
         if self.sub_indication is not None or self.gen_time is None:
             return None
         return self.gen_time + self.accuracy
+
+    @property
+    def waits(self) -> bool:
+        """The token is right, and all that is missing is a word on whether its authority was revoked, which can still
+        come: no list tells of a certificate that has ended (RFC 5280 §3.3)."""
+        unknown = self.sub_indication is SubIndication.TRY_LATER
+        return unknown and self.signer is not None and self.at <= self.signer.not_after
 
     @property
     def is_false(self) -> bool:

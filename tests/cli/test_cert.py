@@ -418,6 +418,7 @@ def test_text_survives_the_way_through_toml(text: str) -> None:
     assert tomllib.loads(f"x = {quoted(text)}")["x"] == text
 
 
+@pytest.mark.faults
 def test_binds_at_the_same_time_lose_no_row(node: Node) -> None:
     """Eight processes, each with a certificate of its own."""
     prints = [f"{number:02x}" * 32 for number in range(8)]
@@ -507,6 +508,7 @@ def test_the_doctor_tells_an_agency_that_is_about_to_lose_its_last_certificate(n
 # --- a running node -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.faults
 def test_a_running_node_believes_a_new_binding_without_a_restart(tmp_path: Path) -> None:
     """Refused, bound, accepted; a file with faults changes nothing and is told; ended, refused."""
     site = Site(tmp_path / "node", hurried=True)

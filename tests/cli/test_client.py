@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from click.testing import CliRunner
 
 from axis.cli import main
 from axis.cli.client import AxisClient, AxisRefused, AxisUnsure
+from axis.demo.network import free_ports
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -151,7 +152,8 @@ def test_silence_ends_a_command_with_3_and_a_made_package_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Made again it would be another package under the same id; so the one that was sent is kept."""
-    address = f"http://127.0.0.1:{unused_port()}"
+    (port,) = free_ports(1)
+    address = f"http://127.0.0.1:{port}"
     made = ["--from", "H99.07", "--to", "H99.115", "--number", "1", "--notation", "A", "--subject", "x"]
     runner = CliRunner()
     monkeypatch.chdir(tmp_path)

@@ -17,7 +17,12 @@ from axis.cli import main
 
 DOCUMENT = "01m83gn0f0g5dw3xmgc7442zk7"
 DELIVERY = "01m83gn0f0h6d4kha3aa01gkr4"
-NOTICE = {"type": "axis-notice", "document": DOCUMENT, "outcome": "refused", "reason": "cert-revoked"}
+NOTICE: dict[str, Any] = {"type": "axis-notice", "document": DOCUMENT, "outcome": "refused", "reason": "cert-revoked"}
+UNDELIVERED = NOTICE | {
+    "outcome": "undelivered",
+    "reason": "destination-refused",
+    "recipients": ["H99.115", "H99.116"],
+}
 ITEM: dict[str, Any] = {
     "delivery": DELIVERY,
     "seq": 1,
@@ -101,10 +106,21 @@ def far_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FarEnd]
             ),
         ),
         (NOTICE | {"reason": "of-tomorrow"}, "thông báo: 1/SNV-VP bị từ chối (refused): of-tomorrow"),
+        (
+            UNDELIVERED | {"cargo": "document"},
+            (
+                "thông báo: 1/SNV-VP không chuyển được đến H99.115, H99.116 (undelivered): "
+                "Nơi nhận từ chối (destination-refused: the destination refused)"
+            ),
+        ),
+        (
+            UNDELIVERED | {"cargo": "status", "code": "03", "reason": "of-tomorrow"},
+            "thông báo: trạng thái 03 của 1/SNV-VP không chuyển được đến H99.115, H99.116 (undelivered): of-tomorrow",
+        ),
     ],
 )
 def test_a_notice_reads_as_a_notice_and_not_as_an_incoming_document(
-    notice: dict[str, str], told: str, far_end: FarEnd
+    notice: dict[str, Any], told: str, far_end: FarEnd
 ) -> None:
     far_end.items = [{**ITEM, "cargo": "notice", "notice": notice}]
     text = far_end.ask("inbox").output

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import unused_port
 from click.testing import CliRunner
 
 from axis.cli import main
+from axis.demo.network import free_ports
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ class Node:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         assert CliRunner().invoke(main, ["init", str(folder)]).exit_code == 0
-        port, operator = unused_port(), unused_port()
+        port, operator = free_ports(2)
         config = folder / "axis.toml"
         config.write_text(config.read_text().replace(":8443", f":{port}").replace(":9443", f":{operator}"))
         self.url = f"https://127.0.0.1:{port}"
@@ -97,6 +97,21 @@ def test_a_document_goes_from_office_to_office_and_its_status_comes_back(node: N
         assert [one["status"]["code"] for one in back["items"]] == [expected]
         assert node.as_("so-noi-vu", "ack", back["items"][0]["delivery"])[0] == 0
 
+    large = tmp_path / "ảnh.bin"
+    large.write_bytes(bytes(range(256)) * 1_000)
+    more = ["--number", "8", "--notation", "SNV-VP", "--subject", "V/v thử", "--attach", str(attachment)]
+    code, whole = node.as_("so-noi-vu", "send", "--to", "H99.115", *more, "--attach", str(large), "--parts")
+    assert (code, whole[0]["verdict"]) == (0, "TOTAL-PASSED"), whole
+    (item,) = node.as_("phuong-an-binh", "inbox")[1]["items"]
+    body = tmp_path / "got.parts"
+    assert node.as_("phuong-an-binh", "fetch", item["delivery"], "-o", str(body))[0] == 0
+    assert large.read_bytes() in body.read_bytes()
+    judged = CliRunner().invoke(main, ["verify", str(body), "-c", str(node.folder / "axis.toml"), "--json"])
+    assert (judged.exit_code, json.loads(judged.stdout)["bound"]) == (0, True), judged.output
+    again = node.as_("so-noi-vu", "send", str(body))
+    assert again == (0, whole), "what was fetched can be sent: the first receipt"
+    assert node.as_("phuong-an-binh", "ack", item["delivery"])[0] == 0
+
     assert node.stop() == 0
     folder = str(node.folder)
     key = ["--key", f"{folder}/keys/log.vkey"]
@@ -104,8 +119,8 @@ def test_a_document_goes_from_office_to_office_and_its_status_comes_back(node: N
     whole = CliRunner().invoke(main, ["log", "verify", f"{folder}/data/log", *key, *heads, "--json"])
     report = json.loads(whole.stdout)
     assert whole.exit_code == 0, report
-    assert report["kinds"]["accepted"] == 1
-    assert report["kinds"]["status"] == 2
+    assert report["kinds"]["accepted"] == 2
+    assert report["kinds"]["status"] == 3
     head = CliRunner().invoke(main, ["log", "checkpoint", f"{folder}/data/log", *key, "--json"])
     assert json.loads(head.stdout)["size"] == report["checkpoint"]["size"] == report["entries"]
     assert CliRunner().invoke(main, ["doctor", "-c", f"{folder}/axis.toml"]).exit_code == 0

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import unused_port
 from click.testing import CliRunner
 
 from axis.cli import main
+from axis.demo.network import free_ports
 from axis.log.files import LogFolder
 from axis.sql.engine import InstanceLock
 from signing.keys import generate_ed25519, generate_p256, private_pem, public_pem
@@ -26,7 +26,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert CliRunner().invoke(main, ["init", str(folder)]).exit_code == 0
     config = folder / "axis.toml"
     text = config.read_text()
-    config.write_text(text.replace(":8443", f":{unused_port()}").replace(":9443", f":{unused_port()}"))
+    port, operator = free_ports(2)
+    config.write_text(text.replace(":8443", f":{port}").replace(":9443", f":{operator}"))
     return folder
 
 

@@ -14,13 +14,14 @@ from axis.flow.context import Context
 from axis.web.api import Api
 from axis.web.auth import Doors
 from axis.web.console import Console
+from axis.web.queue import OperatorQueue
 
 NOTHING = cast(Context, None)
 
 
 def apps() -> dict[str, web.Application]:
     api = Api(NOTHING, lambda: Doors({}, {}), cast(Any, None), Path("/nowhere"))
-    return {"agencies": api.app(), "operator": Console(NOTHING, lambda: None).app()}
+    return {"agencies": api.app(), "operator": Console(NOTHING, lambda: None, OperatorQueue(NOTHING, "")).app()}
 
 
 @pytest.mark.parametrize("listener", ["agencies", "operator"])

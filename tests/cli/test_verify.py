@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from lxml import etree
 
 from axis.cli import main
 from axis.cli.send import Draft, make_package
 from axis.devpki import DevPki, Identity
+from schemas.attachment import decode, encoded_attachments
 from schemas.codes import AgencyCode
+from schemas.limits import XmlLimits
+from schemas.structure import signature_place, signed_parts
+from schemas.xml import parse_xml
+from signing.sign import load_signer, sign_parts
+from tests.parts import Raw, body, split
+from tests.unit.signing.forge import countersign
 
 AT = datetime.now(UTC) - timedelta(minutes=1)
 
@@ -95,6 +104,57 @@ def test_a_good_signature_of_somebody_else_does_not_pass(office: Office) -> None
     code, data, text = office.verify(office.package(office.other), "--registry", office.registry)
     assert (code, data["bound"], data["verdict"]["reason"]) == (3, False, "cert-agency-mismatch")
     assert text.startswith("Chứng thư số không đại diện cho cơ quan gửi")
+
+
+def test_a_saved_body_in_parts_is_a_package(office: Office) -> None:
+    envelope, attached = split(office.package(office.signer))
+    code, data, text = office.verify(body(envelope, attached), "--registry", office.registry)
+    assert (code, data["bound"]) == (0, True), text
+    assert {item["uri"] for item in data["verdict"]["covered"]} >= {"#MessageHeader-1", "cid:tep-1"}
+    code, data, _ = office.verify(body(envelope, [Raw("tep-1", b"khac")]))
+    assert (code, data["verdict"]["sub_indication"]) == (1, "HASH_FAILURE")
+    code, data, _ = office.verify(body(envelope, [*attached, *attached]))
+    assert (code, data["violations"][0][:12]) == (1, "part-doubled")
+
+
+def also_signed(octets: bytes, by: Identity, countersigner: Identity | None = None) -> bytes:
+    """The package with one more signature, and a countersignature of its first one."""
+    parsed = parse_xml(octets, XmlLimits())
+    key = load_signer(by.key.read_bytes(), by.certificate.read_bytes())
+    parts = signed_parts(parsed.root)
+    elements = [part for part in (parts.header, parts.business, parts.manifest) if part is not None]
+    attached = [(one.content_id, sha256(decode(one)).digest()) for one in encoded_attachments(parsed)]
+    sign_parts(signature_place(parsed.root), elements, attached, key, AT)
+    if countersigner is not None:
+        key = load_signer(countersigner.key.read_bytes(), countersigner.certificate.read_bytes())
+        countersign(next(parsed.root.iter("{*}Signature")), key, AT)
+    return etree.tostring(parsed.root)
+
+
+def test_every_signature_is_shown_and_the_sender_is_found_among_them(office: Office) -> None:
+    both = also_signed(office.package(office.other), office.signer, office.other)
+    code, data, text = office.verify(both, "--registry", office.registry)
+    assert (code, data["bound"]) == (0, True)
+    assert data["verdict"]["place"] == "Signature[2]"
+    told = [(one["place"], one["role"], one["indication"]) for one in data["verdict"]["others"]]
+    assert told == [
+        ("Signature[1]", "parallel", "TOTAL-PASSED"),
+        ("Signature[1]/CounterSignature[1]", "countersignature", "TOTAL-PASSED"),
+    ]
+    assert "Signature[1], song song (parallel): Chữ ký hợp lệ (the signature is valid)" in text
+    assert "Signature[1]/CounterSignature[1], xác nhận (countersignature): Chữ ký hợp lệ" in text
+    code, data, text = office.verify(both)
+    assert (code, data["bound"], data["verdict"]["place"]) == (0, None, "Signature[1]")
+
+
+def test_one_bad_signature_beside_the_senders_decides(office: Office, tmp_path: Path) -> None:
+    stranger = DevPki.create(tmp_path / "pki", AT).signer("H99.09")
+    code, data, text = office.verify(
+        also_signed(office.package(office.signer), stranger), "--registry", office.registry
+    )
+    assert (code, data["verdict"]["reason"]) == (3, "cert-untrusted")
+    assert [one["reason"] for one in data["verdict"]["others"]] == ["cert-untrusted"]
+    assert "other-signature: Signature[2]: cert-untrusted" in text
 
 
 def test_without_a_registry_the_binding_is_said_to_be_open(office: Office) -> None:

@@ -9,8 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axis.cli import main
+from schemas.envelope import AttachmentInfo
+from signing.pdf import judge_attachment
+from signing.policy import OWN_NETWORK
 from tests.pki import NOW, pem, pki
-from tests.samples import sample_package
+from tests.samples import sample_envelope, sample_package
+from tests.signers import packed
 from tests.unit.pdf.forge import one_signature, plain, two_signatures
 
 
@@ -55,6 +59,25 @@ def test_a_person_reads_the_conclusion_first(folder: Path) -> None:
     said = verify(folder, two_signatures()).output
     assert "hợp lệ (valid)" in said.splitlines()[0]
     assert said.count("chữ ký (signature)") == 2
+
+
+def test_what_is_attached_is_looked_for_where_the_node_looks(folder: Path) -> None:
+    """By what it is and not by its name, a ZIP deep; what cannot be looked into is told, because it may hide one."""
+    deep = packed(muc__ke_hoach_pdf=one_signature(), anh=b"JFIF", bom_zip=packed(trong__ba_zip=packed(a=b"x")))
+    attachments = [b"text", deep, b"\n% junk\n" + plain()]
+    names = tuple(AttachmentInfo(f"a{number}", f"tep-{number}.bin") for number in range(3))
+    octets = sample_package(sample_envelope(attachments=names), attachments)
+    told = json.loads(verify(folder, octets, "goi.edxml", "--json").output)
+    node = [judge_attachment(one, "?", pki().trust, NOW, OWN_NETWORK) for one in attachments]
+    wanted = [(entry.path[1:], entry.verdict.outcome) for one in node for entry in one.entries]
+    assert [(tuple(item["path"][1:]), item["pdf"]["outcome"]) for item in told["attachments"]] == wanted
+    assert [outcome for _, outcome in wanted] == ["valid", "indeterminate"]
+    assert [problem.partition("/")[2] for problem in told["attachment_problems"]] == [
+        "bom_zip/trong/ba_zip: an archive too deep"
+    ]
+    said = verify(folder, octets, "goi.edxml").output
+    assert "/muc/ke_hoach.pdf: hợp lệ (valid)" in said
+    assert "bom_zip/trong/ba_zip: an archive too deep" in said
 
 
 def test_attached_pdfs_are_judged_beside_the_package(folder: Path) -> None:

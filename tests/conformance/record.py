@@ -29,14 +29,17 @@ SUITES: Final = (
     "NIST PKITS",
     "Revocation",
     "RFC 3161",
+    "Differential",
+    "Differential, long",
 )
 """In the order of the page."""
 
-COMMAND: Final = "UPDATE_GOLDEN=1 pytest tests/conformance"
+COMMAND: Final = "UPDATE_GOLDEN=1 pytest tests/conformance tests/differential"
 
 HEAD: Final = f"""# Conformance
 
-What our judge of signatures says of test vectors that others published. Written by `{COMMAND}`;
+What our judge of signatures says of test vectors that others published, and how it compares with the verifiers of
+others over mutants of signed packages. Written by `{COMMAND}`;
 every run of the tests compares it with what they find, so nothing here is typed by hand and no case is passed over.
 
 *Right*: the answer the vectors' authors expect. *Refused by policy*: the authors call it valid and we refuse it on

@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
 from signing.revocation.crl import Crl, Freshness, load_crl
-from signing.revocation.judge import GOOD_HASHES, Question, Rules, judge_answers, judge_lists
+from signing.revocation.judge import GOOD_HASHES, Question, Rules, Speaker, judge_answers, judge_lists
 from signing.revocation.ocsp import Answer, Status, Target, key_bits, read_ocsp, signer_of
 from signing.store import issued
 from tests.conformance.record import Record, settle
@@ -60,10 +60,10 @@ def status_by_list(parts: dict[str, bytes]) -> Status:
     except (ValueError, x509.InvalidVersion):
         return Status.UNKNOWN
 
-    def speaks(one: Crl) -> str | None:
+    def speaks(one: Crl) -> Speaker | None:
         """Every authority that stands in the file is believed."""
         names = (fingerprint(signer) for signer in (issuer, *others) if one.is_signed_by(signer, fingerprint(signer)))
-        return next(names, None)
+        return next(map(Speaker, names), None)
 
     question = Question(leaf, issuer, fingerprint(issuer), datetime.fromtimestamp(CASES["crl_verify_time"], UTC))
     return judge_lists(question, RULES, [crl], speaks).status

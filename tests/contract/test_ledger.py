@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import pickle
 import re
 import resource
 import signal
@@ -13,9 +15,10 @@ import sys
 import threading
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import date, timedelta
-from operator import methodcaller
+from dataclasses import asdict, fields, replace
+from datetime import date, datetime, timedelta
+from functools import partial
+from operator import attrgetter, methodcaller
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -25,10 +28,13 @@ import pytest
 from axis.blobs import Blobs
 from axis.core.entry import leaf
 from axis.core.model import (
+    AddAttachmentCheck,
     AddDelivery,
     AddDocument,
+    AddNotice,
     AddStatus,
     AdoptStatus,
+    AttachmentCheck,
     Cargo,
     Delivery,
     DeliveryId,
@@ -38,20 +44,28 @@ from axis.core.model import (
     MarkCrossed,
     MoveDelivery,
     MoveDocument,
+    Notice,
+    NoticeOutcome,
+    NoticeRef,
     PayloadRef,
     StatusRef,
 )
+from axis.core.outline import Outline
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, IntakeState, advance
+from axis.core.times import rfc3339
 from axis.sql import migrate
+from axis.sql.address import connect
 from axis.sql.driver import StoreError
-from axis.sql.engine import open_readonly, open_store, sqlite_path
-from axis.sql.rows import verdict_json
+from axis.sql.engine import is_postgres, open_readonly, open_store, sqlite_path
 from axis.sql.store import SqlStore
+from axis.sql.verdict import read_now, stored_verdict
 from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind, Priority
+from schemas.multipart import PackageForm
 from schemas.status import Standing
+from signing.verdict import REASONS, PdfOutcome, SignatureRole
 from tests.factories_core import (
     NOW,
     OTHER,
@@ -73,11 +87,18 @@ LEASE = timedelta(seconds=60)
 HERE = "so-noi-vu"
 
 
-@pytest.fixture(params=["sqlite"])
+def empty_sqlite(tmp_path: Path) -> str:
+    made = f"sqlite:///{tmp_path}/axis.db"
+    migrate.upgrade(made)
+    return made
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The databases that the suite runs over."""
-    made = {"sqlite": f"sqlite:///{tmp_path}/axis.db"}[request.param]
-    migrate.upgrade(made)
+    if request.param == "sqlite":
+        return empty_sqlite(tmp_path)
+    made: str = request.getfixturevalue("postgres_store")
     return made
 
 
@@ -120,6 +141,7 @@ async def test_a_document_reads_back_equal(store: SqlStore) -> None:
     kept = [
         document(),
         document(verdict=not_signed(), only_for=None, hops=(), attachments=(), issued_on=None, notes=()),
+        document(form=PackageForm.PARTS),
     ]
     await add(store, *map(AddDocument, kept))
     for one in kept:
@@ -129,8 +151,33 @@ async def test_a_document_reads_back_equal(store: SqlStore) -> None:
 
 
 def test_a_stored_verdict_is_what_the_verdict_says() -> None:
-    for verdict in (passed(), not_signed(), passed(NOW.replace(microsecond=0))):
-        assert orjson.loads(verdict_json(verdict)) == verdict.to_dict()
+    several = replace(passed(), others=(replace(passed(), role=SignatureRole.COUNTERSIGNATURE), not_signed()))
+    for verdict in (passed(), not_signed(), passed(NOW.replace(microsecond=0)), several):
+        kept = {name: value for name, value in asdict(verdict).items() if name[0] != "_"}
+        told = {**kept, "version": 1, "sentence": asdict(REASONS[verdict.reason])}
+        for other in told["others"]:
+            del other["_stored"]
+        plain = json.loads(json.dumps(told, default=datetime.isoformat))
+        assert verdict.to_dict() == json.loads(verdict.stored()) == plain
+        assert verdict.canonical() == json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def test_a_verdict_is_read_when_it_is_looked_at() -> None:
+    """Until then a damaged one is not noticed, except by who reads everything."""
+    text = orjson.dumps(passed().to_dict()).decode()
+    stored = partial(stored_verdict, text)
+    assert stored() == passed()
+    assert passed() == stored()
+    assert stored() != not_signed()
+    assert hash(stored()) == hash(passed())
+    assert replace(stored(), quirks=("a",)) == replace(passed(), quirks=("a",))
+    assert pickle.loads(pickle.dumps(stored())) == passed()
+    assert stored().to_dict() == passed().to_dict()
+    assert (stored().passed, stored().place) == (True, "")
+    damaged = replace(document(), verdict=stored_verdict('{"version":1}'))
+    for look in (lambda: damaged.verdict.passed, lambda: read_now(damaged)):
+        with pytest.raises(KeyError):
+            look()
 
 
 async def test_a_repeat_is_found_by_its_key(store: SqlStore) -> None:
@@ -159,6 +206,21 @@ async def test_one_package_is_stored_once(store: SqlStore) -> None:
     assert await store.views.document(again.ref) is None
 
 
+async def test_what_waits_is_read_by_turns(store: SqlStore) -> None:
+    """Behind a document also when it waits no longer."""
+    waiting = [document(state=IntakeState.HELD, receipt_state=IntakeState.HELD) for _ in range(4)]
+    await add(store, *map(AddDocument, [*waiting, document()]))
+    first, second, third, fourth = (one.ref for one in waiting)
+
+    def behind(after: DocumentRef | None) -> Callable[[Ledger], list[DocumentRef]]:
+        return lambda ledger: [one.ref for one in ledger.held(2, after)]
+
+    assert await ask(store, behind(None)) == [first, second]
+    await add(store, MoveDocument(second, IntakeState.HELD, IntakeState.REFUSED, not_signed()))
+    assert await ask(store, behind(second)) == [third, fourth]
+    assert await ask(store, behind(fourth)) == []
+
+
 async def test_what_was_refused_frees_its_key(store: SqlStore) -> None:
     first = document(state=IntakeState.HELD, receipt_state=IntakeState.HELD)
     await add(store, AddDocument(first))
@@ -185,6 +247,7 @@ async def test_a_document_that_crossed_is_marked(store: SqlStore) -> None:
     await add(store, AddDocument(one))
     await add(store, MarkCrossed(one.ref))
     assert await store.views.document(one.ref) == replace(one, crossed=True)
+    assert await ask(store, methodcaller("crossed", one.ref)) is True
     with pytest.raises(LostRace):
         await add(store, MarkCrossed(DocumentRef("none")))
 
@@ -225,6 +288,17 @@ async def test_who_a_document_is_addressed_to_already(store: SqlStore) -> None:
 # --- statuses ----------------------------------------------------------------------------------------------------
 
 
+async def test_an_outline_says_what_its_document_says(store: SqlStore) -> None:
+    one = document(recipients=(RECEIVER, OTHER), crossed=True, issued_on=None)
+    two = document(issued_on=date(2026, 11, 23))
+    await add(store, AddDocument(one), AddDocument(two))
+    asked = [two.ref, one.ref, DocumentRef("nobody"), two.ref]
+    found = await ask(store, lambda ledger: ledger.outlines(asked))
+    said = {name.name: [getattr(whole, name.name) for whole in (one, two)] for name in fields(Outline)}
+    assert {name: [getattr(found[whole.ref], name) for whole in (one, two)] for name in said} == said
+    assert len(found) == 2
+
+
 async def test_statuses_read_back_in_the_order_of_storing(store: SqlStore) -> None:
     one = document(recipients=(RECEIVER, OTHER))
     first, second = report(one), report(one, wire="03", staff=None, hops=(), description=None)
@@ -232,6 +306,8 @@ async def test_statuses_read_back_in_the_order_of_storing(store: SqlStore) -> No
     await add(store, AddDocument(one), AddStatus(first), AddStatus(other), AddStatus(second))
     assert await ask(store, lambda ledger: list(ledger.statuses(one.ref, RECEIVER))) == [first, second]
     assert await store.views.statuses(one.ref) == [first, other, second]
+    pairs = [(one.ref, RECEIVER), (one.ref, SENDER), (DocumentRef("nobody"), RECEIVER)]
+    assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs))) == [first, second]
     assert await store.views.status(second.ref) == second
     assert await ask(store, lambda ledger: ledger.status(second.ref)) == second
     assert await store.views.status(StatusRef("none")) is None
@@ -385,13 +461,18 @@ async def test_the_mark_of_a_head_is_only_a_hint(store: SqlStore, url: str) -> N
     """Two that are added at once on PostgreSQL may both be marked: who goes first is asked of the lane."""
     first, _ = await add_all(store, delivery(lane="l"), delivery(lane="l", priority=Priority.EXPRESS))
     await asyncio.to_thread(everybody_is_head, url)
-    assert [item.delivery for item in await store.views.inbox(HERE, 0, 10)] == [first]
+    assert [item.delivery for item in await store.views.inbox(HERE, 0, 10)] == [first.id]
     assert [one.id for one in await claim(store)] == [first.id]
 
 
 def everybody_is_head(url: str) -> None:
+    everybody = "UPDATE delivery SET head = 1"
+    if is_postgres(url):
+        with connect(url, "test") as beside:
+            beside.execute(everybody)
+        return
     connection = sqlite3.connect(sqlite_path(url))
-    connection.execute("UPDATE delivery SET head = 1")
+    connection.execute(everybody)
     connection.commit()
     connection.close()
 
@@ -561,13 +642,57 @@ async def test_a_mailbox_lists_the_heads_that_wait_by_seq(store: SqlStore) -> No
     cargo, parked, status, _ = await add_all(store, cargo, parked, status, elsewhere)
     listed = await store.views.inbox(HERE, 0, 10)
     assert [(item.delivery, item.document, item.status) for item in listed] == [
-        (cargo, one, None),
-        (status, None, told),
+        (cargo.id, one.ref, None),
+        (status.id, None, told.ref),
     ]
-    assert [item.delivery for item in await store.views.inbox(HERE, 0, 1)] == [cargo]
-    assert [item.delivery for item in await store.views.inbox(HERE, cargo.seq, 10)] == [status]
+    assert [item.delivery for item in await store.views.inbox(HERE, 0, 1)] == [cargo.id]
+    assert [item.delivery for item in await store.views.inbox(HERE, cargo.seq, 10)] == [status.id]
     await add(store, move(cargo, DeliveryEvent.COLLECT))
-    assert [item.delivery for item in await store.views.inbox(HERE, 0, 10)] == [parked, status]
+    assert [item.delivery for item in await store.views.inbox(HERE, 0, 10)] == [parked.id, status.id]
+
+
+async def test_a_mailbox_is_told_of_each_cargo_what_is_stored_of_it(store: SqlStore) -> None:
+    """A document with a check, one without, a status about one of them, an orphan, a notice."""
+    one, other = document(), document()
+    check = AttachmentCheck(one.ref, NOW, later(hours=1), 2, PdfOutcome.INVALID)
+    told = report(other)
+    orphan = report()
+    notice = Notice(NoticeRef("n" * 26), one.ref, NoticeOutcome.UNDELIVERED, b'{"a":1}', NOW)
+    await add(store, AddDocument(one), AddDocument(other), AddAttachmentCheck(check), AddNotice(notice))
+    await add(store, AddStatus(told), AddStatus(orphan))
+    waiting = await add_all(
+        store,
+        delivery(one),
+        delivery(other),
+        delivery(cargo_ref=told.ref, document=other.ref),
+        delivery(cargo_ref=orphan.ref),
+        replace(delivery(cargo_ref=notice.ref, document=one.ref), cargo=Cargo.NOTICE),
+    )
+    items = await store.views.inbox(HERE, 0, 10)
+    assert [(item.delivery, item.seq, item.cargo, item.priority) for item in items] == [
+        (of.id, of.seq, of.cargo.value, int(of.priority)) for of in waiting
+    ]
+    assert [orjson.loads(item.recipients) for item in items] == [
+        [code.text for code in of.recipients] for of in waiting
+    ]
+    facts = [
+        (about.ref, about.sender.text, about.subject, about.form.value, about.payload.size, about.payload.sha256)
+        if about
+        else (None,) * 6
+        for about in (one, other, other, None, one)
+    ]
+    assert [tuple(item[place] for place in (5, 6, 9, 10, 11, 12)) for item in items] == facts
+    names = [(about.document_id, about.number) for about in (one, other, other, orphan, one)]
+    assert [(item.document_id, item.number) for item in items] == names
+    assert [item[13:16] for item in items] == [(2, "invalid", rfc3339(later(hours=1)))] + [(None,) * 3] * 4
+    statuses = [
+        (at.ref, at.wire, at.receiver.text, at.reporter.text, rfc3339(at.at), rfc3339(at.received_at))
+        for at in (told, orphan)
+    ]
+    assert [item[16:22] for item in items] == [(None,) * 6] * 2 + statuses + [(None,) * 6]
+    words = [(at.description, at.standing.value, at.attestation.value) for at in (told, orphan)]
+    assert [item[22:25] for item in items] == [(None,) * 3] * 2 + words + [(None,) * 3]
+    assert [item.notice for item in items] == [None] * 4 + [notice.octets]
 
 
 async def test_lists_of_documents(store: SqlStore) -> None:
@@ -677,9 +802,16 @@ class CommitsAndSaysNo(FailsToCommit):
 
 
 @pytest.fixture
-def failing(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> Iterator[tuple[SqlStore, type[FailsToCommit]]]:
+def sqlite_url(tmp_path: Path) -> str:
+    return empty_sqlite(tmp_path)
+
+
+@pytest.fixture
+def failing(
+    request: pytest.FixtureRequest, sqlite_url: str, tmp_path: Path
+) -> Iterator[tuple[SqlStore, type[FailsToCommit]]]:
     connection: type[FailsToCommit] = type("Connection", (request.param,), {})
-    opened = open_store(url, Blobs(tmp_path / "blobs"), connection_class=connection)
+    opened = open_store(sqlite_url, Blobs(tmp_path / "blobs"), connection_class=connection)
     yield opened, connection
     asyncio.run(opened.close())
 
@@ -725,7 +857,7 @@ async def test_a_failed_commit_is_unknown_and_a_repeat_settles_it(
 @pytest.mark.parametrize("failing", [FailsToCommit], indirect=True)
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_second_failed_commit_ends_the_store(
-    failing: tuple[SqlStore, type[FailsToCommit]], url: str, tmp_path: Path, at_once: bool
+    failing: tuple[SqlStore, type[FailsToCommit]], sqlite_url: str, tmp_path: Path, at_once: bool
 ) -> None:
     """Whether it comes while the store recovers from the first, or long after."""
     store, connection = failing
@@ -746,21 +878,23 @@ async def test_a_second_failed_commit_ends_the_store(
     assert connection.fired == 2
     assert store.poisoned
     await store.close()
-    again = open_store(url, Blobs(tmp_path / "blobs"))
+    again = open_store(sqlite_url, Blobs(tmp_path / "blobs"))
     await add(again, AddDocument(one))
     await again.close()
 
 
 @pytest.mark.faults
-async def test_when_the_database_gives_up_a_transaction_its_whole_group_hears_of_it(url: str, tmp_path: Path) -> None:
+async def test_when_the_database_gives_up_a_transaction_its_whole_group_hears_of_it(
+    sqlite_url: str, tmp_path: Path
+) -> None:
     """A trigger makes SQLite roll back everything: no body that had returned may be told that it is kept."""
-    connection = sqlite3.connect(sqlite_path(url))
+    connection = sqlite3.connect(sqlite_path(sqlite_url))
     connection.execute(
         "CREATE TRIGGER abort BEFORE INSERT ON document WHEN NEW.subject = 'abort' "
         "BEGIN SELECT RAISE(ROLLBACK, 'given up'); END"
     )
     connection.close()
-    store = open_store(url, Blobs(tmp_path / "blobs"))
+    store = open_store(sqlite_url, Blobs(tmp_path / "blobs"))
     gate, before, bad, after = threading.Event(), document(), document(subject="abort"), document()
     holding = asyncio.ensure_future(store.transact(lambda ledger: gate.wait(10)))
     await asyncio.sleep(0)
@@ -803,12 +937,12 @@ for number in range(int(sys.argv[2])):
 
 
 @pytest.mark.faults
-def test_what_was_acknowledged_survives_sigkill(url: str, tmp_path: Path) -> None:
+def test_what_was_acknowledged_survives_sigkill(sqlite_url: str, tmp_path: Path) -> None:
     """Five rounds on one store; nothing is there by half."""
     acknowledged: set[str] = set()
     root = Path(__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", CHILD, url, "5"], stdout=subprocess.PIPE, text=True, cwd=root
+        [sys.executable, "-c", CHILD, sqlite_url, "5"], stdout=subprocess.PIPE, text=True, cwd=root
     ) as child:
         assert child.stdout is not None
         pid, rounds, heard = 0, 0, 0
@@ -825,7 +959,7 @@ def test_what_was_acknowledged_survives_sigkill(url: str, tmp_path: Path) -> Non
     assert len(acknowledged) >= 550
 
     async def check() -> None:
-        store = open_store(url, Blobs(tmp_path / "blobs"))
+        store = open_store(sqlite_url, Blobs(tmp_path / "blobs"))
         stored = await store.views.recent(1_000_000)
         assert acknowledged <= {one.ref for one in stored}
         assert (await store.views.counts()).deliveries == {HERE: {"queued": len(stored)}}
@@ -835,9 +969,11 @@ def test_what_was_acknowledged_survives_sigkill(url: str, tmp_path: Path) -> Non
     asyncio.run(check())
 
 
-def test_a_second_process_cannot_open_the_store(store: SqlStore, url: str, tmp_path: Path) -> None:
+def test_a_second_process_cannot_open_the_store(sqlite_url: str, tmp_path: Path) -> None:
+    store = open_store(sqlite_url, Blobs(tmp_path / "blobs"))
     with pytest.raises(StoreError, match="another process"):
-        open_store(url, Blobs(tmp_path / "blobs"))
+        open_store(sqlite_url, Blobs(tmp_path / "blobs"))
+    asyncio.run(store.close())
 
 
 def test_a_missing_store_is_not_made_by_opening_it(tmp_path: Path) -> None:
@@ -847,7 +983,7 @@ def test_a_missing_store_is_not_made_by_opening_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pragma", ["journal_mode", "synchronous", "foreign_keys"])
-def test_a_store_that_is_not_durable_does_not_open(url: str, tmp_path: Path, pragma: str) -> None:
+def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Path, pragma: str) -> None:
     """SQLite ignores a pragma that it cannot follow, without an error: what counts is what it answers."""
 
     class Deaf(sqlite3.Connection):
@@ -858,8 +994,8 @@ def test_a_store_that_is_not_durable_does_not_open(url: str, tmp_path: Path, pra
             )
 
     with pytest.raises(StoreError, match=pragma):
-        open_store(url, Blobs(tmp_path / "blobs"), connection_class=Deaf)
-    open_store_again = open_store(url, Blobs(tmp_path / "blobs"))
+        open_store(sqlite_url, Blobs(tmp_path / "blobs"), connection_class=Deaf)
+    open_store_again = open_store(sqlite_url, Blobs(tmp_path / "blobs"))
     asyncio.run(open_store_again.close())
 
 
@@ -870,7 +1006,8 @@ def test_a_store_that_is_not_durable_does_not_open(url: str, tmp_path: Path, pra
         ("due", "ix_delivery_due"),
         ("due", "ix_delivery_lane"),
         ("inbox", "ix_delivery_inbox"),
-        ("lane_open", "ix_delivery_lane"),
+        ("outgoing.listed", "ix_delivery_inbox"),
+        ("hold_lane", "ix_delivery_lane"),
         ("older_open", "ix_delivery_lane"),
         ("promote", "ix_delivery_lane"),
         ("addressed", "ix_delivery_document"),
@@ -881,21 +1018,29 @@ def test_a_store_that_is_not_durable_does_not_open(url: str, tmp_path: Path, pra
         ("match_by_number", "ix_document_number"),
         ("held", "ix_document_held"),
         ("statuses_of", "ix_status_report_document"),
+        ("reports.outlines", "sqlite_autoindex_document_1"),
+        ("reports.of_pairs", "ix_status_report_document (document=? AND receiver=?)"),
         ("orphans", "ix_status_report_orphan_number"),
         ("same_orphan", "ix_status_report_orphan_"),
         ("intents", "sqlite_autoindex_log_intent_1 (log_index=?)"),
         ("log_size", "sqlite_autoindex_log_intent_1"),
+        ("place_intents", "SEARCH log_intent USING INTEGER PRIMARY KEY"),
     ],
 )
-def test_what_is_done_often_uses_its_index(store: SqlStore, url: str, statement: str, index: str) -> None:
+def test_what_is_done_often_uses_its_index(sqlite_url: str, statement: str, index: str) -> None:
     """So that nothing slows down with what is done already."""
-    with open_readonly(url) as questions:
-        sql = getattr(questions.sql, statement)
+    with open_readonly(sqlite_url) as questions:
+        sql = attrgetter(statement)(questions.sql)
         names = set(re.findall(r":(\w+)", sql))
-        plan = questions.session.write(f"EXPLAIN QUERY PLAN {sql}", dict.fromkeys(names, 1)).fetchall()
+        plan = questions.session.run(f"EXPLAIN QUERY PLAN {sql}", **dict.fromkeys(names, 1)).fetchall()
     text = "\n".join(row[3] for row in plan)
     assert index in text, text
-    assert "SCAN" not in text.replace("SCAN document USING INDEX ix_document_held", "").replace(
-        "SCAN CONSTANT ROW", ""
-    ), text
-    assert statement in ("orphans", "match_by_id", "match_by_number") or "TEMP B-TREE" not in text, text
+    for small in (
+        "document USING INDEX ix_document_held",
+        "CONSTANT ROW",
+        "json_each VIRTUAL TABLE",
+        "asked VIRTUAL TABLE",
+    ):
+        text = text.replace(f"SCAN {small}", "")
+    assert "SCAN" not in text, text
+    assert statement in ("orphans", "match_by_id", "match_by_number", "reports.of_pairs") or "TEMP B-TREE" not in text

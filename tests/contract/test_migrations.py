@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -18,20 +19,23 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from axis.blobs import Blobs
 from axis.sql import migrate
 from axis.sql.driver import StoreError
-from axis.sql.engine import InstanceLock, open_store
+from axis.sql.engine import InstanceLock, open_readonly, open_store
 from axis.sql.statements import Statements
 from axis.sql.tables import SCHEMA_VERSION, Base
+from tests.postgres import Server
+from tests.site import until
 
 
 def schema(path: Path) -> dict[str, list[str]]:
-    """Every object of a database as its words, in no order: what SQLite itself remembers."""
+    """Every object of a database as its words, in no order: what SQLite itself remembers. It quotes what it renamed."""
     connection = sqlite3.connect(path)
     try:
         rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
     finally:
         connection.close()
     words = {
-        name: sorted((sql or "").replace(",", " ").replace("(", " ").replace(")", " ").split()) for name, sql in rows
+        name: sorted((sql or "").replace('"', "").replace(",", " ").replace("(", " ").replace(")", " ").split())
+        for name, sql in rows
     }
     return {name: found for name, found in words.items() if name != "alembic_version"}
 
@@ -90,6 +94,31 @@ migrate.upgrade({url!r})
     assert not migrate.needed(url)
 
 
+@pytest.mark.faults
+def test_a_migration_that_dies_half_way_leaves_nothing_on_postgresql(postgres: Server) -> None:
+    url = postgres.database()
+    script = f"""
+import os, secrets
+def die(size):
+    os.kill(os.getpid(), 9)
+secrets.token_hex = die
+from axis.sql import migrate
+migrate.upgrade({url!r})
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    assert migrate.current(url) is None
+
+    def free() -> bool:
+        try:
+            migrate.upgrade(url)
+        except StoreError:  # the server has not noticed yet that the first one is gone
+            return False
+        return True
+
+    until("it is migrated", free)
+    assert not migrate.needed(url)
+
+
 def test_a_store_in_use_is_not_migrated(tmp_path: Path) -> None:
     lock = InstanceLock(tmp_path / "axis.db")
     with pytest.raises(StoreError, match="another process"):
@@ -114,7 +143,10 @@ def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     ("url", "says"),
     [
         ("axis.db", "looks like"),
-        ("postgresql+psycopg://localhost/axis", "not supported"),
+        ("mysql://localhost/axis", "not supported"),
+        ("postgresql+psycopg2://localhost/axis", "not supported"),
+        ("postgresql+psycopg://localhost", "names a database"),
+        ("postgresql+psycopg://axis:secret@localhost/axis", "holds no password"),
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
     ],
@@ -124,12 +156,61 @@ def test_an_address_that_names_no_store_is_refused(url: str, says: str) -> None:
         migrate.needed(url)
 
 
-def test_everything_is_said_in_postgresqls_words_too() -> None:
-    """Compiles only: PostgreSQL itself joins the contract suite later. Claims skip what another worker holds."""
+def test_the_migrated_schema_is_what_the_tables_say_on_postgresql(postgres: Server, postgres_store: str) -> None:
+    described = postgres.database()
+    engines = [create_engine(url) for url in (postgres_store, described)]
+    Base.metadata.create_all(engines[1])
+    found = []
+    for engine in engines:
+        with engine.connect() as connection:
+            if engine is engines[0]:
+                assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+            columns = connection.exec_driver_sql(
+                "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
+                " WHERE table_schema = 'public' AND table_name <> 'alembic_version' ORDER BY 1, 2"
+            ).fetchall()
+            indexes = connection.exec_driver_sql(
+                "SELECT indexdef FROM pg_indexes"
+                " WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1"
+            ).fetchall()
+            checks = connection.exec_driver_sql(
+                "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+                " WHERE connamespace = 'public'::regnamespace"
+                " AND conrelid <> coalesce(to_regclass('alembic_version'), 0) ORDER BY 1"
+            ).fetchall()
+        engine.dispose()
+        found.append((columns, indexes, checks))
+    assert found[0] == found[1]
+    assert len(found[0][1]) > len(Base.metadata.tables)
+
+
+def test_migrating_postgresql_twice_changes_nothing(postgres: Server) -> None:
+    url = postgres.database()
+    assert migrate.current(url) is None
+    with pytest.raises(StoreError, match="axis migrate"):
+        open_store(url, Blobs(Path("nowhere")))
+    migrate.upgrade(url)
+    assert not migrate.needed(url)
+    with open_readonly(url) as questions:
+        first = questions.meta("store_id")
+    migrate.upgrade(url)
+    with open_readonly(url) as questions:
+        assert questions.meta("store_id") == first
+
+
+def test_a_postgresql_store_in_use_is_not_migrated(postgres_store: str, tmp_path: Path) -> None:
+    store = open_store(postgres_store, Blobs(tmp_path / "blobs"))
+    with pytest.raises(StoreError, match="another process"):
+        migrate.upgrade(postgres_store)
+    asyncio.run(store.close())
+    migrate.upgrade(postgres_store)
+
+
+def test_claims_skip_what_another_worker_holds_and_nobody_waits_for_a_row() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     statements = Statements(dialect)
     assert statements.due.endswith("FOR UPDATE SKIP LOCKED")
-    assert statements.lane_open.endswith("FOR UPDATE")
+    assert statements.hold_lane.endswith("FOR NO KEY UPDATE NOWAIT")
     for table in Base.metadata.sorted_tables:
         CreateTable(table).compile(dialect=dialect)
         for index in table.indexes:

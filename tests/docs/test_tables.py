@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -10,6 +11,7 @@ from axis.cli import COMMANDS
 from axis.config.model import ADAPTERS, SECTIONS
 from axis.core.problems import TABLE as PROBLEMS
 from axis.log.findings import TABLE as FINDINGS
+from benchmarks.page import rewritten
 from schemas.status import LABEL, REASON_REQUIRED, SET_BY_SENDER, WIRE
 from tests.docs.shell import ROOT, blocks, missing_lines
 
@@ -51,6 +53,11 @@ def test_every_adapter_is_named() -> None:
 def test_every_command_is_met_somewhere() -> None:
     pages = ENDPOINTS + OPERATIONS + AUDITING + README
     assert [name for name in COMMANDS if f"axis {name}" not in pages and f"make {name}" not in pages] == []
+
+
+def test_the_figures_of_the_page_are_those_that_were_measured() -> None:
+    page, facts = ROOT / "docs/benchmarks.md", json.loads((ROOT / "benchmarks/results.json").read_text())
+    assert rewritten(page.read_text(encoding="utf-8"), facts) == page.read_text(encoding="utf-8")
 
 
 def test_every_metric_is_explained() -> None:

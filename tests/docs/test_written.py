@@ -8,9 +8,15 @@ import pytest
 
 from tests.docs.shell import ROOT, run
 
-PAGES = ("docs/endpoints.md", "docs/operations.md", "docs/auditing.md")
+PAGES = (
+    "docs/endpoints.md",
+    "docs/operations.md",
+    "docs/auditing.md",
+    pytest.param("docs/care.md", marks=pytest.mark.faults),  # a drill: a node is lost and comes back
+)
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None:

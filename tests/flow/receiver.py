@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -84,13 +85,21 @@ class Receiver:
         self.got: list[Got] = []
         self.plan: dict[bytes, list[Answer]] = {}
         self._lock = threading.Lock()
+        self._instead: Answer | None = None
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if receiver._instead is not None:
+                    receiver._instead(self)
+                    return
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # the other side hung up: it has given nothing
+                    self.close_connection = True
+                    return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver._answer(Got(self.path, headers, body))(self)
 
@@ -117,6 +126,15 @@ class Receiver:
                 if text in got.body and got.headers.get("axis-cargo") == "document" and answers:
                     return answers.pop(0)
         return self._otherwise
+
+    @contextmanager
+    def cut(self, instead: Answer) -> Iterator[None]:
+        """Inside, requests are given to `instead` before their body is read."""
+        self._instead = instead
+        try:
+            yield
+        finally:
+            self._instead = None
 
     def about(self, text: bytes, cargo: str = "document") -> list[Got]:
         """What came about something, in its order."""

@@ -15,7 +15,7 @@ from schemas.envelope import Business, MessageKind, StatusMessage
 from schemas.limits import XmlLimits
 from schemas.xml import parse_xml
 from tests.flow.receiver import Answer, Got, Receiver, endless, raw, status
-from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, row, until
+from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, row, signed_by, until
 
 pytestmark = pytest.mark.slow
 
@@ -117,6 +117,10 @@ def test_a_destination_that_refuses_ends_the_delivery_for_all_to_see(code: int, 
     _in_state(site, sentinel, "delivered")
     assert len(far.about(mark)) == 1, "a refused delivery was tried again"
     assert site.facts(document, OFFICE)["statuses"] == []
+    notice = site.notice(OFFICE, document)
+    assert (notice["outcome"], notice["reason"]) == ("undelivered", "destination-refused")
+    assert (notice["cargo"], notice["recipients"], notice["delivery"]) == ("document", [HEALTH], delivery["delivery"])
+    assert signed_by(site, notice)
 
 
 def test_a_redirect_is_never_followed(site: Site, far: Receiver) -> None:
@@ -192,7 +196,8 @@ def test_a_failed_delivery_parks_what_follows_it_in_its_lane_and_nothing_else(si
     sentinel, _, _ = _push(site, far)
     _in_state(site, sentinel, "delivered")
     assert far.about(recall_mark) == []
-    parked = [*site.facts(document, OFFICE)["deliveries"][1:], _delivery(site, recall)]
+    behind = [one for one in site.facts(document, OFFICE)["deliveries"][1:] if one["endpoint"] == NAME]
+    parked = [*behind, _delivery(site, recall)]
     assert [one["state"] for one in parked] == ["queued", "queued"]
     assert [one["attempts"] for one in parked] == [0, 0]
 

@@ -33,6 +33,7 @@ def _processes(mark: Path) -> list[str]:
     return found
 
 
+@pytest.mark.faults
 def test_the_whole_network_small(tmp_path: Path) -> None:
     """One run for all the promises, because a network takes a while to come up: six documents, thirteen deliveries."""
     done = subprocess.run(
@@ -85,6 +86,7 @@ def _both_signature_logs_verify_and_tell_of_the_refusals(result: dict[str, Any])
     assert sum(log["kinds"]["refused"] for log in logs.values()) == 4
 
 
+@pytest.mark.faults
 def test_a_demo_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
     """SIGTERM while the network is up: exit code 3, no process, no folder."""
     demo = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from axis.config.load import load_file
 from axis.devpki import DevPki
 from axis.flow.recheck import recheck_held
 from axis.sql.engine import open_store
+from tests.parts import body, related, split
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, signed_by, until
 
 pytestmark = pytest.mark.slow
@@ -89,6 +91,20 @@ def test_a_held_document_is_released_when_the_list_comes(site: Site) -> None:
     assert site.logged("released") >= 1
 
 
+def test_a_held_document_in_parts_is_judged_again_with_its_attachments(site: Site) -> None:
+    _take_lists_away(site)
+    large = os.urandom(200_000)
+    envelope, attached = split(site.package(OFFICE, [HOME_AFFAIRS], [large, b"phu luc"]))
+    reply = site.ask("POST", "/v1/documents", body(envelope, attached), by=OFFICE, headers=related())
+    assert (reply.status, reply.json()["state"]) == (202, "held"), reply.body
+    _publish(site)
+    _, octets = site.receive(HOME_AFFAIRS, reply.json()["document"])
+    assert large in octets
+    assert envelope in octets
+    assert site.facts(reply.json()["document"], OFFICE)["verdict"]["indication"] == "TOTAL-PASSED"
+    site.notice(OFFICE, reply.json()["document"])
+
+
 def test_the_receipt_of_a_held_document_stays_the_same_when_it_is_released(site: Site) -> None:
     _take_lists_away(site)
     package = site.package(OFFICE, [HOME_AFFAIRS])
@@ -116,6 +132,7 @@ def test_a_stale_list_does_not_acquit_but_still_convicts(site: Site) -> None:
     site.receive(HOME_AFFAIRS, held["document"])
 
 
+@pytest.mark.faults
 def test_a_document_whose_signer_turns_out_revoked_is_never_shown(site: Site) -> None:
     _take_lists_away(site)
     site.signers["late"] = site.pki.signer("van-phong-late")
@@ -138,6 +155,7 @@ def test_a_document_whose_signer_turns_out_revoked_is_never_shown(site: Site) ->
     _is_invisible(site, receipt["document"])
 
 
+@pytest.mark.faults
 def test_what_was_accepted_stays_accepted_when_its_signer_is_revoked_later(site: Site) -> None:
     site.signers["once good"] = site.pki.signer("van-phong-once-good")
     site.speaking[OFFICE] = [site.signers["once good"]]
@@ -165,6 +183,7 @@ def test_somebody_else_s_signature_is_not_worth_waiting_for(site: Site) -> None:
     _publish(site)
 
 
+@pytest.mark.faults
 def test_after_the_hold_budget_doubt_becomes_refusal(site: Site) -> None:
     """The clock is moved by rechecking over the same store with a clock of our own, while the node is down."""
     _take_lists_away(site)
@@ -192,6 +211,6 @@ async def _recheck(site: Site, later: timedelta) -> int:
     try:
         ctx = context_of(config, store, {})
         ctx.now = lambda: utc_now() + later
-        return await recheck_held(dict(config.principals), ctx)
+        return (await recheck_held(dict(config.principals), ctx)).moved
     finally:
         await store.close()

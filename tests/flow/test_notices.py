@@ -43,9 +43,9 @@ class Desk:
             await spool.write(package)
             return await receive(await spool.finish(), self.config.principals[AGENCIES[agency]], self.ctx)
 
-    async def waiting(self, agency: str) -> list[Cargo]:
+    async def waiting(self, agency: str) -> list[str]:
         items = await inbox(self.config.principals[AGENCIES[agency]], 0, 50, self.ctx)
-        return [item.delivery.cargo for item in items]
+        return [item.cargo for item in items]
 
     def lists_come(self) -> None:
         for name in ("root.crl", "issuing.crl"):
@@ -53,7 +53,7 @@ class Desk:
         self.ctx.trust = trust_of(self.config)
 
     async def recheck(self) -> int:
-        return await recheck_held(dict(self.config.principals), self.ctx)
+        return (await recheck_held(dict(self.config.principals), self.ctx)).moved
 
 
 @asynccontextmanager
@@ -91,8 +91,8 @@ async def test_a_held_document_is_released_when_the_lists_come_and_both_sides_he
         assert await at.waiting(HOME_AFFAIRS) == [Cargo.DOCUMENT]
         (item,) = await inbox(at.config.principals[AGENCIES[OFFICE]], 0, 50, at.ctx)
         assert item.notice is not None
-        assert json.loads(item.notice.octets)["outcome"] == "released"
-        await acknowledge(item.delivery.id, at.config.principals[AGENCIES[OFFICE]], at.ctx)
+        assert json.loads(item.notice)["outcome"] == "released"
+        await acknowledge(item.delivery, at.config.principals[AGENCIES[OFFICE]], at.ctx)
         document = await at.ctx.store.views.document(taken.receipt.document.ref)
         assert document is not None
         assert issue_receipt(document, at.ctx).octets == taken.receipt.octets, "the receipt is the same for ever"
@@ -108,7 +108,7 @@ async def test_a_held_document_whose_certificate_turns_out_revoked_is_refused_wi
         assert await at.waiting(HOME_AFFAIRS) == []
         (item,) = await inbox(at.config.principals[AGENCIES[OFFICE]], 0, 50, at.ctx)
         assert item.notice is not None
-        facts = json.loads(item.notice.octets)
+        facts = json.loads(item.notice)
         assert (facts["outcome"], facts["reason"]) == ("refused", "cert-revoked")
 
 

@@ -79,6 +79,7 @@ def test_the_receipt_can_be_asked_for_again_by_its_sender_only(site: Site) -> No
         assert (reply.status, problem(reply.body)) == (404, "not-found")
 
 
+@pytest.mark.faults
 def test_a_repeated_message_gets_the_first_receipt_before_and_after_a_restart(site: Site) -> None:
     small, large = (site.package(OFFICE, [HOME_AFFAIRS], [bytes([7]) * size]) for size in (100, 200_000))
     first = [site.send(package, OFFICE) for package in (small, large)]

@@ -7,6 +7,7 @@ import gzip
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,25 @@ def sign_twice(root: etree._Element) -> None:
     place.append(copy.deepcopy(place[-1]))
 
 
+def sign_five_times(root: etree._Element) -> None:
+    place = signature_place(root)
+    for _ in range(4):
+        again = copy.deepcopy(place[-1])
+        for element in again.iter():
+            element.attrib.pop("Id", "")
+        place.append(again)
+
+
+def beside(signer: str, *, first_whole: bool = False, whole: bool = False) -> Callable[[Site], bytes]:
+    """A package of the office that somebody else signed as well, after it."""
+
+    def make(site: Site) -> bytes:
+        after = partial(site.sign, signer=signer, whole=whole)
+        return site.package(OFFICE, [HOME_AFFAIRS], subject=SECRET, whole=first_whole, after=after)
+
+    return make
+
+
 def text(name: str, value: str) -> Callable[[etree._Element], None]:
     def bend(root: etree._Element) -> None:
         element = next(root.iter(Q + name))
@@ -199,7 +219,11 @@ CASES: dict[str, Case] = {
         package(after=bend_value),
         {"reason": "sig-value", "sub_indication": "SIG_CRYPTO_FAILURE"},
     ),
-    "two signatures": Case(422, SIGNATURE, package(after=sign_twice), {"reason": "sig-structure"}),
+    "one signature twice": Case(422, SIGNATURE, package(after=sign_twice), {"reason": "sig-duplicate-id"}),
+    "five signatures": Case(422, SIGNATURE, package(after=sign_five_times), {"reason": "sig-structure"}),
+    "a stranger beside the sender": Case(422, SIGNATURE, beside("stranger"), {"reason": "cert-untrusted"}),
+    "beside it one revoked": Case(422, SIGNATURE, beside("revoked"), {"reason": "cert-revoked"}),
+    "two over the whole": Case(422, SIGNATURE, beside(FINANCE, first_whole=True, whole=True), {"reason": "sig-digest"}),
     "wrapped": Case(422, SIGNATURE, package(after=wrap), {"reason": "sig-coverage", "not_covered": ["MessageHeader"]}),
     "revoked": Case(422, SIGNATURE, package(signer="revoked"), {"reason": "cert-revoked", "sub_indication": "REVOKED"}),
     "expired": Case(422, SIGNATURE, package(signer="expired"), {"reason": "cert-expired"}),
@@ -238,6 +262,8 @@ def test_the_same_package_unbent_is_accepted(site: Site) -> None:
     receipt = site.take(package()(site), OFFICE)
     assert receipt["verdict"] == "TOTAL-PASSED"
     assert site.take(package(whole=True)(site), OFFICE)["verdict"] == "TOTAL-PASSED"
+    assert site.take(beside(FINANCE)(site), OFFICE)["verdict"] == "TOTAL-PASSED"
+    assert site.take(beside(FINANCE, whole=True)(site), OFFICE)["verdict"] == "TOTAL-PASSED"
 
 
 CREDENTIALS: dict[str, Mapping[str, str]] = {
@@ -248,17 +274,23 @@ CREDENTIALS: dict[str, Mapping[str, str]] = {
     "a key without its scheme": {"Authorization": Site.key("van-phong")},
     "a password": {"Authorization": "Basic dmFuLXBob25nOng="},
     "a key in another header": {"X-Api-Key": Site.key("van-phong")},
+    "a certificate in a header": {
+        "X-Client-Fingerprint": "FINGERPRINT",
+        "X-SSL-Client-Verify": "SUCCESS",
+        "X-Forwarded-Client-Cert": "Hash=FINGERPRINT",
+    },
 }
 
 
 @pytest.mark.parametrize("name", CREDENTIALS)
 def test_who_does_not_prove_who_it_is_learns_and_leaves_nothing(name: str, site: Site) -> None:
     """Not even in the log: nobody without credentials can fill it."""
-    sent = package()(site)
+    sent, said = package()(site), CREDENTIALS[name]
     before, logged = site.state(), site.logged("refused")
     for method, path in (("POST", "/v1/documents"), ("GET", "/v1/inbox"), ("GET", f"/v1/documents/{'a' * 26}")):
         body = sent if method == "POST" else b""
-        reply = site.ask(method, path, body, headers={**XML, **CREDENTIALS[name]})
+        claims = {key: text.replace("FINGERPRINT", site.doors[OFFICE].fingerprint) for key, text in said.items()}
+        reply = site.ask(method, path, body, headers={**XML, **claims})
         _refused(reply, 401, "unauthenticated")
         assert reply.headers["www-authenticate"] == "Bearer"
     assert (site.state(), site.logged("refused")) == (before, logged)

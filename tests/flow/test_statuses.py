@@ -44,6 +44,10 @@ def _delivered(site: Site, recipients: tuple[str, ...] = (HOME_AFFAIRS,)) -> dic
     return receipt
 
 
+def problem_name(found: dict[str, Any]) -> str:
+    return str(found["type"]).rpartition("/")[2].rpartition(":")[2]
+
+
 def _at(minutes: int) -> str:
     """A time in the past, to the second."""
     return (datetime.now(UTC) - timedelta(hours=2) + timedelta(minutes=minutes)).replace(microsecond=0).isoformat()
@@ -221,6 +225,60 @@ def test_a_body_that_is_no_json_is_refused(site: Site) -> None:
     reply = site.ask("POST", path, large, by=HOME_AFFAIRS, headers={"Content-Type": "application/json"})
     _refused(reply, 413, "too-large")
     assert site.state() == before
+
+
+def _batch(site: Site, by: str, *items: Any) -> list[dict[str, Any]]:
+    reply = site.post("/v1/statuses", by, {"statuses": list(items)})
+    assert reply.status == 200, reply.body
+    results: list[dict[str, Any]] = reply.json()["results"]
+    return results
+
+
+def test_of_a_batch_each_status_has_its_own_answer(site: Site) -> None:
+    one, other = (_delivered(site)["document"] for _ in range(2))
+    results = _batch(
+        site,
+        HOME_AFFAIRS,
+        {"document": one, "code": "03", "at": _at(0)},
+        {"document": other, "code": "02"},
+        {"document": "a" * 26, "code": "03"},
+        {"document": one, "code": "04", "at": _at(1)},
+        {"document": other, "code": "13"},
+        {"document": one, "code": "03", "at": _at(0)},
+        {"document": other, "code": "03", "colour": "red"},
+        "03",
+    )
+    said = [one["status"]["standing"] if "status" in one else problem_name(one["problem"]) for one in results]
+    assert said == [
+        *("applied", "bad-request", "not-found", "applied", "illegal-status", "repeated", "bad-request"),
+        "bad-request",
+    ]
+    assert results[1]["problem"]["fields"] == ["description"]
+    assert results[6]["problem"]["fields"] == ["colour"]
+    assert [item["status"]["code"] for item, _ in site.told(OFFICE, one)] == ["03", "04"]
+    assert site.told(OFFICE, other) == []
+
+
+def test_a_stranger_reports_nothing_by_a_batch(site: Site) -> None:
+    document = _delivered(site)["document"]
+    before = site.state()
+    (result,) = _batch(site, FINANCE, {"document": document, "code": "03"})
+    assert problem_name(result["problem"]) == "not-found"
+    assert site.state() == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, [], {"statuses": {}}, {"statuses": []}, {"statuses": ["x"] * 101}, {"statuses": ["x"], "more": 1}],
+    ids=["nothing", "a list", "an object", "none", "too many", "another member"],
+)
+def test_what_is_no_batch_is_refused(site: Site, body: Any) -> None:
+    _refused(site.post("/v1/statuses", HOME_AFFAIRS, body), 400, "bad-request")
+
+
+def test_a_batch_that_is_too_large_is_refused(site: Site) -> None:
+    reply = site.post("/v1/statuses", HOME_AFFAIRS, {"statuses": [{"description": "x" * 300_000}]})
+    _refused(reply, 413, "too-large")
 
 
 def test_a_code_that_nobody_knows_is_refused(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import threading
@@ -12,13 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from axis.cli import main
 from axis.core.canonical import canonical
 from axis.demo.client import Reply
 from axis.demo.network import HOST
 from axis.devpki import Identity
 from schemas.envelope import Business, MessageKind
 from tests.flow.receiver import Receiver, text
+from tests.parts import body, related, split, taken_apart
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, row, signed_by, until
 
 pytestmark = pytest.mark.slow
@@ -216,6 +220,25 @@ def test_a_document_goes_up_by_the_default_route_and_its_status_comes_down(two: 
     )
 
 
+def test_a_package_in_parts_goes_on_in_parts(two: Two) -> None:
+    """One attachment is a file at both nodes, one a row; below it is fetched octet for octet as it was sent above."""
+    large, small = os.urandom(300_000), b"phu luc"
+    envelope, attached = split(two.upper.package(OFFICE, [HOME_AFFAIRS, WARD], [large, small]))
+    reply = two.upper.ask("POST", "/v1/documents", body(envelope, attached), by=OFFICE, headers=related())
+    assert reply.status == 202, reply.body
+    receipt = reply.json()
+    below = _below(two, receipt["document_id"])
+    assert two.lower.facts(below, WARD)["package_sha256"] == receipt["package_sha256"]
+    item = until("it waits", lambda: two.lower.waiting(WARD, below))
+    got = two.lower.get(f"/v1/deliveries/{item['delivery']}/package", WARD)
+    found = taken_apart(got.body, got.headers["content-type"])
+    assert [octets for _, octets in found] == [envelope, large, small]
+    assert two.lower.facts(below, WARD)["verdict"]["indication"] == "TOTAL-PASSED"
+    two.lower.receive(WARD, below)
+    assert two.upper.receive(HOME_AFFAIRS, receipt["document"])[1] == got.body, "the same octets at every node"
+    until("01 above", lambda: (WARD, "01") in _codes(two.upper.facts(receipt["document"], OFFICE)))
+
+
 def test_the_trace_names_the_nodes_on_the_way(two: Two) -> None:
     receipt = two.upper.take(two.upper.package(OFFICE, [WARD]), OFFICE)
     below = _below(two, receipt["document_id"])
@@ -313,10 +336,12 @@ def test_a_route_that_leads_back_is_refused_and_shown(two: Two) -> None:
     receipt = two.upper.take(two.upper.package(OFFICE, [ECHO]), OFFICE)
 
     def failed() -> dict[str, Any] | None:
-        (delivery,) = two.upper.facts(receipt["document"], OFFICE)["deliveries"]
+        delivery, *_ = two.upper.facts(receipt["document"], OFFICE)["deliveries"]
         return delivery if delivery["state"] == "failed" else None
 
     assert until("the delivery failed", failed)["problem"] == "destination-refused"
+    notice = two.upper.notice(OFFICE, receipt["document"])
+    assert (notice["outcome"], notice["node"], notice["recipients"]) == ("undelivered", two.upper.name, [ECHO])
     known = two.lower.rows("SELECT count(*) FROM document WHERE document_id = ?", receipt["document_id"])
     assert known == [(0,)]
 
@@ -360,6 +385,7 @@ def test_what_comes_again_for_further_recipients_reaches_those_as_well(two: Two)
         assert two.lower.receive(by, document)[1] == package
 
 
+@pytest.mark.faults
 def test_a_neighbour_that_is_away_for_a_while_gets_everything_in_order(two: Two) -> None:
     two.lower.kill()
     used = f"{OFFICE},2026/11/23,away/TN"
@@ -406,6 +432,25 @@ def test_what_a_neighbour_holds_comes_through_later_and_the_sender_hears_of_it(t
             receipt["document_id"],
         )
         assert signed_by(lower, notice) and not signed_by(upper, notice)
+
+
+def test_what_stays_undelivered_below_is_told_to_the_sender_above(two: Two) -> None:
+    """Given up by an operator of the lower node: its word goes up, signed by itself, and ends at the sender."""
+    receipt = two.upper.take(two.upper.package(OFFICE, [WARD, SCHOOL]), OFFICE)
+    below = _below(two, receipt["document_id"])
+    deliveries = two.lower.rows("SELECT id FROM delivery WHERE document = ? AND endpoint = ?", below, BELOW[WARD])
+    ((delivery,),) = deliveries
+    order = ["give-up", delivery, "-c", str(two.lower.config), "--reason", "phường đã giải thể"]
+    result = CliRunner().invoke(main, ["queue", *order])
+    assert result.exit_code == 0, result.output
+    assert two.lower.waiting(WARD, below) is None
+    notice = two.upper.notice(OFFICE, receipt["document"])
+    assert (notice["outcome"], notice["reason"], notice["node"]) == ("undelivered", "given-up", two.lower.name)
+    assert (notice["document_id"], notice["recipients"]) == (receipt["document_id"], [WARD])
+    assert signed_by(two.lower, notice) and not signed_by(two.upper, notice)
+    assert two.lower.receive(SCHOOL, below), "the other recipient has a lane of its own"
+    going_up = "SELECT count(*) FROM delivery WHERE endpoint = ? AND state IN ('queued', 'leased')"
+    until("01 is above", lambda: two.lower.rows(going_up, two.upper.name) == [(0,)])
 
 
 NOTICES: dict[str, bytes] = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ from schemas.limits import XmlLimits
 from schemas.names import NAMESPACE
 from schemas.structure import signature_place
 from schemas.xml import parse_xml
+from tests.pki import WIDE, issue, pem, revocation_list
 from tests.site import HOME_AFFAIRS, OFFICE, Site, decode, kept_running, until
 from tests.tools import need
+from tests.unit.timestamp.authority import OpensslTsa, serving, stamper
 
 pytestmark = pytest.mark.slow
 
@@ -29,12 +33,19 @@ SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 PARTS = ("MessageHeader", "Bussiness", "edXMLManifest")
 PROPERTIES = "http://uri.etsi.org/01903/v1.3.2#:SignedProperties"
 ATTACHMENT = b"%PDF-1.7 the attachment of another program's package"
+ATTACHMENTS = {"tep-1": ATTACHMENT, "tep-2": bytes(range(256)) * 2_000}
+
+
+STAMPS = issue("Gốc dấu thời gian", ca=True)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     need("xmlsec1"), need("curl")
-    made = Site(tmp_path_factory.mktemp("xmlsec"))
+    folder = tmp_path_factory.mktemp("xmlsec")
+    (folder / "stamps.pem").write_bytes(pem(STAMPS.certificate))
+    made = Site(folder, more=f'stamp_anchors = ["{folder / "stamps.pem"}"]')
+    (made.pki.crls / "stamps.crl").write_bytes(revocation_list(STAMPS, at=WIDE[0], until=WIDE[1]))
     for name in made.agencies.values():
         header = made.folder / f"{name}.header"
         header.write_text(f"Authorization: Bearer {made.key(name)}\n")
@@ -139,28 +150,55 @@ def test_a_package_of_xmlsec1_sent_by_curl_arrives_byte_for_byte(shape: str, sit
     assert site.state() == before
 
 
-def test_what_axis_send_signs_xmlsec1_verifies(site: Site, tmp_path: Path) -> None:
-    attachments = {"tep-1": ATTACHMENT, "tep-2": bytes(range(256)) * 2_000}
-    for name, octets in attachments.items():
-        (tmp_path / f"{name}.pdf").write_bytes(octets)
-    (tmp_path / "api.key").write_text(site.key(site.agencies[OFFICE]))
+def _send(site: Site, folder: Path, number: str, *more: str) -> dict[str, Any]:
+    """`axis send` from the office with two attachments; gives what it tells."""
+    for name, octets in ATTACHMENTS.items():
+        (folder / f"{name}.pdf").write_bytes(octets)
+    (folder / "api.key").write_text(site.key(site.agencies[OFFICE]))
     signer = site.signers[OFFICE]
-    letter = ("--from", OFFICE, "--to", HOME_AFFAIRS, "--number", "7", "--notation", "VP", "--subject", "V/v ký số")
+    letter = ("--from", OFFICE, "--to", HOME_AFFAIRS, "--number", number, "--notation", "VP", "--subject", "V/v ký số")
     done = subprocess.run(
         [sys.executable, "-P", "-m", "axis", "send", "--json", "--url", site.url, "--ca", str(site.pki.tls_ca),
-         "--api-key-file", str(tmp_path / "api.key"), "--sign-cert", str(signer.certificate),
-         "--sign-key", str(signer.key), "--receipt", str(tmp_path / "receipt.json"), *letter,
-         *(part for name in attachments for part in ("--attach", str(tmp_path / f"{name}.pdf")))],
+         "--api-key-file", str(folder / "api.key"), "--sign-cert", str(signer.certificate),
+         "--sign-key", str(signer.key), "--receipt", str(folder / "receipt.json"), *letter, *more,
+         *(part for name in ATTACHMENTS for part in ("--attach", str(folder / f"{name}.pdf")))],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
-    (receipt,) = json.loads(done.stdout)
+    (told,) = json.loads(done.stdout)
+    return dict(told)
+
+
+def _holds(site: Site, folder: Path, package: bytes) -> None:
+    """The attachments are there, xmlsec1 verifies the package, and none that was changed."""
+    carried = {one.content_id: decode(one.base64) for one in encoded_attachments(parse_xml(package, XmlLimits()))}
+    assert carried == ATTACHMENTS
+    assert _verifies(site, folder, package, ATTACHMENTS)
+    assert not _verifies(site, folder, package.replace("V/v ký số".encode(), "V/v ký sổ".encode()), ATTACHMENTS)
+    assert not _verifies(site, folder, package, {**ATTACHMENTS, "tep-2": b"other"}), "the oracle accepts anything"
+
+
+def test_what_axis_send_signs_xmlsec1_verifies(site: Site, tmp_path: Path) -> None:
+    receipt = _send(site, tmp_path, "7")
     assert json.loads((tmp_path / "receipt.json").read_bytes()) == receipt
     package = _fetch(site, receipt["document"], tmp_path)
     assert b"ecdsa-sha256" in package
-    parsed = parse_xml(package, XmlLimits())
-    carried = {one.content_id: decode(one.base64) for one in encoded_attachments(parsed)}
-    assert carried == attachments
-    assert _verifies(site, tmp_path, package, attachments)
-    assert not _verifies(site, tmp_path, package.replace("V/v ký số".encode(), "V/v ký sổ".encode()), attachments)
-    assert not _verifies(site, tmp_path, package, {**attachments, "tep-2": b"other"}), "the oracle accepts anything"
+    _holds(site, tmp_path, package)
+    assert site.facts(receipt["document"], OFFICE)["verdict"]["best_signature_time"] is None
+
+
+async def test_what_axis_send_has_stamped_a_node_and_xmlsec1_verify(site: Site, tmp_path: Path) -> None:
+    """The stamp of `openssl ts` is in the package that arrives, the node tells its time, xmlsec1 is not disturbed."""
+    (tmp_path / "tsa").mkdir()
+    tsa = OpensslTsa(tmp_path / "tsa", stamper(issuer=STAMPS))
+    async with serving(tsa.handle) as url:
+        asked = ("--tsa", url, "--tsa-trust", str(site.folder / "stamps.pem"))
+        told = await asyncio.to_thread(_send, site, tmp_path, "8", *asked)
+    assert (told["state"], told["verdict"], told["time_stamp"]["form"]) == ("accepted", "TOTAL-PASSED", "XAdES-B-T")
+    verdict = site.facts(told["document"], OFFICE)["verdict"]
+    proven = datetime.fromisoformat(told["time_stamp"]["proven_at"])
+    best = datetime.fromisoformat(verdict["best_signature_time"])
+    assert proven - timedelta(seconds=1) <= best <= proven, "within the accuracy, and not after it was received"
+    package = await asyncio.to_thread(_fetch, site, told["document"], tmp_path)
+    assert b"EncapsulatedTimeStamp" in package
+    await asyncio.to_thread(_holds, site, tmp_path, package)

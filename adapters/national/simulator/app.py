@@ -79,7 +79,9 @@ class Simulator:
             answer = vxp.failed(refusal.error, call)
         except (ConnectionError, web.HTTPException):
             raise
-        except Exception:
+        except (
+            Exception
+        ):  # the edge of the service: a client of VXP gets its own form of "system error", the log the rest
             log.exception("vxp_broke", call=call.value)
             answer = vxp.failed(VxpError(Code.SYSTEM), call)
         return _json(answer)
@@ -238,7 +240,7 @@ async def _always_json(
         return _json(vxp.failed(VxpError(Code.BAD_FILE, answer.reason)), answer.status)
     except ConnectionError:
         raise
-    except Exception:
+    except Exception:  # the same outside of a call: no page of the framework goes out, the log has the rest
         log.exception("request_broke", path=request.path)
         return _json(vxp.failed(VxpError(Code.SYSTEM)), 500)
 

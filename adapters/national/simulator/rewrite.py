@@ -49,7 +49,7 @@ def rewrite(parsed: Parsed, at: datetime, organ: str | None) -> bytes:
     etree.cleanup_namespaces(root)
     octets: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     for placeholder, content in parsed.cuts.items():
-        octets = octets.replace(placeholder.encode(), content, 1)
+        octets = octets.replace(placeholder.encode(), content.text(), 1)
     return octets
 
 

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from axis.app import _watch_bindings, context_of
-from axis.blobs import Blobs, Spool
+from axis.blobs import Blobs
 from axis.config import Config, ConfigError, Fault, load_file
 from axis.core.binding import Binding
 from axis.core.model import Principal
@@ -63,7 +63,7 @@ class Desk:
 
     async def send(self, octets: bytes) -> str:
         """The answer: `accepted`, or the kind of problem."""
-        async with Spool(self.blobs, 1 << 20) as spool:
+        async with self.blobs.spool(1 << 20) as spool:
             await spool.write(octets)
             try:
                 taken = await receive(await spool.finish(), self.by, self.ctx)

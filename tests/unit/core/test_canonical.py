@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from axis.core import canonical as module
 from axis.core.canonical import canonical
 
 CASES: list[tuple[Any, str]] = [
@@ -74,7 +75,7 @@ def test_what_has_no_sure_form_is_refused(value: Any) -> None:
 
 
 def test_half_a_character_is_refused() -> None:
-    with pytest.raises(ValueError, match="surrogate"):
+    with pytest.raises(TypeError, match="surrogate"):
         canonical("\ud800")
 
 
@@ -84,6 +85,16 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
     max_leaves=12,
 )
+
+
+@given(values)
+def test_the_standard_library_writes_the_same_octets_where_nothing_else_is_installed(value: Any) -> None:
+    quick = canonical(value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "orjson", None)
+        assert canonical(value) == quick
+        with pytest.raises(TypeError, match="half a character"):
+            canonical([value, "\ud800"])
 
 
 @given(values)

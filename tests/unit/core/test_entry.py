@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from axis.core.canonical import canonical
 from axis.core.entry import ENTRY_MEANING, commitment, leaf
 from axis.core.merkle import leaf_hash
 from axis.core.model import EntryKind, LogEntry
+from tests.factories_core import not_signed, passed
 from tests.unit.core.world import NONCE
 
 AT = datetime(2026, 11, 23, 1, 2, 3, 4, tzinfo=UTC)
@@ -105,3 +107,10 @@ def test_a_commitment_binds_nonce_name_and_value(one: tuple[str, str, str], othe
 def test_every_kind_of_entry_has_a_meaning() -> None:
     assert set(ENTRY_MEANING) == set(EntryKind)
     assert all(ENTRY_MEANING.values())
+
+
+def test_a_verdict_is_committed_to_in_the_canonical_form_of_what_is_stored() -> None:
+    """It is written without the detour over a dictionary: the octets are the same."""
+    for verdict in (passed(), not_signed()):
+        odd = replace(verdict, quirks=("Số “một”", 'a "quote"\\\n'), not_covered=("\u2028",))
+        assert odd.canonical().encode() == canonical(odd.to_dict())

@@ -11,14 +11,28 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from axis.core.canonical import canonical
 from axis.core.intake import decide_intake
-from axis.core.model import AddNotice, Cargo, Decision, Document, EntryKind, Notice, NoticeOutcome, Principal
-from axis.core.notice import decide_notice, pass_on
+from axis.core.model import (
+    AddNotice,
+    Cargo,
+    Decision,
+    Delivery,
+    Document,
+    EntryKind,
+    Notice,
+    NoticeOutcome,
+    Principal,
+    StatusReport,
+)
+from axis.core.notice import Telling, decide_notice, decide_undelivered, pass_on
 from axis.core.problems import Kind, Problem
 from axis.core.receipt import seal
+from axis.core.statuses import Report, decide_status
+from schemas.codes import AgencyCode
 from tests.unit.core.world import (
     COMMUNE_1,
     DISTRICT,
     DMS_10,
+    DMS_20,
     FAR,
     NONCE,
     NOW,
@@ -122,3 +136,68 @@ def test_a_good_signature_is_not_held_up_by_a_spent_budget() -> None:
         held=9,
     )
     assert isinstance(decision.reply, Document)
+
+
+# --- what stays undelivered -----------------------------------------------------------------------------------
+
+
+def undelivered(
+    delivery: Delivery, document: Document | None, report: StatusReport | None = None
+) -> Decision[Notice] | None:
+    telling = Telling(document, report, ids("n"), lambda body: seal(body, "key", KEY.sign))
+    made = decide_undelivered(delivery, Problem(Kind.DELIVERY_EXPIRED), telling, network(), NOW)
+    return None if made is None else sound(made)
+
+
+def taken() -> tuple[Document, dict[str, Delivery]]:
+    sent = decide_intake(
+        submission(), content(TWENTY, COMMUNE_1, FAR), passed(), (), (), network(), NOW, ids("doc"), NONCE
+    )
+    return document_of(sent), {one.endpoint: one for one in deliveries(sent)}
+
+
+@pytest.mark.parametrize("endpoint", ["dms-20", "district", "national"])
+def test_the_sender_is_told_whom_its_document_does_not_reach(endpoint: str) -> None:
+    document, made = taken()
+    decision = undelivered(made[endpoint], document)
+    assert decision is not None
+    facts = json.loads(decision.reply.octets)
+    assert (facts["outcome"], facts["reason"], facts["cargo"]) == ("undelivered", "delivery-expired", "document")
+    assert facts["recipients"] == [code.text for code in made[endpoint].recipients]
+    assert endpoint not in decision.reply.octets.decode(), "where it went is the node's own business"
+    (delivery,) = deliveries(decision)
+    assert (delivery.endpoint, delivery.cargo) == ("dms-10", Cargo.NOTICE)
+
+
+def test_a_notice_that_cannot_be_delivered_makes_no_further_notice() -> None:
+    document, made = taken()
+    first = undelivered(made["dms-20"], document)
+    assert first is not None
+    (notice,) = deliveries(first)
+    assert undelivered(notice, document) is None
+
+
+def status_of(reporter: AgencyCode, by: Principal) -> tuple[Document, StatusReport, dict[str, Delivery]]:
+    document, _ = taken()
+    said = Report("03", reporter, TEN, NOW.replace(microsecond=0), document.document_id, document.number)
+    decision = decide_status(said, document, (), by, (), network(), NOW, ids("status"))
+    assert isinstance(decision.reply, StatusReport)
+    return document, decision.reply, {one.endpoint: one for one in deliveries(decision)}
+
+
+def test_of_a_status_its_reporter_is_told_where_it_is_connected_here() -> None:
+    document, report, made = status_of(TWENTY, DMS_20)
+    decision = undelivered(made["dms-10"], document, report)
+    assert decision is not None
+    (delivery,) = deliveries(decision)
+    assert (delivery.endpoint, delivery.recipients) == ("dms-20", (TWENTY,))
+    facts = json.loads(decision.reply.octets)
+    assert (facts["cargo"], facts["code"], facts["recipients"]) == ("status", "03", [TEN.text])
+
+
+def test_nobody_is_told_of_a_status_that_only_the_national_axis_misses_or_that_a_neighbour_brought() -> None:
+    document, report, made = status_of(TWENTY, DMS_20)
+    assert undelivered(made["national"], document, report) is None
+    document, report, made = status_of(COMMUNE_1, DISTRICT)
+    assert undelivered(made["dms-10"], document, report) is None
+    assert undelivered(made["dms-10"], None, report) is None, "an orphan's document is not known here"

@@ -28,15 +28,19 @@ def test_a_row_is_an_http_error_with_a_party_and_two_sentences(kind: Kind) -> No
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if TABLE[kind].http])
-def test_only_429_and_5xx_invite_to_repeat(kind: Kind) -> None:
+def test_only_408_429_and_5xx_invite_to_repeat(kind: Kind) -> None:
     """After any other answer a sender has nothing to wait for: somebody must change something first."""
-    assert TABLE[kind].temporary == (TABLE[kind].http == 429 or TABLE[kind].http >= 500)
+    assert TABLE[kind].temporary == (TABLE[kind].http in (408, 429) or TABLE[kind].http >= 500)
 
 
 def test_what_happens_at_a_destination_is_never_an_answer() -> None:
     assert {kind for kind in Kind if TABLE[kind].http == 0} == {
         Kind.DESTINATION_UNAVAILABLE,
         Kind.DESTINATION_REFUSED,
+        Kind.DELIVERY_EXPIRED,
+        Kind.DELIVERY_POISON,
+        Kind.GIVEN_UP,
+        Kind.NOT_POSSIBLE,
     }
 
 

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from axis.core.canonical import canonical
 from axis.core.intake import decide_intake
-from axis.core.model import Cargo, Decision, Delivery, Document, EntryKind, MoveDelivery
+from axis.core.model import AddDelivery, AddNotice, Cargo, Decision, Delivery, Document, EntryKind, MoveDelivery
 from axis.core.network import ArrivedBy, Network
+from axis.core.notice import Telling
 from axis.core.problems import TABLE, Kind, Problem
 from axis.core.retry import RetryPolicy
-from axis.core.settlement import Prior, decide_handover, decide_setback
+from axis.core.settlement import Prior, decide_expiry, decide_handover, decide_poison, decide_setback
 from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, IllegalTransition
 from axis.core.statuses import arrived
 from schemas.codes import AgencyCode
@@ -112,6 +114,7 @@ def test_only_the_table_says_what_can_be_handed_over(state: DeliveryState, event
 # --- setbacks ----------------------------------------------------------------------------------------------
 
 POLICY = RetryPolicy()
+TELLING = Telling(DOCUMENT, None, ids("notice"), canonical)
 DOWN = Problem(Kind.DESTINATION_UNAVAILABLE, "no answer", context={"host": "10.0.0.1"})
 
 
@@ -121,20 +124,22 @@ def set_back(
     age: timedelta = timedelta(0),
     jitter: float = 0,
     retry_after_s: float | None = None,
+    broke: bool = False,
 ) -> MoveDelivery:
     now = delivery.created_at + age
-    decision = sound(decide_setback(delivery, problem, POLICY, network(), now, jitter, retry_after_s))
+    decision = sound(decide_setback(delivery, problem, POLICY, network(), now, jitter, retry_after_s, broke=broke))
     (change,), (entry,) = decision.changes, decision.entries
     assert isinstance(change, MoveDelivery)
-    assert (change.id, change.token, change.at, change.problem) == (
-        delivery.id,
-        delivery.token,
-        now,
-        problem.kind.value,
-    )
     deferred = change.now is DeliveryState.QUEUED
+    failed_of = decision.reply
+    assert (failed_of is None) is deferred
+    told = failed_of.kind if failed_of else problem.kind
+    if failed_of is not None and failed_of.kind is not problem.kind:
+        assert failed_of.kind in (Kind.DELIVERY_EXPIRED, Kind.DELIVERY_POISON)
+        assert entry.facts["cause"] == problem.kind.value
+    assert (change.id, change.token, change.at, change.problem) == (delivery.id, delivery.token, now, told.value)
     assert entry.kind is (EntryKind.DEFERRED if deferred else EntryKind.FAILED)
-    assert (entry.facts["problem"], entry.facts["attempt"]) == (problem.kind.value, delivery.attempts)
+    assert (entry.facts["problem"], entry.facts["attempt"]) == (told.value, delivery.attempts)
     assert (change.due_at is not None) is deferred
     assert "10.0.0.1" not in repr(decision)
     return change
@@ -174,6 +179,45 @@ def test_a_delivery_whose_lifetime_is_spent_has_failed() -> None:
     for retry_after_s in (None, 60.0):
         spent = set_back(age=timedelta(days=7), retry_after_s=retry_after_s)
         assert (spent.now, spent.event, spent.due_at) == (DeliveryState.FAILED, DeliveryEvent.REFUSE, None)
+        assert spent.problem == "delivery-expired"
+
+
+def test_a_delivery_that_was_queued_anew_has_a_new_lifetime() -> None:
+    renewed = replace(LEASED["dms-20"], renewed_at=NOW + timedelta(days=8))
+    assert set_back(renewed, age=timedelta(days=14)).now is DeliveryState.QUEUED
+    assert set_back(renewed, age=timedelta(days=15)).now is DeliveryState.FAILED
+
+
+def test_attempts_that_break_again_and_again_set_the_delivery_aside() -> None:
+    delivery = LEASED["dms-20"]
+    for breaks in range(POLICY.breaks - 1):
+        change = set_back(replace(delivery, breaks=breaks), Problem(Kind.INTERNAL), broke=True)
+        assert (change.now, change.breaks) == (DeliveryState.QUEUED, breaks + 1)
+    last = replace(delivery, breaks=POLICY.breaks - 1)
+    assert set_back(last, Problem(Kind.INTERNAL), broke=True).problem == "delivery-poison"
+    assert set_back(last).breaks == 0, "an attempt with an outcome begins the count anew"
+
+
+def test_only_a_queued_delivery_ages_without_an_attempt() -> None:
+    queued = replace(LEASED["dms-20"], state=DeliveryState.QUEUED, last_problem="destination-unavailable")
+    decision = sound(decide_expiry(queued, network(), LATER, TELLING))
+    assert decision.reply == Problem(Kind.DELIVERY_EXPIRED)
+    assert decision.entries[0].facts["cause"] == "destination-unavailable"
+    with pytest.raises(IllegalTransition):
+        decide_expiry(LEASED["dms-20"], network(), LATER, TELLING)
+
+
+def test_a_failure_and_its_notice_are_one_decision() -> None:
+    decision = sound(
+        decide_setback(
+            LEASED["dms-20"], Problem(Kind.DESTINATION_REFUSED), POLICY, network(), LATER, 0, telling=TELLING
+        )
+    )
+    assert [type(change) for change in decision.changes] == [MoveDelivery, AddNotice, AddDelivery]
+    assert [entry.kind for entry in decision.entries] == [EntryKind.FAILED, EntryKind.NOTICE]
+    assert decision.entries[0].facts["notice"] == decision.entries[1].subject
+    poison = sound(decide_poison(LEASED["dms-20"], network(), LATER, TELLING))
+    assert [type(change) for change in poison.changes] == [MoveDelivery, AddNotice, AddDelivery]
 
 
 @pytest.mark.parametrize("state", [state for state in DeliveryState if state is not DeliveryState.LEASED])

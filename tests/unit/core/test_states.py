@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from axis.core.states import (
+    BREAKER,
     DELIVERY,
     INTAKE,
     OPEN,
+    BreakerEvent,
+    BreakerState,
     DeliveryEvent,
     DeliveryState,
     IllegalTransition,
@@ -25,7 +28,7 @@ from axis.core.states import (
 Table = Mapping[tuple[Any, Any], Any]
 TABLES: list[tuple[Table, type[StrEnum], type[StrEnum], StrEnum, set[StrEnum]]] = [
     (INTAKE, IntakeState, IntakeEvent, IntakeState.START, {IntakeState.ACCEPTED, IntakeState.REFUSED}),
-    (DELIVERY, DeliveryState, DeliveryEvent, DeliveryState.QUEUED, {DeliveryState.DELIVERED}),
+    (DELIVERY, DeliveryState, DeliveryEvent, DeliveryState.QUEUED, {DeliveryState.DELIVERED, DeliveryState.DROPPED}),
 ]
 walked = pytest.mark.parametrize(("table", "states", "events", "start", "ends"), TABLES, ids=["intake", "delivery"])
 
@@ -80,8 +83,18 @@ def test_a_refused_document_is_never_accepted_and_an_accepted_one_never_refused(
     assert reachable(INTAKE, IntakeState.ACCEPTED) == {IntakeState.ACCEPTED}
 
 
-def test_what_is_not_delivered_parks_its_successors() -> None:
-    assert set(DeliveryState) - {DeliveryState.DELIVERED} == OPEN
+def test_what_is_neither_delivered_nor_dropped_parks_its_successors() -> None:
+    assert set(DeliveryState) - {DeliveryState.DELIVERED, DeliveryState.DROPPED} == OPEN
+
+
+def test_every_state_of_a_breaker_leads_back_to_closed_and_every_event_is_used() -> None:
+    for state in BreakerState:
+        assert reachable(BREAKER, state) == set(BreakerState)
+    assert {event for _, event in BREAKER} == set(BreakerEvent)
+    for state, event in product(BreakerState, BreakerEvent):
+        if (state, event) not in BREAKER:
+            with pytest.raises(IllegalTransition):
+                advance(BREAKER, state, event)
 
 
 @walked

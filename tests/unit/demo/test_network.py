@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from axis.demo.network import Network, NetworkFailed, Program, free_ports
+from axis.demo.network import HOST, Network, NetworkFailed, Program, free_ports
 
 SLEEP = ["-c", "import time; time.sleep(600)"]
 STUBBORN = [
@@ -76,6 +77,13 @@ def test_processes_end_even_when_the_demo_is_killed(tmp_path: Path) -> None:
     assert _gone(child)
 
 
-def test_free_ports_differ() -> None:
-    ports = free_ports(8)
-    assert len(set(ports)) == 8
+def test_free_ports_differ_and_are_nobody_elses() -> None:
+    """A port that the system gives to any connection is taken again before its owner has started."""
+    ports = [*free_ports(8), *free_ports(8)]
+    assert len(set(ports)) == 16
+    with socket.socket() as anybody:
+        anybody.bind((HOST, 0))
+        given = anybody.getsockname()[1]
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert given >= lowest
+    assert max(ports) < lowest

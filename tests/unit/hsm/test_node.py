@@ -112,6 +112,7 @@ def test_receipts_and_log_of_a_node_are_signed_in_its_token(site: TokenSite, tok
     assert site.audit().entries >= 4
 
 
+@pytest.mark.faults
 def test_a_restarted_node_goes_on_with_its_token(site: TokenSite) -> None:
     site.start()
     site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
@@ -148,6 +149,7 @@ def test_a_wrong_pin_stops_the_node_before_it_takes_anything_in(
     assert b"does not take the PIN" in (site.folder / "node.log").read_bytes()
 
 
+@pytest.mark.faults
 def test_an_office_sends_what_its_token_signed(site: TokenSite, token: SoftToken, tmp_path: Path) -> None:
     """The key was taken into the token; its file is gone before anything is sent."""
     signer = site.signers[OFFICE]

@@ -49,6 +49,7 @@ def sequencer(
     now: Callable[[], datetime] = lambda: NOW + timedelta(days=1),
     batch: int = 2048,
     hook: Callable[[Step], None] = lambda step: None,
+    merge_delay: timedelta = timedelta(seconds=5),
 ) -> Sequencer:
     return Sequencer(
         store,
@@ -59,6 +60,7 @@ def sequencer(
         now,
         batch=batch,
         hook=hook,
+        merge_delay=merge_delay,
     )
 
 

@@ -208,13 +208,17 @@ async def test_every_file_is_synced_before_it_gets_its_name_and_every_name_befor
     assert set(named) == {str(path / "log" / name) for name in (*written, "checkpoint")}
     for name, place in named.items():
         assert ("sync", name + ".new") in events[:place]
-        end = len(events) if name.endswith("checkpoint") else committed
-        assert ("sync", str(Path(name).parent)) in events[place:end], name
-        assert (place > committed) == name.endswith("checkpoint")
+        published = name.endswith("checkpoint")  # it shows what the heads have: an older one after a power cut does too
+        assert published or ("sync", str(Path(name).parent)) in events[place:committed], name
+        assert (place > committed) == published
     for made in ("tile/entries/001.p", "tile/0/001.p", "tile/1", "tile/1/000.p"):
         assert ("sync", str((path / "log" / made).parent)) in events[:committed]
     order = [named[str(path / "log" / name)] for name in written]
     assert order == sorted(order), "journal, entries, hashes from the leaves upwards"
+    for folder in ("tile/entries", "tile/0"):
+        assert events.count(("sync", str(path / "log" / folder))) == 1, (
+            "for the full tile, and for the folder beside it"
+        )
 
 
 async def test_the_lag_is_the_age_of_the_oldest_intent_and_never_too_small(tmp_path: Path) -> None:
@@ -268,6 +272,54 @@ async def test_a_running_sequencer_follows_and_finishes_when_told_to_stop(tmp_pa
         stop.set()
         one.wake()
     await check(tmp_path, 30)
+
+
+async def test_a_load_waits_for_more_and_a_few_do_not(tmp_path: Path) -> None:
+    """A round costs its syncs whatever it adds."""
+    async with stored(tmp_path) as store, sequencer(store, tmp_path, merge_delay=timedelta(days=1)) as one:
+        await intend(store, range(sequence.FEW))
+        assert await one.round(gather=True) == sequence.FEW
+        await intend(store, range(sequence.FEW, 2 * sequence.FEW + 1))
+        assert await one.round(gather=True) == 0
+        assert await one.round() == sequence.FEW + 1
+    await check(tmp_path, 2 * sequence.FEW + 1)
+
+
+async def test_a_load_ends_its_rounds_at_whole_tiles(tmp_path: Path) -> None:
+    async with stored(tmp_path) as store, sequencer(store, tmp_path, merge_delay=timedelta()) as one:
+        await intend(store, range(100))
+        assert await one.round(gather=True) == 100, "no tile is full yet"
+        await intend(store, range(100, 700))
+        assert await one.round(gather=True) == 412
+        assert one.lag(NOW + timedelta(days=2)) >= timedelta(days=1), "some of them still wait"
+        assert await one.round(gather=True) == 188, "the rest does not wait for a whole one"
+    await check(tmp_path, 700)
+
+
+async def test_a_load_is_in_the_log_within_the_merge_delay_and_at_once_when_told_to_stop(tmp_path: Path) -> None:
+    stop, watch = asyncio.Event(), Watch()
+    async with (
+        stored(tmp_path) as store,
+        sequencer(store, tmp_path, hook=watch, merge_delay=timedelta(milliseconds=250)) as one,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(one.run(stop))
+        await intend(store, range(300))
+        one.wake()
+        await watch.until(lambda: one.head.checkpoint.size == 300)
+        stop.set()
+        one.wake()
+    stop.clear()
+    async with (
+        stored(tmp_path) as store,
+        sequencer(store, tmp_path, merge_delay=timedelta(days=1)) as one,
+        asyncio.TaskGroup() as group,
+    ):
+        await intend(store, range(300, 400))
+        group.create_task(one.run(stop))
+        stop.set()
+        one.wake()
+    await check(tmp_path, 400)
 
 
 async def test_a_full_disk_is_waited_out_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

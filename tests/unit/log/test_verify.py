@@ -76,6 +76,7 @@ def test_an_empty_log_is_found_sound(tmp_path: Path) -> None:
     assert report.entries == 0
 
 
+@pytest.mark.faults
 def test_a_log_larger_than_one_tile_of_tiles_is_found_sound(tmp_path: Path) -> None:
     grow(tmp_path, 65_000, 65_536, 66_000)
     report = verified(tmp_path)
@@ -385,7 +386,8 @@ def test_every_code_is_explained() -> None:
 def test_the_verifier_imports_nothing_that_an_auditor_would_have_to_install() -> None:
     """The standard library, cryptography (with cffi) and our pure rooms."""
     script = (
-        "import sys, axis.log.verify, axis.log.receipts, axis.log.proof; print(*{m.split('.')[0] for m in sys.modules})"
+        "import sys; sys.modules['orjson'] = None; import axis.log.verify, axis.log.receipts, axis.log.proof;"
+        "del sys.modules['orjson']; print(*{m.split('.')[0] for m in sys.modules})"
     )
     before = set(subprocess.check_output([sys.executable, "-c", "import sys; print(*sys.modules)"], text=True).split())
     loaded = set(subprocess.check_output([sys.executable, "-c", script], text=True).split())

@@ -22,10 +22,14 @@ from cryptography.x509.oid import NameOID
 
 from adapters.national.client import NationalSink, NationalSource
 from adapters.national.vxp import MessageType, State
-from axis.core.model import Cargo, PayloadRef
+from axis.core.model import AttachmentRecord, Cargo, PayloadRef
 from axis.core.ports import Consignment, Incoming
 from axis.core.problems import Kind, Problem, Refused, Unavailable
+from schemas.attachment import decode, encoded_attachments
 from schemas.codes import AgencyCode
+from schemas.limits import XmlLimits
+from schemas.xml import parse_xml
+from tests.parts import split
 from tests.samples import DOCUMENT, STATUS, sample
 from tests.unit.national.world import (
     FAR,
@@ -163,9 +167,37 @@ def consignment(cargo: Cargo, octets: bytes) -> Consignment:
         document=Told(sender=AgencyCode(SENDER)),
         status=Told(reporter=AgencyCode(FAR)),
         payload=Kept(octets),
+        attached=(),
     )
     found: Consignment = facts
     return found
+
+
+@pytest.mark.parametrize("profile", ["parts", "enveloped"])
+async def test_attachments_beside_the_envelope_go_back_into_it_where_the_signature_permits(
+    tmp_path: Path, profile: str
+) -> None:
+    envelope, attached = split(sample(DOCUMENT))
+    records = [AttachmentRecord(one.id, one.id, None, len(one.octets), "") for one in attached]
+    facts: Any = consignment(Cargo.DOCUMENT, envelope)
+    facts.attached = tuple(Kept(one.octets) for one in attached)
+    facts.document.attachments, facts.document.verdict = records, Told(profile=profile)
+    clock = Clock()
+    async with simulator(tmp_path, clock) as axis:
+        near, far = near_client(axis.url, clock), far_client(axis.url, clock)
+        if profile == "enveloped":
+            with pytest.raises(Refused):
+                await NationalSink(near).deliver(facts)
+        else:
+            await near.register_agency(AgencyCode(NEAR), "Sở X")
+            first = await NationalSink(near).deliver(facts)
+            assert await NationalSink(near).deliver(facts) == first, "the same octets each time"
+            entry = (await far.received(MessageType.EDOC))[-1]
+            found = encoded_attachments(parse_xml(await fetch(far, entry.doc_id), XmlLimits()))
+            assert [(one.content_id, decode(one)) for one in found] == [(one.id, one.octets) for one in attached]
+            assert attached
+        await near.close()
+        await far.close()
 
 
 async def taken(incoming: Incoming) -> bytes:

@@ -307,6 +307,7 @@ async def test_an_inner_fault_is_code_20_and_tells_nothing(tmp_path: Path) -> No
         assert [entry.state for entry in await here.near.received(MessageType.EDOC)] == ["INITIAL"]
 
 
+@pytest.mark.faults
 async def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
     async with party(tmp_path, body_timeout=timedelta(milliseconds=50)) as here:
         values = {"messagetype": "edoc", "from": SENDER, "hash-file": "0"}

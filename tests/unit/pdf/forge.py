@@ -29,9 +29,20 @@ from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from signing.chain import Trust
-from signing.pdf import PdfLimits, PdfOutcome, PdfPolicy, PdfSignature, PdfVerdict, judge_pdf
+from signing.pdf import (
+    AttachmentVerdicts,
+    EntryVerdict,
+    PdfLimits,
+    PdfOutcome,
+    PdfPolicy,
+    PdfSignature,
+    PdfVerdict,
+    grounded,
+    judge_pdf,
+)
 from signing.policy import IF_PRESENT, SignaturePolicy
-from signing.verdict import Reason, SubIndication
+from signing.rules import read_rules
+from signing.verdict import RULES, Reason, SubIndication, kept_pdf_evidence
 from tests.pki import NOW, Holder, pem, pki
 from tests.tools import need
 
@@ -254,10 +265,22 @@ def judge(
     limits: PdfLimits = PdfLimits(),  # noqa: B008 - frozen
     pdf_policy: PdfPolicy = PdfPolicy(),  # noqa: B008 - frozen
 ) -> PdfVerdict:
-    """Judge, and prove on the way that the verdict survives being stored."""
-    verdict = judge_pdf(octets, trust or pki().trust, at, policy, limits, pdf_policy)
+    """Judge, and prove on the way that the verdict survives being stored, and is the same from its evidence alone."""
+    believed = trust or pki().trust
+    verdict = judge_pdf(octets, believed, at, policy, limits, pdf_policy)
     assert PdfVerdict.from_dict(verdict.to_dict()) == verdict
+    alone = judge_pdf(octets, from_evidence(verdict, policy, believed), at, policy, limits, pdf_policy)
+    assert alone == verdict, "judged again with what was kept"
     return verdict
+
+
+def from_evidence(verdict: PdfVerdict, policy: SignaturePolicy, trust: Trust) -> Trust:
+    """Believe in nothing but what is kept for the verdict, as its rules say."""
+    found = AttachmentVerdicts("a.pdf", "pdf", verdict.sha256, (EntryVerdict(("a.pdf",), verdict),))
+    named, pieces = grounded(found, policy, trust)
+    assert {one.sha256: one.kind for one in pieces} == kept_pdf_evidence(named.to_dict())
+    (rules,) = (one for one in pieces if one.kind == RULES)
+    return read_rules(rules.octets).trust({one.sha256: one.octets for one in pieces})
 
 
 def only(verdict: PdfVerdict) -> PdfSignature:

@@ -20,7 +20,7 @@ from signing.pdf.cms import DATA, read_cms
 from signing.policy import IF_PRESENT
 from signing.refusal import Refused
 from signing.verdict import Reason, SubIndication
-from tests.pki import Holder, pki
+from tests.pki import NOW, Holder, pki
 from tests.unit.pdf.forge import (
     GOOD,
     PKCS7,
@@ -46,6 +46,7 @@ WRONG: Words = (PdfOutcome.INVALID, SubIndication.SIG_CRYPTO_FAILURE, Reason.VAL
 OTHER_DIGEST: Words = (PdfOutcome.INVALID, SubIndication.HASH_FAILURE, Reason.DIGEST)
 NOBODY: Words = (PdfOutcome.INDETERMINATE, SubIndication.NO_SIGNING_CERTIFICATE_FOUND, Reason.KEYINFO)
 
+SIGNING_TIME = cms.Time({"utc_time": NOW})
 HASHES: dict[str, hashes.HashAlgorithm] = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256(), "md5": hashes.MD5()}
 
 
@@ -138,6 +139,12 @@ def certificate_of(holder: Holder) -> Any:
     return asn1_x509.Certificate.load(holder.der)
 
 
+def protected(value_hash: str) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    """With a signed attribute that says which algorithms were used (RFC 6211)."""
+    said = {"digest_algorithm": {"algorithm": "sha256"}, "signature_algorithm": {"algorithm": value_hash}}
+    return lambda made: [*made, {"type": "cms_algorithm_protection", "values": [said]}]
+
+
 MADE: dict[str, tuple[dict[str, Any], Words]] = {
     "right": ({}, GOOD),
     "right, ECDSA": ({"holder": "good"}, GOOD),
@@ -169,6 +176,16 @@ MADE: dict[str, tuple[dict[str, Any], Words]] = {
     "another contentType": (
         {"attributes": lambda made: [{"type": "content_type", "values": ["signed_data"]}, made[1]]},
         MALFORMED,
+    ),
+    "the algorithms that were signed": ({"attributes": protected("rsassa_pkcs1v15")}, GOOD),
+    "another algorithm than the signed one": ({"attributes": protected("sha512_rsa")}, MALFORMED),
+    "signing time twice": (
+        {"attributes": lambda made: [*made, *[{"type": "signing_time", "values": [SIGNING_TIME]}] * 2]},
+        MALFORMED,
+    ),
+    "more attributes than are read": (
+        {"attributes": lambda made: [*made, *({"type": f"1.2.3.{n}", "values": []} for n in range(32))]},
+        (PdfOutcome.INDETERMINATE, SubIndication.POLICY_PROCESSING_ERROR, Reason.LIMIT),
     ),
     "no SignerInfo": ({"infos": 0}, MALFORMED),
     "two SignerInfos": ({"infos": 2}, MALFORMED),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -124,9 +124,10 @@ def test_what_the_field_signs_with(name: str) -> None:
     "options", [(), ("-cades",), ("-md", "sha512"), ("-keyid",), ("-nocerts", "-certfile", "cert.pem")]
 )
 def test_signed_by_openssl(key: str, options: tuple[str, ...], tmp_path: Path) -> None:
-    """The CMS of another implementation in a PDF, as toolkits outside Python make it."""
+    """The CMS of another implementation in a PDF, as toolkits outside Python make it. It claims the real time."""
     holder: Holder = getattr(pki(), key)
-    signature = only(judge(prepared(plain(), openssl_cms(holder, tmp_path, *options))))
+    octets = prepared(plain(), openssl_cms(holder, tmp_path, *options))
+    signature = only(judge(octets, pki().live_trust, datetime.now(UTC)))
     assert words(signature) == GOOD, signature.verdict.checks[-1]
     named = "signing-certificate-not-named" in signature.verdict.quirks
     assert named == ("-cades" not in options)
@@ -134,7 +135,8 @@ def test_signed_by_openssl(key: str, options: tuple[str, ...], tmp_path: Path) -
 
 def test_one_signature_by_pyhanko_and_one_by_openssl(tmp_path: Path) -> None:
     first = sign(plain(), pki().good, "Nguoi")
-    verdict = judge(prepared(first, openssl_cms(pki().rsa, tmp_path), "CoQuan"))
+    octets = prepared(first, openssl_cms(pki().rsa, tmp_path), "CoQuan")
+    verdict = judge(octets, pki().live_trust, datetime.now(UTC))
     assert [words(signature) for signature in verdict.signatures] == [GOOD, GOOD]
     assert verdict.outcome is PdfOutcome.VALID
     assert [signature.changes for signature in verdict.signatures] == [Changes.SIGNATURES, Changes.NONE]

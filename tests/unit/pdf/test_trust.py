@@ -4,19 +4,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
-from asn1crypto import cms
+from asn1crypto import cms, keys
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from pyhanko.sign.timestamps import DummyTimeStamper
 
 from signing.chain import Trust
 from signing.pdf import Changes, FindingCode, PdfOutcome
 from signing.policy import IF_PRESENT, OWN_NETWORK
+from signing.rules import rules_of
 from signing.verdict import Indication, Reason, SubIndication
 from tests.pki import NOW, YEAR, Holder, Pki, issue, pki, revocation_list, rsa_key
 from tests.unit.pdf.forge import (
@@ -28,11 +32,14 @@ from tests.unit.pdf.forge import (
     judge,
     only,
     plain,
+    private_der,
     sign,
     timestamped,
     with_cms,
     words,
 )
+from tests.unit.timestamp.authority import info
+from tests.unit.timestamp.authority import sign as token
 
 DAY = timedelta(days=1)
 UNKNOWN: Words = (PdfOutcome.INDETERMINATE, SubIndication.TRY_LATER, Reason.REVOCATION_UNKNOWN)
@@ -194,9 +201,54 @@ def test_expired_now_and_valid_at_a_trusted_time_stamp() -> None:
     assert [e.kind for e in signature.verdict.evidence].count("time-stamp") == 1
 
 
-def tsa_in(octets: bytes) -> str:
-    import hashlib
+def test_the_verdict_names_all_that_its_time_rests_on() -> None:
+    """The token, its authority's path, and the lists of both: whoever judges again needs them all."""
+    octets = sign(plain(), pki().good, authority=authority_of(tsa(), NOW - DAY), claimed_at=NOW - DAY)
+    verdict = only(judge(octets)).verdict
+    named = {row.sha256 for row in verdict.evidence}
+    assert len(named) == len(verdict.evidence), "each once"
+    assert {tsa_in(octets), pki().good.sha256, pki().authority.sha256, pki().root.sha256} <= named
+    assert [row.kind for row in verdict.evidence].count("crl") == 2
+    (stamp,) = [row for row in verdict.evidence if row.kind == "time-stamp"]
+    assert stamp.this_update == NOW - DAY
 
+
+def test_a_verdict_holds_no_longer_than_what_proves_its_time() -> None:
+    short = NOW + timedelta(hours=1)
+    authority = tsa(validity=(NOW - YEAR, short))
+    octets = sign(plain(), pki().good, authority=authority_of(authority, NOW - DAY), claimed_at=NOW - DAY)
+    assert only(judge(octets)).verdict.valid_until == short
+    assert only(judge(sign(plain(), pki().good))).verdict.valid_until != short
+
+
+class OpensslStamper(DummyTimeStamper):
+    """Tokens by `openssl cms`, with its `options`, where pyHanko would make them."""
+
+    options: tuple[str, ...] = ()
+
+    async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:
+        made = token(info(message_digest, hash_name=md_algorithm, at=NOW - DAY), tsa(), options=self.options)
+        return cms.ContentInfo.load(made)
+
+
+@pytest.mark.parametrize(("options", "reason"), [(("-cades",), Reason.GOOD), ((), Reason.KEYINFO)])
+def test_a_token_that_does_not_name_its_authority_proves_nothing(options: tuple[str, ...], reason: Reason) -> None:
+    """RFC 3161 §2.4.2: it must, or another certificate of the same name could take its place."""
+    holder = tsa()
+    key = keys.PrivateKeyInfo.load(private_der(holder))
+    authority = OpensslStamper(asn1_x509.Certificate.load(holder.der), key, fixed_dt=NOW - DAY)
+    authority.options = options
+    (stamp,) = only(judge(sign(plain(), pki().good, authority=authority))).timestamps
+    assert (stamp.reason, stamp.trusted) == (reason, reason is Reason.GOOD)
+
+
+def test_a_clock_seven_hours_ahead_is_no_excuse_for_an_authority() -> None:
+    octets = sign(plain(), pki().good, authority=authority_of(tsa(), NOW + timedelta(hours=7)))
+    (stamp,) = only(judge(octets, policy=IF_PRESENT)).timestamps
+    assert (stamp.trusted, stamp.reason) == (False, Reason.TIME)
+
+
+def tsa_in(octets: bytes) -> str:
     info = cms.ContentInfo.load(cms_of(octets))["content"]["signer_infos"][0]
     token = info["unsigned_attrs"][0]["values"][0]
     (certificate,) = token["content"]["certificates"]
@@ -276,6 +328,21 @@ def test_an_authority_that_was_revoked_and_has_ended_since_proves_nothing() -> N
     assert only(judge(octets, good)).timestamps[0].trusted, "ended alone is no harm"
     (stamp,) = only(judge(octets, pki().trust_with(pki().crls()[0], listed, *then))).timestamps
     assert (stamp.genuine, stamp.trusted, stamp.reason) == (True, False, Reason.REVOKED)
+
+
+@pytest.mark.parametrize("revoked", [False, True], ids=["ended", "revoked and ended"])
+def test_what_the_verdict_names_is_enough_to_judge_an_authority_that_has_ended(revoked: bool) -> None:
+    authority = tsa(validity=(NOW - YEAR, NOW - 12 * DAY))
+    octets = sign(plain(), ended(), authority=authority_of(authority, NOW - 20 * DAY), claimed_at=NOW - 20 * DAY)
+    listed = revocation_list(pki().authority, [authority.certificate], revoked_at=NOW - 15 * DAY)
+    then = pki().crls(at=NOW - 30 * DAY, until=NOW - 2 * DAY)
+    lists = (pki().crls()[0], listed) if revoked else pki().crls()
+    trust = pki().trust_with(*lists, *then, revocation_list(pki().other_root))
+    first = only(judge(octets, trust))
+    assert first.timestamps[0].trusted is not revoked
+    named = rules_of(trust, [row.sha256 for row in first.verdict.evidence])
+    assert len(named.crls) == 4, "all but the list of strangers"
+    assert only(judge(octets, named.trust(trust.octets))) == first
 
 
 def test_a_time_stamp_of_the_future_proves_nothing() -> None:

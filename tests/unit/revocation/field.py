@@ -40,16 +40,16 @@ class Field:
 
     def __init__(self) -> None:
         self.root = issue("Gốc", ca=True)
-        self.authority = issue("CA", self.root, ca=True, more=[self._points("root")])
+        self.authority = issue("CA", self.root, ca=True, more=[self.points("root")])
         self.good, self.revoked = self.leaf("Tốt"), self.leaf("Bị thu hồi")
 
     @staticmethod
-    def _points(name: str) -> tuple[x509.ExtensionType, bool]:
+    def points(name: str) -> tuple[x509.ExtensionType, bool]:
         url = x509.UniformResourceIdentifier(f"http://{LISTS}/{name}.crl")
         return x509.CRLDistributionPoints([x509.DistributionPoint([url], None, None, None)]), False
 
     def leaf(self, name: str, lists: bool = True, responder: bool = True) -> Holder:
-        more: list[tuple[x509.ExtensionType, bool]] = [self._points("ca")] if lists else []
+        more: list[tuple[x509.ExtensionType, bool]] = [self.points("ca")] if lists else []
         if responder:
             url = x509.UniformResourceIdentifier(f"http://{RESPONDER}/")
             access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, url)
@@ -80,8 +80,8 @@ class Server:
         page = self.pages.get(request.path)
         if page is None:
             raise web.HTTPNotFound
-        if isinstance(page, web.Response):
-            return page
+        if isinstance(page, web.Response):  # each is good for one request
+            return web.Response(status=page.status, headers=page.headers, body=page.body)
         if isinstance(page, bytes):
             return web.Response(body=page)
         response = web.StreamResponse()

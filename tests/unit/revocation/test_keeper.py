@@ -106,7 +106,7 @@ BAD: dict[str, Callable[[], object]] = {
         field().authority, at=real_now() + 30 * HOUR, until=real_now() + 50 * HOUR, number=9
     ),
     "by another authority of the same name": lambda: revocation_list(
-        issue("CA", ca=True), at=real_now() - HOUR, number=9
+        issue("CA", ca=True), at=real_now() - HOUR, until=real_now() + DAY, number=9
     ),
     "of the root": lambda: field().lists(real_now() - HOUR, 9)["/root.crl"],
     "an older number": lambda: revocation_list(
@@ -142,10 +142,10 @@ async def test_a_bad_list_alone_is_no_list(name: str, tmp_path: Path) -> None:
 async def test_a_host_that_fails_is_left_alone_and_longer_each_time(tmp_path: Path) -> None:
     async with serving() as server, desk(field(), tmp_path, server) as at_work:
         server.pages |= {path: web.Response(status=503) for path in ("/root.crl", "/ca.crl")}
-        times = []
+        times, leaf = [], field().leaf("x", responder=False).der
         for _ in range(120):
             before = len(server.asked)
-            errand = at_work.keeper.want(field().leaf("x", responder=False).der)
+            errand = at_work.keeper.want(leaf)
             assert errand is not None
             await errand
             if len(server.asked) > before:

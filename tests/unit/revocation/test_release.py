@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from adapters.fetch import Fetcher
 from axis.app import context_of, keeper_of, trust_of
 from axis.blobs import Blobs
 from axis.config.load import load_file
 from axis.core.house import check_house
+from axis.core.model import AttachmentVerdict
 from axis.core.problems import Refused
 from axis.devpki import Identity
 from axis.flow.mailbox import inbox
+from axis.flow.pdfworker import PdfWorker
 from axis.flow.receive import Taken, receive
-from axis.flow.recheck import run_recheck
+from axis.flow.recheck import recheck_held, run_recheck
 from axis.sql.audit import open_books
 from axis.sql.engine import open_store
-from tests.pki import Holder
+from signing.verdict import PdfOutcome
+from tests.pki import Holder, issue, revocation_list, rsa_key
 from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, Site
+from tests.unit.pdf.forge import authority_of, plain, sign
 from tests.unit.revocation.field import LISTS, RESPONDER, Field, Server, real_now, serving, until
 
 HOUR = timedelta(hours=1)
@@ -51,7 +58,7 @@ class Node:
         stack.push_async_callback(fetcher.close)
         self.ctx.evidence = self.keeper = keeper_of(self.config, self.ctx, fetcher)
 
-    def signed_by(self, holder: Holder) -> bytes:
+    def signed_by(self, holder: Holder, *attachments: bytes) -> bytes:
         folder = self.site.folder
         certificate, key = holder.pems()
         (folder / "signer.pem").write_bytes(certificate)
@@ -59,12 +66,17 @@ class Node:
         identity = Identity(folder / "signer.pem", folder / "signer.key", holder.sha256)
         self.site.speaking[OFFICE] = [identity]
         self.site.signers["field"] = identity
-        return self.site.package(OFFICE, [HOME_AFFAIRS], signer="field")
+        return self.site.package(OFFICE, [HOME_AFFAIRS], attachments or (b"text",), signer="field")
 
     async def submit(self, package: bytes) -> Taken:
         async with self.blobs.spool(10_000_000) as spool:
             await spool.write(package)
             return await receive(await spool.finish(), self.config.principals[AGENCIES[OFFICE]], self.ctx)
+
+    async def verdicts(self) -> Sequence[AttachmentVerdict]:
+        """What was said of the attachments of the one document that waits."""
+        (item,) = await inbox(self.config.principals[AGENCIES[HOME_AFFAIRS]], 0, 50, self.ctx)
+        return await self.store.views.attachment_verdicts(item.document)
 
     async def waiting(self) -> int:
         return len(await inbox(self.config.principals[AGENCIES[HOME_AFFAIRS]], 0, 50, self.ctx))
@@ -137,4 +149,36 @@ async def test_a_fetched_list_convicts(tmp_path: Path) -> None:
         with pytest.raises(Refused) as refused:
             await at.submit(at.signed_by(field.revoked))
         assert refused.value.problem.extra["reason"] == "cert-revoked"
+    at.check()
+
+
+@pytest.mark.faults
+async def test_what_a_time_stamp_in_a_pdf_lacks_is_fetched(tmp_path: Path) -> None:
+    """Signer and package are known to be good; the authority of the stamp has a publisher of its own."""
+    field = Field()
+    beside = issue("CA dấu thời gian", field.root, ca=True, more=[field.points("root")])
+    usage = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True)
+    stamps = issue("Máy", beside, key=rsa_key(number=3), more=[field.points("stamps"), usage])
+    at_first = real_now() - timedelta(minutes=5)
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving())
+        server.pages |= field.lists(real_now() - HOUR)
+        at = node(tmp_path, field.good, field, server, stack, 'fetch_wait = "10s"\npdf = "gate"')
+        with (tmp_path / "ca.pem").open("ab") as file:
+            file.write(beside.pems()[0])
+        await at.keeper.reload()
+        at.ctx.pdfs = pdfs = PdfWorker()
+        stack.callback(pdfs.close)
+        pdf = await asyncio.to_thread(  # pyHanko runs a loop of its own
+            sign, plain(), field.good, authority=authority_of(stamps, at_first), claimed_at=at_first
+        )
+        assert await state_of(await at.submit(at.signed_by(field.good, pdf))) == "held"
+        assert server.asked.count("/stamps.crl") == 1
+        server.pages["/stamps.crl"] = revocation_list(beside, at=real_now() - HOUR, until=real_now() + HOUR)
+        at.keeper._resting.clear()  # the time in which a silent host is left alone has passed
+        at.ctx.now = lambda: real_now() + timedelta(minutes=2)  # and the document is due
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 1
+        assert await at.waiting() == 1
+        (seen,) = [one.found for one in await at.verdicts() if one.found.outcome is PdfOutcome.VALID]
+        assert not seen.waits
     at.check()

@@ -16,7 +16,7 @@ from signing.policy import OWN_NETWORK
 from signing.revocation.crl import Freshness, load_crl
 from signing.verdict import Reason, SubIndication
 from tests.pki import NOW, YEAR, Holder, der, issue, pki, revocation_list
-from tests.unit.signing.test_chain import _sha1_leaf
+from tests.refusals.certs import sha1_leaf
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 GOOD = (None, Reason.GOOD)
@@ -90,7 +90,7 @@ def test_sha1_in_the_chain(
     before: datetime | None, proven: datetime | None, sub_indication: SubIndication | None
 ) -> None:
     trust = Trust((pki().root.der,), (pki().authority.der,), pki().crls(), sha1_before=before)
-    verdict = judged(_sha1_leaf(), trust, proven=proven)
+    verdict = judged(sha1_leaf(), trust, proven=proven)
     assert verdict.sub_indication is sub_indication, verdict.checks[-1]
     assert ("certificate-sha1-before-date" in verdict.quirks) == (sub_indication is None)
 

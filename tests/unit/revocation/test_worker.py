@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from datetime import timedelta
 from functools import cache
@@ -69,6 +71,6 @@ def test_a_machine_that_is_too_busy_is_not_the_certificate_s_fault() -> None:
 
 def test_a_worker_that_was_killed_is_replaced(worker: PathWorker) -> None:
     worker.judge(pki().good.der, pki().trust, NOW, OWN_NETWORK)
-    assert worker._process is not None
-    worker._process.kill()
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGKILL)
     assert worker.judge(pki().good.der, pki().trust, NOW, OWN_NETWORK).reason is Reason.GOOD

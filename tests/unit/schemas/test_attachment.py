@@ -126,6 +126,15 @@ def test_large_base64_outside_an_attachment_is_refused() -> None:
     assert code_of(caught) == "attachment-mismatch"
 
 
+def test_blocks_without_attachments_are_refused_for_the_same() -> None:
+    bare = sample_package(envelope=sample_envelope(attachments=()), attachments=[])
+    stray = b"<ContentTransferEncoded>QUJDQUJD</ContentTransferEncoded>"
+    for before, code in ((b"<AttachmentEncoded/></edXML>", "repeated"), (stray + b"</edXML>", "attachment-mismatch")):
+        with pytest.raises(SchemaError) as caught:
+            encoded_attachments(parse_xml(bare.replace(b"</edXML>", before), XmlLimits(cut_above=4)))
+        assert code_of(caught) == code
+
+
 def test_a_package_without_attachments_has_none() -> None:
     raw = sample_package(envelope=sample_envelope(attachments=()), attachments=[])
     assert encoded_attachments(parse_xml(raw, XmlLimits())) == ()

@@ -7,6 +7,7 @@ import pytest
 from lxml import etree
 
 from schemas.codes import AgencyCode
+from schemas.content import Content
 from schemas.edxml import read_trace
 from schemas.errors import SchemaError
 from schemas.limits import XmlLimits
@@ -52,9 +53,10 @@ def test_a_large_attachment_comes_back_whole() -> None:
 
 
 def test_eleven_cuts_are_told_apart() -> None:
-    cuts = {f"axis-cut-x-{n}": b"%d" % n * 3 for n in range(12)}
+    texts = {f"axis-cut-x-{n}": b"%d" % n * 3 for n in range(12)}
+    cuts = {name: Content(text, 0, len(text), len(text), None) for name, text in texts.items()}
     octets = b"<" + b"><".join(placeholder.encode() for placeholder in cuts) + b">"
-    assert restore(octets, cuts) == b"<" + b"><".join(cuts.values()) + b">"
+    assert restore(octets, cuts) == b"<" + b"><".join(texts.values()) + b">"
 
 
 def test_a_package_without_a_list_gets_one_before_its_signature() -> None:

@@ -34,7 +34,9 @@ def drop(package: Package, path: str) -> None:
 def twice(path: str) -> Callable[[Package], None]:
     def bend(package: Package) -> None:
         found = find(package, path)
-        found.addnext(parse(etree.tostring(found)))
+        copy = parse(etree.tostring(found))
+        copy.attrib.pop("Id", None)  # not for that reason
+        found.addnext(copy)
 
     return bend
 

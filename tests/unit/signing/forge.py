@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from lxml import etree
 
+from schemas.limits import XmlLimits
+from schemas.plain import plain
 from signing.chain import Trust
 from signing.policy import OWN_NETWORK, SignaturePolicy
 from signing.sign import KeySigner, sign_enveloped, sign_parts
 from signing.verdict import Reason, SubIndication
-from signing.verify import InMemory, Judgement, MustCover, verify
+from signing.verify import InMemory, Judgement, MustCover, Tidy, verify
 from tests.pki import NOW, pki
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
@@ -26,6 +28,9 @@ Q = "{urn:example:edxml}"
 EXC = "http://www.w3.org/2001/10/xml-exc-c14n#"
 INC = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
+COUNTERSIGNED = "http://uri.etsi.org/01903#CountersignedSignature"
+SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 PDF = b"%PDF-1.7 the attachment"
 
 DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
@@ -94,12 +99,20 @@ class Package:
 
     def again(self) -> Package:
         """The package as it is read from the wire."""
-        return Package(parse(etree.tostring(self.root)), self.attachments, self.inline)
+        return Package(parse(self.wire), self.attachments, self.inline)
+
+    @property
+    def wire(self) -> bytes:
+        return etree.tostring(self.root)
 
     def judge(self, policy: SignaturePolicy = OWN_NETWORK, trust: Trust | None = None, at: datetime = NOW) -> Judgement:
         package = self.again()
         before = etree.tostring(package.root.getroottree())
-        result = verify(package.root, package.signatures, package.must_cover, policy, trust or pki().trust, at)
+        told = (package.root, package.signatures, package.must_cover, policy, trust or pki().trust, at)
+        result = verify(*told)
+        usual = plain(package.root, self.wire, XmlLimits())
+        if usual is not None:
+            assert verify(*told, tidy=Tidy(usual.ids, usual.octets)) == result, "the shortcut says something else"
         assert etree.tostring(package.root.getroottree()) == before, "the tree was changed"
         return result
 
@@ -156,6 +169,88 @@ def sign_again(package: Package, signer: KeySigner | None = None) -> None:
     assert value is not None
     octets = etree.tostring(signed_info, method="c14n", exclusive=True, with_comments=False)
     value.text = b64encode((signer or pki().good.signer()).sign(octets)).decode()
+
+
+def sign_beside(
+    package: Package,
+    signer: KeySigner | None = None,
+    at: datetime = NOW,
+    elements: Sequence[etree._Element] | None = None,
+    attachments: Sequence[str] = ("a.pdf",),
+) -> etree._Element:
+    """One more signature by parts, over the same as `by_parts` or what is named."""
+    covered = [(name, hashlib.sha256(package.attachments[name]).digest()) for name in attachments]
+    parts = [package.header, package.business, package.manifest] if elements is None else elements
+    return sign_parts(package.place, parts, covered, signer or pki().rsa.signer(), at)
+
+
+def several(*signers: KeySigner) -> Package:
+    """A package with one signature by parts of each."""
+    package = unsigned_package()
+    for signer in signers:
+        sign_beside(package, signer)
+    return package
+
+
+def countersign(
+    signature: etree._Element,
+    signer: KeySigner | None = None,
+    at: datetime = NOW,
+    *,
+    of: etree._Element | None = None,
+    type_: str | None = COUNTERSIGNED,
+    more: str = "",
+    properties: bool = True,
+    name: str = "counter",
+) -> etree._Element:
+    """Put a countersignature into `signature`, over its value, or over `of`. `more` are further references, with their
+    digests. Nothing of `signing` makes it but the key."""
+    made_by = signer or pki().rsa.signer()
+    target = signature[1] if of is None else of
+    references = _reference(f"#{target.get('Id')}", _exclusive(target), type_) if target.get("Id") else ""
+    certificate = hashlib.sha256(made_by.certificate).digest()
+    signed = (
+        f'<xades:SignedProperties xmlns:xades="{XADES[1:-1]}" Id="sp-{name}"><xades:SignedSignatureProperties>'
+        f"<xades:SigningTime>{at.strftime('%Y-%m-%dT%H:%M:%SZ')}</xades:SigningTime><xades:SigningCertificateV2>"
+        f'<xades:Cert><xades:CertDigest><ds:DigestMethod xmlns:ds="{DS[1:-1]}" Algorithm="{SHA256}"/>'
+        f'<ds:DigestValue xmlns:ds="{DS[1:-1]}">{b64encode(certificate).decode()}</ds:DigestValue></xades:CertDigest>'
+        "</xades:Cert></xades:SigningCertificateV2></xades:SignedSignatureProperties></xades:SignedProperties>"
+    )
+    if properties:
+        references += _reference(f"#sp-{name}", _exclusive(parse(signed)), SIGNED_PROPERTIES)
+    box = (
+        f'<ds:Object><xades:QualifyingProperties xmlns:xades="{XADES[1:-1]}" Target="#{name}">{signed}'
+        "</xades:QualifyingProperties></ds:Object>"
+    )
+    made = parse(
+        f'<xades:CounterSignature xmlns:xades="{XADES[1:-1]}"><ds:Signature xmlns:ds="{DS[1:-1]}" Id="{name}">'
+        f'<ds:SignedInfo><ds:CanonicalizationMethod Algorithm="{EXC}"/>'
+        f'<ds:SignatureMethod Algorithm="{made_by.algorithm}"/>{references}{more}</ds:SignedInfo>'
+        f'<ds:SignatureValue Id="sv-{name}"/><ds:KeyInfo><ds:X509Data><ds:X509Certificate>'
+        f"{b64encode(made_by.certificate).decode()}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
+        f"{box if properties else ''}</ds:Signature></xades:CounterSignature>"
+    )
+    place = signature.find(f"{DS}Object/{XADES}QualifyingProperties")
+    assert place is not None
+    for tag in ("UnsignedProperties", "UnsignedSignatureProperties"):
+        found = place.find(XADES + tag)
+        place = etree.SubElement(place, XADES + tag) if found is None else found
+    place.append(made)
+    made[0][1].text = b64encode(made_by.sign(_exclusive(made[0][0]))).decode()
+    return made[0]
+
+
+def _reference(uri: str, octets: bytes, type_: str | None) -> str:
+    named = f' Type="{type_}"' if type_ else ""
+    return (
+        f'<ds:Reference{named} URI="{uri}"><ds:Transforms><ds:Transform Algorithm="{EXC}"/></ds:Transforms>'
+        f'<ds:DigestMethod Algorithm="{SHA256}"/><ds:DigestValue>'
+        f"{b64encode(hashlib.sha256(octets).digest()).decode()}</ds:DigestValue></ds:Reference>"
+    )
+
+
+def _exclusive(found: etree._Element) -> bytes:
+    return etree.tostring(found, method="c14n", exclusive=True, with_comments=False)
 
 
 def refused(package: Package, sub_indication: SubIndication, reason: Reason, **more: object) -> Judgement:

@@ -43,12 +43,15 @@ NOT_VERIFIABLE = SubIndication.NOT_VERIFIABLE
 CONSTRAINTS = SubIndication.SIG_CONSTRAINTS_FAILURE
 
 
-def test_d14_a_signature_in_another_namespace() -> None:
+def foreign_namespace() -> Package:
     """The official Java library writes the block in its own namespace: seen, never valid."""
-    raw = etree.tostring(by_parts().root).replace(DS[1:-1].encode(), b"urn:example:edxml")
+    return Package(parse(etree.tostring(by_parts().root).replace(DS[1:-1].encode(), b"urn:example:edxml")))
+
+
+def test_d14_a_signature_in_another_namespace() -> None:
     empty = unsigned_package()
     etree.SubElement(empty.place, "{urn:example:edxml}DigitalSignature")
-    for package in (Package(parse(raw)), empty):
+    for package in (foreign_namespace(), empty):
         refused(package, FORMAT, Reason.NAMESPACE)
         for policy in (IF_PRESENT, LEGACY):
             refused(package, SubIndication.NOT_VERIFIABLE, Reason.NAMESPACE, policy=policy)

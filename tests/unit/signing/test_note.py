@@ -23,7 +23,7 @@ from signing.keys import (
     verify_bytes,
 )
 from signing.note import Note, NoteError, NoteKey, NoteSigner, open_note, sign_note
-from tests.tools import need
+from tests.tools import lacking, need
 
 # The example in the documentation of Go's golang.org/x/mod/sumdb/note.
 NEUMANN = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -148,7 +148,7 @@ def test_a_go_program_opens_our_note(tmp_path: Path) -> None:
     source = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/note")
     go = need("go")
     if not source.is_dir():
-        pytest.skip("needs golang-golang-x-mod-dev")
+        lacking("needs golang-golang-x-mod-dev")
     (tmp_path / "go.mod").write_text("module opener\n")
     package = tmp_path / "note"
     package.mkdir()

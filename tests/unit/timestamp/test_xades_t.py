@@ -22,6 +22,7 @@ from signing.verdict import CheckStatus, Reason, SubIndication, verdict_from_dic
 from signing.verify import Proof, conclude, inspect, prove
 from signing.xades_t import add_signature_timestamp, timestamp_octets
 from tests.pki import NOW, YEAR, Holder, issue, pki, revocation_list
+from tests.unit.signing.bend import find
 from tests.unit.signing.forge import DS, Package, by_parts, enveloped
 from tests.unit.signing.test_interop import check_with_xmlsec1
 from tests.unit.timestamp import authority
@@ -231,9 +232,14 @@ def value_of(package: Package) -> str:
     return package.signature.findtext(DS + "SignatureValue") or ""
 
 
+def id_of(package: Package) -> str:
+    return find(package, "ds:SignatureValue").get("Id") or ""
+
+
 def test_the_octets_are_the_canonical_signature_value() -> None:
     package = signed()
-    written = f'<ds:SignatureValue xmlns:ds="{DS[1:-1]}">{value_of(package)}</ds:SignatureValue>'
+    start = f'<ds:SignatureValue xmlns:ds="{DS[1:-1]}" Id="{id_of(package)}">'
+    written = f"{start}{value_of(package)}</ds:SignatureValue>"
     assert timestamp_octets(package.signature) == written.encode()
 
 
@@ -242,7 +248,7 @@ def test_without_a_method_it_is_inclusive_canonicalisation() -> None:
     package = signed()
     octets = (
         f'<ds:SignatureValue xmlns="urn:example:edxml" xmlns:ds="{DS[1:-1]}" xmlns:e="urn:example:edxml"'
-        f' xmlns:u="urn:unused" xml:lang="vi">{value_of(package)}</ds:SignatureValue>'
+        f' xmlns:u="urn:unused" Id="{id_of(package)}" xml:lang="vi">{value_of(package)}</ds:SignatureValue>'
     )
     add_signature_timestamp(package.signature, authority.token(octets.encode(), at=NOW - DAY))
     stamp_ = properties(package)[0]
@@ -373,5 +379,5 @@ async def test_the_daemon_judges_a_stamped_package_for_its_time_and_keeps_nothin
     for make, expected in ((stamped, (*GOOD, NOW - DAY)), (signed, (*GONE, None))):
         package = make().again()
         inspection = inspect(package.root, package.signatures, package.must_cover, OWN_NETWORK, NOW)
-        assert words((await judge_in_daemon(inspection, OWN_NETWORK, NOW, ctx)).verdict) == expected
+        assert words((await judge_in_daemon(inspection, OWN_NETWORK, NOW, ctx))[0].verdict) == expected
     assert len(ctx.certificates) == 0

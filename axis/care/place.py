@@ -1,0 +1,97 @@
+"""Files put into their place, durably: linked where that is the same thing, else copied; folders that appear whole."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from axis.log.disk import sync_folder, write_all
+
+UNFINISHED: Final = ".unfinished"
+"""What stands behind the name of a folder while it is filled."""
+_NO_LINK: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EACCES})
+
+
+class Taken(Exception):
+    """There is something already where a folder is to appear, or another process fills it."""
+
+
+def put(source: Path, target: Path, *, link: bool) -> None:
+    """The octets of `source` under the new name `target`, as another name of the same file where `link` and the file
+    system allow it; a copy is on stable storage afterwards (mode 0600). The folder's own entry is not synced here."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if link:
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+        else:
+            return
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with source.open("rb") as there, os.fdopen(handle, "wb") as copied:
+        shutil.copyfileobj(there, copied, 1 << 20)
+        copied.flush()
+        os.fsync(copied.fileno())
+
+
+def write(target: Path, octets: bytes) -> None:
+    """A new file of mode 0600, on stable storage afterwards but for its name."""
+    write_pieces(target, (octets,))
+
+
+def write_pieces(target: Path, pieces: Iterable[bytes]) -> None:
+    """The same, of octets that come one after the other."""
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        for octets in pieces:
+            write_all(handle, octets)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make every name below `folder` durable."""
+    for place, _, _ in os.walk(folder):
+        sync_folder(Path(place))
+
+
+@contextmanager
+def appearing(target: Path) -> Iterator[Path]:
+    """A folder to fill, that gets the name `target` when the body ends well: then all of it is there, else nothing.
+
+    What a killed one left is removed by the next. `Taken` where `target` is there and not empty.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    filling = target.with_name(target.name + UNFINISHED)
+    lock = target.with_name(f".{target.name}{UNFINISHED}.lock")
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Taken(f"another process fills {filling}") from error
+        # Only now: whoever had the lock before may have given the name meanwhile.
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise Taken(f"{target} is there already, and not empty")
+        if filling.exists():
+            shutil.rmtree(filling)
+        filling.mkdir(mode=0o700)
+        try:
+            yield filling
+            sync_tree(filling)
+            filling.rename(target)
+        except BaseException:
+            shutil.rmtree(filling, ignore_errors=True)
+            raise
+        sync_folder(target.parent)
+        lock.unlink(missing_ok=True)
+    finally:
+        os.close(handle)

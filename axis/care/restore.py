@@ -1,0 +1,269 @@
+"""Put a backup into the place of a node, and let it go on where that forks nothing.
+
+Everything is put together beside its place and checked there: digests, store, packages, log. Then it gets its name, and
+the checkpoint store, where it was lost, is begun anew. What may be signed next is decided in `axis.core.restoration`;
+the log of the node is told of the restore before it is told of anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from axis.blobs import Blobs
+from axis.care.backup import NotSound
+from axis.care.files import Files, digest_of
+from axis.care.findings import Report
+from axis.care.fsck import Place, check_node
+from axis.care.manifest import BLOBS, DATABASE, LOG, Manifest, NoBackup, read_manifest
+from axis.care.octets import Told
+from axis.care.place import UNFINISHED, appearing, put
+from axis.care.portion import copy_log, entries, newest_head, published_head, root_at
+from axis.core.model import Decision, EntryKind, PayloadRef
+from axis.core.ports import Ledger
+from axis.core.restoration import Backup, Obstacle, Tree, Way, decide_restored, decide_way, spans
+from axis.holding import Holding, Sort
+from axis.log.disk import sync_folder
+from axis.log.entries import ReadEntry, read_entry
+from axis.log.files import Damaged
+from axis.log.heads import CheckpointStore, Head, HeadsDamaged
+from axis.log.key import ForeignNote, LogKeys
+from axis.sql import migrate
+from axis.sql.copy import copy_store
+from axis.sql.engine import is_postgres, open_store, sqlite_path
+from axis.sql.recovery import adopt_entries
+from axis.sql.snapshot import settle
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the node is to stand: `place` with its checkpoint store, all else below `data`, which must not be there."""
+
+    node: str
+    data: Path
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who restores, why, what loss that person accepts, and where a copy of the log is that reaches further."""
+
+    operator: str
+    reason: str
+    at: datetime
+    accept_loss: bool = False
+    log: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LostDocument:
+    """A document that was accepted or held, and of which only its log entry is left."""
+
+    place: int
+    ref: str
+    sender: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    manifest: Manifest
+    way: Way
+    lost_entries: int
+    lost_documents: tuple[LostDocument, ...]
+    report: Report
+
+
+class Hindered(Exception):
+    """The node may not go on like that: another history would be signed, or nobody has accepted the loss."""
+
+    def __init__(self, obstacle: Obstacle, known: int, signed: int | None) -> None:
+        told = "nobody here knows how many were signed" if signed is None else f"{signed} were signed"
+        super().__init__(f"{obstacle}: the backup knows {known} entries, {told}")
+        self.obstacle = obstacle
+        self.known = known
+        self.signed = signed
+
+
+def _nothing(what: str, done: int, whole: int) -> None:
+    pass
+
+
+_DATABASE_NAME: Final = "axis.db"
+_TAKEN_IN: Final = frozenset({EntryKind.ACCEPTED, EntryKind.HELD})
+
+
+def restore(backup: Path, target: Target, order: Order, *, told: Told = _nothing) -> Restored:
+    """Restore the node from `backup`. No daemon runs. Either all of it is in place afterwards, or nothing.
+
+    `NoBackup`, `Hindered`, `NotSound`, `place.Taken`, `StoreError`, `HeadsDamaged`, `ForeignNote`, `OSError`.
+    """
+    manifest, sha256 = read_manifest(backup)
+    _is_ours(backup, manifest, target)
+    keys = LogKeys.parse(target.place.vkey)
+    assert target.place.heads is not None, "a node has a checkpoint store"
+    head = newest_head(target.place.heads, keys)
+    way = _way(manifest, head, order, keys)
+    if isinstance(way, Obstacle):
+        raise Hindered(way, manifest.log_size, None if head is None else head.checkpoint.size)
+    with appearing(target.data) as folder:
+        database = folder / _DATABASE_NAME
+        put(backup / DATABASE, database, link=False)
+        if digest_of(database) != (manifest.database_sha256, manifest.database_size):
+            raise NoBackup(f"{DATABASE} is not the one that the manifest names")
+        url = f"sqlite:///{database}"
+        migrate.upgrade(url)
+        blobs = Files(folder / "blobs") if isinstance(target.place.blobs, Files) else target.place.blobs
+        _files(Files(backup / BLOBS), blobs, manifest, told)
+        signed = _log(backup, folder / "log", manifest, way, order, keys, head)
+        lost = _adopt(database, folder / "log", way)
+        made = Backup(sha256, manifest.made_at)
+        _tell(url, folder, decide_restored(way, made, spans(lost), target.node, order.operator, order.reason, order.at))
+        settle(database)
+        database.with_name(database.name + ".lock").unlink(missing_ok=True)
+        here = Place(url, blobs, folder / "log", target.place.vkey, None)
+        report = check_node(here, order.at, deep=True, told=told)
+        if not report.sound:
+            raise NotSound(report)
+        gone = tuple(_documents(folder / "log", way, frozenset(lost)))
+        _place_database(database, target, folder)
+    if signed is not None:
+        _begin_heads(target.place.heads, head, signed)
+    return Restored(manifest, way, len(lost), gone, check_node(target.place, order.at, deep=False, told=told))
+
+
+def _is_ours(backup: Path, manifest: Manifest, target: Target) -> None:
+    if backup.name.endswith(UNFINISHED):
+        raise NoBackup(f"{backup} was never finished")
+    if manifest.node != target.node:
+        raise NoBackup(f"it is a backup of {manifest.node}, and this is {target.node}")
+    if manifest.log_key != target.place.vkey:
+        raise NoBackup("the log of the backup was signed by another key than keys.log")
+    for path in (backup, backup / DATABASE):
+        if path.stat().st_mode & 0o077:
+            raise NoBackup(f"{path} is open to other users of this machine: chmod go= it, and ask who has read it")
+
+
+def _way(manifest: Manifest, head: Head | None, order: Order, keys: LogKeys) -> Way | Obstacle:
+    """Ask the facts, and decide."""
+    root = keys.open(manifest.checkpoint).checkpoint.root if manifest.checkpoint else root_at(Path(), 0)
+    assert root is not None
+    known = Tree(manifest.log_size, root)
+    signed = None if head is None else Tree(head.checkpoint.size, head.checkpoint.root)
+    copy, at_backup = None, None
+    if order.log is not None:
+        published = published_head(order.log, keys)
+        size = signed.size if signed else published.checkpoint.size if published else 0
+        found = root_at(order.log, size)
+        copy = Tree(size if found is not None else 0, found or b"")
+        at_backup = root_at(order.log, known.size) if found is not None and known.size <= size else None
+    return decide_way(known, signed, copy, at_backup, order.accept_loss)
+
+
+def _files(backup: Files, target: Holding, manifest: Manifest, told: Told) -> None:
+    """Put the packages into place. That each is what its name says is looked at with everything else."""
+    there = [file for file in backup.stored() if file.sort is Sort.NAMED]
+    if (len(there), sum(file.size for file in there)) != (manifest.blob_files, manifest.blob_octets):
+        raise NoBackup(f"the files in {BLOBS} are not those that the manifest counts")
+    for number, file in enumerate(there, 1):
+        target.take(PayloadRef(file.name, file.size), backup.folder / file.where)
+        told("blobs", number, len(there))
+
+
+def _log(
+    backup: Path, target: Path, manifest: Manifest, way: Way, order: Order, keys: LogKeys, head: Head | None
+) -> Head | None:
+    """Put the log into place; returns the head that it ends with, `None` where there is no entry yet."""
+    try:
+        if way.from_copy:
+            assert order.log is not None
+            last = head or published_head(order.log, keys)
+            assert last is not None, "decided from it"
+            copy_log(order.log, target, last, link=False)
+            return last
+        if not manifest.checkpoint:
+            return None
+        last = keys.open(manifest.checkpoint)
+        copy_log(backup / LOG, target, last, link=False)
+    except Damaged as error:
+        raise NoBackup(f"the log cannot be copied: {error}") from error
+    return last
+
+
+def _adopt(database: Path, log: Path, way: Way) -> list[int]:
+    """Bring the store up to the log. Returns the places of the entries whose records are lost."""
+    if way.size == way.known:
+        return []
+
+    def missing() -> Iterator[tuple[int, bytes, str, str]]:
+        for place, octets in entries(log, way.known, way.size):
+            entry = read_entry(octets)
+            if not isinstance(entry, ReadEntry):
+                raise NoBackup(f"entry {place} of the log cannot be read: {entry.code}")
+            yield place, octets, entry.kind.value, entry.at
+
+    return adopt_entries(database, missing())
+
+
+def _documents(log: Path, way: Way, lost: frozenset[int]) -> Iterator[LostDocument]:
+    for place, octets in entries(log, way.known, way.size):
+        entry = read_entry(octets)
+        if place in lost and isinstance(entry, ReadEntry) and entry.kind in _TAKEN_IN:
+            yield LostDocument(place, entry.subject, str(entry.facts.get("sender", "")), entry.at)
+
+
+def _tell(url: str, folder: Path, decision: Decision[None]) -> None:
+    """One transaction of the node's own ledger: the entry waits for its place like any other."""
+
+    async def work() -> None:
+        store = open_store(url, Blobs(folder / "blobs"))
+        try:
+
+            def body(ledger: Ledger) -> None:
+                ledger.apply(decision)
+
+            await store.transact(body)
+        finally:
+            await store.close()
+
+    asyncio.run(work())
+
+
+def _place_database(database: Path, target: Target, folder: Path) -> None:
+    """Where the node looks for it: in the folder, in a file elsewhere, or in an empty PostgreSQL."""
+    url = target.place.store
+    if is_postgres(url):
+        copy_store(f"sqlite:///{database}", url)
+        database.unlink()
+        for beside in folder.glob(f"{_DATABASE_NAME}*"):
+            beside.unlink()
+        return
+    path = sqlite_path(url)
+    if path.is_relative_to(target.data):
+        inside = folder / path.relative_to(target.data)
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        database.rename(inside)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        put(database, path, link=False)
+        sync_folder(path.parent)
+        database.unlink()
+
+
+def _begin_heads(heads: Path, head: Head | None, signed: Head) -> None:
+    """Where the checkpoint store was lost, it begins with the head that the log ends with."""
+    if head is not None:
+        return
+    store = CheckpointStore(heads)
+    store.open()
+    try:
+        store.advance(None, signed.note)
+    finally:
+        store.close()
+
+
+__all__: Sequence[str] = ["ForeignNote", "HeadsDamaged", "Hindered", "Order", "Restored", "Target", "restore"]

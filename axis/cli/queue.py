@@ -1,0 +1,371 @@
+"""`axis queue`: see what waits, and act on it (hàng đợi chuyển văn bản)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pwd
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+import click
+
+from axis.cli.output import Answer, Exit, config_option, give_up, json_option, local, need_config, say, say_json
+
+if TYPE_CHECKING:
+    from axis.config import Config
+    from axis.core.model import Delivery
+    from axis.sql.views import Questions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STATES: Final = ("queued", "leased", "on-hold", "failed", "delivered", "dropped")
+_TIMEOUT_S: Final = 60.0
+_AGES: Final = ("<1m", "<1h", "<1d", "<7d", ">=7d")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def queue() -> None:
+    """Deliveries that wait or failed: look at them, and send again, hold, release or give up.
+
+    Looking reads the store, with or without a daemon. Acting goes through the running daemon; where none runs, the
+    command opens the store itself. Either way the log tells who did it, and why.
+    """
+
+
+@queue.command("list")
+@config_option
+@click.option("--endpoint", help="Only those for this endpoint.")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state; default: all that are not done.")
+@click.option("--document", help="Only those about this document: the axis' reference or the sender's document id.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@json_option
+def list_(
+    config_path: Path, endpoint: str | None, state: str | None, document: str | None, limit: int, as_json: bool
+) -> None:
+    """List deliveries, oldest first. Exit 0 when there are some, 1 when there are none."""
+    from axis.core.states import DeliveryState
+
+    config = need_config(config_path, as_json)
+    wanted = DeliveryState(state) if state else None
+    found = _look(config, as_json, lambda ask: ask.queue(endpoint, wanted, document, limit + 1))
+    shown, more = found[:limit], len(found) > limit
+    if as_json:
+        say_json({"deliveries": [_facts(one) for one in shown], "more": more})
+    elif not shown:
+        say("hàng đợi trống (nothing waits)")
+    else:
+        for one in shown:
+            _show(one)
+        if more:
+            say(f"còn nữa (more): axis queue list --limit {limit * 2}")
+    raise Answer(Exit.YES if shown else Exit.NO)
+
+
+def _facts(one: Delivery) -> dict[str, Any]:
+    from axis.core.times import rfc3339
+
+    return {
+        "delivery": one.id,
+        "endpoint": one.endpoint,
+        "cargo": one.cargo.value,
+        "document": one.document,
+        "recipients": [code.text for code in one.recipients],
+        "state": one.state.value,
+        "priority": int(one.priority),
+        "attempts": one.attempts,
+        "breaks": one.breaks,
+        "created_at": rfc3339(one.created_at),
+        "due_at": rfc3339(one.due_at),
+        "settled_at": rfc3339(one.settled_at) if one.settled_at else None,
+        "problem": one.last_problem,
+    }
+
+
+def _show(one: Delivery) -> None:
+    from axis.core.problems import TABLE, Kind
+
+    why = f"  {one.last_problem}: {TABLE[Kind(one.last_problem)].vi}" if one.last_problem in list(Kind) else ""
+    style = {"failed": "red", "on-hold": "yellow"}.get(one.state.value, "")
+    say(f"{one.id}  {one.state.value:<9} {one.endpoint}  {one.cargo.value}  {one.attempts} lần (attempts){why}", style)
+    codes = ", ".join(code.text for code in one.recipients[:4]) + (" …" if len(one.recipients) > 4 else "")
+    due = f", lại lúc (due) {local(one.due_at)}" if one.state.value == "queued" else ""
+    say(f"{'':>26}  {codes}; từ (since) {local(one.created_at)}{due}; văn bản (document) {one.document or '–'}")
+
+
+@queue.command()
+@config_option
+@json_option
+def shape(config_path: Path, as_json: bool) -> None:
+    """Count what is not done, by endpoint, state and age; with the circuit breakers where the daemon runs.
+
+    Exit 0.
+    """
+    from axis.core.times import rfc3339
+
+    config = need_config(config_path, as_json)
+    now = datetime.now(UTC)
+    heaps, holds = _look(config, as_json, lambda ask: (ask.shape(now), ask.holds()))
+    known = _destinations(config, as_json)
+    if as_json:
+        say_json(
+            {
+                "heaps": [
+                    {
+                        "endpoint": heap.endpoint,
+                        "state": heap.state.value,
+                        "age": heap.age.value,
+                        "number": heap.number,
+                        "oldest": rfc3339(heap.oldest),
+                    }
+                    for heap in heaps
+                ],
+                "held": sorted(holds),
+                "destinations": known,
+            }
+        )
+        return
+    if not heaps:
+        say("hàng đợi trống (nothing waits)")
+    else:
+        say(f"{'endpoint':<24} {'state':<9}" + "".join(f"{age:>8}" for age in _AGES) + "  oldest")
+        for endpoint, state in dict.fromkeys((heap.endpoint, heap.state.value) for heap in heaps):
+            those = [one for one in heaps if (one.endpoint, one.state.value) == (endpoint, state)]
+            by_age = {one.age.value: one.number for one in those}
+            oldest = min(one.oldest for one in those)
+            numbers = "".join(f"{by_age.get(age, 0):>8}" for age in _AGES)
+            say(f"{endpoint:<24} {state:<9}{numbers}  {local(oldest)}", "red" if state == "failed" else "")
+    for endpoint in sorted(holds):
+        say(f"{endpoint}: tạm dừng (held): axis queue release --endpoint {endpoint}", "yellow")
+    for one in known or ():
+        if one["breaker"] != "closed":
+            until = f", thử lại (next try) {_clock(one['until'])}" if one["until"] else ""
+            say(f"{one['endpoint']}: ngắt mạch (breaker) {one['breaker']}{until}", "yellow")
+    if known is None:
+        say("trục không chạy: chưa rõ ngắt mạch (the daemon does not run: breakers unknown)")
+
+
+def _clock(text: str) -> str:
+    from axis.core.times import parse_rfc3339
+
+    return local(parse_rfc3339(text))
+
+
+def _acting(reason_required: bool) -> Callable[[F], F]:
+    """What the four commands that act have in common."""
+
+    def decorate(command: F) -> F:
+        options = (
+            click.argument("deliveries", nargs=-1, metavar="[DELIVERY]..."),
+            config_option,
+            click.option("--endpoint", help="Instead of deliveries: this endpoint."),
+            click.option("--document", help="Instead of deliveries: those of this document itself."),
+            click.option("--reason", default="", required=reason_required, help="Why: it stands in the log for ever."),
+            json_option,
+        )
+        decorated: Any = command
+        for option in reversed(options):
+            decorated = option(decorated)
+        found: F = decorated
+        return found
+
+    return decorate
+
+
+@queue.command()
+@_acting(False)
+def retry(**given: Any) -> None:
+    """Send failed deliveries again: now, with a new lifetime. Exit 0 when all were, 1 when some could not be."""
+    _act("retry", **given)
+
+
+@queue.command()
+@_acting(False)
+def hold(**given: Any) -> None:
+    """Keep queued deliveries back, or all of an endpoint, those to come too, until `axis queue release`."""
+    _act("hold", **given)
+
+
+@queue.command()
+@_acting(False)
+def release(**given: Any) -> None:
+    """Let go what was held; an endpoint's own hold does not release deliveries that were held one by one."""
+    _act("release", **given)
+
+
+@queue.command("give-up")
+@_acting(True)
+def give_up_(**given: Any) -> None:
+    """End deliveries for good; the sender gets a signed notice. --reason is required.
+
+    What follows a document in its lane stays, since the recipient never got what it is about; what follows a status or
+    a notice goes on: so a failed status that blocks its lane is given up too.
+    """
+    _act("give-up", **given)
+
+
+def _act(
+    action: str,
+    config_path: Path,
+    deliveries: tuple[str, ...],
+    endpoint: str | None,
+    document: str | None,
+    reason: str,
+    as_json: bool,
+) -> None:
+    if sum((bool(deliveries), endpoint is not None, document is not None)) != 1:
+        raise click.UsageError("name deliveries, or --endpoint, or --document")
+    config = need_config(config_path, as_json)
+    if endpoint is not None and endpoint not in {one.name for one in config.endpoint} and action == "hold":
+        raise click.UsageError(f"no endpoint is called {endpoint!r}")
+    chosen = (
+        {"deliveries": deliveries} if deliveries else {"endpoint": endpoint} if endpoint else {"document": document}
+    )
+    order: dict[str, Any] = {"operator": operator_name(), "reason": reason, **chosen}
+    answer = _through_daemon(config, action, order, as_json)
+    if answer is None:
+        answer = _alone(config, action, order, as_json)
+    ok = all(one["problem"] is None for one in answer["deliveries"])
+    some = bool(answer["deliveries"]) or answer["changed"] is not None
+    if as_json:
+        say_json({"ok": ok and some, **answer})
+    else:
+        _tell(action, endpoint, answer)
+    raise Answer(Exit.YES if ok and some else Exit.NO)
+
+
+def _tell(action: str, endpoint: str | None, answer: dict[str, Any]) -> None:
+    if answer["changed"] is not None:
+        say(f"{endpoint}: {action}" + ("" if answer["changed"] else ", đã thế từ trước (so already)"))
+        return
+    if not answer["deliveries"]:
+        say("không có lượt chuyển nào phù hợp (nothing fits)")
+    for one in answer["deliveries"]:
+        if one["problem"] is None:
+            say(f"{one['delivery']}  {one['was']} -> {one['now']}")
+        elif one["was"] is None:
+            say(f"{one['delivery']}  không tìm thấy (not found)", "red")
+        else:
+            say(f"{one['delivery']}  {one['was']}: không làm được {action} (not possible in this state)", "red")
+
+
+def operator_name() -> str:
+    """The account that runs this command, and who became it by sudo. Environment variables alone prove nothing."""
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"uid {uid}"
+    before = os.environ.get("SUDO_USER", "")
+    return f"{name} (sudo {before})"[:64] if uid == 0 and before.isidentifier() else name
+
+
+def _look(config: Config, as_json: bool, ask: Callable[[Questions], Any]) -> Any:
+    from axis.sql.driver import StoreError
+    from axis.sql.engine import open_readonly
+
+    try:
+        with open_readonly(config.store_url) as questions:
+            return ask(questions)
+    except StoreError as error:
+        give_up(Exit.UNSURE, str(error), as_json=as_json)
+
+
+def _destinations(config: Config, as_json: bool) -> Sequence[dict[str, Any]] | None:
+    answer = _ask(config, "GET", "/operator/queue/destinations", None, "", as_json)
+    return None if answer is None or answer[0] != 200 else answer[1]["destinations"]
+
+
+def _through_daemon(config: Config, action: str, order: dict[str, Any], as_json: bool) -> dict[str, Any] | None:
+    """The running daemon's answer; `None` where none runs."""
+    from axis.operator import read_token
+
+    try:
+        token = read_token(config.node.data)
+    except OSError as error:
+        give_up(Exit.UNSURE, f"the operator's token cannot be read: {error.strerror}", _ACCOUNT, as_json=as_json)
+    if token is None:
+        return None
+    answer = _ask(config, "POST", f"/operator/queue/{action}", order, token, as_json)
+    if answer is None:
+        return None
+    status, body = answer
+    if status == 401:
+        give_up(Exit.UNSURE, "something else answers at listen.operator", "is this the right -c?", as_json=as_json)
+    if status == 400:
+        _misused(str(body.get("detail", "the order is not understood")), body.get("fields"), as_json)
+    if status != 200:
+        give_up(Exit.UNSURE, f"the daemon answered {status} {body.get('title', '')}".rstrip(), as_json=as_json)
+    return body
+
+
+def _misused(detail: str, fields: Any, as_json: bool) -> NoReturn:
+    named = ", ".join(map(str, fields)) if isinstance(fields, list | tuple) else ""
+    give_up(Exit.USAGE, f"{detail}: {named}" if named else detail, as_json=as_json)
+
+
+_ACCOUNT: Final = "run the command as the account of the daemon, or as root"
+
+
+def _ask(
+    config: Config, method: str, path: str, body: dict[str, Any] | None, token: str, as_json: bool
+) -> tuple[int, dict[str, Any]] | None:
+    """One request at the operator's listener; `None` where nobody listens."""
+    import http.client
+    import json
+
+    address = config.listen.operator
+    headers = {"Axis-Operator": token, "Content-Type": "application/json"}
+    with closing(http.client.HTTPConnection(address.host, address.port, timeout=_TIMEOUT_S)) as connection:
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
+            answer = connection.getresponse()
+            octets = answer.read()
+        except ConnectionRefusedError:
+            return None
+        except (OSError, http.client.HTTPException) as error:
+            give_up(Exit.UNSURE, f"the daemon does not answer: {error}", "repeating is safe", as_json=as_json)
+    try:
+        facts = json.loads(octets)
+    except ValueError:
+        facts = {}
+    return answer.status, facts if isinstance(facts, dict) else {}
+
+
+def _alone(config: Config, action: str, order: dict[str, Any], as_json: bool) -> dict[str, Any]:
+    """Do it here, on a store that nobody has open."""
+    from axis.app import context_of, own_keys
+    from axis.cli.logs import configure
+    from axis.core.problems import Refused
+    from axis.core.queue import Action
+    from axis.hsm.wire import TokenError
+    from axis.objects.bucket import NotUsable
+    from axis.shelf import shelf_of
+    from axis.sql.driver import StoreError
+    from axis.sql.engine import open_store
+    from axis.web.queue import carry_out
+
+    configure(as_json=True, level=logging.WARNING)
+
+    async def run() -> dict[str, Any]:
+        store = open_store(config.store_url, shelf_of(config))
+        try:
+            with own_keys(config, "receipts") as (key,):
+                return await carry_out(Action(action), order, context_of(config, store, {}, key))
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(run())
+    except Refused as error:
+        _misused(error.problem.detail, error.problem.extra.get("fields"), as_json)
+    except NotUsable as error:
+        give_up(Exit.UNSURE, str(error), "axis doctor looks closer", as_json=as_json)
+    except StoreError as error:
+        give_up(Exit.UNSURE, str(error), "the daemon runs and its operator's port does not answer", as_json=as_json)
+    except TokenError as error:
+        give_up(Exit.UNSURE, error.told, error.remedy, as_json=as_json)

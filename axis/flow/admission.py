@@ -1,0 +1,77 @@
+"""Who may begin to hand something over: asked before anything of it is read, and again while it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from axis.core.pressure import NO_ROOM, PATIENCE_S, WAITS_S, Bucket, Pressure, draw
+from axis.core.problems import Kind, Problem, Unavailable
+
+MOST_STATUS = 65_536
+"""A status message is smaller: what announces more is a document."""
+
+
+@dataclass(slots=True)
+class Admission:
+    """The door of one process. `clock` counts seconds and never goes back; `free` gives the octets left on the disk."""
+
+    pressure: Pressure = field(default_factory=Pressure)
+    clock: Callable[[], float] = lambda: 0.0
+    free: Callable[[], int] | None = None
+    _under_way: Counter[str] = field(default_factory=Counter)
+    _buckets: dict[str, Bucket] = field(default_factory=dict)
+
+    @contextmanager
+    def admitted(self, name: str, size: int) -> Iterator[None]:
+        """One package of connection `name`, which says that it has `size` octets (0: nothing), is under way inside.
+
+        `Unavailable`: RATE_LIMITED, BUSY, STORE_UNAVAILABLE. Costs nothing but a look at the disk.
+        """
+        if size > MOST_STATUS:
+            self.refuse_without_room()
+        if self.pressure.crowded(self._under_way, name):
+            raise _later(Problem(Kind.BUSY))
+        now = self.clock()
+        bucket = self._buckets.get(name) or Bucket.full(self.pressure, now)
+        self._buckets[name], wait_s = draw(bucket, self.pressure, now)
+        if wait_s:
+            raise Unavailable(Problem(Kind.RATE_LIMITED), retry_after_s=wait_s)
+        self._under_way[name] += 1
+        try:
+            yield
+        finally:
+            self._under_way[name] -= 1
+
+    def refuse_without_room(self) -> None:
+        """No new documents below the water mark; statuses and acknowledgements go on: they are what empties it."""
+        if self.free is not None and self.free() < self.pressure.min_free:
+            raise _later(NO_ROOM)
+
+    async def paced(self, octets: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The body as it comes. `Unavailable(TOO_SLOW)` when it comes slower than is borne.
+
+        Only waiting for it counts: what the node itself takes to write is not the sender's fault.
+        """
+        least = self.pressure.slowest * PATIENCE_S
+        waited, brought = 0.0, 0
+        while True:
+            began = self.clock()
+            try:
+                async with asyncio.timeout(max(PATIENCE_S - waited, 0.001)):
+                    chunk = await anext(octets, None)
+            except TimeoutError:
+                raise _later(Problem(Kind.TOO_SLOW)) from None
+            if chunk is None:
+                return
+            waited, brought = waited + self.clock() - began, brought + len(chunk)
+            if brought >= least:
+                waited, brought = 0.0, 0
+            yield chunk
+
+
+def _later(problem: Problem) -> Unavailable:
+    return Unavailable(problem, retry_after_s=WAITS_S[problem.kind])

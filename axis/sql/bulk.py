@@ -1,0 +1,112 @@
+"""Rows of one table by one statement, and the questions of a group by one statement each (PostgreSQL).
+
+A statement with arrays costs the driver and the server about as much as one for a single row: what a group of sixty
+bodies adds to seven tables is seven statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Integer, LargeBinary, Table
+
+from axis.sql.statements import Statements
+from axis.sql.tables import (
+    KEPT,
+    OPEN,
+    attachment_check,
+    attachment_verdict,
+    delivery,
+    document,
+    document_recipient,
+    evidence,
+    log_intent,
+    notice,
+    payload,
+    status_report,
+)
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """One statement for many rows. `names` are its parameters, each an array; `wide` those that hold octets."""
+
+    sql: str
+    names: tuple[str, ...]
+    wide: tuple[str, ...] = ()
+
+    def arrays(self, rows: Sequence[Params]) -> dict[str, list[Any]]:
+        return {name: [row[name] for row in rows] for name in self.names}
+
+
+def _type(column: Any) -> str:
+    kind = column.type
+    if isinstance(kind, LargeBinary):
+        return "bytea"
+    if isinstance(kind, BigInteger):
+        return "bigint"
+    return "integer" if isinstance(kind, Integer) else "text"
+
+
+def _rows(table: Table, more: Mapping[str, str] | None = None, end: str = "") -> Bulk:
+    """INSERT as many rows as the arrays are long, in their order. `more` are columns by an expression over `given`."""
+    more = more or {}
+    columns = [one for one in table.c if one is not table.autoincrement_column and one.name not in more]
+    names = tuple(one.name for one in columns)
+    arrays = ", ".join(f"%({one.name})b::{_type(one)}[]" for one in columns)
+    given, into = ", ".join(names), ", ".join((*names, *more))
+    taken = ", ".join((*(f"given.{name}" for name in names), *more.values()))
+    sql = (
+        f"INSERT INTO {table.name} ({into}) SELECT {taken} "  # noqa: S608 - names of our own tables
+        f"FROM unnest({arrays}) WITH ORDINALITY AS given({given}, place) ORDER BY given.place{end}"
+    )
+    return Bulk(sql, names, tuple(one.name for one in columns if _type(one) == "bytea"))
+
+
+def bulks(statements: Statements) -> dict[str, Bulk]:
+    """By the text of the statement for one row, in the order in which rows may refer to each other."""
+    once = " ON CONFLICT DO NOTHING"
+    # A scalar question is answered by the index, lane for lane. Of EXISTS the planner makes a table of all open ones.
+    head = f"COALESCE((SELECT 0 FROM delivery WHERE delivery.lane = given.lane AND {OPEN} LIMIT 1), 1)"  # noqa: S608
+    hold = f"SELECT seq FROM delivery WHERE lane = ANY(%(lane)b::text[]) AND {OPEN} FOR NO KEY UPDATE NOWAIT"  # noqa: S608
+    return {
+        statements.put_payload: _rows(payload, end=once),
+        statements.put_evidence: _rows(evidence, end=once),
+        statements.add_document: _rows(document),
+        statements.add_recipient: _rows(document_recipient),
+        statements.add_status: _rows(status_report),
+        statements.add_notice: _rows(notice),
+        statements.add_attachment_check: _rows(attachment_check),
+        statements.add_attachment_verdict: _rows(attachment_verdict),
+        statements.hold_lane: Bulk(hold, ("lane",)),
+        statements.add_delivery: _rows(delivery, {"head": head}),
+        statements.add_intent: _rows(log_intent),
+    }
+
+
+TRY_LOCKS: Final = "SELECT key, pg_try_advisory_xact_lock(key) FROM unnest(%(keys)b::bigint[]) AS asked(key)"
+
+
+def _columns(table: Table, name: str) -> str:
+    return ", ".join(f"{name}.{column.name}" for column in table.c)
+
+
+# OFFSET 0 keeps the inner question whole, so that it is answered by an index for each row that asks. Which are kept is
+# looked at outside: so only the index by key fits, not another that a database without statistics takes for as good.
+SAME_DOCUMENTS: Final = (
+    f"SELECT asked.place, {_columns(document, 'one')} "  # noqa: S608
+    "FROM unnest(%(sender)b::text[], %(id)b::text[]) WITH ORDINALITY AS asked(sender, id, place), "
+    "LATERAL (SELECT * FROM document WHERE document.document_key = asked.id AND document.sender = asked.sender "
+    f"OFFSET 0) AS one WHERE {KEPT} ORDER BY one.seq"
+)
+ORPHANS: Final = (
+    f"SELECT asked.place, {_columns(status_report, 'kept')} "  # noqa: S608
+    "FROM unnest(%(sender)b::text[], %(id)b::text[], %(number)b::text[]) "
+    "WITH ORDINALITY AS asked(sender, id, number, place), "
+    "LATERAL (SELECT * FROM status_report AS told WHERE told.sender = asked.sender AND told.document IS NULL "
+    "AND (told.document_key = asked.id OR told.number_key = asked.number) OFFSET 0) AS kept ORDER BY kept.seq"
+)

@@ -1,0 +1,84 @@
+"""Statements for what goes out: one question for all that is told or handed over, each row with what belongs to it.
+
+A join costs an index seek a row; a question for each row costs ten times that, and where it runs in a thread, the
+interpreter's lock as well (measured: ADR 0032).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import ClauseElement, ColumnElement, FromClause, Select, bindparam, case, func, literal_column, select
+
+from axis.core.model import Cargo
+from axis.sql.queues import at_most
+from axis.sql.tables import attachment_check, delivery, document, notice, payload, status_report
+
+_REPORTED: Final = [
+    status_report.c[name]
+    for name in ("ref", "wire", "receiver", "reporter", "at", "received_at", "description", "standing", "attestation")
+]
+
+
+def _cargo_ref(page: FromClause, cargo: Cargo) -> ColumnElement[Any]:
+    """What a delivery carries, where it is of that kind: NULL finds nothing, and is not looked for."""
+    return case((page.c.cargo == literal_column(f"'{cargo.value}'"), page.c.cargo_ref))
+
+
+class Outgoing:
+    """The compiled texts; `text_of` compiles, `waiting` are the deliveries of a mailbox that are in their turn."""
+
+    def __init__(self, text_of: Callable[[ClauseElement], str], waiting: Select[Any]) -> None:
+        page, check = waiting.subquery("page"), attachment_check
+        told = [
+            page.c.id,
+            page.c.seq,
+            page.c.cargo,
+            page.c.recipients,
+            page.c.priority,
+            document.c.ref,
+            document.c.sender,
+            func.coalesce(document.c.document_id, status_report.c.document_id),
+            func.coalesce(document.c.number, status_report.c.number),
+            document.c.subject,
+            document.c.form,
+            document.c.payload_size,
+            document.c.payload_sha256,
+            check.c.rounds,
+            check.c.outcome,
+            check.c.due_at,
+            *_REPORTED,
+            notice.c.octets,
+        ]
+        with_cargo = (
+            page.outerjoin(document, document.c.ref == page.c.document)
+            .outerjoin(check, check.c.document == _cargo_ref(page, Cargo.DOCUMENT))
+            .outerjoin(status_report, status_report.c.ref == _cargo_ref(page, Cargo.STATUS))
+            .outerjoin(notice, notice.c.ref == _cargo_ref(page, Cargo.NOTICE))
+        )
+        self.listed = text_of(at_most(select(*told).select_from(with_cargo).order_by(page.c.seq)))
+        in_row = payload.c.sha256 == document.c.payload_sha256
+        self.carried = text_of(
+            select(document, payload.c.octets)
+            .select_from(document.outerjoin(payload, in_row))
+            .where(document.c.ref == bindparam("ref"))
+        )
+        carries = document.c.ref == _cargo_ref(delivery, Cargo.DOCUMENT)
+        self.parcel = text_of(
+            select(
+                delivery.c.endpoint,
+                document.c.digest,
+                document.c.form,
+                document.c.payload_sha256,
+                document.c.payload_size,
+                check.c.outcome,
+                payload.c.octets,
+            )
+            .select_from(
+                delivery.outerjoin(document, carries)
+                .outerjoin(check, check.c.document == document.c.ref)
+                .outerjoin(payload, in_row)
+            )
+            .where(delivery.c.id == bindparam("id"))
+        )

@@ -1,0 +1,43 @@
+"""Statements about many documents' statuses at once. What is asked for travels as one JSON text on both databases."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Table
+
+from axis.sql.tables import document, status_report
+
+
+def _columns(table: Table, *names: str) -> str:
+    return ", ".join(f"{table.name}.{name}" for name in names or table.c.keys())
+
+
+_OUTLINE: Final = _columns(
+    document,
+    "ref", "sender", "recipients", "state", "principal", "document_id", "number", "issued_on", "concerns", "crossed",
+)  # fmt: skip
+_STATUS: Final = _columns(status_report)
+
+_SQLITE: Final = (
+    f"SELECT {_OUTLINE} FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",  # noqa: S608 - our own names
+    f"""SELECT {_STATUS} FROM status_report WHERE (document, receiver) IN
+    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:pairs)) ORDER BY seq""",  # noqa: S608
+)
+# An array, and a question kept whole by OFFSET 0, are answered by their indexes whatever the planner knows.
+_POSTGRES: Final = (
+    f"""SELECT {_OUTLINE} FROM document WHERE ref =
+    ANY(ARRAY(SELECT json_array_elements_text(CAST(%(refs)s AS json)))) FOR NO KEY UPDATE NOWAIT""",  # noqa: S608
+    f"""SELECT {_STATUS} FROM json_array_elements(CAST(%(pairs)s AS json)) AS asked(pair),
+    LATERAL (SELECT * FROM status_report AS one
+    WHERE one.document = asked.pair ->> 0 AND one.receiver = asked.pair ->> 1 OFFSET 0) AS status_report
+    ORDER BY status_report.seq""",  # noqa: S608
+)
+
+
+class Reports:
+    """Their texts. `outlines` locks the documents (`axis.sql.statements`); `of_pairs` asks for pairs of document and
+    receiver, each named once."""
+
+    def __init__(self, *, one_writer: bool) -> None:
+        self.outlines, self.of_pairs = _SQLITE if one_writer else _POSTGRES

@@ -1,0 +1,55 @@
+"""The store as of one moment, in one SQLite file, taken while daemons write: what a backup keeps of the database."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from axis.sql import migrate
+from axis.sql.copy import Told, sqlite_end, transfer
+from axis.sql.driver import StoreError
+from axis.sql.engine import is_postgres, told
+from axis.sql.sqlite import sqlite_path
+
+
+def snapshot(source: str, target: Path, heard: Told = lambda table, done, all: None) -> None:
+    """Write the store at `source` into the new file `target` (mode 0600), and have it on stable storage.
+
+    A PostgreSQL is read in one snapshot and compared row by row; SQLite copies its own pages. `StoreError` when the
+    store has another schema or cannot be read.
+    """
+    if migrate.needed(source):
+        raise StoreError("the store has another schema: bring it to this version first (axis migrate)")
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
+    if is_postgres(source):
+        from axis.sql.copy_postgres import snapshot_end
+
+        url = f"sqlite:///{target}"
+        migrate.upgrade(url)
+        with snapshot_end(source) as here, sqlite_end(url) as there:
+            transfer(here, there, heard)
+        target.with_name(target.name + ".lock").unlink()
+    else:
+        path = sqlite_path(source)
+        with (
+            told(source),
+            closing(sqlite3.connect(path.as_uri() + "?mode=ro", uri=True)) as here_file,
+            closing(sqlite3.connect(target)) as there_file,
+        ):
+            here_file.backup(there_file)
+    settle(target)
+
+
+def settle(path: Path) -> None:
+    """Make a store one file that no connection has open: no write-ahead log beside it, everything on stable storage."""
+    with closing(sqlite3.connect(path)) as connection:
+        (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        if mode != "delete":
+            raise StoreError(f"{path} is in use")
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

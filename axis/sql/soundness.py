@@ -1,0 +1,237 @@
+"""What a whole store is asked when somebody looks after it: is the database whole, what lies in it, what lies in files.
+
+`named_files` is the one place that knows which rows name a file of the blobs. Whoever adds a table whose rows name one
+adds a row to `FILES`: `axis fsck`, `axis backup` and the collection of unnamed files ask nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ClauseElement, ColumnElement, FromClause, Table, and_, func, literal_column, select
+
+from axis.core.attachments import attached_payloads
+from axis.core.model import PayloadRef
+from axis.sql.driver import Session
+from axis.sql.rows import read_document
+from axis.sql.tables import Base, delivery, document, document_recipient, evidence, log_intent, notice, payload
+from axis.sql.tables import status_report as status
+
+PAGE: Final = 200
+"""Rows with octets that are in memory at once: 25 MB where each has the most that shares a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """A table whose rows name a file by SHA-256 and size, where `condition` holds. `kind` says what it is for people,
+    `owner` is the column with the record that the octets belong to."""
+
+    kind: str
+    owner: ColumnElement[str]
+    sha256: ColumnElement[str]
+    size: ColumnElement[int]
+    source: FromClause
+    condition: ColumnElement[bool]
+
+
+FILES: Final = (
+    Naming(
+        "payload",
+        document.c.ref,
+        document.c.payload_sha256,
+        document.c.payload_size,
+        document.outerjoin(payload, payload.c.sha256 == document.c.payload_sha256),
+        payload.c.sha256.is_(None),
+    ),
+    Naming("evidence", evidence.c.sha256, evidence.c.sha256, evidence.c.size, evidence, evidence.c.octets.is_(None)),
+)
+"""Rows that name a file of the blobs in columns; attachments in parts are named inside a document (`_attached`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file that a row names: its octets are those of `ref`, or the store is damaged."""
+
+    kind: str
+    owner: str
+    ref: PayloadRef
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """Octets in a row, and the record that names them."""
+
+    kind: str
+    owner: str
+    ref: PayloadRef
+    found_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parentless:
+    """A row whose parent is missing."""
+
+    table: str
+    key: str
+    parent: str
+
+
+def named_files(session: Session) -> Iterator[NamedFile]:
+    """Every file that a row names, once for each row that does."""
+    for naming in FILES:
+        asked = select(naming.owner, naming.sha256, naming.size).select_from(naming.source).where(naming.condition)
+        for owner, sha256, size in session.run(_text(asked)).fetchall():
+            yield NamedFile(naming.kind, owner, PayloadRef(sha256, size))
+    rows = _row_sizes(session)
+    yield from (NamedFile("payload", owner, ref) for owner, ref in _attached(session) if ref.sha256 not in rows)
+
+
+def _attached(session: Session) -> Iterator[tuple[str, PayloadRef]]:
+    """Attachments that are kept beside their envelope, by the document that they belong to."""
+    asked = select(document).where(document.c.form != literal_column("'inline'"))
+    for one in map(read_document, session.run(_text(asked)).fetchall()):
+        yield from ((one.ref, ref) for ref in attached_payloads(one))
+
+
+def _row_sizes(session: Session) -> dict[str, int]:
+    """How many octets lie in each row of `payload`."""
+    asked = select(payload.c.sha256, func.length(payload.c.octets))
+    return dict(session.run(_text(asked)).fetchall())
+
+
+def inline_sizes(session: Session) -> Iterator[Inline]:
+    """All octets that lie in rows, with the size that they should have and the size that they have."""
+    payloads = select(
+        document.c.ref, document.c.payload_sha256, document.c.payload_size, func.length(payload.c.octets)
+    ).join_from(document, payload, payload.c.sha256 == document.c.payload_sha256)
+    kept = select(evidence.c.sha256, evidence.c.sha256, evidence.c.size, func.length(evidence.c.octets)).where(
+        evidence.c.octets.is_not(None)
+    )
+    for kind, asked in (("payload", payloads), ("evidence", kept)):
+        for owner, sha256, size, found in session.run(_text(asked)).fetchall():
+            yield Inline(kind, owner, PayloadRef(sha256, size), found)
+    rows = _row_sizes(session)
+    for owner, ref in _attached(session):
+        if ref.sha256 in rows:
+            yield Inline("payload", owner, ref, rows[ref.sha256])
+
+
+def inline_octets(session: Session, kind: str) -> Iterator[tuple[str, bytes]]:
+    """The octets of every row of `payload` or `evidence` by their digest, a page at a time."""
+    table = {"payload": payload, "evidence": evidence}[kind]
+    after = _place(session, "after")
+    asked = (
+        select(table.c.sha256, table.c.octets)
+        .where(table.c.octets.is_not(None), table.c.sha256 > literal_column(after))
+        .order_by(table.c.sha256)
+        .limit(literal_column(str(PAGE)))
+    )
+    text, last = _text(asked), ""
+    while rows := session.run(text, after=last).fetchall():
+        for sha256, octets in rows:
+            yield sha256, bytes(octets)
+        last = rows[-1][0]
+
+
+def evidence_names(session: Session) -> frozenset[str]:
+    """The digests of all evidence that is kept."""
+    return frozenset(sha256 for (sha256,) in session.run(_text(select(evidence.c.sha256))).fetchall())
+
+
+def recipients(session: Session) -> Iterator[tuple[str, str]]:
+    """Document and recipient, as the table of recipients has them."""
+    asked = select(document_recipient.c.document, document_recipient.c.recipient)
+    yield from session.run(_text(asked)).fetchall()
+
+
+def leaves(session: Session) -> Iterator[tuple[int, bytes]]:
+    """Index and octets of every entry that has its place in the log, in order, a page at a time."""
+    after = _place(session, "after")
+    asked = (
+        select(log_intent.c.log_index, log_intent.c.leaf)
+        .where(log_intent.c.log_index > literal_column(after))
+        .order_by(log_intent.c.log_index)
+        .limit(literal_column("2000"))
+    )
+    text, last = _text(asked), -1
+    while rows := session.run(text, after=last).fetchall():
+        for index, octets in rows:
+            yield index, bytes(octets)
+        last = rows[-1][0]
+
+
+def waiting(session: Session) -> Iterator[tuple[int, bytes]]:
+    """Id and octets of every entry that has no place in the log yet."""
+    asked = select(log_intent.c.id, log_intent.c.leaf).where(log_intent.c.log_index.is_(None))
+    for id_, octets in session.run(_text(asked)).fetchall():
+        yield id_, bytes(octets)
+
+
+def log_size(session: Session) -> int:
+    """How many entries have their place in the log."""
+    (number,) = session.run(
+        _text(select(func.count()).select_from(log_intent).where(log_intent.c.log_index.is_not(None)))
+    ).fetchone()
+    return int(number)
+
+
+def store_id(session: Session) -> str:
+    """The random identity of the store, empty where it has none."""
+    row = session.run("SELECT value FROM meta WHERE name = 'store_id'").fetchone()
+    return "" if row is None else str(row[0])
+
+
+def parentless(session: Session) -> Iterator[Parentless]:
+    """Rows that name another row that is not there: by the foreign keys of the schema, and by `cargo_ref`.
+
+    Asked of the tables themselves, not of the constraints: those may have been switched off meanwhile.
+    """
+    for table in Base.metadata.sorted_tables:
+        for key in table.foreign_keys:
+            yield from _without(session, table, key.parent, key.column)
+    for cargo, parent in (("status", status.c.ref), ("notice", notice.c.ref)):
+        yield from _without(session, delivery, delivery.c.cargo_ref, parent, f"cargo = '{cargo}'")
+
+
+def _without(
+    session: Session, table: Table, child: ColumnElement[str], parent: ColumnElement[str], only: str = ""
+) -> Iterator[Parentless]:
+    there = parent.table.alias("there")
+    columns = [table.c.id if table is delivery else column for column in table.primary_key][:1]
+    asked = (
+        select(*columns, child)
+        .select_from(table.outerjoin(there, there.c[parent.name] == child))
+        .where(and_(child.is_not(None), there.c[parent.name].is_(None)))
+    )
+    if only:
+        asked = asked.where(literal_column(f"{table.name}.{only}"))
+    for key, missing in session.run(_text(asked)).fetchall():
+        yield Parentless(table.name, str(key), f"{parent.table.name} {missing}")
+
+
+def database_damage(session: Session) -> Iterator[str]:
+    """What the database itself says of its pages and indexes, where it can be asked (SQLite). Nothing when it is whole.
+
+    PostgreSQL tells a damaged page when it is read, if its checksums are on; everything is read here.
+    """
+    if not session.statements.one_writer:
+        for table in Base.metadata.sorted_tables:
+            session.run(f'SELECT count(*) FROM (SELECT * FROM "{table.name}" OFFSET 0) all_of_it').fetchone()  # noqa: S608
+        return
+    for (line,) in session.run("PRAGMA integrity_check(100)").fetchall():
+        if line != "ok":
+            yield str(line)
+    for table, row, parent, _ in session.run("PRAGMA foreign_key_check").fetchall():
+        yield f"row {row} of {table} has no {parent}"
+
+
+def _text(asked: ClauseElement) -> str:
+    """The text of a statement without values of its own, the same for both databases."""
+    return str(asked)
+
+
+def _place(session: Session, name: str) -> str:
+    """How the driver writes a named value."""
+    return f":{name}" if session.statements.one_writer else f"%({name})s"

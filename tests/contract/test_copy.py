@@ -1,0 +1,163 @@
+"""A store moves from one database to another, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from axis.blobs import Blobs
+from axis.core.model import AddDelivery, AddDocument, AddStatus, Delivery, Document, PayloadRef
+from axis.core.ports import Ledger
+from axis.sql import migrate
+from axis.sql.copy import copy_store, tables
+from axis.sql.driver import StoreError
+from axis.sql.engine import open_readonly, open_store
+from tests.factories_core import decision, delivery, document, report, sha256
+
+OCTETS = b"\x00\xff edXML \x00" * 50
+
+
+@pytest.fixture
+def urls(tmp_path: Path, postgres_store: str) -> dict[str, str]:
+    return {"sqlite": f"sqlite:///{tmp_path}/axis.db", "postgres": postgres_store}
+
+
+async def fill(url: str, folder: Path, number: int = 30) -> tuple[Document, Delivery]:
+    """Documents with everything, and counters that are ahead of their tables."""
+    store = open_store(url, Blobs(folder / "blobs"))
+    one, last = document(), delivery()
+    for n in range(number):
+        one = document(subject=f"V/v số {n}: 'ngoặc', \\ gạch, \t tab, 😀")
+        last = delivery(one)
+        changes = (AddDocument(one), AddDelivery(last), AddStatus(report(one)), AddStatus(report(document_id=None)))
+        octets = OCTETS + bytes([n])
+
+        def body(ledger: Ledger, changes: Any = changes, octets: bytes = octets) -> None:
+            ledger.put_payload(PayloadRef(sha256(octets), len(octets)), octets)
+            ledger.apply(decision(*changes))
+
+        await store.transact(body)
+    await store.transact(lambda ledger: ledger.indexed(0, [intent.id for intent in ledger.intents(20)]))
+
+    def lost(ledger: Ledger) -> None:
+        ledger.apply(decision(*(AddDelivery(delivery()) for _ in range(5))))
+        ledger.document(one.ref)
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        await store.transact(lost)
+    await store.close()
+    return one, last
+
+
+@pytest.mark.parametrize(("from_", "to"), [("sqlite", "postgres"), ("postgres", "sqlite")])
+async def test_everything_is_the_same_in_the_copy(urls: dict[str, str], tmp_path: Path, from_: str, to: str) -> None:
+    source, target = urls[from_], urls[to]
+    migrate.upgrade(source)
+    one, last = await fill(source, tmp_path)
+    heard: list[tuple[str, int, int]] = []
+    copied = await asyncio.to_thread(copy_store, source, target, lambda *told: heard.append(told))
+    assert [found.table for found in copied] == [table.name for table in tables()]
+    counts = {found.table: found.rows for found in copied}
+    assert (counts["document"], counts["status_report"], counts["payload"]) == (30, 60, 30)
+    assert heard[-1][1] == heard[-1][2]
+    with open_readonly(source) as before, open_readonly(target) as after:
+        assert before.meta("store_id") == after.meta("store_id")
+        assert before.recent(100) == after.recent(100)
+        assert after.deliveries_of(one.ref) == before.deliveries_of(one.ref)
+        assert after.octets(PayloadRef(sha256(OCTETS + b"\x05"), 0)) == OCTETS + b"\x05"
+        assert after.backlog() == before.backlog()
+        known = after.delivery(last.id)
+        assert known is not None
+    # It goes on where the other one was: no number comes twice, and the log has its size.
+    store = open_store(target, Blobs(tmp_path / "blobs"))
+    assert await store.transact(lambda ledger: ledger.log_size()) == 20
+    fresh = delivery()
+    await store.transact(lambda ledger: ledger.apply(decision(AddDelivery(fresh))))
+    stored = await store.views.delivery(fresh.id)
+    assert stored is not None
+    assert stored.seq > known.seq + (5 if from_ == "postgres" else 0)
+    await store.close()
+
+
+async def test_there_and_back_is_what_it_was(urls: dict[str, str], tmp_path: Path) -> None:
+    migrate.upgrade(urls["sqlite"])
+    await fill(urls["sqlite"], tmp_path)
+    there = await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
+    back = await asyncio.to_thread(copy_store, urls["postgres"], f"sqlite:///{tmp_path}/back.db")
+    assert there == back
+
+
+async def test_a_target_that_holds_anything_is_refused(urls: dict[str, str], tmp_path: Path) -> None:
+    migrate.upgrade(urls["sqlite"])
+    await fill(urls["sqlite"], tmp_path, 2)
+    await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
+    with pytest.raises(StoreError, match=r"not empty.*document"):
+        await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
+    with pytest.raises(StoreError, match="not empty"):
+        await asyncio.to_thread(copy_store, urls["postgres"], urls["sqlite"])
+
+
+@pytest.mark.parametrize("running", ["sqlite", "postgres"])
+async def test_a_store_in_use_is_neither_copied_nor_filled(urls: dict[str, str], tmp_path: Path, running: str) -> None:
+    migrate.upgrade(urls["sqlite"])
+    store = open_store(urls[running], Blobs(tmp_path / "blobs"))
+    for source, target in (("sqlite", "postgres"), ("postgres", "sqlite")):
+        with pytest.raises(StoreError, match="another process"):
+            await asyncio.to_thread(copy_store, urls[source], urls[target])
+    await store.close()
+
+
+async def test_what_does_not_read_back_is_not_kept(
+    urls: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from axis.sql.copy_postgres import PostgresEnd
+
+    migrate.upgrade(urls["sqlite"])
+    await fill(urls["sqlite"], tmp_path, 3)
+    honest = PostgresEnd.fill
+
+    def careless(self: PostgresEnd, table: Any, rows: Any) -> None:
+        honest(self, table, rows)
+        if table.name == "payload":
+            self._run(
+                "UPDATE payload SET octets = octets || 'x'::bytea WHERE sha256 = (SELECT min(sha256) FROM payload)"
+            )
+
+    monkeypatch.setattr(PostgresEnd, "fill", careless)
+    with pytest.raises(StoreError, match="payload does not read back"):
+        await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
+    monkeypatch.undo()
+    await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
+
+
+async def test_a_copy_that_is_killed_leaves_nothing_and_is_begun_again(urls: dict[str, str], tmp_path: Path) -> None:
+    migrate.upgrade(urls["sqlite"])
+    await fill(urls["sqlite"], tmp_path, 5)
+    script = f"""
+import os
+from axis.sql.copy import copy_store
+def told(table, done, whole):
+    if table == "status_report":
+        os.kill(os.getpid(), {int(signal.SIGKILL)})
+copy_store({urls["sqlite"]!r}, {urls["postgres"]!r}, told)
+"""
+    killed = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script], check=False, env=dict(os.environ))
+    assert killed.returncode == -signal.SIGKILL
+    found: object = "another process"
+    async with asyncio.timeout(20):
+        while "another process" in str(found):  # the server needs a moment to see that nobody is there any more
+            await asyncio.sleep(0.05)
+            found = (await asyncio.gather(again(urls), return_exceptions=True))[0]
+    assert found is None
+
+
+async def again(urls: dict[str, str]) -> None:
+    await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])

@@ -1,0 +1,500 @@
+"""Several processes on one PostgreSQL: here several stores in one process, each with connections of its own.
+
+What real processes do when they are killed or stopped stands in `tests/faults`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from operator import attrgetter
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from axis.blobs import Blobs
+from axis.core.model import (
+    AddDelivery,
+    AddDocument,
+    AddStatus,
+    AdoptStatus,
+    Delivery,
+    Document,
+    MoveDelivery,
+    StatusReport,
+)
+from axis.core.ports import Ledger, LostRace
+from axis.core.problems import Unavailable
+from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, advance
+from axis.sql import migrate
+from axis.sql.address import connect, connection_facts
+from axis.sql.driver import StoreError
+from axis.sql.engine import open_store
+from axis.sql.pipeline import statements as postgres_statements
+from axis.sql.postgres import refuse_other_time
+from axis.sql.store import SqlStore
+from schemas.status import Standing
+from tests.factories_core import NOW, RECEIVER, SENDER, decision, delivery, document, later, report
+from tests.postgres import Server, server
+from tests.tools import lacking
+
+LEASE = timedelta(seconds=60)
+HERE = "so-noi-vu"
+
+
+@pytest.fixture
+def stores(postgres_store: str, tmp_path: Path) -> Iterator[list[SqlStore]]:
+    opened = [open_store(postgres_store, Blobs(tmp_path / "blobs"), instance=f"axis-{n}") for n in range(3)]
+    yield opened
+    for one in opened:
+        asyncio.run(one.close())
+
+
+def take(one: Document) -> Callable[[Ledger], Document | str]:
+    """An intake in small: the same package gets what is stored, another one under the same id is a conflict."""
+
+    def body(ledger: Ledger) -> Document | str:
+        seen = ledger.same_document(one.sender, one.kind, one.document_id)
+        same = next((found for found in seen if found.digest == one.digest), None)
+        if same is not None:
+            return same
+        if seen:
+            return "conflict"
+        ledger.apply(decision(AddDocument(one), AddDelivery(delivery(one))))
+        for orphan in ledger.orphans(one.sender, one.document_id, one.number):
+            ledger.apply(decision(AdoptStatus(orphan.ref, one.ref, Standing.APPLIED)))
+        return one
+
+    return body
+
+
+def tell(told: StatusReport) -> Callable[[Ledger], bool]:
+    """A status in small: it finds its document or waits as an orphan."""
+
+    def body(ledger: Ledger) -> bool:
+        found = ledger.match_document(SENDER, RECEIVER, told.document_id, told.number, None)
+        ledger.apply(decision(AddStatus(replace(told, document=None if found is None else found.ref))))
+        return found is not None
+
+    return body
+
+
+async def test_the_same_package_in_three_processes_at_once_is_one_document(stores: list[SqlStore]) -> None:
+    for _ in range(15):
+        first = document()
+        offered = [replace(first, ref=document().ref) for _ in range(9)]
+        taken = await asyncio.gather(*(stores[n % 3].transact(take(one)) for n, one in enumerate(offered)))
+        assert len({one.ref for one in taken if isinstance(one, Document)}) == 1
+        assert "conflict" not in taken
+    counts = await stores[0].views.counts()
+    assert counts.documents == {"accepted": 15}
+    assert counts.deliveries == {HERE: {"queued": 15}}
+
+
+async def test_two_packages_under_one_id_are_never_both_taken(stores: list[SqlStore]) -> None:
+    """The unique key covers one package only: what keeps the second one out is that nobody else decides meanwhile."""
+    for _ in range(15):
+        first = document()
+        offered = [document(document_id=first.document_id) for _ in range(9)]
+        taken = await asyncio.gather(*(stores[n % 3].transact(take(one)) for n, one in enumerate(offered)))
+        assert sum(isinstance(one, Document) for one in taken) == 1
+    assert (await stores[0].views.counts()).documents == {"accepted": 15}
+
+
+@pytest.mark.parametrize("by", ["id", "number"])
+async def test_a_status_that_races_its_document_finds_it_or_is_found(stores: list[SqlStore], by: str) -> None:
+    for n in range(25):
+        one = document(number=f"{n}/QĐ")
+        told = report(document_id=one.document_id if by == "id" else None, number=None if by == "id" else one.number)
+        await asyncio.gather(stores[n % 3].transact(take(one)), stores[(n + 1) % 3].transact(tell(told)))
+        stored = await stores[0].views.status(told.ref)
+        assert stored is not None
+        assert stored.document == one.ref, "an orphan whose document is there"
+
+
+async def test_workers_of_three_processes_keep_the_order_of_every_lane(stores: list[SqlStore]) -> None:
+    """Each delivery once, never two of a lane at once, in order; while more are added."""
+    lanes, length = 12, 8
+    total = lanes * length
+    done: dict[str, list[int]] = {}
+    busy: set[str] = set()
+
+    async def add() -> None:
+        for n in range(total):
+            added = decision(AddDelivery(delivery(lane=f"l{n % lanes}")))
+            await stores[n % 3].transact(lambda ledger, added=added: ledger.apply(added))
+
+    async def worker(store: SqlStore) -> None:
+        while sum(map(len, done.values())) < total:
+            for got in await store.transact(lambda ledger: ledger.claim([HERE], NOW, LEASE, 3)):
+                assert got.lane not in busy
+                busy.add(got.lane)
+                await asyncio.sleep(0.001)
+                done.setdefault(got.lane, []).append(got.seq)
+                busy.remove(got.lane)
+                step = advance(DELIVERY, got.state, DeliveryEvent.ACK)
+                moved = MoveDelivery(got.id, got.state, DeliveryEvent.ACK, step, got.token, later(seconds=1))
+                await store.transact(lambda ledger, moved=moved: ledger.apply(decision(moved)))
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        group.create_task(add())
+        for n in range(9):
+            group.create_task(worker(stores[n % 3]))
+    assert sum(map(len, done.values())) == total
+    for seqs in done.values():
+        assert seqs == sorted(set(seqs))
+
+
+async def test_statuses_of_one_document_in_three_processes_are_told_one_after_the_other(stores: list[SqlStore]) -> None:
+    """Each decision sees every status that was stored before it."""
+    one = document()
+    await stores[0].transact(lambda ledger: ledger.apply(decision(AddDocument(one))))
+
+    def body(ledger: Ledger) -> int:
+        assert ledger.document(one.ref) == one
+        before = len(ledger.statuses(one.ref, RECEIVER))
+        ledger.apply(decision(AddStatus(report(one))))
+        return before
+
+    seen = await asyncio.gather(*(stores[n % 3].transact(body) for n in range(24)))
+    assert sorted(seen) == list(range(24))
+
+
+async def test_one_delivery_is_acknowledged_once_however_many_say_so(stores: list[SqlStore]) -> None:
+    sent = delivery()
+    await stores[0].transact(lambda ledger: ledger.apply(decision(AddDelivery(sent))))
+
+    def body(ledger: Ledger) -> bool:
+        found = ledger.delivery(sent.id)
+        assert found is not None
+        if found.state is DeliveryState.DELIVERED:
+            return False
+        step = advance(DELIVERY, found.state, DeliveryEvent.COLLECT)
+        ledger.apply(decision(MoveDelivery(found.id, found.state, DeliveryEvent.COLLECT, step, found.token, NOW)))
+        return True
+
+    told = await asyncio.gather(*(stores[n % 3].transact(body) for n in range(9)))
+    assert sum(told) == 1
+
+
+async def test_what_is_added_while_the_last_of_its_lane_is_delivered_goes_on(stores: list[SqlStore]) -> None:
+    """Neither is forgotten: the one that delivers makes it head, or it is written as head."""
+    for n in range(25):
+        first, second = delivery(lane=f"l{n}"), delivery(lane=f"l{n}")
+        await stores[0].transact(lambda ledger, one=first: ledger.apply(decision(AddDelivery(one))))
+        (got,) = await stores[0].transact(lambda ledger: ledger.claim([HERE], NOW, LEASE, 1))
+        step = advance(DELIVERY, got.state, DeliveryEvent.ACK)
+        done = MoveDelivery(got.id, got.state, DeliveryEvent.ACK, step, got.token, later(seconds=1))
+        await asyncio.gather(
+            stores[1].transact(lambda ledger, move=done: ledger.apply(decision(move))),
+            stores[2].transact(lambda ledger, one=second: ledger.apply(decision(AddDelivery(one)))),
+        )
+        (next_one,) = await stores[0].transact(lambda ledger: ledger.claim([HERE], NOW, LEASE, 1))
+        assert next_one.id == second.id
+
+
+async def test_a_delivery_is_claimed_by_one_process_only(stores: list[SqlStore]) -> None:
+    await stores[0].transact(lambda ledger: ledger.apply(decision(*(AddDelivery(delivery()) for _ in range(120)))))
+    claimed: list[Delivery] = []
+    while len(claimed) < 120:
+        for got in await asyncio.gather(
+            *(store.transact(lambda ledger: ledger.claim([HERE], NOW, LEASE, 7)) for store in stores)
+        ):
+            claimed += got
+    assert len({one.id for one in claimed}) == 120
+
+
+async def test_who_is_in_the_way_for_too_long_is_told_to_come_back(
+    stores: list[SqlStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first process holds the id; the second hears 503 after its patience, not an error of the database."""
+    monkeypatch.setattr("axis.sql.group.PATIENCE_S", 0.2)
+    gate, inside, one = threading.Event(), threading.Event(), document()
+
+    def hold(ledger: Ledger) -> None:
+        ledger.same_document(one.sender, one.kind, one.document_id)
+        inside.set()
+        assert gate.wait(10)
+
+    holding = asyncio.ensure_future(stores[0].transact(hold))
+    await asyncio.to_thread(inside.wait, 10)
+    others = document()
+    with pytest.raises(Unavailable) as told:
+        await stores[1].transact(take(one))
+    assert told.value.problem.extra == {"outcome": "not-stored"}
+    assert await stores[1].transact(take(others)) == others, "others are not kept waiting"
+    gate.set()
+    await holding
+    assert await stores[1].transact(take(one)) == one
+
+
+async def test_a_process_that_lost_the_race_for_a_key_hears_so(stores: list[SqlStore]) -> None:
+    one = document()
+    await stores[0].transact(lambda ledger: ledger.apply(decision(AddDocument(one))))
+    again = replace(document(), document_id=one.document_id, digest=one.digest)
+    with pytest.raises(LostRace):
+        await stores[1].transact(lambda ledger: ledger.apply(decision(AddDocument(again))))
+
+
+async def test_what_the_driver_believes_to_be_prepared_is_there_after_an_error(
+    postgres: Server, postgres_store: str, tmp_path: Path
+) -> None:
+    """After some executions psycopg has the server prepare a statement. In a pipeline that has failed the server skips
+    that, and the driver would use what is not there, for ever. The server is slow to fail, so that all of it is sent.
+    """
+    with connect(postgres_store, "test") as beside:
+        beside.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1);"
+            " RAISE unique_violation; END $$"
+        )
+        beside.execute(
+            "CREATE TRIGGER slow BEFORE INSERT ON document FOR EACH ROW"
+            " WHEN (NEW.subject = 'no') EXECUTE FUNCTION slow()"
+        )
+    store = open_store(postgres_store, Blobs(tmp_path / "blobs"))
+    for _ in range(12):
+        await store.transact(lambda ledger: ledger.apply(decision(AddDelivery(delivery()))))
+        refused = decision(AddDocument(document(subject="no")), AddDelivery(delivery()))
+        with pytest.raises(LostRace):
+            await store.transact(lambda ledger, made=refused: ledger.apply(made))
+    assert (await store.views.counts()).deliveries == {HERE: {"queued": 12}}
+    await store.close()
+
+
+def test_two_processes_of_one_name_do_not_run(stores: list[SqlStore], postgres_store: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"'axis-1'.*instance"):
+        open_store(postgres_store, Blobs(tmp_path / "blobs"), instance="axis-1")
+
+
+async def test_a_commit_wakes_the_other_processes_and_not_its_own(stores: list[SqlStore]) -> None:
+    heard = [asyncio.Event() for _ in stores]
+    for store, event in zip(stores, heard, strict=True):
+        store.listen(event.set)
+    async with asyncio.timeout(10):
+        for event in heard:
+            await event.wait()  # each looks once when it begins to listen
+            event.clear()
+        await stores[0].transact(take(document()))
+        await heard[1].wait()
+        await heard[2].wait()
+    assert not heard[0].is_set()
+
+
+async def test_who_only_looks_wakes_nobody(stores: list[SqlStore]) -> None:
+    """Else two idle processes would wake each other for ever: each claims when it is woken."""
+    told = 0
+
+    def tell() -> None:
+        nonlocal told
+        told += 1
+
+    stores[0]._committer.committed = tell
+    await stores[0].transact(lambda ledger: ledger.claim([HERE], NOW, LEASE, 10))
+    assert told == 0
+    await stores[0].transact(take(document()))
+    assert told == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("due_priorities", "ix_delivery_due"),
+        ("due", "ix_delivery_due"),
+        ("due", "ix_delivery_lane"),
+        ("inbox", "ix_delivery_inbox"),
+        ("hold_lane", "ix_delivery_lane"),
+        ("add_delivery", "ix_delivery_lane"),
+        ("older_open", "ix_delivery_lane"),
+        ("outgoing.listed", "ix_delivery_inbox"),
+        ("promote", "ix_delivery_lane"),
+        ("addressed", "ix_delivery_document"),
+        ("deliveries", "ix_delivery_document"),
+        ("adopt_deliveries", "ix_delivery_orphan"),
+        ("same_document", "document"),
+        ("match_by_id", "document"),
+        ("match_by_number", "ix_document_number"),
+        ("held", "ix_document_held"),
+        ("statuses_of", "ix_status_report_document"),
+        ("reports.outlines", "uq_document_ref"),
+        ("reports.of_pairs", "ix_status_report_document"),
+        ("orphans", "ix_status_report_orphan_number"),
+        ("same_orphan", "ix_status_report_orphan_"),
+        ("intents", "log_intent"),
+        ("log_size", "uq_log_intent_log_index"),
+        ("place_intents", "Index Cond: (id = ANY"),
+    ],
+)
+def test_what_is_done_often_has_an_index_to_use(postgres_store: str, statement: str, index: str) -> None:
+    """With few rows the planner would rather scan; forbidden to, it shows whether it could do otherwise."""
+    sql = attrgetter(statement)(postgres_statements())
+    values = {name: b"1" if name == "octets" else "1" for name in re.findall(r"%\((\w+)\)s", sql)}
+    with connect(postgres_store, "test", enable_seqscan="off", enable_bitmapscan="off") as beside:
+        plan = "\n".join(line for (line,) in beside.execute(f"EXPLAIN {sql}", values))  # type: ignore[call-overload]
+    assert index in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+# --- servers that would not keep the promise ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("fsync=off", "fsync = off"),
+        ("full_page_writes=off", "full_page_writes = off"),
+        ("synchronous_commit=off", "synchronous_commit = off"),
+        ("synchronous_commit=local", "synchronous_commit = local"),
+    ],
+)
+def test_a_server_that_is_not_durable_is_refused(postgres: Server, tmp_path: Path, setting: str, says: str) -> None:
+    url = postgres.database()
+    name, _, value = setting.partition("=")
+    if name == "synchronous_commit":
+        database = url.partition("@/")[2].partition("?")[0]
+        postgres.run(f"ALTER DATABASE {database} SET {name} = {value}")
+        with pytest.raises(StoreError, match=says):
+            migrate.upgrade(url)
+        return
+    with server(setting) as unsafe, pytest.raises(StoreError, match=says):
+        migrate.upgrade(unsafe.database())
+
+
+def test_a_database_that_writes_otherwise_is_refused(postgres: Server) -> None:
+    postgres.run("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1'")
+    with pytest.raises(StoreError, match="server_encoding = LATIN1"):
+        migrate.upgrade(postgres.url("latin"))
+
+
+def test_a_database_that_sorts_as_people_do_is_refused(postgres: Server) -> None:
+    """Every server can do it for one database where the system has a language; the build of the wheel has no ICU."""
+    known = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=True).stdout.split()
+    language = next((name for name in known if "_" in name and "utf" in name.lower()), None)
+    if language is None:
+        lacking("needs a language of the system: apt-get install locales && localedef -i vi_VN -f UTF-8 vi_VN.UTF-8")
+    postgres.run(f"CREATE DATABASE people TEMPLATE template0 LC_COLLATE '{language}' LC_CTYPE '{language}'")
+    with pytest.raises(StoreError, match="sorts as people do"):
+        migrate.upgrade(postgres.url("people"))
+
+
+def test_a_database_that_is_read_only_is_refused(postgres: Server) -> None:
+    url = postgres.database()
+    database = url.partition("@/")[2].partition("?")[0]
+    postgres.run(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    with pytest.raises(StoreError, match="default_transaction_read_only"):
+        migrate.upgrade(url)
+
+
+@pytest.mark.parametrize("apart", [-600.0, 600.0])
+def test_a_machine_whose_clock_is_not_the_servers_is_refused(postgres_store: str, apart: float) -> None:
+    with connect(postgres_store, "test") as connection:
+        refuse_other_time(connection, time.time)
+        with pytest.raises(StoreError, match="600 s apart"):
+            refuse_other_time(connection, lambda: time.time() + apart)
+
+
+def test_a_password_stands_in_a_file_that_nobody_else_reads(postgres: Server, tmp_path: Path) -> None:
+    secret = tmp_path / "a password"
+    url = f"{postgres.database()}&password_file={quote(str(secret))}"
+    assert "password" not in connection_facts(url)
+    secret.write_text("s3cret\n")
+    with pytest.raises(StoreError, match="chmod 600"):
+        migrate.current(url)
+    secret.chmod(0o600)
+    assert connection_facts(url)["password"] == "s3cret"
+    assert migrate.current(url) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "mode"), [("localhost", None), ("127.0.0.1", None), ("", None), ("db.h99.vn", "verify-full")]
+)
+def test_a_server_elsewhere_must_show_its_certificate(host: str, mode: str | None) -> None:
+    assert connection_facts(f"postgresql+psycopg://axis@{host}/axis").get("sslmode") == mode
+    assert connection_facts(f"postgresql://axis@{host}/axis?sslmode=require")["sslmode"] == "require"
+
+
+# --- servers that go away -----------------------------------------------------------------------------------------
+
+
+async def test_a_connection_that_is_cut_in_a_transaction_loses_that_group_only(
+    postgres: Server, postgres_store: str, tmp_path: Path
+) -> None:
+    store = open_store(postgres_store, Blobs(tmp_path / "blobs"), instance="cut")
+    before, lost, after = document(), document(), document()
+    await store.transact(take(before))
+
+    def cut(ledger: Ledger) -> None:
+        ledger.apply(decision(AddDocument(lost)))
+        ledger.document(lost.ref)  # it is in the transaction, and no commit can follow
+        postgres.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'axis cut: writes'"
+        )
+        ledger.document(lost.ref)
+
+    with pytest.raises(Unavailable) as told:
+        await store.transact(cut)
+    assert told.value.problem.extra == {"outcome": "not-stored"}
+    assert not store.poisoned
+    assert await store.transact(take(after)) == after
+    assert await store.views.document(lost.ref) is None
+    assert await store.views.document(before.ref) == before
+    await store.close()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGKILL])
+async def test_a_server_that_is_restarted_is_found_again(how: signal.Signals, tmp_path: Path) -> None:
+    """An immediate shutdown in a burst, or its first process killed: what was answered is there, and the store goes on
+    without a restart."""
+    with server() as own:
+        url = own.database()
+        migrate.upgrade(url)
+        store = open_store(url, Blobs(tmp_path / "blobs"))
+        kept: list[Document] = []
+        failures: list[Unavailable] = []
+        stop = asyncio.Event()
+
+        async def more(what: Sequence[object], number: int = 40) -> None:
+            wanted = len(what) + number
+            async with asyncio.timeout(30):
+                while len(what) < wanted:  # noqa: ASYNC110 - eight callers add to it
+                    await asyncio.sleep(0.01)
+
+        async def caller() -> None:
+            while not stop.is_set():
+                one = document()
+                try:
+                    await store.transact(take(one))
+                    kept.append(one)
+                except Unavailable as error:
+                    failures.append(error)
+                    await asyncio.sleep(0.02)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(caller())
+            for _ in range(2):
+                await more(kept)
+                await asyncio.to_thread(own.stop, how)
+                await more(failures)
+                await asyncio.to_thread(own.start)
+            await more(kept)
+            stop.set()
+        assert failures, "nobody noticed"
+        assert not store.poisoned
+        for one in kept:
+            assert await store.views.document(one.ref) == one
+        await store.close()
+
+
+def test_one_more_connection_can_look_while_all_of_them_work(stores: list[SqlStore], postgres_store: str) -> None:
+    with connect(postgres_store, "test") as beside:
+        names = {name for (name,) in beside.execute("SELECT application_name FROM pg_stat_activity")}
+    assert {f"axis axis-{n}: writes" for n in range(3)} <= names

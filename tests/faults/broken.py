@@ -1,0 +1,129 @@
+"""What keeps each promise of the kill matrix, taken away: then the point must turn red, and say why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.faults.field import LARGE
+from tests.faults.points import Point, sending
+from tests.mutations.edit import Mutation, off
+
+
+@dataclass(frozen=True)
+class Broken:
+    """`point` must fail with words that match `says`: mostly the name of the checker's rule."""
+
+    point: str
+    mutation: Mutation
+    says: str
+
+
+ONLY_MUTATED: Final = (
+    Point("K11-before", "before COMMIT, SQLite", sending("before commit"), "either"),
+    Point("K12-large", "committed, before the answer, octets in a file", sending("committed", size=LARGE)),
+)
+
+MUTATIONS: Final = (
+    Broken(
+        "K03",
+        off("a start sweeps the spool", "axis/app.py", ("        blobs.sweep()\n", "")),
+        "not swept",
+    ),
+    Broken(
+        "K09",
+        off(
+            "a decision is one transaction",
+            "axis/sql/ledger.py",
+            (
+                "            self._change(change)\n",
+                "            self._change(change)\n"
+                '            for one in ("RELEASE body", "COMMIT", "BEGIN IMMEDIATE", "SAVEPOINT body"):\n'
+                "                self.session.connection.execute(one)\n",
+            ),
+        ),
+        "1 are stored",
+    ),
+    Broken(
+        "K11-before",
+        off(
+            "nobody is answered before COMMIT",
+            "axis/sql/group.py",
+            (
+                "        try:\n            writer.commit()\n",
+                "        for job in group:\n"
+                "            job.future.get_loop().call_soon_threadsafe(_answer, [job])\n"
+                "        time.sleep(0.5)\n"
+                "        try:\n            writer.commit()\n",
+            ),
+        ),
+        "NO_LEAF|AGAIN",  # the answer that was given too soon is a receipt's, or an acknowledgement's
+    ),
+    Broken(
+        "K12",
+        off(
+            "a receipt is computed from the committed row",
+            "axis/flow/receive.py",
+            (
+                "    return receipt(document, ctx.network.node",
+                "    from dataclasses import replace\n\n"
+                "    document = replace(document, accepted_at=ctx.now())\n"
+                "    return receipt(document, ctx.network.node",
+            ),
+        ),
+        "TWO_RECEIPTS",
+    ),
+    Broken(
+        "K12-large",
+        off(
+            "large octets are durable before their row",
+            "axis/flow/receive.py",
+            ("                await one.keep()\n", "                pass\n"),
+        ),
+        "never: everything is delivered",
+    ),
+    Broken(
+        "K19",
+        off(
+            "the round is written down before anything of it",
+            "axis/log/writer.py",
+            ("        self._folder.write_journal(batch)\n", ""),
+        ),
+        "store-behind",
+    ),
+    Broken(
+        "K23",
+        off(
+            "a delivery has one id over all attempts",
+            "adapters/http_push.py",
+            ('"Axis-Delivery": delivery.id,', '"Axis-Delivery": f"{delivery.id}-{delivery.attempts}",'),
+        ),
+        "DOUBLED",
+    ),
+    Broken(
+        "K24",
+        off(
+            "what is delivered is recorded afterwards",
+            "axis/flow/attempt.py",
+            (
+                "            outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)\n",
+                "            outcome = Handover({})\n"
+                "            await settle(delivery, outcome, None, False, ctx, document)\n"
+                "            outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)\n",
+            ),
+        ),
+        "LOST",
+    ),
+    Broken(
+        "K29",
+        off(
+            "a status is put on its way in its own transaction",
+            "axis/core/statuses.py",
+            (
+                "    deliveries = _onward(made, document, network, now, new_id) if first else []\n",
+                "    deliveries: list[Delivery] = []\n",
+            ),
+        ),
+        "LOST",
+    ),
+)

@@ -1,0 +1,258 @@
+"""Which faults the node was put through, how, and what shows it: the table behind `docs/faults.md`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.faults.broken import MUTATIONS
+from tests.faults.points import POINTS
+
+MATRIX: Final = "tests/faults/test_kill_matrix.py::test_a_node_that_ends_here_keeps_its_promise"
+CUT: Final = "tests/faults/test_power_cut.py::test_a_node_that_loses_its_power_here_keeps_its_promise"
+MOMENTS: Final = "tests/faults/test_power_moments.py"
+STORAGE, LINES = "tests/faults/test_storage.py", "tests/faults/test_connections.py"
+LEDGER, SHARED = "tests/contract/test_ledger.py", "tests/contract/test_two_processes.py"
+BLOBS, DELIVERY = "tests/contract/test_blobs.py", "tests/flow/test_delivery.py"
+SEQUENCE, MISMATCH = "tests/unit/log/test_sequence.py", "tests/unit/log/test_mismatch.py"
+PRESSURE = "tests/flow/test_pressure.py"
+SWEEP = "tests/faults/test_sweep.py::test_any_call_that_writes_may_be_the_last_or_fail"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`tests` are node ids without parameters. Without tests, `note` says why there are none."""
+
+    id: str
+    what: str
+    how: str
+    tests: tuple[str, ...] = ()
+    note: str = ""
+
+
+def row(id: str, what: str, how: str, *tests: str, note: str = "") -> Row:
+    return Row(id, what, how, tests, note)
+
+
+KILLS: Final = (
+    *(row(point.id, point.where, "SIGKILL", MATRIX, note=point.only and f"on {point.only}") for point in POINTS),
+    row("K20", "a witness has signed, its answer is not stored", "", note="there are no witnesses yet"),
+    row("K31–K34", "hot folder", "", note="there is no hot folder"),
+    row(
+        "K35",
+        "in the middle of a migration",
+        "SIGKILL",
+        "tests/contract/test_migrations.py::test_a_migration_that_dies_half_way_leaves_nothing",
+        "tests/contract/test_migrations.py::test_a_migration_that_dies_half_way_leaves_nothing_on_postgresql",
+    ),
+)
+
+FAULTS: Final = (
+    row(
+        "F01",
+        "the commit's sync fails, SQLite",
+        "strace: EIO; a connection class",
+        f"{STORAGE}::test_a_commit_that_does_not_reach_the_disk_is_unknown_and_the_node_goes_on",
+        f"{STORAGE}::test_a_disk_that_never_syncs_ends_the_process",
+        f"{LEDGER}::test_a_failed_commit_is_unknown_and_a_repeat_settles_it",
+        f"{LEDGER}::test_a_second_failed_commit_ends_the_store",
+    ),
+    row(
+        "F03",
+        "the sync of large octets fails",
+        "EIO at the call",
+        f"{STORAGE}::test_octets_that_do_not_reach_the_disk_are_not_named",
+        f"{BLOBS}::test_what_does_not_reach_the_disk_gets_no_name",
+    ),
+    row(
+        "F04",
+        "the sync of their folder fails",
+        "EIO at the call",
+        f"{STORAGE}::test_octets_that_do_not_reach_the_disk_are_not_named",
+        f"{BLOBS}::test_a_name_is_taken_back_when_its_folder_is_not_synced",
+    ),
+    row(
+        "F06",
+        "a write takes less than it is given",
+        "a shorter os.write",
+        f"{STORAGE}::test_a_disk_that_takes_less_than_it_is_given",
+    ),
+    row(
+        "F07",
+        "stored octets read back wrong",
+        "the file is changed",
+        f"{STORAGE}::test_octets_that_are_not_those_that_were_stored_are_never_handed_out",
+        f"{BLOBS}::test_damaged_octets_are_never_handed_out_whole",
+        note="the delivery is due again, and shown as deferred; there is no quarantine of its own",
+    ),
+    row(
+        "F08",
+        "disk full while a body comes",
+        "ENOSPC at the call",
+        f"{STORAGE}::test_a_disk_that_is_full_while_a_body_comes",
+    ),
+    row("F09", "disk full at COMMIT", "strace: ENOSPC", f"{STORAGE}::test_a_disk_that_is_full_at_commit"),
+    row(
+        "F10",
+        "disk full for the log only",
+        "ENOSPC at the call",
+        f"{SEQUENCE}::test_a_full_disk_is_waited_out_and_nothing_is_lost",
+    ),
+    row(
+        "F11",
+        "free space below a water mark",
+        "a water mark above any disk",
+        f"{PRESSURE}::test_a_node_without_room_takes_no_documents_and_lets_go_of_those_it_has",
+        f"{PRESSURE}::test_below_the_water_mark_documents_wait_and_statuses_go_on",
+    ),
+    row("F13", "a file may not grow", "RLIMIT_FSIZE", f"{STORAGE}::test_a_file_that_may_not_grow"),
+    row(
+        "F15",
+        "power cut",
+        "strace: what was not synced is taken away",
+        CUT,
+        f"{MOMENTS}::test_the_power_may_go_at_any_moment",
+        f"{MOMENTS}::test_without_the_sync_of_a_commit_some_moments_are_red",
+        "tests/faults/test_durable.py::test_what_a_promise_rests_on_is_synced_before_it_is_made",
+        f"{SEQUENCE}::test_every_file_is_synced_before_it_gets_its_name_and_every_name_before_the_head",
+        note="PostgreSQL's own files are believed to be its business; the node's beside it are cut",
+    ),
+    row(
+        "F16",
+        "torn write",
+        "the same; of what was not synced a beginning is there, cut between two sectors, or some sectors of it",
+        CUT,
+        f"{MOMENTS}::test_the_power_may_go_at_any_moment",
+        "tests/faults/test_disk.py::test_a_torn_write_ends_between_two_sectors",
+    ),
+    row(
+        "F17",
+        "power cut while SQLite copies its log into the database",
+        "the same, at calls that write the database file",
+        f"{MOMENTS}::test_the_power_may_go_at_any_moment",
+    ),
+    row(
+        "F18",
+        "SQLite's log is deleted while the node is down",
+        "the file is removed",
+        f"{STORAGE}::test_a_store_that_has_forgotten_what_was_signed_does_not_start",
+    ),
+    row(
+        "F19",
+        "another program holds SQLite's lock",
+        "BEGIN IMMEDIATE from outside",
+        f"{STORAGE}::test_a_writer_from_outside_is_waited_for_and_then_refused",
+    ),
+    row(
+        "F21",
+        "two daemons on one SQLite file",
+        "a second process",
+        f"{STORAGE}::test_a_second_daemon_on_one_file_does_not_start",
+        f"{LEDGER}::test_a_second_process_cannot_open_the_store",
+    ),
+    row(
+        "F24",
+        "a bit flips in octets, a row or a tile",
+        "the file is changed",
+        f"{STORAGE}::test_octets_that_are_not_those_that_were_stored_are_never_handed_out",
+        f"{MISMATCH}::test_a_flipped_bit_between_writing_and_signing_is_not_signed",
+        "tests/unit/log/test_verify.py::test_what_was_done_to_a_log_is_named",
+    ),
+    row(
+        "F25",
+        "octets of another document lie there",
+        "the files are exchanged",
+        f"{STORAGE}::test_octets_that_are_not_those_that_were_stored_are_never_handed_out",
+    ),
+    row(
+        "F26",
+        "the server ends a connection inside a transaction",
+        "pg_terminate_backend",
+        f"{SHARED}::test_a_connection_that_is_cut_in_a_transaction_loses_that_group_only",
+    ),
+    row(
+        "F27",
+        "PostgreSQL is shut down at once, and started",
+        "SIGQUIT",
+        f"{SHARED}::test_a_server_that_is_restarted_is_found_again",
+    ),
+    row(
+        "F28",
+        "the first process of PostgreSQL is killed",
+        "SIGKILL",
+        f"{SHARED}::test_a_server_that_is_restarted_is_found_again",
+    ),
+    row(
+        "F31",
+        "others are in the way of a transaction",
+        "locks held by a second connection",
+        f"{SHARED}::test_who_is_in_the_way_for_too_long_is_told_to_come_back",
+    ),
+    row(
+        "F32",
+        "statement and lock time-outs",
+        "a lock held by a second connection",
+        f"{SHARED}::test_who_is_in_the_way_for_too_long_is_told_to_come_back",
+        note="`lock_timeout`; `statement_timeout` is set, and no statement of ours comes near it",
+    ),
+    row(
+        "F33",
+        "unsafe settings of the server",
+        "a server with them",
+        f"{SHARED}::test_a_server_that_is_not_durable_is_refused",
+        note="looked at whenever a connection for writing is opened, not every hour",
+    ),
+    row(
+        "F37",
+        "clocks of node and server apart",
+        "a moved clock",
+        f"{SHARED}::test_a_machine_whose_clock_is_not_the_servers_is_refused",
+    ),
+    row("F42", "reset in the middle of an answer", "SO_LINGER 0", f"{LINES}::test_a_reset_in_the_middle_of_the_answer"),
+    row(
+        "F46",
+        "a client goes away in its body",
+        "the connection is closed",
+        f"{LINES}::test_a_client_that_goes_away_in_the_middle_of_its_body",
+        f"{BLOBS}::test_a_broken_body_is_discarded",
+    ),
+    row(
+        "F47",
+        "a client goes away during the commit",
+        "a slow COMMIT, the connection is closed",
+        f"{LINES}::test_a_client_that_goes_away_during_the_commit",
+        f"{LEDGER}::test_cancelling_the_caller_does_not_undo_the_commit",
+    ),
+    row(
+        "F49",
+        "a receiver answers late or never",
+        "a receiver that waits",
+        f"{DELIVERY}::test_an_answer_that_comes_after_the_lease_is_too_late_and_the_delivery_is_made_again",
+    ),
+    row("F50", "a receiver redirects", "301 to 308", f"{DELIVERY}::test_a_redirect_is_never_followed"),
+    row(
+        "F51",
+        "a receiver answers nonsense, or without end",
+        "a receiver that does",
+        f"{DELIVERY}::test_answers_that_are_no_answers_are_waited_out",
+        f"{DELIVERY}::test_an_answer_without_end_is_cut_off_and_counts_by_its_first_line",
+    ),
+    row(
+        "F52",
+        "a receiver's status codes",
+        "2xx, 4xx, 5xx",
+        f"{DELIVERY}::test_what_is_pushed_is_what_was_sent",
+        f"{DELIVERY}::test_a_destination_that_refuses_ends_the_delivery_for_all_to_see",
+        f"{DELIVERY}::test_a_delivery_that_fails_for_now_is_made_again_under_the_same_id",
+    ),
+    row(
+        "F53",
+        "a receiver's certificate is wrong",
+        "expired, another host, unknown authority",
+        f"{LINES}::test_an_address_whose_certificate_is_wrong_is_given_nothing",
+    ),
+)
+
+ROWS: Final = (*KILLS, *FAULTS)
+
+MUTATED: Final = {broken.point: broken for broken in MUTATIONS}

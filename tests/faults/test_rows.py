@@ -1,0 +1,55 @@
+"""The table of faults names tests that exist, and the page is what the table says."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.faults.broken import MUTATIONS, ONLY_MUTATED
+from tests.faults.field import edits_of
+from tests.faults.page import COMMAND, PAGE, text
+from tests.faults.points import POINTS
+from tests.faults.rows import ROWS, SWEEP, Row
+
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def functions_of(file: str) -> frozenset[str]:
+    found = ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8")))
+    return frozenset(one.name for one in found if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_a_row_is_shown_by_tests_or_says_why_not(row: Row) -> None:
+    assert row.tests or row.note
+    for test in row.tests:
+        file, _, name = test.partition("::")
+        assert name in functions_of(file)
+
+
+def test_the_sweep_exists() -> None:
+    file, _, name = SWEEP.partition("::")
+    assert name in functions_of(file)
+
+
+def test_the_page_is_what_the_table_says() -> None:
+    written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    assert written == text(), f"docs/faults.md is stale: run `{COMMAND}` and read the diff"
+
+
+def test_every_point_stands_once() -> None:
+    names = [(point.id, point.only) for point in POINTS]
+    assert len(set(names)) == len(names)
+    assert {broken.point for broken in MUTATIONS} <= {point.id for point in (*POINTS, *ONLY_MUTATED)}
+
+
+@pytest.mark.parametrize("broken", MUTATIONS, ids=lambda broken: broken.point)
+def test_a_defence_stands_where_the_table_says(broken: object) -> None:
+    (one,) = (each for each in MUTATIONS if each is broken)
+    for edit in one.mutation.edits:
+        assert edit.applied((ROOT / edit.file).read_text(encoding="utf-8"))
+    assert edits_of(one.mutation)

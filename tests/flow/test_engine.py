@@ -1,0 +1,307 @@
+"""Slow peers, dead peers, floods and poison: what one destination does is no other one's trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import orjson
+import pytest
+
+from axis.core.model import Cargo, Decision, Delivery, DocumentRef, EntryKind, LogEntry, MarkCrossed, Role
+from axis.core.ports import Consignment, Handover, Ledger, Sink
+from axis.core.states import BreakerState, DeliveryState
+from axis.flow.attempt import settle
+from axis.flow.messages import consign
+from axis.sql.engine import sqlite_path
+from schemas.envelope import Business, MessageKind, Priority
+from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
+from tests.flow.receiver import TAKEN, Answer, Receiver, raw, status
+from tests.site import AGENCIES, OFFICE, PATIENCE_S
+
+pytestmark = pytest.mark.slow
+
+RULES = (
+    '[delivery]\nfirst_retry = "100ms"\nretry_ceiling = "400ms"\nlease = "20s"\n'
+    'breaker_first = "300ms"\nbreaker_ceiling = "1s"\n'
+)
+BUSY = status(503)
+
+Open = Callable[..., AbstractAsyncContextManager[tuple[Engine, Receiver, Receiver]]]
+
+
+class Watched:
+    """An answer to everything that can be changed, and that knows how many askers there were at once, and when."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.seen: list[tuple[int, int]] = []  # answers given before, askers at once
+        self.look: Callable[[], BreakerState] | None = None
+        self.states: list[BreakerState] = []  # what `look` saw when each of them came
+        self._given = self._busy = 0
+        self._lock = threading.Lock()
+        self._never = threading.Event()
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        with self._lock:
+            self._busy += 1
+            self.seen.append((self._given, self._busy))
+            if self.look:
+                self.states.append(self.look())
+        self._never.wait(0.02)  # long enough for others to come beside it
+        with self._lock:
+            self._busy -= 1
+            self._given += 1
+        self.answer(handler)
+
+    def change(self, answer: Answer) -> None:
+        with self._lock:
+            self.answer = answer
+            self.seen, self.states, self._given = [], [], 0
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Open:
+    """An engine with two receivers; `more` are further keys of `[delivery]`, `window` is that of the first."""
+
+    @asynccontextmanager
+    async def open_(
+        health: Answer = TAKEN, more: str = "", window: int | None = None
+    ) -> AsyncIterator[tuple[Engine, Receiver, Receiver]]:
+        with Receiver(otherwise=health) as one, Receiver() as two:
+            own = {HEALTH: window} if window else {}
+            async with engine(tmp_path, {HEALTH: one.url, SCHOOLS: two.url}, RULES + more, own) as made:
+                yield made, one, two
+
+    return open_
+
+
+def breaker(at: Engine, code: str = HEALTH) -> BreakerState:
+    return next(one.breaker for one in at.ctx.traffic.shown(at.ctx.now()) if one.endpoint == CALLED[code])
+
+
+async def test_a_slow_peer_takes_its_share_and_delays_nobody_else(opened: Open) -> None:
+    released = threading.Event()
+    async with opened(raw(hold=released), "in_flight = 4") as (at, _, quick):
+        for _ in range(9):
+            await at.send(HEALTH)
+        at.start()
+        await at.eventually("the slow one's share is used up", lambda: at.ctx.traffic.busy[CALLED[HEALTH]] == 3)
+        sent = [(await at.send(SCHOOLS))[0] for _ in range(6)]
+        for document in sent:
+            await at.in_state(document, DeliveryState.DELIVERED)
+        assert at.ctx.traffic.busy[CALLED[HEALTH]] == 3, "four together, and the other's first place is never lent"
+        assert {one.headers["axis-document"] for one in quick.got} == set(sent)
+        released.set()
+
+
+@pytest.mark.parametrize("window", [1, 3])
+async def test_no_more_than_its_window_is_under_way_at_a_destination(window: int, opened: Open) -> None:
+    watched = Watched(TAKEN)
+    async with opened(watched, window=window) as (at, far, _):
+        sent = [(await at.send(HEALTH))[0] for _ in range(10)]
+        at.start()
+        for document in sent:
+            await at.in_state(document, DeliveryState.DELIVERED)
+        assert max(busy for _, busy in watched.seen) == window
+        assert len(far.got) == 10
+
+
+async def test_a_dead_peer_costs_few_attempts_and_is_met_again_slowly(opened: Open) -> None:
+    watched = Watched(BUSY)
+    async with opened(watched) as (at, far, quick):
+        sent = [(await at.send(HEALTH))[0] for _ in range(30)]
+        watched.look = lambda: breaker(at)
+        at.start()
+        probe = BreakerState.HALF_OPEN
+        await at.eventually("three probes", lambda: watched.states.count(probe) >= 3)
+        await at.eventually("the third is back", lambda: not at.ctx.traffic.busy[CALLED[HEALTH]])
+        burst = sum(state is not probe for state in watched.states)
+        assert 5 <= burst <= 4 + 8, "four failures are borne, and at the fifth eight may be under way"
+        alone = [busy for (_, busy), state in zip(watched.seen, watched.states, strict=True) if state is probe]
+        assert set(alone) == {1}, "a probe goes alone"
+        waiting = [await at.delivery(document) for document in sent]
+        assert sum(one.attempts for one in waiting) == len(far.got)
+        assert sum(one.attempts == 0 for one in waiting) >= 30 - len(far.got), "no attempt is spent on the others"
+        (beside, _) = await at.send(SCHOOLS)
+        await at.in_state(beside, DeliveryState.DELIVERED)
+        watched.change(TAKEN)
+        for document in sent:
+            await at.in_state(document, DeliveryState.DELIVERED)
+        assert breaker(at) is BreakerState.CLOSED
+        assert all(busy <= given + 1 for given, busy in watched.seen), watched.seen
+        assert max(busy for _, busy in watched.seen) > 2, "and then it is drained in parallel"
+        assert len(quick.got) == 1
+
+
+async def test_a_peer_that_refuses_is_there(opened: Open) -> None:
+    async with opened(status(422)) as (at, far, _):
+        sent = [(await at.send(HEALTH))[0] for _ in range(12)]
+        at.start()
+        for document in sent:
+            await at.in_state(document, DeliveryState.FAILED)
+        assert breaker(at) is BreakerState.CLOSED
+        assert len(far.got) == 12
+        assert [item.cargo for item in await at.waiting()] == [Cargo.NOTICE] * 12
+
+
+async def test_the_urgent_overtake_and_the_oldest_is_not_starved(opened: Open) -> None:
+    async with opened(window=1) as (at, far, _):
+        ordinary = [(await at.send(HEALTH))[0] for _ in range(2)]
+        express = [(await at.send(HEALTH, Priority.EXPRESS))[0] for _ in range(5)]
+        urgent = [(await at.send(HEALTH, Priority.URGENT))[0] for _ in range(2)]
+        at.start()
+        for document in (*ordinary, *express, *urgent):
+            await at.in_state(document, DeliveryState.DELIVERED)
+        expected = [*express[:3], ordinary[0], *express[3:], urgent[0], ordinary[1], urgent[1]]
+        assert [one.headers["axis-document"] for one in far.got] == expected
+
+
+async def test_an_express_recall_does_not_overtake_its_document(opened: Open) -> None:
+    async with opened(BUSY) as (at, far, _):
+        known = f"{OFFICE},2026/11/23,thu-hoi/MAY"
+        first, _ = await at.send(HEALTH, document_id=known)
+        recall = Business(kind=MessageKind.RECALL, document_id=known, reason="gửi nhầm")
+        second, _ = await at.send(HEALTH, Priority.EXPRESS, recall, f"{known}2")
+        other, _ = await at.send(HEALTH)
+        answers = iter([status(503), status(503)])
+
+        def at_first(handler: BaseHTTPRequestHandler) -> None:
+            next(answers, TAKEN)(handler)
+
+        far._otherwise = at_first
+        at.start()
+        for document in (first, second, other):
+            await at.in_state(document, DeliveryState.DELIVERED)
+        came = [one.headers["axis-document"] for one in far.got]
+        assert came.index(second) > max(place for place, one in enumerate(came) if one == first)
+        assert came.count(second) == 1
+
+
+class Sick:
+    """A hand that breaks over some documents, as a bug in it would."""
+
+    def __init__(self, hand: Sink) -> None:
+        self.hand, self.broke, self.over = hand, 0, set[DocumentRef]()
+
+    async def deliver(self, consignment: Consignment) -> Handover:
+        if consignment.delivery.document in self.over:
+            self.broke += 1
+            raise RuntimeError("no adapter should do this")
+        return await self.hand.deliver(consignment)
+
+    async def close(self) -> None:
+        await self.hand.close()
+
+
+async def test_poison_is_set_aside_its_sender_is_told_and_the_other_lanes_go_on(opened: Open) -> None:
+    async with opened(more="poison_after = 3") as (at, far, _):
+        sick = Sick(at.ctx.sinks[CALLED[HEALTH]])
+        at.ctx.sinks = {**at.ctx.sinks, CALLED[HEALTH]: sick}
+        poison, mark = await at.send(HEALTH)
+        sick.over.add(poison)
+        at.start()
+        others = [(await at.send(HEALTH))[0] for _ in range(5)]
+        for document in others:
+            await at.in_state(document, DeliveryState.DELIVERED)
+        failed = await at.in_state(poison, DeliveryState.FAILED)
+        assert (failed.last_problem, failed.attempts, sick.broke) == ("delivery-poison", 3, 3)
+        assert far.about(mark) == []
+        (item,) = [item for item in await at.waiting() if item.notice]
+        assert item.notice is not None
+        told = orjson.loads(item.notice)
+        assert (told["outcome"], told["reason"], told["recipients"]) == ("undelivered", "delivery-poison", [HEALTH])
+        assert breaker(at) is BreakerState.CLOSED, "the trouble was ours"
+
+
+async def test_what_killed_its_worker_again_and_again_is_set_aside_without_another_attempt(opened: Open) -> None:
+    async with opened(more="poison_after = 3") as (at, far, _):
+        document, mark = await at.send(HEALTH)
+        began = at.ctx.now()
+        for death in range(3):  # a worker leases it and is never heard of again
+            at_ = began + death * at.ctx.lease
+
+            def lease(ledger: Ledger, at_: datetime = at_) -> Sequence[Delivery]:
+                return ledger.claim([CALLED[HEALTH]], at_, at.ctx.lease, 9)
+
+            claimed = await at.ctx.store.transact(lease)
+            assert [one.document for one in claimed] == [document]
+        at.ctx.now = lambda: began + timedelta(minutes=2)
+        other, _ = await at.send(HEALTH)
+        at.start()
+        failed = await at.in_state(document, DeliveryState.FAILED)
+        assert (failed.last_problem, failed.breaks) == ("delivery-poison", 3)
+        await at.in_state(other, DeliveryState.DELIVERED)
+        assert far.about(mark) == []
+
+
+async def test_what_is_spent_behind_an_open_breaker_fails_without_an_attempt_and_is_told(opened: Open) -> None:
+    async with opened(BUSY, 'lifetime = "2s"\nbreaker_after = 1') as (at, _, _):
+        sent = [(await at.send(HEALTH))[0] for _ in range(15)]
+        at.start()
+        ended = [await at.in_state(document, DeliveryState.FAILED) for document in sent]
+        assert {one.last_problem for one in ended} == {"delivery-expired"}
+        assert sum(one.attempts == 0 for one in ended) > 0, "the breaker kept some from ever being tried"
+        notices = [orjson.loads(item.notice) for item in await at.waiting() if item.notice]
+        assert sorted(one["document"] for one in notices) == sorted(sent)
+
+
+async def test_an_attempt_that_a_stop_cuts_off_is_due_again_at_once(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("axis.flow.dispatch.GRACE_S", 0.05)
+    released = threading.Event()
+    async with opened(raw(hold=released)) as (at, far, _):
+        document, _ = await at.send(HEALTH)
+        at.start()
+        await at.eventually("an attempt", lambda: far.got)
+        await at.stop()
+        cut = await at.delivery(document)
+        assert (cut.state, cut.breaks, cut.attempts) == (DeliveryState.QUEUED, 0, 1)
+        released.set()
+
+
+async def test_a_document_that_crosses_during_an_attempt_is_told_of_where_it_crossed(opened: Open) -> None:
+    """What an attempt read of the document is not read again when it is settled, except this."""
+    async with opened() as (at, _, _):
+        document, _ = await at.send(HEALTH)
+        at.ctx.network = replace(at.ctx.network, roles={**at.ctx.network.roles, "quoc-gia": Role.NATIONAL})
+        claimed = await at.ctx.store.transact(
+            lambda ledger: ledger.claim([CALLED[HEALTH]], at.ctx.now(), at.ctx.lease, 1)
+        )
+        read = (await consign(claimed[0], at.ctx)).document
+        assert read is not None
+        assert not read.crossed
+        entry = LogEntry(EntryKind.ROUTED, at.ctx.now(), "thu", document)
+        await at.ctx.store.transact(lambda ledger: ledger.apply(Decision((entry,), (MarkCrossed(document),), None)))
+        await settle(claimed[0], Handover({}), None, False, at.ctx, read)
+        told = {one.endpoint for one in await at.ctx.store.views.deliveries(document) if one.cargo is Cargo.STATUS}
+        assert told == {AGENCIES[OFFICE], "quoc-gia"}
+
+
+async def test_a_package_that_cannot_be_read_is_no_fault_of_its_destination(opened: Open) -> None:
+    async with opened(more="breaker_after = 1") as (at, far, _):
+        document, mark = await at.send(HEALTH)
+        with closing(sqlite3.connect(sqlite_path(at.config.store_url))) as beside:
+            (whole,) = beside.execute("SELECT octets FROM payload").fetchone()
+
+            def put(octets: bytes) -> None:
+                with beside:
+                    beside.execute("UPDATE payload SET octets = ?", (octets,))
+
+            put(whole[:-1] + b"?")
+            at.start()
+            async with asyncio.timeout(PATIENCE_S):
+                while (await at.delivery(document)).last_problem is None:  # noqa: ASYNC110 - as `in_state`
+                    await asyncio.sleep(0.01)
+            assert (await at.delivery(document)).last_problem == "store-unavailable"
+            assert (far.about(mark), breaker(at)) == ([], BreakerState.CLOSED)
+            put(whole)
+        await at.in_state(document, DeliveryState.DELIVERED)

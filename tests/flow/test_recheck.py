@@ -1,0 +1,65 @@
+"""Held documents are judged again by turns: whatever is wrong with the oldest ones, the others are not kept waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from axis.core.model import Cargo, DocumentRef, Principal, Profile
+from axis.flow.recheck import Round, recheck_held, run_recheck
+from tests.flow.test_notices import Desk, desk
+from tests.site import AGENCIES, FINANCE, HOME_AFFAIRS, OFFICE
+
+pytestmark = pytest.mark.slow
+HOUR = timedelta(hours=1)
+
+
+async def held(at: Desk, agency: str, number: int) -> list[DocumentRef]:
+    taken = [await at.submit(at.site.package(agency, [HOME_AFFAIRS]), agency) for _ in range(number)]
+    assert all(one.receipt is not None for one in taken)
+    return [DocumentRef(json.loads(one.receipt.octets)["document"]) for one in taken if one.receipt is not None]
+
+
+def with_bad_ones(at: Desk) -> dict[str, Principal]:
+    """Those of the office cannot be judged at all: their connection has a profile for which there is no policy."""
+    bad = AGENCIES[OFFICE]
+    at.ctx.policies = MappingProxyType({Profile.REQUIRED: at.ctx.policies[Profile.REQUIRED]})
+    principals = dict(at.config.principals)
+    return principals | {bad: replace(principals[bad], profile=Profile.LEGACY_TOLERATED)}
+
+
+async def test_each_round_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        bad = await held(at, OFFICE, 3)
+        good = await held(at, FINANCE, 2)
+        principals = with_bad_ones(at)
+        at.lists_come()
+        assert await recheck_held(principals, at.ctx, limit=2) == Round(0, bad[1])
+        assert await recheck_held(principals, at.ctx, bad[1], limit=2) == Round(1, good[0])
+        assert await recheck_held(principals, at.ctx, good[0], limit=2) == Round(1, None)
+        assert await recheck_held(principals, at.ctx, limit=5) == Round(0, None)
+
+
+async def test_new_evidence_gives_everybody_a_turn_at_once(tmp_path: Path) -> None:
+    """The next round is an hour away, and one round takes two of five."""
+    async with desk(tmp_path) as at:
+        await held(at, OFFICE, 3)
+        await held(at, FINANCE, 2)
+        principals = with_bad_ones(at)
+        stop = asyncio.Event()
+        rounds = asyncio.create_task(run_recheck(principals, HOUR, at.ctx, stop, limit=2))
+        await asyncio.sleep(0.2)
+        assert await at.waiting(HOME_AFFAIRS) == []
+        at.lists_come()
+        at.ctx.evidence_came.set()
+        async with asyncio.timeout(20):
+            while await at.waiting(HOME_AFFAIRS) != [Cargo.DOCUMENT] * 2:  # noqa: ASYNC110 - nobody signals here
+                await asyncio.sleep(0.01)
+        stop.set()
+        await rounds

@@ -1,0 +1,294 @@
+"""The usual package is read once, and says what it says when it is read twice; everything else goes the long way."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from lxml import etree
+
+from axis.flow.package import Opened, inspect_package, open_parsed, read_verified
+from axis.flow.usual import usual_of
+from schemas.codes import AgencyCode
+from schemas.envelope import (
+    AttachmentInfo,
+    Business,
+    DocumentNumber,
+    DocumentType,
+    Envelope,
+    MessageKind,
+    Organization,
+    OtherInfo,
+    SignerInfo,
+)
+from schemas.errors import SchemaError
+from schemas.limits import FieldLimits, XmlLimits
+from schemas.names import NAMESPACE
+from schemas.structure import signed_parts
+from schemas.write import serialise, write_document
+from schemas.xml import parse_xml
+from signing.policy import OWN_NETWORK
+from signing.sign import sign_enveloped, sign_parts
+from signing.verify import InMemory, Judgement, settle
+from tests.pki import NOW, pki
+
+LIMITS, FIELDS = XmlLimits(), FieldLimits()
+PDF = b"%PDF-1.7 " + bytes(range(256)) * 8
+Bend = Callable[[etree._Element], None]
+
+
+def envelope(attachments: int = 1) -> Envelope:
+    return Envelope(
+        sender=Organization(AgencyCode.parse("000.00.01.H99"), name="Sở Thử nghiệm", email="so@h99.example"),
+        recipients=(
+            Organization(AgencyCode.parse("000.00.02.H99"), name="Ủy ban thử nghiệm"),
+            Organization(AgencyCode.parse("000.00.03.H99"), name="Phòng thử nghiệm"),
+        ),
+        number=DocumentNumber("12", "CV-STN"),
+        subject="Về việc tổ chức họp",
+        document_id="000.00.01.H99,2026/01/02,12/CV-STN",
+        issued_on=NOW.date(),
+        issued_at="H99",
+        type=DocumentType(type=2, name="Công văn"),
+        signer=SignerInfo("TL.", "Chánh Văn phòng", "Nguyễn Văn Thử"),
+        other=OtherInfo(page_amount=1, promulgation_amount=1),
+        attachments=tuple(AttachmentInfo(f"{place}.pdf", f"{place}.pdf") for place in range(attachments)),
+    )
+
+
+def package(
+    made: Envelope | None = None,
+    attachments: int = 1,
+    before: Bend = lambda root: None,
+    after: Bend = lambda root: None,
+    whole: bool = False,
+    cids: Sequence[str] = (),
+) -> bytes:
+    """A signed package, bent before it was signed, or after. `cids` are the names by which attachments are signed."""
+    told = envelope(attachments) if made is None else made
+    contents = [PDF + bytes([place]) for place in range(len(told.attachments))]
+    root = write_document(told, contents)
+    before(root)
+    parts, signer = signed_parts(root), pki().good.signer()
+    if whole:
+        sign_enveloped(parts.place, signer, NOW)
+    else:
+        elements = [part for part in (parts.header, parts.business, parts.manifest) if part is not None]
+        digests = [InMemory(content).digest("sha256") for content in contents]
+        names = cids or [info.content_id for info in told.attachments]
+        sign_parts(parts.place, elements, list(zip(names, digests, strict=True)), signer, NOW)
+    after(root)
+    return serialise(root)
+
+
+def once(raw: bytes, fields: FieldLimits = FIELDS) -> tuple[Opened, Judgement] | None:
+    """What one reading gives; `None` for what is not usual."""
+    usual = usual_of(parse_xml(raw, LIMITS))
+    if usual is None:
+        return None
+    judgement = settle(usual.inspect(OWN_NETWORK, NOW), pki().trust)
+    if judgement.verified is None:
+        return None
+    read = usual.read(judgement.verified, LIMITS, fields)
+    return None if read is None else (read, judgement)
+
+
+def twice(raw: bytes) -> tuple[Opened, Judgement]:
+    """The same the long way."""
+    opened = open_parsed(parse_xml(raw, LIMITS), FIELDS)
+    judgement = settle(inspect_package(opened, OWN_NETWORK, NOW), pki().trust)
+    assert judgement.verified is not None
+    message = replace(read_verified(judgement.verified, LIMITS), notes=opened.reading.notes)
+    return replace(opened, reading=message), judgement
+
+
+def same(raw: bytes) -> bool:
+    """Whether it was read once. If so, that gave the same as reading twice."""
+    short = once(raw)
+    if short is None:
+        return False
+    (read, judgement), (opened, other) = short, twice(raw)
+    assert judgement == other
+    told = {name: getattr(read, name) for name in Opened.__slots__ if name != "parsed"}
+    assert told == {name: getattr(opened, name) for name in Opened.__slots__ if name != "parsed"}
+    return True
+
+
+@pytest.mark.parametrize("attachments", [0, 1, 3])
+def test_what_our_network_writes_is_read_once(attachments: int) -> None:
+    assert same(package(attachments=attachments))
+
+
+def test_a_recall_and_a_package_without_a_block_of_business_are_read_once() -> None:
+    recall = Business(kind=MessageKind.RECALL, reason="nhầm", document_id="000.00.01.H99,2026/01/01,1/CV")
+    assert same(package(replace(envelope(), business=recall)))
+
+
+def path(*names: str) -> Bend:
+    """Add an element below the element that `names` lead to, the last one being its own name."""
+
+    def bend(root: etree._Element) -> None:
+        place = root
+        for name in names[:-1]:
+            place = next(child for child in place if etree.QName(child).localname == name)
+        etree.SubElement(place, f"{{{NAMESPACE}}}{names[-1]}").text = "x"
+
+    return bend
+
+
+HEADER = ("edXMLEnvelope", "edXMLHeader")
+
+
+def text_in(name: str) -> Bend:
+    def bend(root: etree._Element) -> None:
+        next(root.iter(f"{{*}}{name}")).text = "x"
+
+    return bend
+
+
+def text_after(name: str) -> Bend:
+    def bend(root: etree._Element) -> None:
+        next(root.iter(f"{{*}}{name}")).tail = "x"
+
+    return bend
+
+
+def comment(root: etree._Element) -> None:
+    root.append(etree.Comment("x"))
+
+
+def moved(root: etree._Element) -> None:
+    """The attachments inside the envelope."""
+    root[0].append(root[1])
+
+
+def unnamed(root: etree._Element) -> None:
+    """An attachment that does not name itself."""
+    for one in list(root[1].iter("{*}ContentId")):
+        one.text = ""
+
+
+def twisted(root: etree._Element) -> None:
+    """Attachments that name themselves as one another."""
+    first, second = root[1].iter("{*}ContentId")
+    first.text, second.text = second.text, first.text
+
+
+def foreign(root: etree._Element) -> None:
+    etree.SubElement(root[0], "{urn:x}y")
+
+
+def doubled(root: etree._Element) -> None:
+    etree.SubElement(root, f"{{{NAMESPACE}}}AttachmentEncoded")
+
+
+def renamed(root: etree._Element) -> None:
+    root.tag = f"{{{NAMESPACE}}}EdXML"
+
+
+def hop(root: etree._Element) -> None:
+    """A trace, which nobody signs: added on the way."""
+    traces = next(root.iter("{*}TraceHeaderList"))
+    organ = etree.SubElement(etree.SubElement(traces, f"{{{NAMESPACE}}}TraceHeader"), f"{{{NAMESPACE}}}OrganId")
+    organ.text = "000.00.01.H99"
+
+
+def status(root: etree._Element) -> None:
+    """Something that makes a status message of it, but for its block of business."""
+    path(*HEADER, "MessageHeader", "StatusCode")(root)
+
+
+UNUSUAL: dict[str, Bend] = {
+    "an unknown element in the root": path("Unknown"),
+    "an unknown element in the envelope": path("edXMLEnvelope", "Unknown"),
+    "an unknown element in the header": path(*HEADER, "Unknown"),
+    "an unknown element beside the business": path(*HEADER, "TraceHeaderList", "Unknown"),
+    "an unknown element beside the manifest": path("edXMLEnvelope", "edXMLBody", "Unknown"),
+    "a second header": path("edXMLEnvelope", "edXMLHeader"),
+    "a second envelope": path("edXMLEnvelope"),
+    "a second list of traces": path(*HEADER, "TraceHeaderList"),
+    "an element of another namespace": foreign,
+    "text in the root": text_in("edXML"),
+    "text in the envelope": text_in("edXMLEnvelope"),
+    "text in the header": text_in("edXMLHeader"),
+    "text in the list of traces": text_in("TraceHeaderList"),
+    "text in the body": text_in("edXMLBody"),
+    "text after the business": text_after("Bussiness"),
+    "text after the header": text_after("edXMLHeader"),
+    "a comment": comment,
+    "attachments inside the envelope": moved,
+    "a second block of attachments": doubled,
+    "an attachment that does not name itself": unnamed,
+    "another spelling of the root": renamed,
+    "a hop": hop,
+}
+
+
+@pytest.mark.parametrize("what", UNUSUAL)
+def test_what_is_not_usual_goes_the_long_way(what: str) -> None:
+    assert once(package(after=UNUSUAL[what])) is None
+
+
+def test_what_could_be_a_status_message_goes_the_long_way() -> None:
+    assert once(package(before=status)) is None
+
+
+def test_attachments_under_each_other_s_names_go_the_long_way() -> None:
+    assert once(package(attachments=2, after=twisted)) is None
+
+
+def test_an_attachment_that_is_signed_under_another_name_than_the_listed_goes_the_long_way() -> None:
+    def renames(root: etree._Element) -> None:
+        next(root[1].iter("{*}ContentId")).text = "x.pdf"
+
+    raw = package(before=renames, cids=["x.pdf"])
+    assert once(raw) is None
+    opened = open_parsed(parse_xml(raw, LIMITS), FIELDS)
+    assert settle(inspect_package(opened, OWN_NETWORK, NOW), pki().trust).verified is None
+
+
+def test_fields_that_are_too_long_are_left_to_the_long_way() -> None:
+    raw, strict = package(replace(envelope(), subject="x" * 5000)), FieldLimits(profile="reject")
+    assert once(raw) is not None
+    assert once(raw, strict) is None
+
+
+def test_a_whole_document_that_is_signed_goes_the_long_way() -> None:
+    assert once(package(whole=True)) is None
+
+
+def test_what_is_unknown_in_a_signed_part_is_noted_as_by_the_long_way() -> None:
+    raw = package(before=path(*HEADER, "MessageHeader", "Unknown"))
+    assert same(raw)
+    assert twice(raw)[0].reading.notes
+
+
+REFUSED: dict[str, Envelope] = {
+    "a recipient twice": replace(envelope(), recipients=envelope().recipients * 2),
+    "a name of an attachment that leads elsewhere": replace(
+        envelope(), attachments=(AttachmentInfo("0.pdf", "../0.pdf"),)
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused_is_refused_by_the_long_way(what: str) -> None:
+    raw = package(REFUSED[what])
+    assert once(raw) is None
+    with pytest.raises(SchemaError):
+        twice(raw)
+
+
+def test_however_octets_are_changed_both_ways_agree() -> None:
+    """A change that leaves the signature good is read alike, whatever else it may do."""
+    chance, raw, agreed = random.Random(31), package(), 0
+    for _ in range(150):
+        at = chance.randrange(len(raw))
+        changed = raw[:at] + bytes([chance.choice(b" \n<>x=&/")]) + raw[at + chance.randrange(2) :]
+        try:
+            agreed += same(changed)
+        except SchemaError:
+            continue
+    assert agreed < 150

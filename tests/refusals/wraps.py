@@ -1,0 +1,142 @@
+"""Signature wrapping: a good signature over what nobody reads (Somorovsky et al. 2012, XSW1-8, adapted; D01-D09)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+from lxml import etree
+
+from signing.verdict import Reason, SubIndication
+from tests.refusals.row import Case
+from tests.refusals.said import bent, words
+from tests.unit.signing.forge import DS, Package, Q, parse
+
+FORGED = "000.66.66.H99"
+FORMAT = SubIndication.FORMAT_FAILURE
+CONSTRAINTS = SubIndication.SIG_CONSTRAINTS_FAILURE
+
+
+def forged_header(package: Package, identifier: str | None = None) -> etree._Element:
+    evil = copy.deepcopy(package.header)
+    evil[0].text = FORGED
+    del evil.attrib["Id"]
+    if identifier is not None:
+        evil.set("Id", identifier)
+    return evil
+
+
+def swap(package: Package, evil: etree._Element) -> etree._Element:
+    """Put the forged header where it is read; return the signed one, which now stands nowhere."""
+    good = package.header
+    place = package.place
+    place.replace(good, evil)
+    return good
+
+
+def wrapper(parent: etree._Element) -> etree._Element:
+    """An element that keeps the prefix of what is moved into it: lxml would take another of the same namespace."""
+    return etree.SubElement(parent, "{urn:x}Extensions", nsmap={"x": "urn:x", "e": Q[1:-1]})
+
+
+def xsw_sibling_after(package: Package) -> None:
+    package.place.append(swap(package, forged_header(package)))
+
+
+def xsw_sibling_before_the_signature(package: Package) -> None:
+    good = swap(package, forged_header(package))
+    package.signature.addprevious(good)
+
+
+def xsw_child(package: Package) -> None:
+    evil = forged_header(package)
+    good = swap(package, evil)
+    evil.append(good)
+
+
+def xsw_wrapper(package: Package) -> None:
+    good = swap(package, forged_header(package, "other"))
+    wrapper(package.root).append(good)
+
+
+def xsw_object(package: Package) -> None:
+    good = swap(package, forged_header(package))
+    etree.SubElement(package.signature, DS + "Object").append(good)
+
+
+def xsw_inside_properties(package: Package) -> None:
+    good = swap(package, forged_header(package))
+    found = package.signature.find(DS + "Object")
+    assert found is not None
+    found.append(good)
+
+
+def xsw_key_info(package: Package) -> None:
+    good = swap(package, forged_header(package))
+    found = package.signature.find(DS + "KeyInfo")
+    assert found is not None
+    found.append(good)
+
+
+def xsw_same_id(package: Package) -> None:
+    package.root[-1].append(swap(package, forged_header(package, "header")))
+
+
+def xsw_same_id_other_attribute(package: Package) -> None:
+    evil = forged_header(package)
+    evil.set("ID", "header")
+    package.root[-1].append(swap(package, evil))
+
+
+def xsw_forged_first(package: Package) -> None:
+    package.place.insert(0, forged_header(package))
+
+
+def xsw_business(package: Package) -> None:
+    """The kind of business decides whether a document is new or recalled."""
+    evil = copy.deepcopy(package.business)
+    evil[0].text = "1"
+    del evil.attrib["Id"]
+    parent = package.business.getparent()
+    assert parent is not None
+    parent.insert(0, evil)
+
+
+def xsw_document_in_extension(package: Package) -> None:
+    """The whole signed document goes under a new root, with a forged one around it."""
+    original = package.root
+    evil = parse(etree.tostring(original))
+    forged = Package(evil)
+    for item in evil.iter("*"):
+        item.attrib.pop("Id", None)
+    forged.header[0].text = FORGED
+    signature = package.signature
+    forged.place.replace(forged.signature, copy.deepcopy(signature))
+    signature.getparent().remove(signature)  # type: ignore[union-attr]
+    wrapper(evil).append(original)
+    package.root = evil
+
+
+ATTACKS: dict[str, tuple[Callable[[Package], None], SubIndication, Reason]] = {
+    "D01 signed sibling after": (xsw_sibling_after, CONSTRAINTS, Reason.COVERAGE),
+    "D02 signed sibling before the signature": (xsw_sibling_before_the_signature, CONSTRAINTS, Reason.COVERAGE),
+    "D03 signed one as child of the forged": (xsw_child, CONSTRAINTS, Reason.COVERAGE),
+    "D04 signed one in a wrapper": (xsw_wrapper, CONSTRAINTS, Reason.COVERAGE),
+    "D05 signed one in an Object of its own": (xsw_object, FORMAT, Reason.STRUCTURE),
+    "D06 signed one beside the properties": (xsw_inside_properties, FORMAT, Reason.STRUCTURE),
+    "D06 signed one in KeyInfo": (xsw_key_info, SubIndication.NO_SIGNING_CERTIFICATE_FOUND, Reason.KEYINFO),
+    "D07 forged one with the same Id": (xsw_same_id, FORMAT, Reason.DUPLICATE_ID),
+    "D07 forged one with the same ID": (xsw_same_id_other_attribute, FORMAT, Reason.DUPLICATE_ID),
+    "D08 forged one first": (xsw_forged_first, CONSTRAINTS, Reason.COVERAGE),
+    "D08 forged business first": (xsw_business, CONSTRAINTS, Reason.COVERAGE),
+    "D09 the document in an extension": (xsw_document_in_extension, CONSTRAINTS, Reason.COVERAGE),
+}
+
+
+def wraps(*numbers: str) -> tuple[Case, ...]:
+    """The attacks above that belong to these lines."""
+    return tuple(
+        bent(name, words(sub_indication, reason), attack, again=False)
+        for name, (attack, sub_indication, reason) in ATTACKS.items()
+        if name.split()[0] in numbers
+    )

@@ -1,0 +1,113 @@
+"""An event loop whose time is told, not measured: the same callbacks in the same order for the same seed.
+
+Time stands still while callbacks run and jumps to the next timer when none is ready. There are no threads and no
+sockets: what is handed to a thread runs as a callback, some moments later. A callback belongs to the life in whose
+context it was made; when that life is over, it is dropped, so that nothing of a killed process runs any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import Callable, Coroutine
+from contextvars import Context, ContextVar
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+THREAD_S = 0.002
+"""The longest that something handed to a thread takes to begin, and that its answer takes to be heard."""
+
+
+class Life:
+    """One process: from its start to its end, which may come at any moment."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.over = False
+        self.tasks: list[asyncio.Task[Any]] = []
+
+
+LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
+
+
+class Stuck(Exception):
+    """Everybody waits, and nothing will ever happen."""
+
+
+class SimLoop(asyncio.BaseEventLoop):
+    """`lot` decides how long threads take."""
+
+    def __init__(self, lot: random.Random) -> None:
+        super().__init__()
+        self._moment = 0.0
+        self._lot = lot
+        self.steps = 0
+        self.set_task_factory(self._task)  # type: ignore[arg-type]
+        self.set_exception_handler(self._heard)
+        self.troubles: list[str] = []
+
+    def time(self) -> float:
+        return self._moment
+
+    def _task(self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, T], **more: Any) -> asyncio.Task[T]:
+        task = asyncio.Task(coro, loop=loop, **more)
+        if life := LIFE.get():
+            life.tasks.append(task)
+            task.add_done_callback(life.tasks.remove)
+        return task
+
+    def _heard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if error is None or isinstance(error, Exception):  # else the end of a process, which nobody waits for
+            self.troubles.append(f"{context.get('message')}: {error!r}")
+
+    def _write_to_self(self) -> None:
+        """Nobody sleeps here."""
+
+    def _process_events(self, event_list: object) -> None:
+        """There are none."""
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        return self.call_later(self._lot.uniform(0, THREAD_S), callback, *args, context=context)
+
+    def run_in_executor(self, executor: object, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
+        future: asyncio.Future[T] = self.create_future()
+
+        def run() -> None:
+            if future.cancelled():
+                return
+            try:
+                result = func(*args)
+            except Exception as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self.call_later(self._lot.uniform(0, THREAD_S), run)
+        return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as inherited
+        """There is none."""
+
+    def _run_once(self) -> None:
+        timers, ready = self._scheduled, self._ready  # type: ignore[attr-defined]
+        while timers and timers[0]._cancelled:
+            heapq.heappop(timers)._scheduled = False
+        if not ready:
+            if not timers:
+                raise Stuck
+            self._moment = max(self._moment, timers[0]._when)
+        while timers and timers[0]._when <= self._moment:
+            timer = heapq.heappop(timers)
+            timer._scheduled = False
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            life = handle._context.get(LIFE)
+            if not handle._cancelled and not (life and life.over):
+                self.steps += 1
+                handle._run()
