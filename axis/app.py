@@ -59,7 +59,7 @@ from axis.shelf import holding_of, shelf_of
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from axis.tls import client_context, server_context
-from axis.trust import read_trust
+from axis.trust import trust_of
 from axis.web.api import Api
 from axis.web.auth import Doors
 from axis.web.console import Console
@@ -96,20 +96,6 @@ MAX_FIELD = 65_536
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def trust_of(config: Config) -> Trust:
-    section = config.trust
-    return read_trust(
-        section.anchors,
-        section.intermediates,
-        section.crls,
-        stamp_anchors=section.stamp_anchors,
-        anchors_until=section.anchors_until,
-        fetched=section.cache,
-        grace=section.grace,
-        sha1_before=section.sha1_before,
-    )
 
 
 def network_of(config: Config) -> Network:

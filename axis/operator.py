@@ -12,7 +12,7 @@ _LENGTH = 64
 
 def write_token(data: Path) -> str:
     """The token in `data`, for this account alone; drawn by the first process that asks, and shared by those of one
-    node that share the folder."""
+    node that share the folder. Not synced: where a power cut leaves less than a token, the next one draws anew."""
     path = data / NAME
     known = read_token(data)
     if known and len(known) == _LENGTH and path.stat().st_mode & 0o077 == 0:

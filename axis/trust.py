@@ -9,10 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from signing.certificate import Purpose
 from signing.revocation.crl import Freshness
 from signing.trust import AnchorRule, Trust
+
+if TYPE_CHECKING:
+    from axis.config import Config
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+?)-----END \1-----")
 _CERTIFICATE = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"})
@@ -56,6 +60,21 @@ def read_trust(
         rules=rules,
         freshness=Freshness(grace=grace),
         sha1_before=sha1_before,
+    )
+
+
+def trust_of(config: Config) -> Trust:
+    """What a node believes, as `read_trust`: its files, and what it fetched."""
+    section = config.trust
+    return read_trust(
+        section.anchors,
+        section.intermediates,
+        section.crls,
+        stamp_anchors=section.stamp_anchors,
+        anchors_until=section.anchors_until,
+        fetched=section.cache,
+        grace=section.grace,
+        sha1_before=section.sha1_before,
     )
 
 

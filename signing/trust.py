@@ -83,6 +83,20 @@ class Trust:
         """For another process: the octets travel, and what was parsed from them is made there again."""
         return {**self.__dict__, "_store": None, "_octets": None, "_places": None, "remembered": {}}
 
+    def beside(self, other: Trust) -> Trust:
+        """`other` with what is given here: these roots are believed for everything, by the rules of `other`."""
+        unbound = {hashlib.sha256(der).hexdigest() for der in self.anchors}
+        return Trust(
+            (*other.anchors, *self.anchors),
+            (*other.intermediates, *self.intermediates),
+            (*other.crls, *self.crls),
+            (*other.answers, *self.answers),
+            rules={name: rule for name, rule in other.rules.items() if name not in unbound},
+            freshness=other.freshness,
+            sha1_before=other.sha1_before,
+            path_rules=other.path_rules,
+        )
+
     @property
     def epoch(self) -> str:
         """Of everything but the answers, each of which concerns one certificate: see `epoch_for`."""

@@ -52,6 +52,7 @@ ROOMS = (
     Room("axis.care", "axis.core axis.log axis.sql axis.blobs axis.holding signing.note signing.verdict", "structlog"),
     Room("axis.objects", "axis.core axis.blobs axis.holding axis.kept axis.objects"),
     Room("axis.objects.bucket", tools="obstore"),  # the one file that knows the library
+    Room("axis.trust", "axis.config signing"),
     Room("axis.shelf", "axis.blobs axis.care axis.config axis.holding axis.objects"),
     Room("axis.docs", "axis.care.findings axis.core schemas signing.verdict"),
     Room("axis.app", EVERYTHING, "aiohttp structlog uvloop"),

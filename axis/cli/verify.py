@@ -33,7 +33,13 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--trust", type=_ANY, multiple=True, help="Roots and issuing authorities: files, or folders of them.")
 @click.option("--crl", type=_ANY, multiple=True, help="Revocation lists: files, or folders of them.")
 @click.option("--at", type=Instant(), help="The time to judge for; default now.")
-@click.option("-c", "--config", "config_path", type=_FILE, help="Take trust, lists and registry of this node.")
+@click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=_FILE,
+    help="Believe what this node believes, and its registry.",
+)
 @click.option("--registry", type=_FILE, multiple=True, help="Agencies: does the certificate speak for the sender?")
 @click.option("--legacy", is_flag=True, help="Tell signatures of old systems that no profile can judge as such.")
 @click.option("--log-key", type=_FILE, help="For an evidence bundle: the log's verifier key, got from elsewhere.")
@@ -63,6 +69,7 @@ def verify(
     unknown.
     """
     from axis.flow.package import hold_to_bindings
+    from axis.trust import trust_of
     from schemas.errors import SchemaError
     from signing.policy import LEGACY, OWN_NETWORK
 
@@ -72,17 +79,14 @@ def verify(
         bundle.verify_bundle(file, trust, log_key, as_json)
     if log_key is not None:
         raise click.UsageError("--log-key is for evidence bundles")
-    anchors, lists = list(trust), list(crl)
-    config = None
-    if config_path is not None:
-        config = need_config(config_path, as_json)
-        anchors += [*config.trust.anchors, *config.trust.intermediates]
-        lists += config.trust.crls
-    if not anchors:
+    config = None if config_path is None else need_config(config_path, as_json)
+    if config is None and not trust:
         raise click.UsageError("name --trust, or the configuration of a node with -c: a signature is worth its root")
     when = at or datetime.now(UTC)
     try:
-        believed = read_trust_of(anchors, lists)
+        believed = read_trust_of(trust, crl)
+        if config is not None:
+            believed = believed.beside(trust_of(config))
         octets = file.read_bytes()
         if octets.startswith(pdf.MAGIC):
             pdf.verify_pdf(octets, file, believed, when, as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_crl
 from lxml import etree
 
 from axis.cli import main
@@ -170,6 +173,38 @@ def test_another_root_is_not_trusted(office: Office, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["verify", str(file), "--trust", str(stranger.root), "--crl", str(stranger.crls)])
     assert result.exit_code == 3
     assert "Chứng thư số không được tin cậy" in result.output
+
+
+def test_a_node_is_believed_as_a_whole(office: Office, tmp_path: Path) -> None:
+    node, strange = tmp_path / "node", tmp_path / "pki"
+    assert CliRunner().invoke(main, ["init", str(node)]).exit_code == 0
+    file = tmp_path / "package.edxml"
+    file.write_bytes(office.package(office.signer))
+    agencies = node / "agencies.toml"
+    agencies.write_text(
+        agencies.read_text().replace("pki/signers/H99.07.pem", f"sha256:{office.signer.fingerprint}", 1)
+    )
+    config, text = node / "axis.toml", (node / "axis.toml").read_text()
+    own = f'anchors = ["{office.pki.root}"]\nintermediates = ["{office.pki.issuing}"]\ncrls = ["empty"]\n'
+
+    def judged(trust: str, *more: str) -> str:
+        config.write_text(re.sub(r"anchors = .*\nintermediates = .*\ncrls = .*\n", lambda _: trust, text))
+        told = CliRunner().invoke(main, ["verify", str(file), "-c", str(config), "--json", *more])
+        reason = json.loads(told.stdout)["verdict"]["reason"]
+        return str(reason)
+
+    (node / "empty").mkdir()
+    assert judged(own) == "cert-revocation-unknown"
+    fetched = node / "revocation"
+    fetched.mkdir()
+    for published in office.pki.crls.iterdir():
+        issued = load_pem_x509_crl(published.read_bytes())
+        (fetched / published.name).write_bytes(issued.public_bytes(Encoding.DER))
+    assert judged(own) == "good", "by what the node fetched"
+    stranger = DevPki.create(strange, AT)
+    for_stamps = own.replace(str(office.pki.root), str(stranger.root)) + f'stamp_anchors = ["{office.pki.root}"]\n'
+    assert judged(for_stamps) == "cert-untrusted", "a root for time stamps signs no documents"
+    assert judged(for_stamps, "--trust", str(office.pki.root)) == "good", "the reader's own word goes further"
 
 
 def test_a_revoked_certificate_is_invalid_and_an_expired_one_too(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from axis.app import context_of, trust_of
+from axis.app import context_of
 from axis.blobs import Blobs
 from axis.config import load_file
 from axis.config.model import Config
@@ -26,6 +26,7 @@ from axis.flow.recheck import recheck_held
 from axis.flow.report import visible_document
 from axis.sql.audit import open_books
 from axis.sql.engine import open_store
+from axis.trust import trust_of
 from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, Site
 
 

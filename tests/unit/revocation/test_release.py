@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from adapters.fetch import Fetcher
-from axis.app import context_of, keeper_of, trust_of
+from axis.app import context_of, keeper_of
 from axis.blobs import Blobs
 from axis.config.load import load_file
 from axis.core.house import check_house
@@ -27,6 +27,7 @@ from axis.flow.receive import Taken, receive
 from axis.flow.recheck import recheck_held, run_recheck
 from axis.sql.audit import open_books
 from axis.sql.engine import open_store
+from axis.trust import trust_of
 from signing.verdict import PdfOutcome
 from tests.pki import Holder, issue, revocation_list, rsa_key
 from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, Site
