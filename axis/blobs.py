@@ -22,19 +22,11 @@ from typing import Final, Self
 from axis.core.model import PayloadRef
 from axis.core.octets import Kept
 from axis.core.problems import Kind, Problem, Refused
+from axis.durable import sync_folder
 from axis.kept import PIECE, FileOctets, FilePayload, InlinePayload, trouble
 
 INLINE_MAX: Final = 131_072
 """Up to here octets share the flush of their row: a small file costs more than all the rest (measured, ADR 0009)."""
-
-
-def fsync_dir(folder: Path) -> None:
-    """Put a folder's entries on stable storage: without it a renamed file may be gone after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def free_octets(folder: Path) -> int:
@@ -116,13 +108,13 @@ class Blobs:
         with self._publishing:
             self._make_durable(target.parent)
             if self._name_again(target, ref):
-                fsync_dir(target.parent)
+                sync_folder(target.parent)
                 spooled.unlink()
                 return
             os.utime(descriptor)
             spooled.rename(target)
             try:
-                fsync_dir(target.parent)
+                sync_folder(target.parent)
             except OSError:
                 with suppress(OSError):
                     target.unlink()
@@ -176,9 +168,9 @@ class Blobs:
         if folder in self._durable_folders:
             return
         folder.mkdir(mode=0o700, exist_ok=True)
-        fsync_dir(self.folder)
+        sync_folder(self.folder)
         if not self._durable_folders:
-            fsync_dir(self.folder.parent)
+            sync_folder(self.folder.parent)
         self._durable_folders.add(folder)
 
 

@@ -35,8 +35,8 @@ ROOMS = (
     Room("signing", tools="asn1crypto cryptography lxml orjson pyhanko pyhanko_certvalidator", never=WORLD),
     Room("axis.core", "schemas signing.verdict", "orjson", never=STRICTLY),
     Room("axis.flow", "axis.core axis.log schemas signing", "lxml structlog"),
-    Room("axis.log", "axis.core signing.keys signing.note"),
-    Room("axis.sql", "axis.core schemas signing.verdict", "alembic orjson psycopg sqlalchemy sqlmodel"),
+    Room("axis.log", "axis.core axis.durable signing.keys signing.note"),
+    Room("axis.sql", "axis.core axis.durable schemas signing.verdict", "alembic orjson psycopg sqlalchemy sqlmodel"),
     Room(
         "axis.web",
         "axis.core axis.flow schemas signing.verdict",
@@ -49,7 +49,11 @@ ROOMS = (
     Room("axis.hsm.server", "axis.hsm.wire", "pkcs11"),  # the process that owns a token: nothing else may touch it
     Room("axis.evidence", "axis.core axis.flow axis.log schemas signing"),  # bundles: written, read, judged again
     # Looking after a node: fsck, backup, restore, collecting.
-    Room("axis.care", "axis.core axis.log axis.sql axis.blobs axis.holding signing.note signing.verdict", "structlog"),
+    Room(
+        "axis.care",
+        "axis.core axis.durable axis.log axis.sql axis.blobs axis.holding signing.note signing.verdict",
+        "structlog",
+    ),
     Room("axis.objects", "axis.core axis.blobs axis.holding axis.kept axis.objects"),
     Room("axis.objects.bucket", tools="obstore"),  # the one file that knows the library
     Room("axis.trust", "axis.config signing"),

@@ -12,8 +12,8 @@ from typing import Final
 from axis.blobs import Blobs
 from axis.care.place import put, write_pieces
 from axis.core.model import PayloadRef
+from axis.durable import sync_folder
 from axis.holding import Holding, Sort, StoredFile
-from axis.log.disk import sync_folder
 
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 _PREFIX: Final = re.compile(r"[0-9a-f]{2}")

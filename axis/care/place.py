@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from axis.log.disk import sync_folder, write_all
+from axis.durable import sync_folder, write_all
 
 UNFINISHED: Final = ".unfinished"
 """What stands behind the name of a folder while it is filled."""

@@ -26,8 +26,8 @@ from axis.care.portion import copy_log, entries, newest_head, published_head, ro
 from axis.core.model import Decision, EntryKind, PayloadRef
 from axis.core.ports import Ledger
 from axis.core.restoration import Backup, Obstacle, Tree, Way, decide_restored, decide_way, spans
+from axis.durable import sync_folder
 from axis.holding import Holding, Sort
-from axis.log.disk import sync_folder
 from axis.log.entries import ReadEntry, read_entry
 from axis.log.files import Damaged
 from axis.log.heads import CheckpointStore, Head, HeadsDamaged

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from axis.durable import sync_folder, write_all
+
 TEMPORARY: Final = ".new"
 """What a file is called while it is written. A crash leaves it behind; the next write of the same file takes it."""
 
@@ -134,19 +136,3 @@ class Folder:
         folder.mkdir(exist_ok=True)
         touched.add(folder.parent)
         made.add(folder)
-
-
-def write_all(handle: int, octets: bytes) -> None:
-    """`os.write` until everything is written: it may take less than it is given."""
-    rest = memoryview(octets)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
-
-
-def sync_folder(path: Path) -> None:
-    """Make names in a folder durable: what was created, renamed or removed there."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -23,7 +23,8 @@ from typing import Final
 
 from axis.core.canonical import canonical
 from axis.core.merkle import HASH_BYTES
-from axis.log.disk import TEMPORARY, Folder, sync_folder
+from axis.durable import sync_folder
+from axis.log.disk import TEMPORARY, Folder
 from axis.log.tiles import (
     HEIGHT,
     WIDTH,

@@ -19,8 +19,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from axis.durable import sync_folder, write_all
 from axis.log.checkpoint import Checkpoint, MalformedCheckpoint, parse_checkpoint
-from axis.log.disk import FULL, Folder, sync_folder, write_all
+from axis.log.disk import FULL, Folder
 
 HISTORY: Final = "heads.jsonl"
 FENCE: Final = "fence"

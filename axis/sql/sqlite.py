@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from axis.core.ports import About
+from axis.durable import sync_folder
 from axis.sql.driver import Session, StoreDamaged, StoreError
 from axis.sql.statements import Statements
 from axis.sql.store import SqlStore
@@ -229,15 +230,6 @@ def _ask(connection: sqlite3.Connection, pragma: str, value: str, expected: obje
     (answer,) = connection.execute(f"PRAGMA {pragma}").fetchone()
     if answer != expected:
         raise StoreError(f"SQLite does not do {pragma} = {value} here (it says {answer}); use a local file system")
-
-
-def sync_folder(folder: Path) -> None:
-    """Put a folder's entries on stable storage."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def schema_version(path: Path) -> str | None:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from axis.blobs import PIECE, Blobs, fsync_dir
+from axis.blobs import PIECE, Blobs
 from axis.core.model import PayloadRef
 from axis.core.problems import Kind, Refused, Unavailable
+from axis.durable import sync_folder
 
 SMALL, LARGE = b"a" * 100, os.urandom(300_000)
 
@@ -219,10 +220,10 @@ async def test_a_name_is_taken_back_when_its_folder_is_not_synced(
         if folder == target.parent:
             fired.append(target.exists())
             raise OSError(errno.EIO, "injected")
-        fsync_dir(folder)
+        sync_folder(folder)
 
     with monkeypatch.context() as broken:
-        broken.setattr("axis.blobs.fsync_dir", fail)
+        broken.setattr("axis.blobs.sync_folder", fail)
         with pytest.raises(Unavailable):
             await store(blobs, other)
     assert fired == [True]
@@ -245,8 +246,8 @@ async def main(folder, point):
         if point == "synced":
             blobs._make_durable = die
         if point == "named":
-            real = module.fsync_dir
-            module.fsync_dir = lambda folder: die() if len(folder.name) == 2 else real(folder)
+            real = module.sync_folder
+            module.sync_folder = lambda folder: die() if len(folder.name) == 2 else real(folder)
         await spooled.keep()
 
 asyncio.run(main(*sys.argv[1:]))

@@ -45,7 +45,7 @@ PLACES: Final[Mapping[str, Place]] = MappingProxyType(
         "judged": Place("axis.flow.receive", "judge", "after"),
         "spool written": Place("axis.blobs", "os.write", "before"),
         "to be synced": Place("axis.blobs", "os.fdatasync", "before"),
-        "folder to be synced": Place("axis.blobs", "fsync_dir", "before"),
+        "folder to be synced": Place("axis.blobs", "sync_folder", "before"),
         "synced": Place("axis.blobs", "os.fdatasync", "after"),
         "named": Place("axis.blobs", "Blobs.publish", "after"),
         "changed": Place("axis.sql.ledger", "SqlLedger._change", "after"),

@@ -123,7 +123,7 @@ BROKEN = {
     "folder": off(
         "the folder of a name is synced",
         "axis/blobs.py",
-        ("            try:\n                fsync_dir(target.parent)\n", "            try:\n                pass\n"),
+        ("            try:\n                sync_folder(target.parent)\n", "            try:\n                pass\n"),
     ),
     "commit": off(
         "a commit is synced",
