@@ -36,6 +36,17 @@ class Stuck(Exception):
     """Everybody waits, and nothing will ever happen."""
 
 
+class _Task(asyncio.Task[T]):
+    """Its place in a set, as of those that a group of tasks cancels, is by its number and not by its address."""
+
+    def __init__(self, number: int, coro: Coroutine[Any, Any, T], **more: Any) -> None:
+        self._number = number
+        super().__init__(coro, **more)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class SimLoop(asyncio.BaseEventLoop):
     """`lot` decides how long threads take."""
 
@@ -44,6 +55,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._moment = 0.0
         self._lot = lot
         self.steps = 0
+        self._made = 0
         self.set_task_factory(self._task)  # type: ignore[arg-type]
         self.set_exception_handler(self._heard)
         self.troubles: list[str] = []
@@ -52,7 +64,8 @@ class SimLoop(asyncio.BaseEventLoop):
         return self._moment
 
     def _task(self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, T], **more: Any) -> asyncio.Task[T]:
-        task = asyncio.Task(coro, loop=loop, **more)
+        self._made += 1
+        task = _Task(self._made, coro, loop=loop, **more)
         if life := LIFE.get():
             life.tasks.append(task)
             task.add_done_callback(life.tasks.remove)
