@@ -6,20 +6,16 @@ an order that is known (`axis.care.logged`, `axis.blobs`).
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Final
 
 from axis.care.findings import Code, Collector, Looked, Report
 from axis.care.logged import check_log, hold_against_log, hold_heads, is_begun, log_state
 from axis.care.octets import Told, check_files, check_rows, check_strangers
-from axis.core.house import Leaf, check_house, declared_losses, evidence_named
-from axis.core.model import AttachmentCheck, AttachmentVerdict, Delivery, Document, PayloadRef, StatusReport
+from axis.core.house import Leaf, check_portion, evidence_named, read_order
 from axis.holding import Holding, read
 from axis.log.entries import BadEntry, read_entry
 from axis.sql.audit import SqlBooks, open_books
@@ -70,13 +66,11 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
             found.add(Code.DATABASE_DAMAGED, "", line)
         for one in parentless(books.session):
             found.add(Code.ROW_WITHOUT_PARENT, f"{one.table} {one.key}", f"no {one.parent}")
-        told("records", 0, 1)
         try:
-            looked = _records(books, found)
+            looked = _records(books, told, found)
         except _UNREADABLE:
             _unreadable(books, found)
             looked = Looked()
-        told("records", 1, 1)
         _waiting(books, now, merge_delay, found)
         hashed = check_rows(books.session, deep, told, found)
         named, files = check_files(books.session, place.blobs, deep, told, found)
@@ -89,85 +83,40 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
     return replace(looked, files=files.files, octets_hashed=hashed, log_entries=entries)
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The books, read once: making nouns of rows costs more than anything else here. Implements `Books`."""
-
-    books: SqlBooks
-    _documents: list[Document]
-    _deliveries: list[Delivery]
-    _reports: list[StatusReport]
-    _leaves: list[Leaf]
-    _verdicts: list[AttachmentVerdict]
-
-    @classmethod
-    def of(cls, books: SqlBooks) -> _Read:
-        return cls(
-            books,
-            list(books.documents()),
-            list(books.deliveries()),
-            list(books.reports()),
-            list(books.leaves()),
-            list(books.attachment_verdicts()),
-        )
-
-    def documents(self) -> list[Document]:
-        return self._documents
-
-    def deliveries(self) -> list[Delivery]:
-        return self._deliveries
-
-    def reports(self) -> list[StatusReport]:
-        return self._reports
-
-    def leaves(self) -> list[Leaf]:
-        return self._leaves
-
-    def attachment_checks(self) -> Iterable[AttachmentCheck]:
-        return self.books.attachment_checks()
-
-    def attachment_verdicts(self) -> list[AttachmentVerdict]:
-        return self._verdicts
-
-    def octets(self, ref: PayloadRef) -> bytes | None:
-        return self.books.octets(ref)
-
-    def evidence(self, sha256: str) -> bytes | None:
-        return self.books.evidence(sha256)
-
-
-def _records(books: SqlBooks, found: Collector) -> Looked:
+def _records(books: SqlBooks, told: Told, found: Collector) -> Looked:
     """What records say of each other and of the log's entries."""
-    read = _Read.of(books)
-    for broken in check_house(read, octets=False):
-        found.add(broken.code, broken.subject, broken.detail)
-    _recipients(books, read, found)
-    for span in declared_losses(read.leaves()):
+    order, names = read_order(books.leaves()), evidence_names(books.session)
+    for span in order.lost:
         found.add(Code.ENTRIES_LOST, f"{span.start} to {span.stop - 1}", times=len(span))
-    names = evidence_names(books.session)
-    for ref, rests_on in evidence_named(read.documents(), read.attachment_verdicts()):
-        for name in rests_on:
-            if name not in names:
-                found.add(Code.EVIDENCE_MISSING, ref, name)
-    return Looked(len(read.documents()), len(read.deliveries()), len(read.reports()))
+    documents = deliveries = reports = 0
+    whole = books.number_of_documents()
+    told("records", 0, whole)
+    for portion in books.portions():
+        for broken in check_portion(portion, order):
+            found.add(broken.code, broken.subject, broken.detail)
+        for one in portion.documents:
+            if recipients(books.session, one.ref) != {code.text for code in one.recipients}:
+                found.add(Code.RECIPIENTS_DIFFER, one.ref)
+        for ref, rests_on in evidence_named(portion):
+            for name in rests_on:
+                if name not in names:
+                    found.add(Code.EVIDENCE_MISSING, ref, name)
+        documents += len(portion.documents)
+        deliveries += len(portion.deliveries)
+        reports += len(portion.reports)
+        told("records", documents, whole)
+    for broken in order.findings:
+        found.add(broken.code, broken.subject, broken.detail)
+    return Looked(documents, deliveries, reports)
 
 
 def _unreadable(books: SqlBooks, found: Collector) -> None:
     """Tell which rows cannot be read. Their content is not told."""
-    for table, rows in {
-        "document": books.documents(),
-        "delivery": books.deliveries(),
-        "status_report": books.reports(),
-        "attachment_check": books.attachment_checks(),
-        "attachment_verdict": books.attachment_verdicts(),
-        "log_intent": map(_entry, books.leaves()),
-    }.items():
-        each = iter(rows)
-        for number in count(1):
+    entries = (partial(_entry, leaf) for leaf in books.leaves())
+    for table, rows in {**books.rows(), "log_intent": entries}.items():
+        for number, read_row in enumerate(rows, 1):
             try:
-                next(each)
-            except StopIteration:
-                break
+                read_row()
             except _UNREADABLE as error:
                 found.add(Code.ROW_UNREADABLE, table, f"row {number} in its order: {type(error).__name__}")
     if not found.counts[Code.ROW_UNREADABLE]:
@@ -177,15 +126,6 @@ def _unreadable(books: SqlBooks, found: Collector) -> None:
 def _entry(leaf: Leaf) -> None:
     if isinstance(read_entry(leaf.octets), BadEntry):
         raise ValueError("no entry")
-
-
-def _recipients(books: SqlBooks, read: _Read, found: Collector) -> None:
-    listed: dict[str, set[str]] = defaultdict(set)
-    for document, recipient in recipients(books.session):
-        listed[document].add(recipient)
-    for one in read.documents():
-        if listed[one.ref] != {code.text for code in one.recipients}:
-            found.add(Code.RECIPIENTS_DIFFER, one.ref)
 
 
 def _waiting(books: SqlBooks, now: datetime, merge_delay: timedelta, found: Collector) -> None:

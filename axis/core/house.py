@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -46,15 +47,30 @@ class Leaf:
     octets: bytes
 
 
-class Books(Protocol):
-    """Everything that a store holds, read in one snapshot."""
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Some documents, and everything about them: their deliveries, statuses, judgements, the log entries of all these,
+    and every entry of a notice. The last portion of a store has what is about no document, too."""
 
-    def documents(self) -> Iterable[Document]: ...
-    def deliveries(self) -> Iterable[Delivery]: ...
-    def reports(self) -> Iterable[StatusReport]: ...
-    def leaves(self) -> Iterable[Leaf]: ...
-    def attachment_checks(self) -> Iterable[AttachmentCheck]: ...
-    def attachment_verdicts(self) -> Iterable[AttachmentVerdict]: ...
+    documents: Sequence[Document] = ()
+    deliveries: Sequence[Delivery] = ()
+    reports: Sequence[StatusReport] = ()
+    attachment_checks: Sequence[AttachmentCheck] = ()
+    attachment_verdicts: Sequence[AttachmentVerdict] = ()
+    leaves: Sequence[Leaf] = ()
+
+
+class Books(Protocol):
+    """Everything that a store holds, read in one snapshot, so much at a time as fits in memory."""
+
+    def portions(self) -> Iterable[Portion]:
+        """Each record in just one of them; there is always a last one."""
+        ...
+
+    def leaves(self) -> Iterable[Leaf]:
+        """All log entries, in the order of their numbers."""
+        ...
+
     def octets(self, ref: PayloadRef) -> bytes | None: ...
     def evidence(self, sha256: str) -> bytes | None:
         """Octets that are kept under that digest, as they lie there."""
@@ -72,32 +88,53 @@ def check_house(books: Books, *, octets: bool = True) -> tuple[Finding, ...]:
     record is in a combination of states that the tables do not lead to. Entries that a restore has declared lost tell
     of no record.
     """
-    documents = {document.ref: document for document in books.documents()}
-    deliveries = list(books.deliveries())
-    reports = list(books.reports())
-    verdicts = list(books.attachment_verdicts())
-    leaves = list(books.leaves())
-    lost = declared_losses(leaves)
-    kept = [leaf for leaf in leaves if leaf.index is None or not any(leaf.index in span for span in lost)]
+    order, looked = read_order(books.leaves()), dict[str, str | None]()
+    found: list[Finding] = []
+    for portion in books.portions():
+        found += check_portion(portion, order)
+        if octets:
+            found += _octets(portion.documents, books)
+            found += _evidence(portion, books, looked)
+    return (*found, *order.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the places of all entries say. `lost` are those whose records a restore has declared lost
+    (`axis.core.restoration`)."""
+
+    lost: tuple[range, ...]
+    findings: tuple[Finding, ...]
+
+    def keeps(self, leaf: Leaf) -> bool:
+        """Say whether the record of an entry is still to be there."""
+        return leaf.index is None or not any(leaf.index in span for span in self.lost)
+
+
+def read_order(leaves: Iterable[Leaf]) -> Order:
+    """Look at each entry once; only places are kept. `ValueError`, `LookupError` for what is no entry."""
+    places, lost = array("q"), list[range]()
+    for leaf in leaves:
+        if leaf.index is not None:
+            places.append(leaf.index)
+        entry = json.loads(leaf.octets)
+        if entry["kind"] == EntryKind.RESTORED:
+            lost += [range(first, end) for first, end in entry["facts"]["lost"]]
+    dense = all(place == number for number, place in enumerate(sorted(places)))
+    return Order(tuple(lost), () if dense else (Finding("log-indexes", "", "not dense"),))
+
+
+def check_portion(portion: Portion, order: Order) -> Iterator[Finding]:
+    """What `check_house` says of some documents and of all that is about them, without the octets."""
+    documents = {document.ref: document for document in portion.documents}
+    kept = [leaf for leaf in portion.leaves if order.keeps(leaf)]
     told = _told(kept)
-    return (
-        *_documents(documents.values(), told, books if octets else None),
-        *(_evidence(documents.values(), verdicts, books) if octets else ()),
-        *_states(documents.values(), deliveries),
-        *_deliveries(documents, deliveries, told),
-        *_reports(documents, reports, told),
-        *_attachments(documents, list(books.attachment_checks()), verdicts, told),
-        *_indexes(leaves),
-        *_causes(deliveries, kept),
-    )
-
-
-def declared_losses(leaves: Iterable[Leaf]) -> tuple[range, ...]:
-    """The places in the log whose records a restore has declared lost (`axis.core.restoration`)."""
-    restored = b'"kind":"restored"'
-    said = (json.loads(leaf.octets) for leaf in leaves if restored in leaf.octets)
-    entries = (one for one in said if one["kind"] == EntryKind.RESTORED)
-    return tuple(range(first, end) for entry in entries for first, end in entry["facts"]["lost"])
+    yield from _documents(portion.documents, told)
+    yield from _states(portion.documents, portion.deliveries)
+    yield from _deliveries(documents, portion.deliveries, told)
+    yield from _reports(documents, portion.reports, told)
+    yield from _attachments(documents, portion.attachment_checks, portion.attachment_verdicts, told)
+    yield from _causes(portion.deliveries, kept)
 
 
 Told = dict[str, dict[str, list[dict[str, Any]]]]
@@ -112,7 +149,7 @@ def _told(leaves: Iterable[Leaf]) -> Told:
     return told
 
 
-def _documents(documents: Iterable[Document], told: Told, books: Books | None) -> Iterator[Finding]:
+def _documents(documents: Iterable[Document], told: Told) -> Iterator[Finding]:
     known = set()
     for document in documents:
         known.add(document.ref)
@@ -126,36 +163,36 @@ def _documents(documents: Iterable[Document], told: Told, books: Books | None) -
             if facts.get(name) != value:
                 code = "commitment" if name.endswith("_commitment") else "document-differs"
                 yield Finding(code, document.ref, name)
-        if books is None:
-            continue
+    for kind in (EntryKind.ACCEPTED, EntryKind.HELD):
+        yield from (Finding("entry-without-document", ref) for ref in told[kind] if ref not in known)
+
+
+def _octets(documents: Iterable[Document], books: Books) -> Iterator[Finding]:
+    for document in documents:
         for ref in (document.payload, *attached_payloads(document)):
             octets = books.octets(ref)
             if octets is None:
                 yield Finding("payload-missing", document.ref, ref.sha256)
             elif len(octets) != ref.size or hashlib.sha256(octets).hexdigest() != ref.sha256:
                 yield Finding("payload-digest", document.ref, ref.sha256)
-    for kind in (EntryKind.ACCEPTED, EntryKind.HELD):
-        yield from (Finding("entry-without-document", ref) for ref in told[kind] if ref not in known)
 
 
-def evidence_named(
-    documents: Iterable[Document], verdicts: Iterable[AttachmentVerdict]
-) -> Iterator[tuple[str, Iterable[str]]]:
+def evidence_named(portion: Portion) -> Iterator[tuple[str, Iterable[str]]]:
     """The digests of what the verdicts of each document rest on, by its reference."""
-    yield from ((document.ref, kept_evidence(document.verdict)) for document in documents)
-    yield from ((one.document, kept_pdf_evidence(one.found.verdict)) for one in verdicts)
+    yield from ((document.ref, kept_evidence(document.verdict)) for document in portion.documents)
+    yield from ((one.document, kept_pdf_evidence(one.found.verdict)) for one in portion.attachment_verdicts)
 
 
-def _evidence(documents: Iterable[Document], verdicts: Iterable[AttachmentVerdict], books: Books) -> Iterator[Finding]:
-    """Each verdict's evidence is there and has the digest that the verdict names it by. Looked at once."""
-    state: dict[str, str | None] = {}
-    for ref, names in evidence_named(documents, verdicts):
+def _evidence(portion: Portion, books: Books, looked: dict[str, str | None]) -> Iterator[Finding]:
+    """Each verdict's evidence is there and has the digest that the verdict names it by. `looked` knows what was found
+    before, and learns."""
+    for ref, names in evidence_named(portion):
         for name in names:
-            if name not in state:
+            if name not in looked:
                 octets = books.evidence(name)
                 same = octets is not None and hashlib.sha256(octets).hexdigest() == name
-                state[name] = None if same else "evidence-missing" if octets is None else "evidence-digest"
-            broken = state[name]
+                looked[name] = None if same else "evidence-missing" if octets is None else "evidence-digest"
+            broken = looked[name]
             if broken is not None:
                 yield Finding(broken, ref, name)
 
@@ -225,7 +262,10 @@ def _reports(documents: dict[Any, Document], reports: Iterable[StatusReport], to
 
 
 def _attachments(
-    documents: dict[Any, Document], checks: list[AttachmentCheck], verdicts: list[AttachmentVerdict], told: Told
+    documents: dict[Any, Document],
+    checks: Iterable[AttachmentCheck],
+    verdicts: Iterable[AttachmentVerdict],
+    told: Told,
 ) -> Iterator[Finding]:
     logged: dict[tuple[str, int, int], list[Any]] = {}
     for ref, entries in told[EntryKind.ATTACHMENTS].items():
@@ -248,12 +288,6 @@ def _attachments(
         if check.outcome != worst(one.found for one in newest.pop(check.document, {}).values()):
             yield Finding("attachment-outcome", check.document, str(check.outcome))
     yield from (Finding("attachment-without-check", ref) for ref in newest)
-
-
-def _indexes(leaves: Iterable[Leaf]) -> Iterator[Finding]:
-    indexed = sorted(leaf.index for leaf in leaves if leaf.index is not None)
-    if indexed != list(range(len(indexed))):
-        yield Finding("log-indexes", "", "not dense")
 
 
 def _causes(deliveries: Iterable[Delivery], leaves: Iterable[Leaf]) -> Iterator[Finding]:

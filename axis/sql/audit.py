@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from axis.core.house import Leaf
-from axis.core.model import AttachmentCheck, AttachmentVerdict, Delivery, Document, PayloadRef, StatusReport
+from axis.core.house import Leaf, Portion
+from axis.core.model import PayloadRef
 from axis.sql.driver import Session
 from axis.sql.engine import open_readonly, told
+from axis.sql.portions import leaves, portions
 from axis.sql.rows import read_attachment, read_check, read_delivery, read_document, read_status
 from axis.sql.statements import DELIVERY_COLUMNS
-from axis.sql.tables import attachment_check, attachment_verdict, delivery, document, log_intent, status_report
+from axis.sql.tables import attachment_check, attachment_verdict, delivery, document, status_report
 from axis.sql.verdict import read_now
 from axis.sql.views import Questions
 
-_DOCUMENTS = str(select(document).order_by(document.c.seq))
-_DELIVERIES = str(select(*DELIVERY_COLUMNS).order_by(delivery.c.seq))
-_REPORTS = str(select(status_report).order_by(status_report.c.seq))
-_CHECKS = str(select(attachment_check))
-_ATTACHMENTS = str(select(attachment_verdict))
-_LEAVES = str(select(log_intent.c.id, log_intent.c.log_index, log_intent.c.leaf).order_by(log_intent.c.id))
+_COUNT: Final = str(select(func.count()).select_from(document))
+_READ: Final[Mapping[str, tuple[str, Callable[[Any], object]]]] = {
+    "document": (str(select(document).order_by(document.c.seq)), lambda row: read_now(read_document(row))),
+    "delivery": (str(select(*DELIVERY_COLUMNS).order_by(delivery.c.seq)), read_delivery),
+    "status_report": (str(select(status_report).order_by(status_report.c.seq)), read_status),
+    "attachment_check": (str(select(attachment_check)), read_check),
+    "attachment_verdict": (str(select(attachment_verdict)), read_attachment),
+}
 
 
 class SqlBooks:
@@ -38,24 +43,22 @@ class SqlBooks:
         """For the questions of `axis.sql.soundness`, in the same snapshot."""
         return self._questions.session
 
-    def documents(self) -> Iterable[Document]:
-        return map(read_now, map(read_document, self._questions.session.run(_DOCUMENTS).fetchall()))
+    def number_of_documents(self) -> int:
+        (number,) = self.session.run(_COUNT).fetchone()
+        return int(number)
 
-    def deliveries(self) -> Iterable[Delivery]:
-        return map(read_delivery, self._questions.session.run(_DELIVERIES).fetchall())
+    def portions(self) -> Iterator[Portion]:
+        return portions(self.session)
 
-    def reports(self) -> Iterable[StatusReport]:
-        return map(read_status, self._questions.session.run(_REPORTS).fetchall())
+    def leaves(self) -> Iterator[Leaf]:
+        return leaves(self.session)
 
-    def attachment_checks(self) -> Iterable[AttachmentCheck]:
-        return map(read_check, self._questions.session.run(_CHECKS).fetchall())
+    def rows(self) -> Mapping[str, Iterator[Callable[[], object]]]:
+        """Every row of the tables whose rows become nouns, each to be read by itself: for who looks which cannot be."""
+        return {name: self._each(asked, read) for name, (asked, read) in _READ.items()}
 
-    def attachment_verdicts(self) -> Iterable[AttachmentVerdict]:
-        return map(read_attachment, self._questions.session.run(_ATTACHMENTS).fetchall())
-
-    def leaves(self) -> Iterable[Leaf]:
-        rows = self._questions.session.run(_LEAVES).fetchall()
-        return [Leaf(id, index, bytes(octets)) for id, index, octets in rows]
+    def _each(self, asked: str, read: Callable[[Any], object]) -> Iterator[Callable[[], object]]:
+        return (partial(read, row) for row in self.session.run(asked).fetchall())
 
     def backlog(self) -> tuple[int, datetime | None]:
         """Log intents without an index: how many, and since when the oldest waits."""

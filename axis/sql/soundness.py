@@ -121,7 +121,7 @@ def inline_sizes(session: Session) -> Iterator[Inline]:
 def inline_octets(session: Session, kind: str) -> Iterator[tuple[str, bytes]]:
     """The octets of every row of `payload` or `evidence` by their digest, a page at a time."""
     table = {"payload": payload, "evidence": evidence}[kind]
-    after = _place(session, "after")
+    after = placeholder(session, "after")
     asked = (
         select(table.c.sha256, table.c.octets)
         .where(table.c.octets.is_not(None), table.c.sha256 > literal_column(after))
@@ -140,15 +140,17 @@ def evidence_names(session: Session) -> frozenset[str]:
     return frozenset(sha256 for (sha256,) in session.run(_text(select(evidence.c.sha256))).fetchall())
 
 
-def recipients(session: Session) -> Iterator[tuple[str, str]]:
-    """Document and recipient, as the table of recipients has them."""
-    asked = select(document_recipient.c.document, document_recipient.c.recipient)
-    yield from session.run(_text(asked)).fetchall()
+def recipients(session: Session, document_ref: str) -> frozenset[str]:
+    """The recipients of one document, as the table of recipients has them."""
+    asked = select(document_recipient.c.recipient).where(
+        document_recipient.c.document == literal_column(placeholder(session, "ref"))
+    )
+    return frozenset(code for (code,) in session.run(_text(asked), ref=document_ref).fetchall())
 
 
 def leaves(session: Session) -> Iterator[tuple[int, bytes]]:
     """Index and octets of every entry that has its place in the log, in order, a page at a time."""
-    after = _place(session, "after")
+    after = placeholder(session, "after")
     asked = (
         select(log_intent.c.log_index, log_intent.c.leaf)
         .where(log_intent.c.log_index > literal_column(after))
@@ -232,6 +234,6 @@ def _text(asked: ClauseElement) -> str:
     return str(asked)
 
 
-def _place(session: Session, name: str) -> str:
+def placeholder(session: Session, name: str) -> str:
     """How the driver writes a named value."""
     return f":{name}" if session.statements.one_writer else f"%({name})s"

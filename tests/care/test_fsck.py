@@ -20,6 +20,7 @@ from axis.cli import main
 from axis.log.findings import TABLE as LOG_TABLE
 from axis.log.findings import Code as LogCode
 from axis.log.writer import Step
+from axis.sql.audit import open_books
 from axis.sql.engine import sqlite_path
 from tests.care.world import LARGE, Node, busy
 
@@ -242,6 +243,36 @@ def test_a_sound_node_has_no_findings(both: Node) -> None:
     assert report.looked.log_entries == both.ask("SELECT count(*) FROM log_intent")[0][0]
 
 
+@pytest.fixture(params=[1, 2_000])
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many documents are in memory at once."""
+    monkeypatch.setattr("axis.sql.portions.PORTION", request.param)
+    return int(request.param)
+
+
+def test_each_record_is_in_one_portion(both: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.run(busy(both))
+    both.sql("UPDATE status_report SET document = NULL WHERE seq = (SELECT min(seq) FROM status_report)")
+    seen = []
+    for size in (1, 2, 6, 2_000):
+        monkeypatch.setattr("axis.sql.portions.PORTION", size)
+        with open_books(both.url, lambda ref: None) as books:
+            found = list(books.portions())
+            every = {leaf.id for leaf in books.leaves()}
+        assert max(len(one.documents) for one in found) <= size
+        told = [tuple(sorted(one.id for part in found for one in part.leaves))]
+        for name in ("documents", "deliveries", "reports", "attachment_checks", "attachment_verdicts"):
+            told.append(tuple(sorted(map(repr, (one for part in found for one in getattr(part, name))))))
+            assert len({*told[-1]}) == len(told[-1]), "in one only"
+        assert {*told[0]} <= every
+        assert len({*told[0]}) == len(told[0])
+        seen.append(told)
+    assert seen[0] == seen[1] == seen[2] == seen[3]
+    assert len(seen[0][1]) == 6
+    assert len(seen[0][3]) > 1
+
+
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(("code", "number"), CASES)
 def test_a_planted_damage_is_found(node: Node, code: Code, number: int) -> None:
     PLANTS[code][number](node)
@@ -249,6 +280,13 @@ def test_a_planted_damage_is_found(node: Node, code: Code, number: int) -> None:
     assert code in report.counts, report.findings
     assert report.sound is not any(row_of(one).fault for one in report.counts)
     assert report.sound or TABLE[code].fault or code in (Code.BLOB_UNNAMED, Code.ENTRIES_LOST)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_notice_of_a_failure_is_known_by_its_entry(node: Node) -> None:
+    failed_without_notice(node)
+    node.sql(entry("notice", GONE, {}))
+    assert Code.FAILURE_NOTICE not in node.check().counts
 
 
 def test_what_is_planted_in_postgresql_is_found(on_postgres: Node) -> None:

@@ -7,15 +7,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from axis.core.house import Leaf, check_house
+from axis.core.house import Leaf, Portion, check_house
 from axis.core.model import (
-    AttachmentCheck,
-    AttachmentVerdict,
     Cargo,
     Delivery,
-    Document,
     PayloadRef,
-    StatusReport,
 )
 from axis.core.states import DeliveryState
 from tests.factories_core import NOW, delivery, document
@@ -27,20 +23,8 @@ class Books:
     def __init__(self, one: Delivery, leaves: Iterable[Leaf]) -> None:
         self.one, self.kept = one, list(leaves)
 
-    def documents(self) -> Iterable[Document]:
-        return ()
-
-    def deliveries(self) -> Iterable[Delivery]:
-        return (self.one,)
-
-    def reports(self) -> Iterable[StatusReport]:
-        return ()
-
-    def attachment_checks(self) -> Iterable[AttachmentCheck]:
-        return ()
-
-    def attachment_verdicts(self) -> Iterable[AttachmentVerdict]:
-        return ()
+    def portions(self) -> Iterable[Portion]:
+        return (Portion(deliveries=(self.one,), leaves=self.kept),)
 
     def leaves(self) -> Iterable[Leaf]:
         return self.kept
