@@ -127,3 +127,27 @@ MUTATIONS: Final = (
         "LOST",
     ),
 )
+
+HEADS: Final = (
+    Broken(
+        "F44",
+        off(
+            "who never ends a head is let go",
+            "axis/web/framing.py",
+            ("            self.transport.abort()\n", ""),
+        ),
+        "never: they are let go",
+    ),
+    Broken(
+        "F44",
+        off(
+            "who never ends a handshake is let go",
+            "axis/web/framing.py",
+            ("ssl_handshake_timeout=handshake", "ssl_handshake_timeout=None"),
+        ),
+        "never: they are let go",
+    ),
+)
+
+BY_FAULT: Final = {"F44": HEADS}
+"""The same for faults beside the matrix: each has a test of its own that runs without the defence."""

@@ -12,6 +12,7 @@ MATRIX: Final = "tests/faults/test_kill_matrix.py::test_a_node_that_ends_here_ke
 CUT: Final = "tests/faults/test_power_cut.py::test_a_node_that_loses_its_power_here_keeps_its_promise"
 MOMENTS: Final = "tests/faults/test_power_moments.py"
 STORAGE, LINES = "tests/faults/test_storage.py", "tests/faults/test_connections.py"
+HEADS = "tests/faults/test_slow_heads.py"
 LEDGER, SHARED = "tests/contract/test_ledger.py", "tests/contract/test_two_processes.py"
 BLOBS, DELIVERY = "tests/contract/test_blobs.py", "tests/flow/test_delivery.py"
 SEQUENCE, MISMATCH = "tests/unit/log/test_sequence.py", "tests/unit/log/test_mismatch.py"
@@ -209,6 +210,14 @@ FAULTS: Final = (
         f"{SHARED}::test_a_machine_whose_clock_is_not_the_servers_is_refused",
     ),
     row("F42", "reset in the middle of an answer", "SO_LINGER 0", f"{LINES}::test_a_reset_in_the_middle_of_the_answer"),
+    row(
+        "F44",
+        "handshakes and heads of requests that never end",
+        "five hundred TLS connections, an octet a second",
+        f"{HEADS}::test_five_hundred_heads_that_never_end_are_let_go_and_others_are_served_meanwhile",
+        f"{HEADS}::test_a_handshake_that_never_ends_is_let_go",
+        f"{HEADS}::test_a_later_head_counts_and_a_rest_between_two_requests_does_not",
+    ),
     row(
         "F46",
         "a client goes away in its body",
