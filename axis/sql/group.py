@@ -197,7 +197,7 @@ class GroupCommitter:
         except _GroupLost as lost:
             cause = lost.__cause__ or lost
             fatal, several = self._is_fatal(cause), writer.together
-            self._fail(group, unavailable("not-stored", cause))
+            self._give_back(group, cause)
             if not self._rolled_back(writer) or fatal:
                 self._poison(writer, cause)
             elif several:
@@ -207,6 +207,9 @@ class GroupCommitter:
         try:
             writer.commit()
         except self._database.errors as error:
+            if self._database.is_contended(error) and self._rolled_back(writer):
+                self._give_back(group, error)  # the database says itself that nothing is stored
+                return
             self._fail(group, unavailable("unknown", error))
             self._poison(writer, error)
         else:
@@ -271,6 +274,14 @@ class GroupCommitter:
             job.error = unavailable("not-stored", error, 1)
         elif isinstance(error, database.errors) and not database.is_bug(error):
             job.error = unavailable("not-stored", error)
+
+    def _give_back(self, group: Sequence[Job], cause: BaseException) -> None:
+        """Nothing of the group is stored. Where others were in its way, all of it runs again."""
+        if isinstance(cause, self._database.errors) and self._database.is_contended(cause):
+            for job in group:
+                self._judge(job, cause)
+        else:
+            self._fail(group, unavailable("not-stored", cause))
 
     def _is_fatal(self, error: BaseException) -> bool:
         return isinstance(error, self._database.errors) and self._database.is_fatal(error)

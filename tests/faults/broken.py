@@ -149,5 +149,26 @@ HEADS: Final = (
     ),
 )
 
-BY_FAULT: Final = {"F44": HEADS}
+DEADLOCKS: Final = (
+    Broken(
+        "F31",
+        off(
+            "a deadlock is repeated",
+            "axis/sql/postgres.py",
+            ("pg.LockNotAvailable | pg.DeadlockDetected | pg.SerializationFailure", "pg.LockNotAvailable"),
+        ),
+        "the sender hears of it",
+    ),
+    Broken(
+        "F31",
+        off(
+            "a deadlock at COMMIT is repeated",
+            "axis/sql/group.py",
+            ("            if self._database.is_contended(error) and self._rolled_back(writer):\n", "            if False:\n"),
+        ),
+        "the sender hears of it",
+    ),
+)
+
+BY_FAULT: Final = {"F31": DEADLOCKS, "F44": HEADS}
 """The same for faults beside the matrix: each has a test of its own that runs without the defence."""

@@ -1,0 +1,141 @@
+"""What PostgreSQL can do to a node that is well: deadlocks, time-outs, settings that somebody changes meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from axis.sql.address import connect
+from tests.faults.broken import BY_FAULT, Broken
+from tests.faults.field import Field, field_of
+from tests.mutations.edit import Mutation, off
+from tests.postgres import Server
+from tests.site import HOME_AFFAIRS, last_lines, problem, until
+
+pytestmark = pytest.mark.faults
+
+FIRST, SECOND = 7_000_001, 7_000_002
+"""Keys of advisory locks: a row of a document takes the first and rests, one of a delivery takes the second."""
+CROSSING = f"""
+    CREATE FUNCTION first() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock({FIRST}); PERFORM pg_sleep(0.3); RETURN NEW; END $$;
+    CREATE FUNCTION second() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock({SECOND}); RETURN NEW; END $$;
+    CREATE TRIGGER first BEFORE INSERT ON document FOR EACH ROW EXECUTE FUNCTION first();
+"""
+AT = {
+    "a row": "CREATE TRIGGER second BEFORE INSERT ON delivery FOR EACH ROW EXECUTE FUNCTION second()",
+    "COMMIT": "CREATE CONSTRAINT TRIGGER second AFTER INSERT ON delivery DEFERRABLE INITIALLY DEFERRED"
+    " FOR EACH ROW EXECUTE FUNCTION second()",
+}
+
+
+def asked(url: str, sql: str) -> Any:
+    with connect(url, "test") as beside:
+        (found,) = beside.execute(sql).fetchone() or (None,)  # type: ignore[call-overload]
+        return found
+
+
+def deadlocks(url: str) -> int:
+    return int(asked(url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
+
+
+def stored(field: Field, document_id: str) -> int:
+    return len(field.site.rows("SELECT ref FROM document WHERE document_id = ?", document_id))
+
+
+@contextmanager
+def rival(url: str, times: int) -> Iterator[None]:
+    """A second connection that takes the locks in the other order, so often; the server ends the node's side of it."""
+    over = threading.Event()
+
+    def cross(beside: psycopg.Connection[Any]) -> None:
+        has_first = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted"
+        with beside.transaction():
+            beside.execute("SELECT pg_advisory_xact_lock(%s)", (SECOND,))
+            while not over.is_set():
+                (held,) = beside.execute(has_first, (FIRST,)).fetchone() or (0,)
+                if held:
+                    beside.execute("SELECT pg_advisory_xact_lock(%s)", (FIRST,))
+                    return
+                time.sleep(0.005)
+
+    def run() -> None:
+        with connect(url, "rival", deadlock_timeout="1min", lock_timeout="0") as beside:
+            for _ in range(times):
+                cross(beside)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    held = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {SECOND} AND granted"
+    try:
+        until("the rival has its lock", lambda: asked(url, held))
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def crossed(postgres: Server, template: str, folder: Path, at: str, broken: Mutation | None = None) -> Iterator[Field]:
+    """A node on a database where its rows take two locks, one after the other."""
+    url = postgres.database(template)
+    name = asked(url, "SELECT current_database()")
+    postgres.run(f"ALTER DATABASE {name} SET deadlock_timeout = '10ms'")  # before the node's own lock_timeout
+    with field_of(folder, {}, store=url, mutation=broken) as field:
+        field.insist(field.package((HOME_AFFAIRS,)))
+        postgres.run(CROSSING + AT[at], name)
+        yield field
+
+
+@pytest.mark.parametrize("at", AT)
+def test_a_deadlock_is_repeated_as_a_whole_and_the_sender_hears_nothing_of_it(
+    at: str, postgres: Server, template: str, tmp_path: Path
+) -> None:
+    """F31. Twice in a row: the second time the unit is alone in its group."""
+    with crossed(postgres, template, tmp_path, at) as field:
+        before = deadlocks(field.site.store)
+        package = field.package()
+        with rival(field.site.store, 2):
+            assert field.submit(package), "the sender hears of it"
+        until("the server tells of both deadlocks", lambda: deadlocks(field.site.store) - before == 2)
+        assert stored(field, package.document_id) == 1
+        field.submit(package)
+        field.settled()
+
+
+def test_deadlocks_without_end_are_not_repeated_without_end(postgres: Server, template: str, tmp_path: Path) -> None:
+    """F31. The sender is told to come back; nothing is stored; then it is taken, once."""
+    with crossed(postgres, template, tmp_path, "a row") as field:
+        before = deadlocks(field.site.store)
+        package = field.package()
+        began = time.monotonic()
+        with rival(field.site.store, 1_000):
+            reply = field.site.send(package.octets, package.sender)
+        assert (reply.status, problem(reply.body)) == (503, "store-unavailable")
+        assert int(reply.headers["retry-after"]) > 0
+        assert time.monotonic() - began < 20
+        assert deadlocks(field.site.store) - before > 2
+        assert stored(field, package.document_id) == 0
+        field.insist(package)
+        assert stored(field, package.document_id) == 1
+        field.settled()
+
+
+@pytest.mark.parametrize("broken", BY_FAULT["F31"], ids=lambda broken: broken.mutation.defence)
+def test_without_the_repeat_the_sender_hears_of_a_deadlock(
+    broken: Broken, postgres: Server, template: str, tmp_path: Path
+) -> None:
+    at = "COMMIT" if "COMMIT" in broken.mutation.defence else "a row"
+    with crossed(postgres, template, tmp_path, at, broken.mutation) as field:
+        package = field.package()
+        with rival(field.site.store, 2), pytest.raises(AssertionError, match=broken.says):
+            assert field.submit(package), "the sender hears of it"
+        assert last_lines(field.site.log)
