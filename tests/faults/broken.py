@@ -164,11 +164,22 @@ DEADLOCKS: Final = (
         off(
             "a deadlock at COMMIT is repeated",
             "axis/sql/group.py",
-            ("            if self._database.is_contended(error) and self._rolled_back(writer):\n", "            if False:\n"),
+            (
+                "            if self._database.is_contended(error) and self._rolled_back(writer):\n",
+                "            if False:\n",
+            ),
         ),
         "the sender hears of it",
     ),
 )
 
-BY_FAULT: Final = {"F31": DEADLOCKS, "F44": HEADS}
+TIMEOUTS: Final = (
+    Broken(
+        "F32",
+        off("a statement may take so long", "axis/sql/address.py", ('    "statement_timeout": "30s",\n', "")),
+        "it was answered with 202",
+    ),
+)
+
+BY_FAULT: Final = {"F31": DEADLOCKS, "F32": TIMEOUTS, "F44": HEADS}
 """The same for faults beside the matrix: each has a test of its own that runs without the defence."""

@@ -12,6 +12,7 @@ MATRIX: Final = "tests/faults/test_kill_matrix.py::test_a_node_that_ends_here_ke
 CUT: Final = "tests/faults/test_power_cut.py::test_a_node_that_loses_its_power_here_keeps_its_promise"
 MOMENTS: Final = "tests/faults/test_power_moments.py"
 STORAGE, LINES = "tests/faults/test_storage.py", "tests/faults/test_connections.py"
+BASE = "tests/faults/test_database.py"
 HEADS = "tests/faults/test_slow_heads.py"
 LEDGER, SHARED = "tests/contract/test_ledger.py", "tests/contract/test_two_processes.py"
 BLOBS, DELIVERY = "tests/contract/test_blobs.py", "tests/flow/test_delivery.py"
@@ -185,16 +186,19 @@ FAULTS: Final = (
     ),
     row(
         "F31",
-        "others are in the way of a transaction",
-        "locks held by a second connection",
+        "deadlocks, and others in the way of a transaction",
+        "a second connection takes locks in the other order; one holds them",
+        f"{BASE}::test_a_deadlock_is_repeated_as_a_whole_and_the_sender_hears_nothing_of_it",
+        f"{BASE}::test_deadlocks_without_end_are_not_repeated_without_end",
         f"{SHARED}::test_who_is_in_the_way_for_too_long_is_told_to_come_back",
+        note="serialization failures, which our isolation level does not have, take the same way",
     ),
     row(
         "F32",
         "statement and lock time-outs",
-        "a lock held by a second connection",
-        f"{SHARED}::test_who_is_in_the_way_for_too_long_is_told_to_come_back",
-        note="`lock_timeout`; `statement_timeout` is set, and no statement of ours comes near it",
+        "a trigger that sleeps; a table locked by a second connection",
+        f"{BASE}::test_a_statement_that_takes_too_long_is_given_up_and_the_node_goes_on",
+        f"{BASE}::test_a_lock_that_is_not_given_up_is_waited_for_so_long_and_the_node_goes_on",
     ),
     row(
         "F33",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from axis.sql.address import connect
 from tests.faults.broken import BY_FAULT, Broken
-from tests.faults.field import Field, field_of
+from tests.faults.field import Field, Package, field_of
 from tests.mutations.edit import Mutation, off
 from tests.postgres import Server
 from tests.site import HOME_AFFAIRS, last_lines, problem, until
@@ -139,3 +140,88 @@ def test_without_the_repeat_the_sender_hears_of_a_deadlock(
         with rival(field.site.store, 2), pytest.raises(AssertionError, match=broken.says):
             assert field.submit(package), "the sender hears of it"
         assert last_lines(field.site.log)
+
+
+# --- time-outs ----------------------------------------------------------------------------------------------------
+
+LOWERED = off("", "axis/sql/address.py", ('"statement_timeout": "30s"', '"statement_timeout": "700ms"'))
+"""No statement of ours takes thirty seconds, and no test should."""
+SLOW = """
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3); RETURN NEW; END $$;
+    CREATE TRIGGER slow BEFORE INSERT ON document FOR EACH ROW
+        WHEN (NEW.document_id LIKE '%/CHAM') EXECUTE FUNCTION slow();
+"""
+
+
+def left_open(url: str) -> int:
+    """Transactions of the node in which nothing has been done for longer than any of its own takes."""
+    idle = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'axis %'"
+        " AND state LIKE 'idle in transaction%' AND state_change < now() - interval '1 s'"
+    )
+    return int(asked(url, idle))
+
+
+def refused(field: Field, package: Package) -> float:
+    """The node answers 503 and says when to come again; nothing is stored. After how many seconds."""
+    began = time.monotonic()
+    reply = field.site.send(package.octets, package.sender)
+    assert (reply.status, problem(reply.body)) == (503, "store-unavailable"), f"it was answered with {reply.status}"
+    assert int(reply.headers["retry-after"]) > 0
+    assert stored(field, package.document_id) == 0
+    return time.monotonic() - began
+
+
+def too_slow(postgres: Server, field: Field) -> None:
+    """One document takes longer than a statement may, others at the same time do not."""
+    name = asked(field.site.store, "SELECT current_database()")
+    postgres.run(SLOW, name)
+    slow = field.package(document_id="000.00.01.H99,2026/11/23,1/CHAM")
+    others = [field.package((HOME_AFFAIRS,)) for _ in range(3)]
+    with ThreadPoolExecutor(4) as pool:
+        told = pool.submit(refused, field, slow)
+        assert all(pool.map(field.insist, others))
+        told.result()
+    assert b"statement timeout" in field.site.log.read_bytes(), "the fault never fired"
+    time.sleep(1.5)
+    assert left_open(field.site.store) == 0
+    postgres.run("DROP TRIGGER slow ON document", name)
+    field.insist(slow)
+    field.settled()
+
+
+def in_the_way(field: Field) -> None:
+    """Somebody else holds what every new document needs: longer than one waits for a lock, and than one asks again."""
+    package = field.package()
+    with connect(field.site.store, "test", idle_in_transaction_session_timeout="0") as other, other.transaction():
+        other.execute("LOCK TABLE document IN SHARE MODE")
+        assert refused(field, package) < 20
+        assert left_open(field.site.store) == 0
+    assert b"lock timeout" in field.site.log.read_bytes(), "the fault never fired"
+    field.insist(package)
+    field.settled()
+
+
+def test_a_statement_that_takes_too_long_is_given_up_and_the_node_goes_on(
+    postgres: Server, template: str, tmp_path: Path
+) -> None:
+    """F32."""
+    with field_of(tmp_path, {}, store=postgres.database(template), mutation=LOWERED) as field:
+        too_slow(postgres, field)
+
+
+def test_a_lock_that_is_not_given_up_is_waited_for_so_long_and_the_node_goes_on(
+    postgres: Server, template: str, tmp_path: Path
+) -> None:
+    """F32."""
+    with field_of(tmp_path, {}, store=postgres.database(template)) as field:
+        in_the_way(field)
+
+
+def test_without_a_time_out_a_slow_statement_goes_on(postgres: Server, template: str, tmp_path: Path) -> None:
+    (broken,) = BY_FAULT["F32"]
+    with (
+        field_of(tmp_path, {}, store=postgres.database(template), mutation=broken.mutation) as field,
+        pytest.raises(AssertionError, match=broken.says),
+    ):
+        too_slow(postgres, field)
