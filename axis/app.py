@@ -373,8 +373,14 @@ async def _watch_bindings(config: Config, ctx: Context, stop: asyncio.Event) -> 
 
 
 async def _watch_store(store: SqlStore, stop: asyncio.Event) -> None:
-    """End the process when the store is past helping itself: an honest restart reconciles, a guess does not."""
+    """Tell when nothing can be written, and when it can again. End the process when the store is past helping itself:
+    an honest restart reconciles, a guess does not."""
+    lost = False
     while not stop.is_set():
+        trouble = store.trouble
+        if (trouble is not None) is not lost:
+            lost = trouble is not None
+            log.error("store_lost", error=trouble) if lost else log.info("store_back")
         if store.poisoned:
             raise StorePoisoned("the outcome of a commit is unknown; restart to reconcile")
         try:

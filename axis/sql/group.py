@@ -42,6 +42,9 @@ STEP_ASIDE_S: Final = 0.004
 """How long the thread pauses at most when nobody of a group got through: others commit within that time."""
 RECONNECT_S: Final = 0.5
 """How often a lost database is looked for."""
+LOOK_S: Final = 60.0
+"""How often the database is asked whether what it commits is still durable: so long a promise may rest on the last
+look. A question a minute costs nothing; an hour would be an hour of receipts."""
 
 
 @dataclass(slots=True)
@@ -78,6 +81,7 @@ class GroupCommitter:
         """Called in the thread after each group that changed something and is on stable storage."""
         self._trouble: str | None = None
         self._writer: WriteConnection | None = database.open_writer()
+        self._looked = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="axis-store", daemon=True)
         self._thread.start()
 
@@ -145,7 +149,19 @@ class GroupCommitter:
             brief += job.brief
         return group, False
 
+    def _look(self) -> None:
+        """Where a commit is no longer durable, nothing is written until it is again."""
+        now = time.monotonic()
+        if self._writer is None or now - self._looked < LOOK_S:
+            return
+        self._looked = now
+        try:
+            self._writer.prove()
+        except (self._database.errors, StoreError) as error:
+            self._poison(self._writer, error)
+
     def _turn(self, group: Sequence[Job]) -> None:
+        self._look()
         if self._writer is None:
             self._fail(group, unavailable("not-stored", self._trouble or "the store is closed", 30))
         else:
@@ -323,6 +339,7 @@ class GroupCommitter:
             self._trouble = f"{(self._trouble or '').partition('; reopening')[0]}; reopening failed: {again!r}"
         else:
             self._readers.reopen()
+            self._looked = time.monotonic()
             self._trouble = None
 
 

@@ -181,5 +181,17 @@ TIMEOUTS: Final = (
     ),
 )
 
-BY_FAULT: Final = {"F31": DEADLOCKS, "F32": TIMEOUTS, "F44": HEADS}
+SETTINGS: Final = (
+    Broken(
+        "F33",
+        off(
+            "the server's settings are looked at again",
+            "axis/sql/group.py",
+            ("            self._writer.prove()\n", "            pass\n"),
+        ),
+        "never: it is told in the log",
+    ),
+)
+
+BY_FAULT: Final = {"F31": DEADLOCKS, "F32": TIMEOUTS, "F33": SETTINGS, "F44": HEADS}
 """The same for faults beside the matrix: each has a test of its own that runs without the defence."""

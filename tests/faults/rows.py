@@ -203,9 +203,10 @@ FAULTS: Final = (
     row(
         "F33",
         "unsafe settings of the server",
-        "a server with them",
+        "a server with them; `ALTER SYSTEM` while the node runs",
         f"{SHARED}::test_a_server_that_is_not_durable_is_refused",
-        note="looked at whenever a connection for writing is opened, not every hour",
+        f"{BASE}::test_a_server_that_keeps_nothing_any_more_is_given_nothing",
+        note="looked at when a connection for writing is opened, and every minute",
     ),
     row(
         "F37",

@@ -9,15 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import psycopg
 import pytest
 
+from axis.sql import migrate
 from axis.sql.address import connect
 from tests.faults.broken import BY_FAULT, Broken
 from tests.faults.field import Field, Package, field_of
-from tests.mutations.edit import Mutation, off
-from tests.postgres import Server
+from tests.mutations.edit import Edit, Mutation, off
+from tests.postgres import Server, server
 from tests.site import HOME_AFFAIRS, last_lines, problem, until
 
 pytestmark = pytest.mark.faults
@@ -225,3 +228,61 @@ def test_without_a_time_out_a_slow_statement_goes_on(postgres: Server, template:
         pytest.raises(AssertionError, match=broken.says),
     ):
         too_slow(postgres, field)
+
+
+# --- settings that change while the node runs ---------------------------------------------------------------------
+
+HURRIED = Edit("axis/sql/group.py", "LOOK_S: Final = 60.0", "LOOK_S: Final = 0.2")
+
+
+@contextmanager
+def watched(folder: Path, broken: Mutation | None = None) -> Iterator[tuple[Field, Server]]:
+    """A node that looks five times a second, on a server of its own, whose settings are nobody else's."""
+    hurried = Mutation("", (HURRIED, *(broken.edits if broken else ())))
+    with server() as own:
+        url = own.database()
+        migrate.upgrade(url)
+        with field_of(folder, {}, store=url, mutation=hurried) as field:
+            field.insist(field.package((HOME_AFFAIRS,)))
+            yield field, own
+
+
+def change(own: Server, sql: str) -> None:
+    own.run(f"ALTER SYSTEM {sql}")
+    own.run("SELECT pg_reload_conf()")
+
+
+def stops_taking(field: Field, own: Server, setting: str) -> None:
+    """While the server does not keep what it commits nothing is taken; then all of it goes on, without a restart."""
+    change(own, f"SET {setting} = off")
+    until("the server has heard of it", lambda: asked(own.url("postgres"), f"SHOW {setting}") == "off")
+    try:
+        until("it is told in the log", lambda: field.site.said("store_lost"), 10)
+        assert f"PostgreSQL says {setting} = off".encode() in field.site.log.read_bytes()
+        package = field.package()
+        refused(field, package)
+        assert urlopen(f"{field.site.pages}/healthz").status == 200
+        with pytest.raises(HTTPError, match="503"):
+            urlopen(f"{field.site.pages}/readyz")
+        assert field.site.running
+    finally:
+        change(own, f"RESET {setting}")
+    until("it is told in the log", lambda: field.site.said("store_back"))
+    field.insist(package)
+    field.settled()
+
+
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
+def test_a_server_that_keeps_nothing_any_more_is_given_nothing(setting: str, tmp_path: Path) -> None:
+    """F33. Somebody switches it off and has the server read its settings again."""
+    with watched(tmp_path) as (field, own):
+        stops_taking(field, own, setting)
+
+
+def test_without_a_second_look_the_node_goes_on_promising(tmp_path: Path) -> None:
+    (broken,) = BY_FAULT["F33"]
+    with (
+        watched(tmp_path, broken.mutation) as (field, own),
+        pytest.raises(AssertionError, match=broken.says),
+    ):
+        stops_taking(field, own, "fsync")
