@@ -7,6 +7,7 @@ import gc
 import signal
 import ssl
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import replace
@@ -31,6 +32,7 @@ from axis.config.model import Config, HttpPushEndpoint, InToken, NationalEndpoin
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
 from axis.core.network import Network, PdfRule
 from axis.core.ports import Sink, Source
+from axis.core.problems import Kind
 from axis.core.routing import RoutingTable
 from axis.flow.admission import Admission
 from axis.flow.attachments import AttachmentJudge
@@ -210,11 +212,12 @@ async def serve(config: Config) -> None:
         api = Api(ctx, lambda: doors, open_spool, config.node.log)
         console = Console(ctx, lambda: _head(sequencer), OperatorQueue(ctx, write_token(config.node.data)))
         tls = server_context(config.listen.certificate, config.listen.key, config.listen.client_ca)
-        for app, at, secured in (
-            (api.app(), config.listen.agencies, tls),
-            (console.app(), config.listen.operator, None),
-        ):
-            await stack.enter_async_context(listening(app, at.host, at.port, secured, config.limits.head))
+        doorways = (
+            (api.app(), config.listen.agencies, tls, ctx.refused),
+            (console.app(), config.listen.operator, None, Counter[Kind]()),
+        )
+        for app, at, secured, refused in doorways:
+            await stack.enter_async_context(listening(app, at.host, at.port, secured, config.limits.head, refused))
         _settle_memory()
         log.info("node_ready", node=config.node.name, instance=name, agencies=str(config.listen.agencies))
         async with asyncio.TaskGroup() as services:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -18,7 +19,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from axis.core.problems import Kind, Problem
-from axis.web.problem_json import answer
+from axis.web.problem_json import answer, counted
 
 log = structlog.get_logger()
 
@@ -38,11 +39,12 @@ class _Handler(web.RequestHandler):
     long again with somebody who does not answer.
     """
 
-    __slots__ = ("_due", "_head_s")
+    __slots__ = ("_due", "_head_s", "_refused")
 
-    def __init__(self, manager: web.Server, *, head_s: float, **options: Any) -> None:
+    def __init__(self, manager: web.Server, *, head_s: float, refused: Counter[Kind], **options: Any) -> None:
         super().__init__(manager, **options)
         self._head_s = head_s
+        self._refused = refused
         self._due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,6 +75,7 @@ class _Handler(web.RequestHandler):
         self._due = None
         if self.transport is not None:
             log.info("head_too_slow", within_s=self._head_s)
+            self._refused[Kind.TOO_SLOW] += 1
             self.transport.abort()
 
     def handle_error(
@@ -95,6 +98,7 @@ class _Handler(web.RequestHandler):
         else:
             problem = Problem(Kind.BAD_REQUEST, "this is not HTTP that can be read")
         response = answer(problem)
+        self._refused[problem.kind] += 1  # no application prepares this one
         response.force_close()
         return response
 
@@ -119,17 +123,19 @@ class ProblemRunner(web.AppRunner):
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None, head: timedelta
+    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None, head: timedelta, refused: Counter[Kind]
 ) -> AsyncIterator[None]:
-    """Serve `app` inside. A caller has `head` for the handshake, and as long again for the head of each request."""
+    """Serve `app` inside. A caller has `head` for the handshake, and as long again for the head of each request. Every
+    problem that is answered, and every head that is not waited for, is counted in `refused`."""
     head_s = head.total_seconds()
     runner = ProblemRunner(
-        app,
+        counted(app, refused),
         access_log=None,
         shutdown_timeout=GRACE_S,
         max_field_size=MAX_FIELD,
         keepalive_timeout=IDLE_S,
         head_s=head_s,
+        refused=refused,
     )
     await runner.setup()
     try:

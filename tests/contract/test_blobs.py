@@ -163,21 +163,31 @@ async def test_damaged_octets_are_never_handed_out_whole(
         async for piece in payload.chunks():
             got.extend(piece)
 
-    with pytest.raises(Unavailable) as damaged:
-        await payload.read()
-    assert damaged.value.problem.context["sha256"] == ref.sha256
-    with pytest.raises(Unavailable):
-        await read()
+    for reading in (payload.read, read, blobs.inline(ref, harm(octets)).read):
+        with pytest.raises(Unavailable) as damaged:
+            await reading()
+        assert damaged.value.problem.kind is Kind.STORED_DAMAGED
+        assert damaged.value.problem.context["sha256"] == ref.sha256
     assert len(got) < len(octets)
-    with pytest.raises(Unavailable):
-        await blobs.inline(ref, harm(octets)).read()
 
 
-async def test_a_missing_file_says_so(blobs: Blobs) -> None:
-    payload = blobs.payload(ref_of(LARGE))
-    with pytest.raises(Unavailable) as missing:
+async def test_a_missing_file_is_damage_and_a_missing_disk_is_waited_for(blobs: Blobs) -> None:
+    """A disk that is not mounted takes the folders along."""
+    ref = await store(blobs, LARGE)
+    payload = blobs.payload(ref)
+
+    async def pieces() -> None:
         [piece async for piece in payload.chunks()]
-    assert "FileNotFoundError" in missing.value.problem.context["error"]
+
+    files(blobs)[0].unlink()
+    for kind in (Kind.STORED_DAMAGED, Kind.STORE_UNAVAILABLE):
+        for reading in (payload.read, pieces):
+            with pytest.raises(Unavailable) as missing:
+                await reading()
+            assert missing.value.problem.kind is kind
+            assert "FileNotFoundError" in missing.value.problem.context["error"]
+        if kind is Kind.STORED_DAMAGED:
+            blobs.path(ref).parent.rmdir()
 
 
 @pytest.mark.faults

@@ -85,7 +85,7 @@ FAULTS: Final = (
         "the file is changed",
         f"{STORAGE}::test_octets_that_are_not_those_that_were_stored_are_never_handed_out",
         f"{BLOBS}::test_damaged_octets_are_never_handed_out_whole",
-        note="the delivery is due again, and shown as deferred; there is no quarantine of its own",
+        note="the delivery has failed, as `stored-damaged`; it is tried again when a person says so (`axis queue`)",
     ),
     row(
         "F08",

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
@@ -144,7 +145,7 @@ def test_a_rest_between_two_requests_ends_too(monkeypatch: pytest.MonkeyPatch) -
     (port,) = free_ports(1)
 
     async def rested() -> float:
-        async with listening(web.Application(), HOST, port, None, timedelta(seconds=20)):
+        async with listening(web.Application(), HOST, port, None, timedelta(seconds=20), Counter()):
             reader, writer = await asyncio.open_connection(HOST, port)
             writer.write(b"GET / HTTP/1.1\r\nHost: axis\r\n\r\n")
             began = time.monotonic()
