@@ -138,9 +138,11 @@ async def test_the_same_octets_are_kept_once(blobs: Blobs) -> None:
     assert [path.stat().st_ino for path in files(blobs)] == [inode]
 
 
-async def test_a_name_of_another_size_is_damage_and_not_used(blobs: Blobs) -> None:
+@pytest.mark.parametrize("harm", [lambda octets: octets[:5], lambda octets: b"X" + octets[1:]])
+async def test_a_name_of_other_octets_is_damage_and_not_used(blobs: Blobs, harm: Callable[[bytes], bytes]) -> None:
+    """A second document with the same attachment must not get a receipt for what is gone."""
     await store(blobs, LARGE)
-    os.truncate(files(blobs)[0], 5)
+    files(blobs)[0].write_bytes(harm(LARGE))
     with pytest.raises(Unavailable) as damaged:
         await store(blobs, LARGE)
     assert damaged.value.problem.kind is Kind.STORE_UNAVAILABLE
