@@ -7,8 +7,9 @@ import gc
 import signal
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,7 +19,6 @@ from typing import Literal
 
 import aiohttp
 import structlog
-from aiohttp import web
 
 from adapters.fetch import Fetcher
 from adapters.http_push import HttpPushSink
@@ -29,10 +29,10 @@ from axis.care.sweep import Where, run_sweep
 from axis.config.bindings import registry_of, reread
 from axis.config.fault import ConfigError
 from axis.config.model import Config, HttpPushEndpoint, InToken, NationalEndpoint, NodeEndpoint
-from axis.config.values import Address
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
 from axis.core.network import Network, PdfRule
 from axis.core.ports import Sink, Source
+from axis.core.problems import Kind
 from axis.core.routing import RoutingTable
 from axis.flow.admission import Admission
 from axis.flow.attachments import AttachmentJudge
@@ -63,7 +63,7 @@ from axis.trust import trust_of
 from axis.web.api import Api
 from axis.web.auth import Doors
 from axis.web.console import Console
-from axis.web.framing import ProblemRunner
+from axis.web.framing import listening
 from axis.web.queue import OperatorQueue
 from schemas.limits import XmlLimits
 from signing.chain import CertificateCache, Trust
@@ -87,11 +87,8 @@ BESIDE_THE_WAY = 10
 """Niceness of the PDF judge where nothing waits for it: on a busy machine intake and delivery come first."""
 COLLECT = (50_000, 20, 50)
 """When the garbage collector looks: objects, and rounds of the younger generations."""
-GRACE_S = 10.0
 CONNECT_S = 10.0
 TRANSFER_S = 50.0
-MAX_FIELD = 65_536
-"""Octets of one header at most: `Axis-Recipients` of a relayed document names up to some 1,800 agencies."""
 
 
 def utc_now() -> datetime:
@@ -215,8 +212,12 @@ async def serve(config: Config) -> None:
         api = Api(ctx, lambda: doors, open_spool, config.node.log)
         console = Console(ctx, lambda: _head(sequencer), OperatorQueue(ctx, write_token(config.node.data)))
         tls = server_context(config.listen.certificate, config.listen.key, config.listen.client_ca)
-        await stack.enter_async_context(_listening(api.app(), config.listen.agencies, tls))
-        await stack.enter_async_context(_listening(console.app(), config.listen.operator, None))
+        doorways = (
+            (api.app(), config.listen.agencies, tls, ctx.refused),
+            (console.app(), config.listen.operator, None, Counter[Kind]()),
+        )
+        for app, at, secured, refused in doorways:
+            await stack.enter_async_context(listening(app, at.host, at.port, secured, config.limits.head, refused))
         _settle_memory()
         log.info("node_ready", node=config.node.name, instance=name, agencies=str(config.listen.agencies))
         async with asyncio.TaskGroup() as services:
@@ -375,8 +376,14 @@ async def _watch_bindings(config: Config, ctx: Context, stop: asyncio.Event) -> 
 
 
 async def _watch_store(store: SqlStore, stop: asyncio.Event) -> None:
-    """End the process when the store is past helping itself: an honest restart reconciles, a guess does not."""
+    """Tell when nothing can be written, and when it can again. End the process when the store is past helping itself:
+    an honest restart reconciles, a guess does not."""
+    lost = False
     while not stop.is_set():
+        trouble = store.trouble
+        if (trouble is not None) is not lost:
+            lost = trouble is not None
+            log.error("store_lost", error=trouble) if lost else log.info("store_back")
         if store.poisoned:
             raise StorePoisoned("the outcome of a commit is unknown; restart to reconcile")
         try:
@@ -388,14 +395,3 @@ async def _watch_store(store: SqlStore, stop: asyncio.Event) -> None:
 
 class StorePoisoned(Exception):
     """A commit failed in a way that leaves its outcome unknown."""
-
-
-@asynccontextmanager
-async def _listening(app: web.Application, address: Address, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
-    runner = ProblemRunner(app, access_log=None, shutdown_timeout=GRACE_S, max_field_size=MAX_FIELD)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, address.host, address.port, ssl_context=tls).start()
-        yield
-    finally:
-        await runner.cleanup()

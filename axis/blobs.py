@@ -29,6 +29,17 @@ INLINE_MAX: Final = 131_072
 """Up to here octets share the flush of their row: a small file costs more than all the rest (measured, ADR 0009)."""
 
 
+def _refuse_damaged(path: Path, ref: PayloadRef) -> None:
+    """`OSError` where something else lies under a name: a receipt must not rest on it. Left there for people to see."""
+    try:
+        with path.open("rb", 0) as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return
+    if found != ref.sha256:
+        raise OSError(f"{path} is not what its name says")
+
+
 def free_octets(folder: Path) -> int:
     """What is left on the disk of the blobs for those who are not root. A folder that is made later lies above."""
     while True:
@@ -99,11 +110,13 @@ class Blobs:
     def publish(self, ref: PayloadRef, spooled: Path, descriptor: int) -> None:
         """Give a spool file its name. Afterwards the name is on stable storage, or `OSError` and it is not used.
 
-        Where the name is there already, the spool file is dropped: a crash may have left the name before its folder was
-        synced, so that is done again. Each naming is remembered as the time of the file (`collect`).
+        Where the name is there already, it is read, since it will be relied on, and the spool file is dropped: a crash
+        may have left the name before its folder was synced, so that is done again. Each naming is remembered as the
+        time of the file (`collect`).
         """
         os.fdatasync(descriptor)
         target = self.path(ref)
+        _refuse_damaged(target, ref)
         # One at a time: a name that is about to be taken back must not be found by another.
         with self._publishing:
             self._make_durable(target.parent)

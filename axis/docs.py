@@ -60,7 +60,7 @@ DELIVERY_MEANING: Final[Mapping[DeliveryState, tuple[str, str]]] = MappingProxyT
         DeliveryState.ON_HOLD: ("Tạm dừng", "an operator keeps it back; it does not age"),
         DeliveryState.FAILED: (
             "Không chuyển được",
-            "refused for good, lifetime spent, poison or given up; somebody is told, a person may send it again",
+            "refused for good, lifetime spent, poison, damaged here or given up; somebody is told, and may resend it",
         ),
         DeliveryState.DROPPED: ("Đã bỏ", "a status or a notice that an operator ended; what follows it goes on"),
     }
@@ -82,6 +82,7 @@ DELIVERY_EVENT: Final[Mapping[DeliveryEvent, str]] = MappingProxyType(
         DeliveryEvent.DEFER: "temporary problem: due again by the retry policy",
         DeliveryEvent.EXPIRE: "the lease ran out: the worker died or was cut off",
         DeliveryEvent.REFUSE: "permanent problem, lifetime spent, or poison",
+        DeliveryEvent.QUARANTINE: "what it carries is not what was stored, found by an attempt or when it was fetched",
         DeliveryEvent.AGE: "its lifetime was spent before an attempt could be made",
         DeliveryEvent.REQUEUE: "an operator asked; it begins anew",
         DeliveryEvent.HOLD: "an operator keeps it back",

@@ -46,10 +46,15 @@ def trouble(what: str, **context: str) -> Unavailable:
     return Unavailable(Problem(Kind.STORE_UNAVAILABLE, context={"blob": what, **context}), retry_after_s=5)
 
 
-def check(ref: PayloadRef, digest: str, size: int) -> None:
-    """`Unavailable` where what was read is not what is named."""
+def damaged(what: str, **context: str) -> Unavailable:
+    """The octets are not there any more. Judges wait, as for a disk that fails; what is to be sent is set aside."""
+    return Unavailable(Problem(Kind.STORED_DAMAGED, context={"blob": what, **context}), retry_after_s=60)
+
+
+def check(ref: PayloadRef, digest: str, size: int, say: Callable[..., Unavailable] = damaged) -> None:
+    """`Unavailable` where what was read is not what is named: it is damaged, or what `say` says."""
     if digest != ref.sha256 or size != ref.size:
-        raise trouble(
+        raise say(
             "the stored octets are not those that were stored",
             sha256=ref.sha256,
             size=str(ref.size),
@@ -112,11 +117,17 @@ class FilePayload:
     async def read(self) -> bytes:
         return await asyncio.to_thread(self._read)
 
+    def _unreadable(self, error: OSError) -> Unavailable:
+        """A name that is gone from a folder that is there does not come back by waiting; a disk that is not there may,
+        and takes the folder with it."""
+        gone = isinstance(error, FileNotFoundError) and self.path.parent.is_dir()
+        return (damaged if gone else trouble)("cannot be read", sha256=self.ref.sha256, error=repr(error))
+
     def _read(self) -> bytes:
         try:
             octets = self.path.read_bytes()
         except OSError as error:
-            raise trouble("cannot be read", sha256=self.ref.sha256, error=repr(error)) from error
+            raise self._unreadable(error) from error
         check(self.ref, hashlib.sha256(octets).hexdigest(), len(octets))
         return octets
 
@@ -141,7 +152,7 @@ class FilePayload:
                         yield last
                     size, last = size + len(piece), piece
         except OSError as error:
-            raise trouble("cannot be read", sha256=self.ref.sha256, error=repr(error)) from error
+            raise self._unreadable(error) from error
         check(self.ref, digest.hexdigest(), size)
         if last:
             yield last

@@ -216,6 +216,7 @@ class Limits(Section):
     burst: Annotated[StrictInt, Field(ge=1, le=100_000)] = 100
     min_free: Annotated[Size, Field(default="1GB")]
     slowest: Annotated[Size, Field(default="1KB")]
+    head: Duration = timedelta(seconds=20)
 
     @property
     def pressure(self) -> Pressure:

@@ -211,6 +211,8 @@ class Counts:
     statuses: Mapping[str, int]  # wire code -> number
     attachments: Mapping[str, int] = field(default_factory=dict)
     """Documents by the outcome of what is attached; `waiting` before the first judgement, `none` without any PDF."""
+    failed: Mapping[str, int] = field(default_factory=dict)
+    """Failed deliveries by the kind of problem."""
 
 
 class Age(StrEnum):

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     NOT_POSSIBLE = "not-possible"
     REVOCATION_UNKNOWN = "revocation-unknown"
     STORE_UNAVAILABLE = "store-unavailable"
+    STORED_DAMAGED = "stored-damaged"
     LOG_STALE = "log-stale"
     INTERNAL = "internal"
 
@@ -151,6 +152,9 @@ TABLE: Final[Mapping[Kind, Row]] = MappingProxyType(
         ),
         Kind.STORE_UNAVAILABLE: Row(
             503, True, "operator", "Kho dữ liệu tạm thời không sẵn sàng", "the store is unavailable"
+        ),
+        Kind.STORED_DAMAGED: Row(
+            503, True, "operator", "Bản lưu tại trục bị hỏng", "what the axis stored is damaged or gone there"
         ),
         Kind.LOG_STALE: Row(503, True, "operator", "Nhật ký ký số bị chậm", "the signature log is behind"),
         Kind.INTERNAL: Row(500, True, "us", "Lỗi hệ thống", "internal error"),

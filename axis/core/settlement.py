@@ -80,6 +80,8 @@ def decide_setback(
     breaks = delivery.breaks + 1 if broke else 0
     if breaks >= policy.breaks:
         return _failed(delivery, DeliveryEvent.REFUSE, Problem(Kind.DELIVERY_POISON), problem, network, now, telling)
+    if problem.kind is Kind.STORED_DAMAGED:
+        return decide_quarantine(delivery, problem, network, now, telling)
     if not problem.temporary:
         return _failed(delivery, DeliveryEvent.REFUSE, problem, None, network, now, telling)
     due = policy.next_due(delivery.attempts, delivery.since, now, jitter)
@@ -100,6 +102,14 @@ def decide_setback(
     )
     facts = {**_facts(delivery), "problem": problem.kind.value, "attempt": delivery.attempts}
     return Decision((LogEntry(EntryKind.DEFERRED, now, network.node, delivery.id, facts),), (change,), None)
+
+
+def decide_quarantine(
+    delivery: Delivery, problem: Problem, network: Network, now: datetime, telling: Telling | None
+) -> Decision[Problem | None]:
+    """What it carries is not what was stored: no attempt can mend that, and none may send it. Once a person has put the
+    octets back, it is sent again like all that failed."""
+    return _failed(delivery, DeliveryEvent.QUARANTINE, problem, None, network, now, telling)
 
 
 def decide_poison(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:

@@ -38,6 +38,7 @@ class DeliveryEvent(StrEnum):
     DEFER = "defer"  # temporary problem: due again by the retry policy
     EXPIRE = "expire"  # the lease ran out: the worker died or was cut off
     REFUSE = "refuse"  # permanent problem, lifetime spent, or poison
+    QUARANTINE = "quarantine"  # what it carries is damaged in the store: not one octet of it may be believed
     AGE = "age"  # its lifetime was spent before an attempt could be made
     REQUEUE = "requeue"  # an operator asked
     HOLD = "hold"  # an operator keeps it back
@@ -83,6 +84,8 @@ DELIVERY: Final[Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState]] = M
         (DeliveryState.LEASED, DeliveryEvent.DEFER): DeliveryState.QUEUED,
         (DeliveryState.LEASED, DeliveryEvent.EXPIRE): DeliveryState.QUEUED,
         (DeliveryState.LEASED, DeliveryEvent.REFUSE): DeliveryState.FAILED,
+        (DeliveryState.LEASED, DeliveryEvent.QUARANTINE): DeliveryState.FAILED,
+        (DeliveryState.QUEUED, DeliveryEvent.QUARANTINE): DeliveryState.FAILED,
         (DeliveryState.FAILED, DeliveryEvent.REQUEUE): DeliveryState.QUEUED,
         (DeliveryState.QUEUED, DeliveryEvent.AGE): DeliveryState.FAILED,
         (DeliveryState.QUEUED, DeliveryEvent.HOLD): DeliveryState.ON_HOLD,

@@ -112,8 +112,10 @@ async def settle(
 
     failed = await ctx.store.transact(body, brief=True)
     if isinstance(outcome, Problem):
-        log.warning(
-            "delivery_failed" if failed else "delivery_deferred",
+        quarantined = failed is not None and failed.kind is Kind.STORED_DAMAGED
+        say = log.error if quarantined else log.warning
+        say(
+            "delivery_quarantined" if quarantined else "delivery_failed" if failed else "delivery_deferred",
             delivery=delivery.id,
             endpoint=delivery.endpoint,
             attempt=delivery.attempts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -83,6 +84,8 @@ class Context:
     """Fetches what is missing about revocation; without it only the operator's files count."""
     known: Known = field(default_factory=Known)
     """What of the evidence under verdicts is stored already."""
+    refused: Counter[Kind] = field(default_factory=Counter)
+    """How often each kind of problem was answered at the agencies' listener since this process began."""
     evidence_came: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when we believe in something new: held documents are judged again at once."""
 

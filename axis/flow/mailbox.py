@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from axis.core.inbox import InboxItem
 from axis.core.model import Attestation, Cargo, Delivery, DeliveryId, Principal, StatusReport
 from axis.core.ports import Body, Ledger
 from axis.core.problems import Kind, Problem, Refused
-from axis.core.settlement import decide_handover
+from axis.core.settlement import decide_handover, decide_quarantine
 from axis.core.states import DeliveryEvent, DeliveryState
+from axis.flow.attempt import telling_of
 from axis.flow.body import Plain
 from axis.flow.context import Context
 from axis.flow.messages import consign
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,23 @@ async def fetch(id: str, by: Principal, ctx: Context) -> Fetched:
         return Fetched(Plain(parcel.package), parcel.digest, parcel.outcome)
     consignment = await consign(await own_delivery(id, by, ctx), ctx)
     return Fetched(consignment.body, parcel.digest, parcel.outcome)
+
+
+async def set_aside(id: str, problem: Problem, ctx: Context) -> None:
+    """What was fetched is damaged in the store: the delivery is listed no more, and its sender and the operator hear of
+    it. Where it is settled meanwhile, nothing changes."""
+
+    def body(ledger: Ledger) -> bool:
+        delivery = ledger.delivery(DeliveryId(id))
+        if delivery is None or delivery.state is not DeliveryState.QUEUED or delivery.cargo is not Cargo.DOCUMENT:
+            return False
+        telling = telling_of(delivery, ledger, ctx)
+        ledger.apply(decide_quarantine(delivery, problem, ctx.network, ctx.now(), telling))
+        return True
+
+    if await ctx.store.transact(body):
+        ctx.wake()
+        log.error("delivery_quarantined", delivery=id, problem=problem.kind.value, **problem.context)
 
 
 async def acknowledge(id: str, by: Principal, ctx: Context) -> Collected:

@@ -94,7 +94,8 @@ class ObjectPayload:
                 if last:
                     yield last
                 last = octets[at : at + PIECE]
-        check(self.ref, digest.hexdigest(), self.ref.size)
+        # The way from the bucket may be at fault as well: waiting may help.
+        check(self.ref, digest.hexdigest(), self.ref.size, trouble)
         if last:
             yield last
 

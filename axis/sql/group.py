@@ -42,6 +42,9 @@ STEP_ASIDE_S: Final = 0.004
 """How long the thread pauses at most when nobody of a group got through: others commit within that time."""
 RECONNECT_S: Final = 0.5
 """How often a lost database is looked for."""
+LOOK_S: Final = 60.0
+"""How often the database is asked whether what it commits is still durable: so long a promise may rest on the last
+look. A question a minute costs nothing; an hour would be an hour of receipts."""
 
 
 @dataclass(slots=True)
@@ -78,6 +81,7 @@ class GroupCommitter:
         """Called in the thread after each group that changed something and is on stable storage."""
         self._trouble: str | None = None
         self._writer: WriteConnection | None = database.open_writer()
+        self._looked = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="axis-store", daemon=True)
         self._thread.start()
 
@@ -145,7 +149,19 @@ class GroupCommitter:
             brief += job.brief
         return group, False
 
+    def _look(self) -> None:
+        """Where a commit is no longer durable, nothing is written until it is again."""
+        now = time.monotonic()
+        if self._writer is None or now - self._looked < LOOK_S:
+            return
+        self._looked = now
+        try:
+            self._writer.prove()
+        except (self._database.errors, StoreError) as error:
+            self._poison(self._writer, error)
+
     def _turn(self, group: Sequence[Job]) -> None:
+        self._look()
         if self._writer is None:
             self._fail(group, unavailable("not-stored", self._trouble or "the store is closed", 30))
         else:
@@ -197,7 +213,7 @@ class GroupCommitter:
         except _GroupLost as lost:
             cause = lost.__cause__ or lost
             fatal, several = self._is_fatal(cause), writer.together
-            self._fail(group, unavailable("not-stored", cause))
+            self._give_back(group, cause)
             if not self._rolled_back(writer) or fatal:
                 self._poison(writer, cause)
             elif several:
@@ -207,6 +223,9 @@ class GroupCommitter:
         try:
             writer.commit()
         except self._database.errors as error:
+            if self._database.is_contended(error) and self._rolled_back(writer):
+                self._give_back(group, error)  # the database says itself that nothing is stored
+                return
             self._fail(group, unavailable("unknown", error))
             self._poison(writer, error)
         else:
@@ -272,6 +291,14 @@ class GroupCommitter:
         elif isinstance(error, database.errors) and not database.is_bug(error):
             job.error = unavailable("not-stored", error)
 
+    def _give_back(self, group: Sequence[Job], cause: BaseException) -> None:
+        """Nothing of the group is stored. Where others were in its way, all of it runs again."""
+        if isinstance(cause, self._database.errors) and self._database.is_contended(cause):
+            for job in group:
+                self._judge(job, cause)
+        else:
+            self._fail(group, unavailable("not-stored", cause))
+
     def _is_fatal(self, error: BaseException) -> bool:
         return isinstance(error, self._database.errors) and self._database.is_fatal(error)
 
@@ -312,6 +339,7 @@ class GroupCommitter:
             self._trouble = f"{(self._trouble or '').partition('; reopening')[0]}; reopening failed: {again!r}"
         else:
             self._readers.reopen()
+            self._looked = time.monotonic()
             self._trouble = None
 
 

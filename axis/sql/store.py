@@ -51,6 +51,11 @@ class SqlStore:
         return self._views
 
     @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written now, in words for our log; `None` when it can."""
+        return self._committer.trouble
+
+    @property
     def poisoned(self) -> bool:
         """A commit failed and reopening did not mend it: every call answers `Unavailable`. End the process."""
         return self._committer.trouble is not None and not self._database.reconnects

@@ -107,6 +107,11 @@ class Tally:
             (outcome or "none") if begun else "waiting": number
             for outcome, begun, number in session.run(sql.count_checks).fetchall()
         }
+        failed = {problem: number for problem, number in session.run(sql.queues.count_failed).fetchall() if problem}
         return Counts(
-            {state: number for state, number in intake.items() if number}, by_endpoint, dict(statuses), attachments
+            {state: number for state, number in intake.items() if number},
+            by_endpoint,
+            dict(statuses),
+            attachments,
+            failed,
         )

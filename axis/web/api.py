@@ -200,7 +200,12 @@ class Api:
         by = require(self.caller(request), Role.AGENCY)
         id = request.match_info["id"]
         fetched = await mailbox.fetch(id, by, self.ctx)
-        return await self._stream(request, fetched.body, id, fetched.digest, fetched.outcome)
+        try:
+            return await self._stream(request, fetched.body, id, fetched.digest, fetched.outcome)
+        except (ProblemError, BrokenOff) as error:
+            if error.problem.kind is Kind.STORED_DAMAGED:
+                await mailbox.set_aside(id, error.problem, self.ctx)
+            raise
 
     async def post_ack(self, request: web.Request) -> web.StreamResponse:
         by = require(self.caller(request), Role.AGENCY)
@@ -283,9 +288,17 @@ class Api:
             log.error("answer_broken_off", problem=error.problem.kind.value, **error.problem.context)
             if request.transport is not None:
                 request.transport.close()
-            raise ConnectionResetError from error
+            raise BrokenOff(error.problem) from error
         await response.write_eof()
         return response
+
+
+class BrokenOff(ConnectionResetError):
+    """An answer that could not be ended: the connection is closed in the middle of it."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.kind.value)
+        self.problem = problem
 
 
 async def _at_hand(content: StreamReader) -> AsyncIterator[bytes]:

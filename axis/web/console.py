@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from axis.core.model import DocumentRef
 from axis.core.ports import Counts
+from axis.core.problems import TABLE, Kind
 from axis.core.states import BreakerState, DeliveryState
 from axis.flow.context import Context
 from axis.flow.traffic import Destination
@@ -92,6 +93,7 @@ class Console:
         registry = CollectorRegistry()
         views, size = self.ctx.store.views, head[0] if head else 0
         registry.register(_Gauges(await views.counts(), size, self.ctx.log_behind()))
+        registry.register(_Refusals(self.ctx.refused))
         registry.register(_Destinations(self.ctx.traffic.shown(self.ctx.now()), await views.holds()))
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -110,6 +112,9 @@ class _Gauges(Collector):
         for endpoint, states in self._counts.deliveries.items():
             for state, number in states.items():
                 deliveries.add_metric([endpoint, state], number)
+        failed = GaugeMetricFamily("axis_deliveries_failed", "failed deliveries by problem", labels=["problem"])
+        for problem, number in {Kind.STORED_DAMAGED.value: 0, **self._counts.failed}.items():
+            failed.add_metric([problem], number)
         statuses = GaugeMetricFamily("axis_statuses", "business statuses by wire code", labels=["code"])
         for code, number in self._counts.statuses.items():
             statuses.add_metric([code], number)
@@ -122,7 +127,22 @@ class _Gauges(Collector):
         behind = GaugeMetricFamily(
             "axis_log_behind_seconds", "age of the oldest entry without an index", value=self._behind.total_seconds()
         )
-        return [documents, deliveries, statuses, attached, size, behind]
+        return [documents, deliveries, failed, statuses, attached, size, behind]
+
+
+class _Refusals(Collector):
+    """What was answered with a problem, by kind, since this process began. Every kind that can be stands there from the
+    beginning: an alert on its growth sees the first one."""
+
+    def __init__(self, refused: Mapping[Kind, int]) -> None:
+        self._refused = refused
+
+    def collect(self) -> list[CounterMetricFamily]:
+        refused = CounterMetricFamily("axis_refusals", "problems answered to agencies and axes", labels=["problem"])
+        for kind, row in TABLE.items():
+            if row.http:
+                refused.add_metric([kind.value], self._refused.get(kind, 0))
+        return [refused]
 
 
 class _Destinations(Collector):

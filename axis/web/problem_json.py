@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_ANSWERED = web.ResponseKey("problem", Kind)
+"""Where a response says which problem it tells of."""
 _BY_STATUS = {
     400: Kind.BAD_REQUEST,
     401: Kind.UNAUTHENTICATED,
@@ -42,9 +45,23 @@ def answer(problem: Problem, retry_after_s: float | None = None) -> web.Response
     if problem.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     log.info("problem_answered", instance=instance, problem=problem.kind.value, **problem.context)
-    return web.Response(
+    response = web.Response(
         body=orjson.dumps(body), status=status, headers=headers, content_type="application/problem+json"
     )
+    response[_ANSWERED] = problem.kind
+    return response
+
+
+def counted(app: web.Application, refused: Counter[Kind]) -> web.Application:
+    """`app`, with every problem that it answers counted by its kind in `refused`."""
+
+    async def count(request: web.Request, response: web.StreamResponse) -> None:
+        kind = response.get(_ANSWERED)
+        if kind is not None:
+            refused[kind] += 1
+
+    app.on_response_prepare.append(count)
+    return app
 
 
 def members(problem: Problem) -> dict[str, Any]:

@@ -62,17 +62,21 @@ async def take_batch(request: web.Request, by: Principal, ctx: Context) -> dict[
     now = ctx.now()
     results: list[dict[str, Any] | None] = []
     told: list[Told] = []
+    faults: list[Problem] = []
     for raw in given:
         try:
             item = read_body(raw, BatchItem)
         except Refused as error:
             results.append({"problem": members(error.problem)})
+            faults.append(error.problem)
             continue
         make = partial(report_of, item, by=by, network=ctx.network, now=now)
         told.append((DocumentRef(item.document), make))
         results.append(None)
-    recorded = iter(await record_statuses(told, by, ctx) if told else ())
-    return {"results": [result or _result(next(recorded)) for result in results]}
+    recorded = await record_statuses(told, by, ctx) if told else ()
+    ctx.refused.update(one.kind for one in (*faults, *recorded) if isinstance(one, Problem))
+    in_order = iter(recorded)
+    return {"results": [result or _result(next(in_order)) for result in results]}
 
 
 async def read_items(request: web.Request) -> list[Any]:

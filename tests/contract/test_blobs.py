@@ -139,9 +139,11 @@ async def test_the_same_octets_are_kept_once(blobs: Blobs) -> None:
     assert [path.stat().st_ino for path in files(blobs)] == [inode]
 
 
-async def test_a_name_of_another_size_is_damage_and_not_used(blobs: Blobs) -> None:
+@pytest.mark.parametrize("harm", [lambda octets: octets[:5], lambda octets: b"X" + octets[1:]])
+async def test_a_name_of_other_octets_is_damage_and_not_used(blobs: Blobs, harm: Callable[[bytes], bytes]) -> None:
+    """A second document with the same attachment must not get a receipt for what is gone."""
     await store(blobs, LARGE)
-    os.truncate(files(blobs)[0], 5)
+    files(blobs)[0].write_bytes(harm(LARGE))
     with pytest.raises(Unavailable) as damaged:
         await store(blobs, LARGE)
     assert damaged.value.problem.kind is Kind.STORE_UNAVAILABLE
@@ -164,21 +166,31 @@ async def test_damaged_octets_are_never_handed_out_whole(
         async for piece in payload.chunks():
             got.extend(piece)
 
-    with pytest.raises(Unavailable) as damaged:
-        await payload.read()
-    assert damaged.value.problem.context["sha256"] == ref.sha256
-    with pytest.raises(Unavailable):
-        await read()
+    for reading in (payload.read, read, blobs.inline(ref, harm(octets)).read):
+        with pytest.raises(Unavailable) as damaged:
+            await reading()
+        assert damaged.value.problem.kind is Kind.STORED_DAMAGED
+        assert damaged.value.problem.context["sha256"] == ref.sha256
     assert len(got) < len(octets)
-    with pytest.raises(Unavailable):
-        await blobs.inline(ref, harm(octets)).read()
 
 
-async def test_a_missing_file_says_so(blobs: Blobs) -> None:
-    payload = blobs.payload(ref_of(LARGE))
-    with pytest.raises(Unavailable) as missing:
+async def test_a_missing_file_is_damage_and_a_missing_disk_is_waited_for(blobs: Blobs) -> None:
+    """A disk that is not mounted takes the folders along."""
+    ref = await store(blobs, LARGE)
+    payload = blobs.payload(ref)
+
+    async def pieces() -> None:
         [piece async for piece in payload.chunks()]
-    assert "FileNotFoundError" in missing.value.problem.context["error"]
+
+    files(blobs)[0].unlink()
+    for kind in (Kind.STORED_DAMAGED, Kind.STORE_UNAVAILABLE):
+        for reading in (payload.read, pieces):
+            with pytest.raises(Unavailable) as missing:
+                await reading()
+            assert missing.value.problem.kind is kind
+            assert "FileNotFoundError" in missing.value.problem.context["error"]
+        if kind is Kind.STORED_DAMAGED:
+            blobs.path(ref).parent.rmdir()
 
 
 @pytest.mark.faults

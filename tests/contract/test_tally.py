@@ -86,6 +86,9 @@ def test_what_changes_after_it_was_counted_is_counted_as_it_is(books: sqlite3.Co
     for state in ("delivered", "failed", "dropped", "on-hold", "leased", "queued", "delivered"):
         books.execute("UPDATE delivery SET state = ? WHERE endpoint = 'e3'", (state,))
         assert tally.counts(session(books)).deliveries["e3"] == {state: 2}
+    books.execute("UPDATE delivery SET state = 'failed', last_problem = 'delivery-expired' WHERE endpoint = 'e3'")
+    books.execute("UPDATE delivery SET last_problem = 'stored-damaged' WHERE endpoint = 'e3' AND seq = 3")
+    assert sum(tally.counts(session(books)).failed.values()) == 2
     books.execute("UPDATE document SET state = 'refused' WHERE seq = 1")
     books.execute("UPDATE document SET state = 'accepted' WHERE seq > 30")
     assert tally.counts(session(books)).documents == {"accepted": 10, "held": 29, "refused": 1}

@@ -127,3 +127,83 @@ MUTATIONS: Final = (
         "LOST",
     ),
 )
+
+HEADS: Final = (
+    Broken(
+        "F44",
+        off(
+            "who never ends a head is let go",
+            "axis/web/framing.py",
+            ("            self.transport.abort()\n", ""),
+        ),
+        "never: they are let go",
+    ),
+    Broken(
+        "F44",
+        off(
+            "who never ends a handshake is let go",
+            "axis/web/framing.py",
+            ("ssl_handshake_timeout=handshake", "ssl_handshake_timeout=None"),
+        ),
+        "never: they are let go",
+    ),
+)
+
+DEADLOCKS: Final = (
+    Broken(
+        "F31",
+        off(
+            "a deadlock is repeated",
+            "axis/sql/postgres.py",
+            ("pg.LockNotAvailable | pg.DeadlockDetected | pg.SerializationFailure", "pg.LockNotAvailable"),
+        ),
+        "the sender hears of it",
+    ),
+    Broken(
+        "F31",
+        off(
+            "a deadlock at COMMIT is repeated",
+            "axis/sql/group.py",
+            (
+                "            if self._database.is_contended(error) and self._rolled_back(writer):\n",
+                "            if False:\n",
+            ),
+        ),
+        "the sender hears of it",
+    ),
+)
+
+TIMEOUTS: Final = (
+    Broken(
+        "F32",
+        off("a statement may take so long", "axis/sql/address.py", ('    "statement_timeout": "30s",\n', "")),
+        "it was answered with 202",
+    ),
+)
+
+SETTINGS: Final = (
+    Broken(
+        "F33",
+        off(
+            "the server's settings are looked at again",
+            "axis/sql/group.py",
+            ("            self._writer.prove()\n", "            pass\n"),
+        ),
+        "never: it is told in the log",
+    ),
+)
+
+QUARANTINE: Final = (
+    Broken(
+        "F07",
+        off(
+            "what is damaged in the store is set aside",
+            "axis/core/settlement.py",
+            ("    if problem.kind is Kind.STORED_DAMAGED:\n", "    if False:\n"),
+        ),
+        "never: the push was set aside",
+    ),
+)
+
+BY_FAULT: Final = {"F07": QUARANTINE, "F31": DEADLOCKS, "F32": TIMEOUTS, "F33": SETTINGS, "F44": HEADS}
+"""The same for faults beside the matrix: each has a test of its own that runs without the defence."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from tests.faults.broken import BY_FAULT
 from tests.faults.rows import CUT, FAULTS, KILLS, MUTATED, SWEEP, Row
 from tests.faults.test_durable import BROKEN
 
@@ -91,6 +92,12 @@ def _mutations() -> str:
     lines += [
         f"| {point} | {broken.mutation.defence} | {broken.says.replace('|', ' or ')} |"
         for point, broken in MUTATED.items()
+    ]
+    lines += ["", "| fault | defence | what is said |", "|---|---|---|"]
+    lines += [
+        f"| {fault} | {broken.mutation.defence} | {broken.says.replace('|', ' or ')} |"
+        for fault, found in BY_FAULT.items()
+        for broken in found
     ]
     return "\n".join(lines) + "\n\n"
 

@@ -12,6 +12,8 @@ MATRIX: Final = "tests/faults/test_kill_matrix.py::test_a_node_that_ends_here_ke
 CUT: Final = "tests/faults/test_power_cut.py::test_a_node_that_loses_its_power_here_keeps_its_promise"
 MOMENTS: Final = "tests/faults/test_power_moments.py"
 STORAGE, LINES = "tests/faults/test_storage.py", "tests/faults/test_connections.py"
+BASE = "tests/faults/test_database.py"
+HEADS = "tests/faults/test_slow_heads.py"
 LEDGER, SHARED = "tests/contract/test_ledger.py", "tests/contract/test_two_processes.py"
 BLOBS, DELIVERY = "tests/contract/test_blobs.py", "tests/flow/test_delivery.py"
 SEQUENCE, MISMATCH = "tests/unit/log/test_sequence.py", "tests/unit/log/test_mismatch.py"
@@ -83,7 +85,7 @@ FAULTS: Final = (
         "the file is changed",
         f"{STORAGE}::test_octets_that_are_not_those_that_were_stored_are_never_handed_out",
         f"{BLOBS}::test_damaged_octets_are_never_handed_out_whole",
-        note="the delivery is due again, and shown as deferred; there is no quarantine of its own",
+        note="the delivery has failed, as `stored-damaged`; it is tried again when a person says so (`axis queue`)",
     ),
     row(
         "F08",
@@ -184,23 +186,27 @@ FAULTS: Final = (
     ),
     row(
         "F31",
-        "others are in the way of a transaction",
-        "locks held by a second connection",
+        "deadlocks, and others in the way of a transaction",
+        "a second connection takes locks in the other order; one holds them",
+        f"{BASE}::test_a_deadlock_is_repeated_as_a_whole_and_the_sender_hears_nothing_of_it",
+        f"{BASE}::test_deadlocks_without_end_are_not_repeated_without_end",
         f"{SHARED}::test_who_is_in_the_way_for_too_long_is_told_to_come_back",
+        note="serialization failures, which our isolation level does not have, take the same way",
     ),
     row(
         "F32",
         "statement and lock time-outs",
-        "a lock held by a second connection",
-        f"{SHARED}::test_who_is_in_the_way_for_too_long_is_told_to_come_back",
-        note="`lock_timeout`; `statement_timeout` is set, and no statement of ours comes near it",
+        "a trigger that sleeps; a table locked by a second connection",
+        f"{BASE}::test_a_statement_that_takes_too_long_is_given_up_and_the_node_goes_on",
+        f"{BASE}::test_a_lock_that_is_not_given_up_is_waited_for_so_long_and_the_node_goes_on",
     ),
     row(
         "F33",
         "unsafe settings of the server",
-        "a server with them",
+        "a server with them; `ALTER SYSTEM` while the node runs",
         f"{SHARED}::test_a_server_that_is_not_durable_is_refused",
-        note="looked at whenever a connection for writing is opened, not every hour",
+        f"{BASE}::test_a_server_that_keeps_nothing_any_more_is_given_nothing",
+        note="looked at when a connection for writing is opened, and every minute",
     ),
     row(
         "F37",
@@ -209,6 +215,14 @@ FAULTS: Final = (
         f"{SHARED}::test_a_machine_whose_clock_is_not_the_servers_is_refused",
     ),
     row("F42", "reset in the middle of an answer", "SO_LINGER 0", f"{LINES}::test_a_reset_in_the_middle_of_the_answer"),
+    row(
+        "F44",
+        "handshakes and heads of requests that never end",
+        "five hundred TLS connections, an octet a second",
+        f"{HEADS}::test_five_hundred_heads_that_never_end_are_let_go_and_others_are_served_meanwhile",
+        f"{HEADS}::test_a_handshake_that_never_ends_is_let_go",
+        f"{HEADS}::test_a_later_head_counts_and_a_rest_between_two_requests_does_not",
+    ),
     row(
         "F46",
         "a client goes away in its body",

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.broken import MUTATIONS, ONLY_MUTATED
+from tests.faults.broken import BY_FAULT, MUTATIONS, ONLY_MUTATED, Broken
 from tests.faults.field import edits_of
 from tests.faults.page import COMMAND, PAGE, text
 from tests.faults.points import POINTS
-from tests.faults.rows import ROWS, SWEEP, Row
+from tests.faults.rows import FAULTS, ROWS, SWEEP, Row
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,9 +47,16 @@ def test_every_point_stands_once() -> None:
     assert {broken.point for broken in MUTATIONS} <= {point.id for point in (*POINTS, *ONLY_MUTATED)}
 
 
-@pytest.mark.parametrize("broken", MUTATIONS, ids=lambda broken: broken.point)
-def test_a_defence_stands_where_the_table_says(broken: object) -> None:
-    (one,) = (each for each in MUTATIONS if each is broken)
-    for edit in one.mutation.edits:
+def test_every_fault_with_a_mutation_has_a_row() -> None:
+    assert BY_FAULT.keys() <= {row.id for row in FAULTS}
+    assert all(broken.point == fault for fault, found in BY_FAULT.items() for broken in found)
+
+
+ALL = (*MUTATIONS, *(broken for found in BY_FAULT.values() for broken in found))
+
+
+@pytest.mark.parametrize("broken", ALL, ids=lambda broken: f"{broken.point}: {broken.mutation.defence}")
+def test_a_defence_stands_where_the_table_says(broken: Broken) -> None:
+    for edit in broken.mutation.edits:
         assert edit.applied((ROOT / edit.file).read_text(encoding="utf-8"))
-    assert edits_of(one.mutation)
+    assert edits_of(broken.mutation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import resource
 import sqlite3
 import subprocess
@@ -11,11 +12,16 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
+from click.testing import CliRunner
 
 from axis.blobs import Blobs
+from axis.cli import main
 from axis.core.model import PayloadRef
+from tests.faults.broken import BY_FAULT
 from tests.faults.field import HEALTH, LARGE, Field, Package, field_of
 from tests.faults.points import PLACES
 from tests.faults.trace import injected
@@ -170,9 +176,38 @@ def flip(path: Path) -> None:
     path.write_bytes(octets)
 
 
-@pytest.mark.parametrize("how", ["flipped", "swapped", "gone"])
-def test_octets_that_are_not_those_that_were_stored_are_never_handed_out(field: Field, how: str) -> None:
-    """F07, F24, F25. Neither to the one that is called nor to the one that comes; mended, both get them."""
+def shown(field: Field, *args: str) -> list[dict[str, Any]]:
+    """What `axis queue` tells of the deliveries that it lists or acts on."""
+    done = CliRunner().invoke(main, ["queue", args[0], "-c", str(field.site.config), "--json", *args[1:]])
+    deliveries: list[dict[str, Any]] = json.loads(done.stdout)["deliveries"]
+    return deliveries
+
+
+def alarm(field: Field) -> str:
+    """The line of the metrics on which an operator is woken."""
+    with urlopen(f"{field.site.pages}/metrics") as answer:
+        told = answer.read().decode()
+    (line,) = (one for one in told.splitlines() if one.startswith(DAMAGED))
+    return str(line.partition(" ")[2])
+
+
+DAMAGED = 'axis_deliveries_failed{problem="stored-damaged"}'
+
+
+def damage(field: Field, package: Package, other: Package, how: str) -> Path:
+    """Do harm to a package where it is stored: its file."""
+    mine, theirs = (field.site.blobs.path(PayloadRef(one.sha256, len(one.octets))) for one in (package, other))
+    if how == "flipped":
+        flip(mine)
+    elif how == "swapped":
+        mine.write_bytes(theirs.read_bytes())
+    else:
+        mine.unlink()
+    return mine
+
+
+def quarantined(field: Field, how: str) -> None:
+    """Octets that are not those that were stored go to nobody, once; put back, `axis queue retry` sends them."""
     other = field.package((HOME_AFFAIRS,), size=LARGE)
     field.insist(other)
     field.drain()
@@ -180,26 +215,50 @@ def test_octets_that_are_not_those_that_were_stored_are_never_handed_out(field: 
     with field.armed("claimed"):
         field.submit(package)
         field.dies()
-    mine, theirs = (field.site.blobs.path(PayloadRef(one.sha256, len(one.octets))) for one in (package, other))
-    good = mine.read_bytes()
-    if how == "flipped":
-        flip(mine)
-    elif how == "swapped":
-        mine.write_bytes(theirs.read_bytes())
-    else:
-        mine.unlink()
+    mine = damage(field, package, other, how)
     assert any("payload" in finding for finding in field.house())
-    deferred = field.site.said("delivery_deferred")
+    said = field.site.said("delivery_quarantined")
     field.site.start()
-    until("the push was given up for now", lambda: field.site.said("delivery_deferred") > deferred)
+    until("the push was set aside", lambda: field.site.said("delivery_quarantined") > said, 15)
     (item,) = until("it is listed", lambda: field.listed(HOME_AFFAIRS))
     began = time.monotonic()
     assert field.fetch(HOME_AFFAIRS, item) is None
     assert time.monotonic() - began < 20, "the receiver waited for what did not come"
+    until("the one that is fetched too", lambda: field.site.said("delivery_quarantined") > said + 1)
+    assert field.listed(HOME_AFFAIRS) == []
     assert not [one for one in field.listener.got if one.headers["axis-document"] == item["document"]]
-    mine.write_bytes(good)
-    field.insist(package)
+    failed = shown(field, "list", "--state", "failed", "--document", item["document"])
+    assert {(one["endpoint"], one["problem"]) for one in failed} == {
+        ("so-noi-vu", "stored-damaged"),
+        ("so-y-te", "stored-damaged"),
+    }
+    assert alarm(field) == "2.0"
+    notice = until("its sender is told", lambda: field.site.waiting(package.sender, item["document"], "notice"))
+    assert notice["notice"]["reason"] == "stored-damaged"
+
+    again = shown(field, "retry", "--document", item["document"])
+    assert [one["problem"] for one in again] == [None, None], "before it is put back"
+    until("it is set aside again", lambda: field.site.said("delivery_quarantined") > said + 2)
+    mine.write_bytes(package.octets)
+    (call,) = shown(field, "list", "--state", "failed", "--endpoint", "so-y-te", "--document", item["document"])
+    shown(field, "retry", call["delivery"])
     field.settled()
+    assert alarm(field) == "0.0"
+
+
+@pytest.mark.parametrize("how", ["flipped", "swapped", "gone"])
+def test_octets_that_are_not_those_that_were_stored_are_never_handed_out(field: Field, how: str) -> None:
+    """F07, F24, F25. Neither to the one that is called nor to the one that comes; mended, both get them."""
+    quarantined(field, how)
+
+
+def test_without_its_quarantine_a_damaged_package_is_tried_for_ever(tmp_path: Path) -> None:
+    (broken,) = BY_FAULT["F07"]
+    with (
+        field_of(tmp_path, PLACES, mutation=broken.mutation) as field,
+        pytest.raises(AssertionError, match=broken.says),
+    ):
+        quarantined(field, "flipped")
 
 
 def test_a_store_that_has_forgotten_what_was_signed_does_not_start(tmp_path: Path) -> None:

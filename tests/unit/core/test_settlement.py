@@ -148,8 +148,10 @@ def set_back(
 @pytest.mark.parametrize("kind", list(Kind))
 def test_a_setback_defers_when_waiting_helps_and_fails_when_not(kind: Kind) -> None:
     change = set_back(problem=Problem(kind))
-    assert change.event is (DeliveryEvent.DEFER if TABLE[kind].temporary else DeliveryEvent.REFUSE)
-    assert change.now is (DeliveryState.QUEUED if TABLE[kind].temporary else DeliveryState.FAILED)
+    waits = TABLE[kind].temporary and kind is not Kind.STORED_DAMAGED
+    ended = DeliveryEvent.QUARANTINE if kind is Kind.STORED_DAMAGED else DeliveryEvent.REFUSE
+    assert change.event is (DeliveryEvent.DEFER if waits else ended)
+    assert change.now is (DeliveryState.QUEUED if waits else DeliveryState.FAILED)
 
 
 @pytest.mark.parametrize(
