@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 _ALLOWED = re.compile(r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*")
 _QCVN = re.compile(r"\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}")
@@ -45,6 +46,7 @@ class AgencyCode:
     text: str
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, text: str) -> AgencyCode:
         """Read a code. No trimming, no case folding: `CodeError` for anything that is not exactly a code."""
         if len(text) > MAX_LENGTH or not text.isascii() or not _ALLOWED.fullmatch(text):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 VIETNAM: Final = timezone(timedelta(hours=7))
@@ -21,6 +22,7 @@ _TIME: Final = (
     r"(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]{1,9}))?)?"
     r"(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+_LONGEST: Final = len("2026/11/23  01:02:03.123456789+07:00")
 _FORMS: Final = (re.compile(_YEAR_FIRST + _TIME), re.compile(_DAY_FIRST + _TIME))
 
 
@@ -38,6 +40,12 @@ def write_timestamp(value: datetime) -> str:
 
 def read_date(text: str) -> date | None:
     """A calendar day of Vietnam; a time of day with a zone is brought there first."""
+    return _day(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _day(text: str) -> date | None:
+    """Remembered, because documents are of a few days."""
     moment = read_timestamp(text)
     return None if moment is None else moment.date()
 

@@ -27,6 +27,8 @@ from schemas.reading import NULL, Place
 
 _ORDINARY_ON_THE_WIRE: Final = frozenset({0, 5})
 _KINDS: Final = {str(kind.value): kind for kind in MessageKind} | {f"0{kind.value}": kind for kind in MessageKind}
+_ORGANIZATION: Final = ("OrganizationInCharge", "OrganName", "OrganAdd", "Email", "Telephone", "Fax", "Website")
+"""What is known of one beside its code, in the order of `Organization`."""
 _CHANGES: Final = {"0": False, "1": True}
 
 
@@ -84,16 +86,8 @@ def read_envelope(message: Place, trace: Place | None, body: Place | None) -> En
 
 def read_organization(place: Place) -> Organization | None:
     code = place.code("OrganId", required=True)
-    rest = {
-        "in_charge": place.text("OrganizationInCharge"),
-        "name": place.text("OrganName"),
-        "address": place.text("OrganAdd"),
-        "email": place.text("Email"),
-        "telephone": place.text("Telephone"),
-        "fax": place.text("Fax"),
-        "website": place.text("Website"),
-    }
-    return None if code is None else Organization(code, **rest)
+    rest = place.values(*_ORGANIZATION)
+    return None if code is None else Organization(code, *rest)
 
 
 def read_response(place: Place) -> ResponseFor:
@@ -163,7 +157,7 @@ def _type(place: Place) -> DocumentType:
 
 
 def _signer(place: Place) -> SignerInfo:
-    return SignerInfo(place.text("Competence"), place.text("Position"), place.text("FullName"))
+    return SignerInfo(*place.values("Competence", "Position", "FullName"))
 
 
 def _other(place: Place) -> OtherInfo:

@@ -44,7 +44,7 @@ def _fault(name: str) -> str | None:
         return "is empty or a directory"
     if _SEPARATORS.search(name):
         return "holds a path separator or another character that file names may not have"
-    if any(unicodedata.category(character) in _UNSEEN for character in name):
+    if not name.isprintable() and any(unicodedata.category(character) in _UNSEEN for character in name):
         return "holds a character that cannot be seen"
     if name[-1] in ". " or name[0].isspace() or name[-1].isspace():
         return "begins with a space, or ends with a space or dot"

@@ -36,8 +36,8 @@ class Findings:
 
     violations: dict[Violation, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
-    places: list[tuple[str, Mapping[str, object], set[str]]] = field(default_factory=list)
-    """Of each place its path, its children by name, and the names that were asked for: not itself, which holds us."""
+    places: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    """Of each place its path and the names of children that nobody asked for yet: not itself, which holds us."""
 
     def refuse(self, code: str, path: str, detail: str) -> None:
         self.violations[Violation(code, path, detail)] = None
@@ -47,9 +47,9 @@ class Findings:
 
     def close(self) -> None:
         """Note the elements that nobody asked for, once everything has been read."""
-        for path, children, asked in self.places:
-            for name in children:
-                if name not in asked and name not in SIGNATURES:
+        for path, left in self.places:
+            for name in left:
+                if name not in SIGNATURES:
                     self.note("unknown-element", _under(path, name[:64]), "not read")
 
 
@@ -60,13 +60,12 @@ class Place:
     dropped; around an identifier, that is noted. Only the whole string value counts, never a part before a comment.
     """
 
-    __slots__ = ("_asked", "_children", "element", "findings", "path")
+    __slots__ = ("_children", "_left", "element", "findings", "path")
 
     def __init__(self, element: etree._Element, path: str, findings: Findings) -> None:
         self.element = element
         self.path = path
         self.findings = findings
-        self._asked: set[str] = set()
         self._children: dict[str, list[etree._Element]] = {}
         children = self._children
         stray = element.text or ""
@@ -84,14 +83,15 @@ class Place:
                 self._file(child)
         if stray and stray.strip(SPACE):
             findings.refuse("mixed", path, "there is text where only elements may stand")
-        findings.places.append((path, children, self._asked))
+        self._left = dict.fromkeys(children)
+        findings.places.append((path, self._left))
 
     @classmethod
     def around(cls, child: etree._Element, path: str, findings: Findings) -> Place:
         """A place that holds `child` alone, wherever that stands."""
         place = cls.__new__(cls)
         place.element, place.path, place.findings = child, path, findings
-        place._asked, place._children = set(), {}
+        place._children, place._left = {}, {}
         place._file(child)
         return place
 
@@ -108,21 +108,30 @@ class Place:
 
     def elements(self, *names: str) -> list[etree._Element]:
         """Every child with one of these local names, in document order."""
-        self._asked.update(names)
-        found = [children for name in names if (children := self._children.get(name))]
+        found = []
+        for name in names:
+            children = self._children.get(name)
+            if children is not None:
+                self._left.pop(name, None)
+                found.append(children)
         if len(found) < 2:
             return found[0] if found else []
         return [child for child in self.element if is_element(child) and split(child)[1] in names]
 
     def several(self, *names: str) -> list[Place]:
         """The children with one of these names that say anything."""
-        return [Place(e, self._under(names[0]), self.findings) for e in self.elements(*names) if _says(e)]
+        elements = self.elements(*names)
+        if not elements:
+            return []
+        path = self._under(names[0])
+        return [Place(e, path, self.findings) for e in elements if _says(e)]
 
     def one(self, *names: str, required: bool = False) -> Place | None:
         """The child with one of these names: `repeated` when there are two, `missing` when it is required."""
         element = self._single(names)
         if element is None or not _says(element):
-            self._absent(names[0], required)
+            if required:
+                self._absent(names[0])
             return None
         return Place(element, self._under(names[0]), self.findings)
 
@@ -130,9 +139,14 @@ class Place:
         """The value of the child with one of these names; `None` when absent or empty."""
         element = self._single(names)
         value = None if element is None else self._value(element, names[0]).strip(SPACE) or None
-        if value is None:
-            self._absent(names[0], required)
+        if value is None and required:
+            self._absent(names[0])
         return value
+
+    def values(self, *names: str) -> list[str | None]:
+        """The `text` of each of these names."""
+        children = self._children
+        return [self.text(name) if name in children else None for name in names]
 
     def texts(self, *names: str) -> tuple[str, ...]:
         """The values of all children with one of these names, empty ones left out."""
@@ -142,15 +156,22 @@ class Place:
     def identifier(self, *names: str, required: bool = False) -> str | None:
         """Like `text`, for values that are compared: dropped white space is noted."""
         element = self._single(names)
-        if element is not None and len(element) == 0 and element.text:
-            self._note_trimmed(element.text, names[0])
-        return self.text(*names, required=required)
+        value = None
+        if element is not None:
+            told = self._value(element, names[0])
+            value = told.strip(SPACE) or None
+            if value != told:
+                self._note_trimmed(told, names[0])
+        if value is None and required:
+            self._absent(names[0])
+        return value
 
     def code(self, *names: str, required: bool = False) -> AgencyCode | None:
         """An agency code: `agency-code` when the text is none. The word null counts as absent."""
         text = self.identifier(*names)
         if text is None or text in NULL:
-            self._absent(names[0], required)
+            if required:
+                self._absent(names[0])
             return None
         return self._agency(text, names[0])
 
@@ -205,19 +226,21 @@ class Place:
 
     def _single(self, names: tuple[str, ...]) -> etree._Element | None:
         if len(names) == 1:
-            self._asked.add(names[0])
-            found = self._children.get(names[0])
+            name = names[0]
+            found = self._children.get(name)
+            if found is None:
+                return None
+            self._left.pop(name, None)
         else:
             found = self.elements(*names)
-        if not found:
-            return None
+            if not found:
+                return None
         if len(found) > 1:
             self.refuse("repeated", names[0], "may stand here only once")
         return found[0]
 
-    def _absent(self, name: str, required: bool) -> None:
-        if required:
-            self.refuse("missing", name, "is required")
+    def _absent(self, name: str) -> None:
+        self.refuse("missing", name, "is required")
 
     def _value(self, element: etree._Element, name: str) -> str:
         if len(element) == 0:
@@ -248,7 +271,9 @@ def _says(element: etree._Element) -> bool:
     first = element
     while len(first):
         first = first[0]
-    return bool(is_element(first) and (first.text or "").strip(SPACE)) or bool(_whole(element))
+    if isinstance(first.tag, str) and (first.text or "").strip(SPACE):
+        return True
+    return bool(_whole(element))
 
 
 def _whole(element: etree._Element) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -84,14 +84,19 @@ def parse_xml(raw: Raw, limits: XmlLimits) -> Parsed:
     return Parsed(root, MappingProxyType(skeleton.cuts))
 
 
-def parse_part(octets: bytes, limits: XmlLimits) -> etree._Element:
-    """Read the canonical form of an element of a tree that `parse_xml` gave: all limits of a tree were kept there.
+def parse_parts(parts: Sequence[bytes], limits: XmlLimits) -> list[etree._Element]:
+    """Read the canonical forms of elements of a tree that `parse_xml` gave, in one go: all limits of a tree were kept
+    there.
 
-    Raises `SchemaError` as `parse_xml` does.
+    Raises `SchemaError` as `parse_xml` does, and `xml-malformed` where what is read is not one element for each.
     """
-    whole = b"".join(checked(octets, limits))
+    whole = b"".join(checked(b"<parts>%b</parts>" % b"".join(parts), limits))
     check_prolog(whole)
-    return _parse(Skeleton(whole))
+    root = _parse(Skeleton(whole))
+    found = list(root)
+    if len(found) != len(parts) or root.text or any(one.tail or not is_element(one) for one in found):
+        raise refusal("xml-malformed", "a part is not one element")
+    return found
 
 
 def _skeleton(raw: Raw, limits: XmlLimits) -> Skeleton:

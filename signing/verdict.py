@@ -13,6 +13,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from signing.rows import Check as Check
+from signing.rows import CheckStatus as CheckStatus
+from signing.rows import Covered as Covered
+from signing.rows import Evidence as Evidence
+from signing.rows import Row, written
+from signing.rows import Signer as Signer
+
 VERSION: Final = 1
 
 POLICY: Final = "policy"
@@ -108,7 +115,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(Row):
     vi: str
     en: str
 
@@ -195,62 +202,6 @@ OUTCOMES: Final[Mapping[PdfOutcome, Sentence]] = MappingProxyType(
 )
 
 
-class CheckStatus(StrEnum):
-    OK = "ok"
-    NOT_OK = "not-ok"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One rule that was run, in order. `block` is the building block of EN 319 102-1 (`format`, `isc`, `cv`, ...)."""
-
-    id: str
-    block: str
-    status: CheckStatus
-    observed: str = ""
-    required: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Covered:
-    """What one Reference covered: an element (`target` is its path of local names) or an attachment (`cid:...`).
-
-    `octets` is the length of what was digested, `digest` its value in lower-case hex.
-    """
-
-    uri: str
-    target: str
-    algorithm: str
-    digest: str
-    octets: int
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """Người ký, as the certificate names it. `certificate` and `issuer_certificate` are SHA-256 of the DER, hex."""
-
-    subject: str
-    issuer: str
-    serial: str
-    certificate: str
-    not_before: datetime
-    not_after: datetime
-    speaks_for: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Something that the verdict rests on, or that was looked at for it (`source` is then `seen`); `sha256` of its
-    bytes, hex. A certificate, revocation list, responder's answer, token, or one of our own kinds."""
-
-    kind: str
-    sha256: str
-    source: str = ""
-    this_update: datetime | None = None
-    next_update: datetime | None = None
-
-
 KEPT: Final = frozenset({"certificate", "crl", "ocsp", POLICY, RULES, BINDING})
 HINT: Final = "message, not believed"
 """The source of evidence that a message brought along."""
@@ -322,30 +273,47 @@ class Verdict:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The stored form: JSON types only, times as RFC 3339, one sentence in Vietnamese and English."""
+        """What is stored: JSON types only, times as RFC 3339, one sentence in Vietnamese and English."""
         import orjson
 
-        data: dict[str, Any] = orjson.loads(self.stored())
+        said = {name: getattr(self, name) for name in _FIELDS}
+        octets = orjson.dumps({**said, "version": VERSION, "sentence": REASONS[self.reason]})
+        data: dict[str, Any] = orjson.loads(octets)
         return data
 
     def stored(self) -> bytes:
-        """The stored form as JSON."""
+        """The stored form: `to_dict` as canonical JSON (RFC 8785), sorted, nothing between; none of it is a float."""
         if not self._stored:
-            import orjson  # here, because who verifies a log reads this file and may have nothing installed
-
-            said = {name: getattr(self, name) for name in _FIELDS}
-            octets = orjson.dumps({**said, "version": VERSION, "sentence": REASONS[self.reason]})
-            object.__setattr__(self, "_stored", octets)
+            object.__setattr__(self, "_stored", _canonical(self, _STORED))
         return self._stored
 
     def canonical(self) -> str:
-        """The stored form as canonical JSON (RFC 8785): sorted, nothing between, and none of it is a float."""
-        import orjson
-
-        return orjson.dumps(orjson.loads(self.stored()), option=orjson.OPT_SORT_KEYS).decode()
+        """`stored` as text."""
+        return self.stored().decode()
 
 
 _FIELDS: Final = tuple(one.name for one in fields(Verdict) if one.init)
+_SORTED: Final = tuple(sorted(_FIELDS))
+_STORED: Final = tuple(sorted((*_FIELDS, "sentence", "version")))
+
+
+def _canonical(verdict: Verdict, names: tuple[str, ...]) -> bytes:
+    """`names` of a verdict, in that order."""
+    import orjson  # here, because who verifies a log reads this file and may have nothing installed
+
+    said = dict[str, Any].fromkeys(names)
+    for name in _FIELDS:
+        said[name] = getattr(verdict, name)
+    for name, rows in (("checks", verdict.checks), ("covered", verdict.covered), ("evidence", verdict.evidence)):
+        said[name] = orjson.Fragment(written(rows))
+    if verdict.signer is not None:
+        said["signer"] = orjson.Fragment(verdict.signer.written())
+    if verdict.others:
+        said["others"] = [orjson.Fragment(_canonical(other, _SORTED)) for other in verdict.others]
+    if names is _STORED:
+        said["sentence"], said["version"] = orjson.Fragment(REASONS[verdict.reason].written()), VERSION
+    octets: bytes = orjson.dumps(said)
+    return octets
 
 
 def kept_evidence(verdict: Verdict) -> dict[str, str]:

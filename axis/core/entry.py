@@ -58,11 +58,12 @@ def leaf(entry: LogEntry) -> bytes:
     return octets
 
 
-def commitment(nonce: str, name: str, value: str) -> Json:
+def commitment(nonce: str, name: str, value: str | bytes) -> Json:
     """A commitment to `value`: SHA-256(domain, nonce, name, SHA-256(value)), hex.
 
     The nonce keeps short or guessable values from being found by trying; it stays with the document's record. `name`
     separates the fields of one document.
     """
-    inner = hashlib.sha256(value.encode()).digest()
+    octets = value if isinstance(value, bytes) else value.encode()
+    inner = hashlib.sha256(octets).digest()
     return hashlib.sha256(_DOMAIN + bytes.fromhex(nonce) + name.encode() + b"\x00" + inner).hexdigest()

@@ -359,5 +359,5 @@ def document_facts(document: Document) -> dict[str, Json]:
         "document_commitment": commitment(document.nonce, "document_id", document.document_id),
         "package_commitment": commitment(document.nonce, "package", document.digest),
         "bytes_commitment": commitment(document.nonce, "bytes", document.payload.sha256),
-        "verdict_commitment": commitment(document.nonce, "verdict", verdict.canonical()),
+        "verdict_commitment": commitment(document.nonce, "verdict", verdict.stored()),
     }

@@ -7,12 +7,17 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from axis.core.pressure import NO_ROOM, PATIENCE_S, WAITS_S, Bucket, Pressure, draw
 from axis.core.problems import Kind, Problem, Unavailable
 
 MOST_STATUS = 65_536
 """A status message is smaller: what announces more is a document."""
+AMPLE: Final = 2
+"""With so many times the water mark there is no hurry to look again."""
+LOOK_S: Final = 0.1
+"""For how long: a gigabyte, the mark by default, is not written within that."""
 
 
 @dataclass(slots=True)
@@ -24,6 +29,7 @@ class Admission:
     free: Callable[[], int] | None = None
     _under_way: Counter[str] = field(default_factory=Counter)
     _buckets: dict[str, Bucket] = field(default_factory=dict)
+    _ample_until: float | None = None
 
     @contextmanager
     def admitted(self, name: str, size: int) -> Iterator[None]:
@@ -48,8 +54,13 @@ class Admission:
 
     def refuse_without_room(self) -> None:
         """No new documents below the water mark; statuses and acknowledgements go on: they are what empties it."""
-        if self.free is not None and self.free() < self.pressure.min_free:
+        now = self.clock()
+        if self.free is None or (self._ample_until is not None and now < self._ample_until):
+            return
+        free = self.free()
+        if free < self.pressure.min_free:
             raise _later(NO_ROOM)
+        self._ample_until = now + LOOK_S if free >= AMPLE * self.pressure.min_free else None
 
     async def paced(self, octets: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The body as it comes. `Unavailable(TOO_SLOW)` when it comes slower than is borne.

@@ -19,7 +19,7 @@ from schemas.envelope import Envelope
 from schemas.errors import SchemaError
 from schemas.limits import FieldLimits, XmlLimits
 from schemas.structure import holds_nothing_else
-from schemas.xml import Parsed, parse_part
+from schemas.xml import Parsed, parse_parts
 from signing.pdf import form_of
 from signing.policy import SignaturePolicy
 from signing.verify import InMemory, Inspection, Verified
@@ -44,7 +44,7 @@ class Usual:
         if verified.whole is not None or "MessageHeader" not in parts:
             return None
         try:
-            root = {name: parse_part(octets, limits) for name, octets in parts.items()}
+            root = dict(zip(parts, parse_parts([*parts.values()], limits), strict=True))
             reading = edxml.read_parts(root["MessageHeader"], root.get("Bussiness"), root.get("edXMLManifest"))
             if reading is None or not isinstance(reading.message, Envelope):
                 return None

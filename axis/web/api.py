@@ -13,20 +13,19 @@ from urllib.parse import quote
 
 import orjson
 import structlog
-from aiohttp import StreamReader, web
+from aiohttp import web
 
 from axis.core.model import DocumentRef, Hop, Principal, Role
-from axis.core.octets import Spooled
 from axis.core.ports import Body
 from axis.core.problems import Kind, Problem, ProblemError, Refused
 from axis.core.states import DeliveryState
 from axis.core.times import parse_rfc3339
 from axis.flow import mailbox
+from axis.flow.admission import Admission
 from axis.flow.body import Plain, body_of
 from axis.flow.context import Context
 from axis.flow.judge import problem_of
 from axis.flow.notices import take_notice
-from axis.flow.package import Part
 from axis.flow.parts import PartsSpooler
 from axis.flow.poll import OpenSpool, spool_all
 from axis.flow.receive import give_receipt, receive
@@ -121,18 +120,20 @@ class Api:
             raise Refused(Problem(Kind.TOO_LARGE, f"at most {most} octets are accepted", {"max_bytes": most}))
         self.ctx.refuse_when_log_is_stale()
         door = self.ctx.admission
-        async with AsyncExitStack() as stack:
-            stack.enter_context(door.admitted(by.name, most if related else request.content_length or 0))
+        with door.admitted(by.name, most if related else request.content_length or 0):
             await go_on(request)
-            content = request.content
-            octets = _at_hand(content) if content.is_eof() else door.paced(content.iter_any())
-            parts: tuple[Part[Spooled], ...] = ()
             if related:
-                spooled, parts = await self._parts_spooler(request, stack).read(octets)
+                async with AsyncExitStack() as stack:
+                    spooled, parts = await self._parts_spooler(request, stack).read(_octets(request, door))
+                    taken = await receive(spooled, by, self.ctx, only_for, hops, parts)
             else:
-                spool = await stack.enter_async_context(self.open_spool())
-                spooled = await spool_all(octets, spool)
-            taken = await receive(spooled, by, self.ctx, only_for, hops, parts)
+                async with self.open_spool() as spool:
+                    if request.content.is_eof():  # it is here already: nobody is waited for
+                        await spool.write(request.content.read_nowait())
+                        spooled = await spool.finish()
+                    else:
+                        spooled = await spool_all(_octets(request, door), spool)
+                    taken = await receive(spooled, by, self.ctx, only_for, hops)
         if taken.receipt is not None:
             return web.Response(
                 body=taken.receipt.octets,
@@ -301,9 +302,8 @@ class BrokenOff(ConnectionResetError):
         self.problem = problem
 
 
-async def _at_hand(content: StreamReader) -> AsyncIterator[bytes]:
-    """A body that is here already: nobody is waited for."""
-    yield await content.read()
+def _octets(request: web.Request, door: Admission) -> AsyncIterator[bytes]:
+    return door.paced(request.content.iter_any())
 
 
 async def _write(response: web.StreamResponse, chunk: bytes) -> None:

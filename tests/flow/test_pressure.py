@@ -15,7 +15,7 @@ import pytest
 from axis.core.pressure import PATIENCE_S, Pressure
 from axis.core.problems import Kind, Unavailable
 from axis.demo.network import HOST
-from axis.flow.admission import MOST_STATUS, Admission
+from axis.flow.admission import LOOK_S, MOST_STATUS, Admission
 from tests.parts import body, related, split
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, until
 
@@ -189,7 +189,7 @@ def test_a_node_without_room_takes_no_documents_and_lets_go_of_those_it_has(tmp_
 
 
 def test_below_the_water_mark_documents_wait_and_statuses_go_on() -> None:
-    room = [100]
+    room = [99]
     door = Admission(Pressure(min_free=50), free=lambda: room[0])
     with door.admitted("a", MOST_STATUS + 1):
         pass
@@ -201,6 +201,24 @@ def test_below_the_water_mark_documents_wait_and_statuses_go_on() -> None:
         pass
     with pytest.raises(Unavailable):
         door.refuse_without_room()
+
+
+def test_the_disk_is_looked_at_anew_in_a_moment_where_there_is_ample_room_and_else_each_time() -> None:
+    time, room = [1.0], [100]
+    looks = []
+    door = Admission(Pressure(min_free=50), lambda: time[0], lambda: looks.append(time[0]) or room[0])  # type: ignore[func-returns-value]
+    for _ in range(3):
+        door.refuse_without_room()
+    assert looks == [1.0]
+    time[0], room[0] = 1.0 + LOOK_S, 99
+    for _ in range(3):
+        door.refuse_without_room()
+    assert looks == [1.0, *[1.0 + LOOK_S] * 3]
+    room[0] = 49
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            door.refuse_without_room()
+    assert len(looks) == 6
 
 
 async def pieces(*sizes: int, forever: bool = False) -> AsyncIterator[bytes]:

@@ -135,7 +135,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "edxml-missing": off(
         "what must be there is missed",
         READING,
-        ('            self.refuse("missing", name, "is required")', "            pass"),
+        ('        self.refuse("missing", name, "is required")', "        pass"),
     ),
     "edxml-whole": off(
         "the whole text of an element counts, not the part before a comment",
