@@ -71,6 +71,7 @@ class Row:
 _RESTORE: Final = "stop the node, keep everything as it is, and restore a backup (axis restore)"
 _ASK: Final = "stop the node, keep everything as it is: a person must find out who changed it; then restore a backup"
 _OCTETS: Final = "put the file back from a backup under the same name; its digest proves that it is the right one"
+_RESEND: Final = f"{_OCTETS}; then: axis queue retry"
 _REPORT: Final = "keep the database as it is and report it: a program did this, no disk"
 _NOTHING: Final = "nothing: axis store sweep collects it when it is old enough"
 
@@ -95,9 +96,9 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         Code.STATE: Row(
             True, "Tổ hợp trạng thái không thể có", "states that no step of the tables leads to together", _ASK
         ),
-        Code.PAYLOAD_MISSING: Row(True, "Mất nội dung gói tin", "the octets of a package are missing", _OCTETS),
-        Code.PAYLOAD_SIZE: Row(True, "Gói tin sai cỡ", "the octets of a package have another size", _OCTETS),
-        Code.PAYLOAD_DIGEST: Row(True, "Gói tin sai giá trị băm", "the octets of a package were changed", _OCTETS),
+        Code.PAYLOAD_MISSING: Row(True, "Mất nội dung gói tin", "the octets of a package are missing", _RESEND),
+        Code.PAYLOAD_SIZE: Row(True, "Gói tin sai cỡ", "the octets of a package have another size", _RESEND),
+        Code.PAYLOAD_DIGEST: Row(True, "Gói tin sai giá trị băm", "the octets of a package were changed", _RESEND),
         Code.EVIDENCE_MISSING: Row(True, "Mất chứng cứ của kết luận", "evidence of a verdict is missing", _OCTETS),
         Code.EVIDENCE_SIZE: Row(True, "Chứng cứ sai cỡ", "evidence of a verdict has another size", _OCTETS),
         Code.EVIDENCE_DIGEST: Row(True, "Chứng cứ sai giá trị băm", "evidence of a verdict was changed", _OCTETS),
@@ -105,7 +106,7 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
             True,
             "Tệp không còn đúng với tên, chưa văn bản nào dùng",
             "a file that no row names is not what its name says",
-            "remove the file: the next package with this digest would be believed to be stored",
+            "remove the file: a package with this digest is not taken before (a bucket would believe it to be stored)",
         ),
         Code.DOCUMENT_ENTRY: Row(
             True, "Văn bản không có bản ghi nhật ký", "a document without the log entry of its acceptance", _ASK

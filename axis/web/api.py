@@ -39,6 +39,7 @@ from axis.web.dto import (
     reply,
     status_body,
     status_facts,
+    whole,
 )
 from axis.web.expect import go_on, when_admitted
 from axis.web.name import named
@@ -102,7 +103,7 @@ class Api:
         by = require(self.caller(request), Role.NODE)
         if request.content_type == "application/json":
             await go_on(request)
-            notice = await take_notice(await request.read(), by, self.ctx)
+            notice = await take_notice(await whole(request), by, self.ctx)
             return reply({"notice": notice.ref if notice else None}, 202)
         only_for = _agencies(request.headers.get("Axis-Recipients"))
         return await self._take(request, by, only_for, _trace(request.headers.get("Axis-Trace")))

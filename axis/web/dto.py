@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from axis.core.inbox import InboxItem
 from axis.core.model import AttachmentCheck, AttachmentVerdict, Cargo, Delivery, Document, StatusReport
-from axis.core.problems import Kind, Problem, Refused
+from axis.core.pressure import PATIENCE_S, WAITS_S
+from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.core.times import rfc3339
 from axis.web.attached import attachment_signatures, mark, told_mark
 from schemas.status import BY_WIRE
@@ -70,11 +72,21 @@ class BatchItem(StatusBody):
 B = TypeVar("B", bound=BaseModel)
 
 
+async def whole(request: web.Request) -> bytes:
+    """The body of a request that is small enough for memory. `Unavailable(TOO_SLOW)` where it is not there in half
+    a minute."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await request.read()
+    except TimeoutError:
+        raise Unavailable(Problem(Kind.TOO_SLOW), retry_after_s=WAITS_S[Kind.TOO_SLOW]) from None
+
+
 async def status_body(request: web.Request) -> StatusBody:
     """The JSON of a status request. `Refused(BAD_REQUEST)` naming the fields that are wrong."""
     if request.content_type != "application/json":
         raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "application/json is expected"))
-    octets = await request.read()
+    octets = await whole(request)
     try:
         return read_body(orjson.loads(octets), StatusBody)
     except orjson.JSONDecodeError:

@@ -19,7 +19,7 @@ from axis.core.queue import MAX_REASON, Action
 from axis.flow.context import Context
 from axis.flow.queue import Answered, Chosen, operate
 from axis.flow.traffic import Destination
-from axis.web.dto import instant, reply
+from axis.web.dto import instant, reply, whole
 
 TOKEN_HEADER = "Axis-Operator"
 MOST_AT_ONCE = 1_000
@@ -69,7 +69,7 @@ class OperatorQueue:
             raise Refused(Problem(Kind.UNAUTHENTICATED))
         action = Action(request.match_info["action"])
         try:
-            order = orjson.loads(await request.read())
+            order = orjson.loads(await whole(request))
         except orjson.JSONDecodeError:
             raise Refused(Problem(Kind.BAD_REQUEST, "not JSON")) from None
         return reply(await carry_out(action, order, self.ctx))

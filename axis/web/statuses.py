@@ -16,7 +16,7 @@ from axis.core.problems import Kind, Problem, Refused
 from axis.core.statuses import Report
 from axis.flow.context import Context
 from axis.flow.report import Told, record_statuses
-from axis.web.dto import BatchItem, StatusBody, read_body, status_facts
+from axis.web.dto import BatchItem, StatusBody, read_body, status_facts, whole
 from axis.web.problem_json import members
 from schemas.codes import AgencyCode, CodeError
 from schemas.envelope import StaffInfo
@@ -83,7 +83,7 @@ async def read_items(request: web.Request) -> list[Any]:
     """The items of a batch, unread. `Refused(BAD_REQUEST)` where it is no list of one to `MOST`."""
     if request.content_type != "application/json":
         raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "application/json is expected"))
-    octets = await request.clone(client_max_size=MAX_BATCH).read()
+    octets = await whole(request.clone(client_max_size=MAX_BATCH))
     try:
         body = orjson.loads(octets)
     except orjson.JSONDecodeError:

@@ -205,5 +205,13 @@ QUARANTINE: Final = (
     ),
 )
 
-BY_FAULT: Final = {"F07": QUARANTINE, "F31": DEADLOCKS, "F32": TIMEOUTS, "F33": SETTINGS, "F44": HEADS}
+BODIES: Final = (
+    Broken(
+        "F45",
+        off("a small body has a time too", "axis/web/dto.py", ("asyncio.timeout(PATIENCE_S)", "asyncio.timeout(None)")),
+        "never: it is told",
+    ),
+)
+
+BY_FAULT: Final = {"F07": QUARANTINE, "F31": DEADLOCKS, "F32": TIMEOUTS, "F33": SETTINGS, "F44": HEADS, "F45": BODIES}
 """The same for faults beside the matrix: each has a test of its own that runs without the defence."""

@@ -224,6 +224,13 @@ FAULTS: Final = (
         f"{HEADS}::test_a_later_head_counts_and_a_rest_between_two_requests_does_not",
     ),
     row(
+        "F45",
+        "a body that comes too slowly",
+        "a connection that stops in the middle",
+        f"{PRESSURE}::test_a_body_that_comes_too_slowly_is_cut_and_leaves_nothing",
+        f"{HEADS}::test_a_small_body_that_never_ends_is_cut_too",
+    ),
+    row(
         "F46",
         "a client goes away in its body",
         "the connection is closed",

@@ -1,4 +1,4 @@
-"""Connections that never finish what they begin: a handshake, the head of a request, or the rest after one."""
+"""Connections that never finish what they begin: a handshake, a head, a body, or the rest between two requests."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from axis.demo.network import HOST, free_ports
 from axis.web.framing import listening
 from tests.faults.broken import BY_FAULT, Broken
 from tests.faults.field import Field, field_of
+from tests.mutations.edit import Edit, Mutation
 from tests.site import HOME_AFFAIRS, OFFICE, until
 
 pytestmark = pytest.mark.faults
@@ -155,6 +156,41 @@ def test_a_rest_between_two_requests_ends_too(monkeypatch: pytest.MonkeyPatch) -
             return time.monotonic() - began
 
     assert asyncio.run(rested()) >= 0.3
+
+
+HURRIED = Edit("axis/core/pressure.py", "PATIENCE_S: Final = 30.0", "PATIENCE_S: Final = 1.0")
+
+
+def cut(field: Field, path: str) -> None:
+    """A status that is announced and does not come: 408."""
+    with lines(field, 1) as (one,):
+        head = f"POST {path} HTTP/1.1\r\nHost: axis\r\n{key(field)}Content-Type: application/json\r\n"
+        one.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        one.settimeout(SLACK_S / 2)
+        try:
+            told = one.recv(65_536)
+        except TimeoutError:
+            raise AssertionError("never: it is told") from None
+        assert told.startswith(b"HTTP/1.1 408 ")
+        assert b"urn:axis:problem:too-slow" in told
+
+
+def test_a_small_body_that_never_ends_is_cut_too(tmp_path: Path) -> None:
+    """F45. What is small enough for memory is not counted by its rate."""
+    with field_of(tmp_path, {}, mutation=Mutation("", (HURRIED,))) as field:
+        for path in ("/v1/statuses", f"/v1/documents/{'0' * 26}/statuses"):
+            cut(field, path)
+        field.insist(field.package((HOME_AFFAIRS,)))
+        field.settled()
+
+
+def test_without_its_time_a_small_body_is_waited_for(tmp_path: Path) -> None:
+    (broken,) = BY_FAULT["F45"]
+    with (
+        field_of(tmp_path, {}, mutation=Mutation("", (HURRIED, *broken.mutation.edits))) as field,
+        pytest.raises(AssertionError, match=broken.says),
+    ):
+        cut(field, "/v1/statuses")
 
 
 def hear_the_end(connection: socket.socket, patience_s: float) -> None:
