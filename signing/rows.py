@@ -4,11 +4,16 @@ verdict after the other."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final, cast
+
+orjson: Any = None
+with suppress(ImportError):  # who verifies a log reads this file, and may have nothing installed
+    import orjson
 
 
 class Row:
@@ -18,15 +23,17 @@ class Row:
 
     _octets: bytes
 
+    def told(self) -> dict[str, Any]:
+        """Its fields, sorted by name."""
+        names, values = _names(type(self))
+        return dict(zip(names, values(self), strict=True))
+
     def written(self) -> bytes:
         """RFC 8785: sorted, nothing between."""
         try:
             return self._octets
         except AttributeError:
-            import orjson  # here, because who verifies a log reads this file and may have nothing installed
-
-            names, values = _names(type(self))
-            octets: bytes = orjson.dumps(dict(zip(names, values(self), strict=True)))
+            octets: bytes = orjson.dumps(self.told())
             object.__setattr__(self, "_octets", octets)  # a row is frozen; what it says does not change
             return octets
 
