@@ -125,19 +125,14 @@ class GatheringSession(Session):
         if len(about) < 2 or not self.together:
             return
         names = {(one.sender.text, document_key(one.document_id), document_key(one.number)) for one in about}
-        asked = sorted(names)
-        text = orjson.dumps(asked).decode()
-        for sender, id_, number in asked:
-            self._known["document", sender, id_] = []
-            self._known["orphans", sender, id_, number] = []
-        # The same id may be asked for under two numbers: then it is found twice, and its rows are taken once.
-        first = {(sender, id_): place for place, (sender, id_, _) in reversed([*enumerate(asked)])}
-        for place, *row in self.connection.execute(SAME_DOCUMENTS, {"asked": text}).fetchall():
-            sender, id_, _ = asked[place]
-            if first[sender, id_] == place:
-                self._known["document", sender, id_].append(row)
-        for place, *row in self.connection.execute(ORPHANS, {"asked": text}).fetchall():
-            self._known["orphans", *asked[place]].append(row)
+        self._look("document", SAME_DOCUMENTS, sorted({one[:2] for one in names}))
+        self._look("orphans", ORPHANS, sorted(names))
+
+    def _look(self, question: str, sql: str, asked: Sequence[tuple[str, ...]]) -> None:
+        answers: list[list[Any]] = [[] for _ in asked]
+        for place, *row in self.connection.execute(sql, {"asked": orjson.dumps(asked).decode()}).fetchall():
+            answers[place].append(row)
+        self._known |= {(question, *key): rows for key, rows in zip(asked, answers, strict=True)}
 
     def foreseen(self, *question: str) -> Sequence[Any] | None:
         return self._known.pop(question, None)

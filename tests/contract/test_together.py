@@ -64,6 +64,10 @@ def take(one: Document, lane: str = "") -> Body:
     return body
 
 
+def blind(one: Document) -> Body:
+    return lambda ledger: ledger.apply(decision(AddDocument(one)))
+
+
 async def in_one_group(store: SqlStore, *bodies: tuple[Body, About | None]) -> list[Any]:
     """Run them in one transaction: the writer is kept busy until all of them wait."""
     go = threading.Event()
@@ -102,17 +106,18 @@ async def test_two_packages_under_one_id_in_one_group_are_never_both_taken(store
 
 
 async def test_what_a_body_adds_without_asking_is_seen_by_the_next(store: SqlStore) -> None:
-    one, other = document(), document()
+    one, other, third = document(), document(), document()
     other = replace(other, document_id=one.document_id)
-    blind = lambda ledger: ledger.apply(decision(AddDocument(one)))  # noqa: E731
-    assert (await in_one_group(store, (blind, None), (take(other), about(other))))[1] == "conflict"
+    found = await in_one_group(store, (blind(one), None), *((take(each), about(each)) for each in (other, third)))
+    assert found[1:] == ["conflict", "taken"]
 
 
 async def test_a_status_that_came_before_its_document_in_the_same_group_is_found(store: SqlStore) -> None:
-    one = document()
+    one, other = document(), document()
     told = report(document_id=one.document_id, document=None)
     tell = lambda ledger: ledger.apply(decision(AddStatus(told)))  # noqa: E731
-    assert (await in_one_group(store, (tell, None), (take(one), about(one))))[1] == "taken"
+    found = await in_one_group(store, (tell, None), *((take(each), about(each)) for each in (one, other)))
+    assert found[1:] == ["taken", "taken"]
     stored = await store.views.status(told.ref)
     assert stored is not None
     assert stored.document == one.ref
@@ -141,11 +146,15 @@ async def test_one_that_cannot_be_stored_does_not_take_the_others_with_it(store:
     assert (await store.views.counts()).documents == {"accepted": 3}
 
 
-async def test_one_that_gives_up_leaves_nothing(store: SqlStore) -> None:
+@pytest.mark.parametrize("asks", [False, True])
+async def test_one_that_gives_up_leaves_nothing(store: SqlStore, asks: bool) -> None:
+    """Also where the database was told of it, because it asked something."""
     one, other = document(), document()
 
     def gives_up(ledger: Ledger) -> None:
         take(other)(ledger)
+        if asks:
+            assert ledger.document(other.ref) == other
         raise ValueError("no")
 
     taken, gave_up = await in_one_group(store, (take(one), about(one)), (gives_up, about(other)))
@@ -229,7 +238,15 @@ async def test_statuses_of_several_documents_are_told_together(heard: tuple[SqlS
 async def test_a_document_that_was_just_added_is_known_to_its_status(store: SqlStore) -> None:
     one = document()
     look = lambda ledger: list(ledger.outlines([one.ref]))  # noqa: E731
-    assert (await in_one_group(store, (take(one), about(one)), (look, None)))[1] == [one.ref]
+    assert (await in_one_group(store, (blind(one), None), (look, None)))[1] == [one.ref]
+
+
+async def test_one_id_under_two_numbers_is_found_once(store: SqlStore) -> None:
+    one = document()
+    await store.transact(blind(one))
+    asked = [replace(one, number=f"{place}/CV") for place in range(3)]
+    seen = lambda ledger: len(ledger.same_document(one.sender, one.kind, one.document_id))  # noqa: E731
+    assert await in_one_group(store, *((seen, about(each)) for each in asked)) == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
