@@ -17,9 +17,11 @@ class MessageKind(Enum):
     UPDATE = 2  # cập nhật
     REPLACE = 3  # thay thế
 
-    @property
-    def slug(self) -> str:
-        return self.name.lower()
+    slug: str
+    """Its name in our own words."""
+
+    def __init__(self, _number: int) -> None:
+        self.slug = self.name.lower()
 
 
 class Priority(IntEnum):

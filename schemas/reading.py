@@ -128,6 +128,8 @@ class Place:
 
     def one(self, *names: str, required: bool = False) -> Place | None:
         """The child with one of these names: `repeated` when there are two, `missing` when it is required."""
+        if not required and len(names) == 1 and names[0] not in self._children:  # as mostly
+            return None
         element = self._single(names)
         if element is None or not _says(element):
             if required:
@@ -137,6 +139,8 @@ class Place:
 
     def text(self, *names: str, required: bool = False) -> str | None:
         """The value of the child with one of these names; `None` when absent or empty."""
+        if not required and len(names) == 1 and names[0] not in self._children:
+            return None
         element = self._single(names)
         value = None if element is None else self._value(element, names[0]).strip(SPACE) or None
         if value is None and required:
@@ -222,7 +226,7 @@ class Place:
         self.findings.refuse(code, self._under(name), detail)
 
     def _under(self, name: str) -> str:
-        return _under(self.path, name)
+        return f"{self.path}/{name}" if self.path else name
 
     def _single(self, names: tuple[str, ...]) -> etree._Element | None:
         if len(names) == 1:

@@ -3,11 +3,17 @@ verdict after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final, cast
+
+orjson: Any = None
+with suppress(ImportError):  # who verifies a log reads this file, and may have nothing installed
+    import orjson
 
 
 class Row:
@@ -17,30 +23,36 @@ class Row:
 
     _octets: bytes
 
+    def told(self) -> dict[str, Any]:
+        """Its fields, sorted by name."""
+        names, values = _names(type(self))
+        return dict(zip(names, values(self), strict=True))
+
     def written(self) -> bytes:
         """RFC 8785: sorted, nothing between."""
         try:
             return self._octets
         except AttributeError:
-            import orjson  # here, because who verifies a log reads this file and may have nothing installed
-
-            octets: bytes = orjson.dumps({name: getattr(self, name) for name in _names(type(self))})
+            octets: bytes = orjson.dumps(self.told())
             object.__setattr__(self, "_octets", octets)  # a row is frozen; what it says does not change
             return octets
 
 
 def written(rows: Iterable[Row]) -> bytes:
     """The list of them."""
-    return b"[%b]" % b",".join([row.written() for row in rows])
+    return b"[%b]" % b",".join([getattr(row, "_octets", None) or row.written() for row in rows])
 
 
-_NAMES: Final[dict[type[Row], tuple[str, ...]]] = {}
+_Names = tuple[tuple[str, ...], Callable[[Row], tuple[Any, ...]]]
+_NAMES: Final[dict[type[Row], _Names]] = {}
 
 
-def _names(kind: type[Row]) -> tuple[str, ...]:
+def _names(kind: type[Row]) -> _Names:
+    """The fields of a kind of row, sorted, and what asks one for all of them."""
     known = _NAMES.get(kind)
     if known is None:
-        known = _NAMES[kind] = tuple(sorted(one.name for one in fields(cast("Any", kind))))
+        names = tuple(sorted(one.name for one in fields(cast("Any", kind))))
+        known = _NAMES[kind] = names, attrgetter(*names)
     return known
 
 

@@ -17,7 +17,7 @@ from signing.rows import Check as Check
 from signing.rows import CheckStatus as CheckStatus
 from signing.rows import Covered as Covered
 from signing.rows import Evidence as Evidence
-from signing.rows import Row, written
+from signing.rows import Row, orjson, written
 from signing.rows import Signer as Signer
 
 VERSION: Final = 1
@@ -274,8 +274,6 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """What is stored: JSON types only, times as RFC 3339, one sentence in Vietnamese and English."""
-        import orjson
-
         said = {name: getattr(self, name) for name in _FIELDS}
         octets = orjson.dumps({**said, "version": VERSION, "sentence": REASONS[self.reason]})
         data: dict[str, Any] = orjson.loads(octets)
@@ -299,13 +297,12 @@ _STORED: Final = tuple(sorted((*_FIELDS, "sentence", "version")))
 
 def _canonical(verdict: Verdict, names: tuple[str, ...]) -> bytes:
     """`names` of a verdict, in that order."""
-    import orjson  # here, because who verifies a log reads this file and may have nothing installed
-
     said = dict[str, Any].fromkeys(names)
     for name in _FIELDS:
         said[name] = getattr(verdict, name)
-    for name, rows in (("checks", verdict.checks), ("covered", verdict.covered), ("evidence", verdict.evidence)):
-        said[name] = orjson.Fragment(written(rows))
+    said["checks"] = orjson.Fragment(written(verdict.checks))
+    said["covered"] = [one.told() for one in verdict.covered]  # of this package alone
+    said["evidence"] = orjson.Fragment(written(verdict.evidence))
     if verdict.signer is not None:
         said["signer"] = orjson.Fragment(verdict.signer.written())
     if verdict.others:

@@ -48,7 +48,7 @@ def _check(value: Json) -> None:
     if kind is int or isinstance(value, int):
         if not -MAX_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
             raise TypeError("an integer of canonical JSON is at most 2**53 - 1")
-    elif kind is dict or isinstance(value, Mapping):
+    elif kind is dict or (kind is not list and kind is not tuple and isinstance(value, Mapping)):
         for key, item in value.items():  # type: ignore[union-attr]
             if type(key) is not str or not key.isascii():
                 raise TypeError("a key of canonical JSON is ASCII text")

@@ -46,7 +46,7 @@ def leaf(entry: LogEntry) -> bytes:
     octets = canonical(
         {
             "v": VERSION,
-            "kind": entry.kind.value,
+            "kind": str(entry.kind),
             "at": rfc3339(entry.at),
             "actor": entry.actor,
             "subject": entry.subject,

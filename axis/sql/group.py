@@ -234,10 +234,9 @@ class GroupCommitter:
 
     def _run_bodies(self, writer: WriteConnection, group: Sequence[Job]) -> None:
         try:
-            writer.foresee([job.about for job in group if job.about is not None])
             rest = self._run_brief(writer, group)
-            self._run_each(writer, rest)
-            writer.finish()
+            if rest:
+                self._run_each(writer, rest)
         except self._database.errors as error:
             raise _GroupLost from error
 
@@ -257,8 +256,10 @@ class GroupCommitter:
         return [job for job in group if not job.brief]
 
     def _run_each(self, writer: WriteConnection, jobs: Sequence[Job]) -> None:
+        writer.foresee([job.about for job in jobs if job.about is not None])
         for job in jobs:
             self._run_body(writer, job)
+        writer.finish()
 
     def _run_body(self, writer: WriteConnection, job: Job) -> None:
         """Run one body in its savepoint. `_GroupLost` when the trouble was not its own."""

@@ -136,12 +136,18 @@ class SqlLedger(Reader):
         return self.reports(self.sql.statuses_of, document=ref, receiver=receiver.text)
 
     def outlines(self, refs: Iterable[DocumentRef]) -> Mapping[DocumentRef, Outline]:
-        rows = self.session.run(self.sql.reports.outlines, refs=many(refs)).fetchall()
+        asked = list(refs)
+        if len(asked) == 1:  # by its key: half of what it costs to take one out of a list
+            rows = self.session.run(self.sql.reports.outline, ref=asked[0]).fetchall()
+        else:
+            rows = self.session.run(self.sql.reports.outlines, refs=many(asked)).fetchall()
         return {found.ref: found for found in map(read_outline, rows)}
 
     def statuses_of(self, pairs: Iterable[tuple[DocumentRef, AgencyCode]]) -> Sequence[StatusReport]:
-        asked = many((ref, code.text) for ref, code in pairs)
-        return self.reports(self.sql.reports.of_pairs, pairs=asked)
+        asked = list(pairs)
+        if len(asked) == 1:
+            return self.statuses(*asked[0])
+        return self.reports(self.sql.reports.of_pairs, pairs=many((ref, code.text) for ref, code in asked))
 
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]:
         """Orphans that name the document by its id or by its number, in the order of storing."""

@@ -190,12 +190,15 @@ class WritingSession(PostgresSession):
             return
         asked = sorted(wanted)
         senders, ids, numbers = ([one[place] for one in asked] for place in range(3))
+        pairs = sorted({one[:2] for one in asked})  # under two numbers one id is still one
         locks = {_lock("document", one[0], one[1]) for one in asked} | {
             _lock("number", one[0], one[2]) for one in asked
         }
         got = self.connection.execute(TRY_LOCKS, {"keys": sorted(locks)})
         # A statement of its own: it sees what was committed by whoever had the locks before.
-        same = self.connection.execute(SAME_DOCUMENTS, {"sender": senders, "id": ids})
+        same = self.connection.execute(
+            SAME_DOCUMENTS, {"sender": [one[0] for one in pairs], "id": [one[1] for one in pairs]}
+        )
         orphans = self.connection.execute(ORPHANS, {"sender": senders, "id": ids, "number": numbers})
         self._sync()
         held = {key for key, ours in got.fetchall() if ours}
@@ -206,7 +209,7 @@ class WritingSession(PostgresSession):
                 if _lock("number", sender, number) in held:
                     self._known["orphans", sender, id_, number] = []
         for place, *row in same.fetchall():
-            self._known.get(("document", senders[place - 1], ids[place - 1]), []).append(row)
+            self._known.get(("document", *pairs[place - 1]), []).append(row)
         for place, *row in orphans.fetchall():
             self._known.get(("orphans", senders[place - 1], ids[place - 1], numbers[place - 1]), []).append(row)
 

@@ -20,12 +20,14 @@ _OUTLINE: Final = _columns(
 _STATUS: Final = _columns(status_report)
 
 _SQLITE: Final = (
-    f"SELECT {_OUTLINE} FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",  # noqa: S608 - our own names
+    f"SELECT {_OUTLINE} FROM document WHERE ref = :ref",  # noqa: S608 - our own names
+    f"SELECT {_OUTLINE} FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",  # noqa: S608
     f"""SELECT {_STATUS} FROM status_report WHERE (document, receiver) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:pairs)) ORDER BY seq""",  # noqa: S608
 )
 # An array, and a question kept whole by OFFSET 0, are answered by their indexes whatever the planner knows.
 _POSTGRES: Final = (
+    f"SELECT {_OUTLINE} FROM document WHERE ref = %(ref)s FOR NO KEY UPDATE NOWAIT",  # noqa: S608
     f"""SELECT {_OUTLINE} FROM document WHERE ref =
     ANY(ARRAY(SELECT json_array_elements_text(CAST(%(refs)s AS json)))) FOR NO KEY UPDATE NOWAIT""",  # noqa: S608
     f"""SELECT {_STATUS} FROM json_array_elements(CAST(%(pairs)s AS json)) AS asked(pair),
@@ -36,8 +38,8 @@ _POSTGRES: Final = (
 
 
 class Reports:
-    """Their texts. `outlines` locks the documents (`axis.sql.statements`); `of_pairs` asks for pairs of document and
-    receiver, each named once."""
+    """Their texts. `outline` and `outlines` lock the documents (`axis.sql.statements`); `of_pairs` asks for pairs of
+    document and receiver, each named once."""
 
     def __init__(self, *, one_writer: bool) -> None:
-        self.outlines, self.of_pairs = _SQLITE if one_writer else _POSTGRES
+        self.outline, self.outlines, self.of_pairs = _SQLITE if one_writer else _POSTGRES

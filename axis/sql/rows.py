@@ -104,10 +104,10 @@ def document_params(document: Document) -> Params:
         "subject": document.subject,
         "recipients": codes_json(document.recipients),
         "verdict": document.verdict.stored().decode(),
-        "state": document.state.value,
-        "receipt_state": document.receipt_state.value,
+        "state": str(document.state),
+        "receipt_state": str(document.receipt_state),
         "principal": document.by,
-        "via": document.via.value,
+        "via": str(document.via),
         "accepted_at": rfc3339(document.accepted_at),
         "nonce": document.nonce,
         "issued_on": document.issued_on.isoformat() if document.issued_on else None,
@@ -118,7 +118,7 @@ def document_params(document: Document) -> Params:
         "crossed": int(document.crossed),
         "notes": _json(document.notes),
         "anchor": document.anchor,
-        "form": document.form.value,
+        "form": str(document.form),
     }
 
 
@@ -176,7 +176,7 @@ def read_outline(row: Row) -> Outline:
 def delivery_params(delivery: Delivery) -> Params:
     return {
         "id": delivery.id,
-        "cargo": delivery.cargo.value,
+        "cargo": str(delivery.cargo),
         "cargo_ref": delivery.cargo_ref,
         "document": delivery.cargo_ref if delivery.cargo is Cargo.DOCUMENT else delivery.document,
         "endpoint": delivery.endpoint,
@@ -185,7 +185,7 @@ def delivery_params(delivery: Delivery) -> Params:
         "created_at": rfc3339(delivery.created_at),
         "due_at": rfc3339(delivery.due_at),
         "priority": int(delivery.priority),
-        "state": delivery.state.value,
+        "state": str(delivery.state),
         "attempts": delivery.attempts,
         "token": delivery.token,
         "last_problem": delivery.last_problem,
@@ -238,9 +238,9 @@ def status_params(report: StatusReport) -> Params:
         "at": rfc3339(report.at),
         "received_at": rfc3339(report.received_at),
         "principal": report.by,
-        "via": report.via.value,
-        "attestation": report.attestation.value,
-        "standing": report.standing.value,
+        "via": str(report.via),
+        "attestation": str(report.attestation),
+        "standing": str(report.standing),
         "description": report.description,
         "issued_on": report.issued_on.isoformat() if report.issued_on else None,
         "staff": None if report.staff is None else _json(report.staff),
@@ -336,4 +336,4 @@ def read_attachment(row: Row) -> AttachmentVerdict:
 
 
 def intent_params(entry: LogEntry) -> Params:
-    return {"leaf": leaf(entry), "kind": entry.kind.value, "at": rfc3339(entry.at), "log_index": None}
+    return {"leaf": leaf(entry), "kind": str(entry.kind), "at": rfc3339(entry.at), "log_index": None}

@@ -26,6 +26,7 @@ from sqlalchemy.pool import NullPool
 from axis.core.ports import About
 from axis.durable import sync_folder
 from axis.sql.driver import Session, StoreDamaged, StoreError
+from axis.sql.gather import GatheringSession
 from axis.sql.statements import Statements
 from axis.sql.store import SqlStore
 from axis.sql.tables import SCHEMA_VERSION
@@ -99,11 +100,18 @@ class SqliteConnection:
     """The write connection. Autocommit mode of the driver: every BEGIN is ours."""
 
     wrote = True
-    together = False
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self.session = Session(connection, _statements(), _is_duplicate)
+        self._session = GatheringSession(connection, _statements(), _is_duplicate)
+
+    @property
+    def session(self) -> Session:
+        return self._session
+
+    @property
+    def together(self) -> bool:
+        return self._session.together
 
     @property
     def in_transaction(self) -> bool:
@@ -111,21 +119,22 @@ class SqliteConnection:
 
     def begin(self, together: bool = True) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
+        self._session.begin_transaction(together)
 
     def foresee(self, about: Sequence[About]) -> None:
-        """To ask costs nothing here."""
+        self._session.foresee(about)
 
     def finish(self) -> None:
-        """Nothing is kept back."""
+        self._session.finish()
 
     def save(self) -> None:
-        self._connection.execute("SAVEPOINT body")
+        self._session.begin_body()
 
     def undo(self) -> None:
-        self._connection.execute("ROLLBACK TO body")
+        self._session.undo_body()
 
     def release(self) -> None:
-        self._connection.execute("RELEASE body")
+        self._session.end_body()
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")

@@ -13,6 +13,7 @@ from axis.core.model import Principal, Role
 from axis.core.problems import Kind, Problem, Refused
 
 KEY_PREFIX = "axk_"
+_CONNECTIONS = (ssl.SSLObject, ssl.SSLSocket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Doors:
 
     def _certificate(self, request: web.Request) -> Principal | None:
         connection = request.transport.get_extra_info("ssl_object") if request.transport else None
-        if not isinstance(connection, ssl.SSLObject | ssl.SSLSocket):
+        if not isinstance(connection, _CONNECTIONS):
             return None
         der = connection.getpeercert(binary_form=True)
         return self.by_certificate.get(hashlib.sha256(der).hexdigest()) if der else None

@@ -297,6 +297,9 @@ async def test_an_outline_says_what_its_document_says(store: SqlStore) -> None:
     said = {name.name: [getattr(whole, name.name) for whole in (one, two)] for name in fields(Outline)}
     assert {name: [getattr(found[whole.ref], name) for whole in (one, two)] for name in said} == said
     assert len(found) == 2
+    for one_alone in asked:
+        alone = await ask(store, lambda ledger, ref=one_alone: ledger.outlines(iter([ref])))
+        assert alone == {ref: outline for ref, outline in found.items() if ref == one_alone}
 
 
 async def test_statuses_read_back_in_the_order_of_storing(store: SqlStore) -> None:
@@ -308,6 +311,8 @@ async def test_statuses_read_back_in_the_order_of_storing(store: SqlStore) -> No
     assert await store.views.statuses(one.ref) == [first, other, second]
     pairs = [(one.ref, RECEIVER), (one.ref, SENDER), (DocumentRef("nobody"), RECEIVER)]
     assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs))) == [first, second]
+    assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs[:1]))) == [first, second]
+    assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs[1:2]))) == []
     assert await store.views.status(second.ref) == second
     assert await ask(store, lambda ledger: ledger.status(second.ref)) == second
     assert await store.views.status(StatusRef("none")) is None
@@ -1018,6 +1023,7 @@ def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Pa
         ("match_by_number", "ix_document_number"),
         ("held", "ix_document_held"),
         ("statuses_of", "ix_status_report_document"),
+        ("reports.outline", "sqlite_autoindex_document_1"),
         ("reports.outlines", "sqlite_autoindex_document_1"),
         ("reports.of_pairs", "ix_status_report_document (document=? AND receiver=?)"),
         ("orphans", "ix_status_report_orphan_number"),

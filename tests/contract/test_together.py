@@ -1,35 +1,50 @@
-"""Bodies whose rows are told to PostgreSQL at once: each one's outcome is what it would be alone (ADR 0030)."""
+"""Bodies whose rows are told to the database at once: each one's outcome is what it would be alone (ADR 0030, 0040)."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from axis.blobs import Blobs
 from axis.core.model import AddDelivery, AddDocument, AddStatus, AdoptStatus, Document
 from axis.core.ports import About, Ledger, LostRace
-from axis.sql import bulk, pipeline
+from axis.sql import bulk, gather, pipeline
 from axis.sql.address import connect
 from axis.sql.engine import open_store
+from axis.sql.ledger import SqlLedger
 from axis.sql.store import SqlStore
 from schemas.status import Standing
+from tests.contract.test_ledger import empty_sqlite
 from tests.factories_core import decision, delivery, document, report
 
 Body = Callable[[Ledger], Any]
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return empty_sqlite(tmp_path)
+    made: str = request.getfixturevalue("postgres_store")
+    return made
+
+
 @pytest.fixture
-def store(postgres_store: str, tmp_path: Path) -> Iterator[SqlStore]:
-    opened = open_store(postgres_store, Blobs(tmp_path / "blobs"))
+def store(url: str, tmp_path: Path) -> Iterator[SqlStore]:
+    opened = open_store(url, Blobs(tmp_path / "blobs"))
     yield opened
     asyncio.run(opened.close())
+
+
+on_postgres = pytest.mark.parametrize("url", ["postgres"], indirect=True)
+on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
 
 def about(one: Document) -> About:
@@ -49,6 +64,10 @@ def take(one: Document, lane: str = "") -> Body:
     return body
 
 
+def blind(one: Document) -> Body:
+    return lambda ledger: ledger.apply(decision(AddDocument(one)))
+
+
 async def in_one_group(store: SqlStore, *bodies: tuple[Body, About | None]) -> list[Any]:
     """Run them in one transaction: the writer is kept busy until all of them wait."""
     go = threading.Event()
@@ -61,6 +80,7 @@ async def in_one_group(store: SqlStore, *bodies: tuple[Body, About | None]) -> l
     return await asyncio.gather(*others, return_exceptions=True)
 
 
+@on_postgres
 async def test_a_group_is_told_in_one_statement_a_table(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     execute = pipeline._Plain.execute
@@ -86,26 +106,32 @@ async def test_two_packages_under_one_id_in_one_group_are_never_both_taken(store
 
 
 async def test_what_a_body_adds_without_asking_is_seen_by_the_next(store: SqlStore) -> None:
-    one, other = document(), document()
+    one, other, third = document(), document(), document()
     other = replace(other, document_id=one.document_id)
-    blind = lambda ledger: ledger.apply(decision(AddDocument(one)))  # noqa: E731
-    assert (await in_one_group(store, (blind, None), (take(other), about(other))))[1] == "conflict"
+    found = await in_one_group(store, (blind(one), None), *((take(each), about(each)) for each in (other, third)))
+    assert found[1:] == ["conflict", "taken"]
 
 
 async def test_a_status_that_came_before_its_document_in_the_same_group_is_found(store: SqlStore) -> None:
-    one = document()
+    one, other = document(), document()
     told = report(document_id=one.document_id, document=None)
     tell = lambda ledger: ledger.apply(decision(AddStatus(told)))  # noqa: E731
-    assert (await in_one_group(store, (tell, None), (take(one), about(one))))[1] == "taken"
+    found = await in_one_group(store, (tell, None), *((take(each), about(each)) for each in (one, other)))
+    assert found[1:] == ["taken", "taken"]
     stored = await store.views.status(told.ref)
     assert stored is not None
     assert stored.document == one.ref
 
 
-async def test_of_one_lane_only_the_first_of_a_group_is_its_head(store: SqlStore, postgres_store: str) -> None:
+async def test_of_one_lane_only_the_first_of_a_group_is_its_head(store: SqlStore) -> None:
     await in_one_group(store, *((take(one, "lane"), about(one)) for one in (document() for _ in range(4))))
-    with connect(postgres_store, "test", readonly=True) as beside:
-        assert beside.execute("SELECT head FROM delivery ORDER BY seq").fetchall() == [(1,), (0,), (0,), (0,)]
+    heads = await store.transact(heads_of)
+    assert heads == [(1,), (0,), (0,), (0,)]
+
+
+def heads_of(ledger: Ledger) -> list[Any]:
+    assert isinstance(ledger, SqlLedger)
+    return [tuple(row) for row in ledger.session.run("SELECT head FROM delivery ORDER BY seq").fetchall()]
 
 
 async def test_one_that_cannot_be_stored_does_not_take_the_others_with_it(store: SqlStore) -> None:
@@ -120,11 +146,15 @@ async def test_one_that_cannot_be_stored_does_not_take_the_others_with_it(store:
     assert (await store.views.counts()).documents == {"accepted": 3}
 
 
-async def test_one_that_gives_up_leaves_nothing(store: SqlStore) -> None:
+@pytest.mark.parametrize("asks", [False, True])
+async def test_one_that_gives_up_leaves_nothing(store: SqlStore, asks: bool) -> None:
+    """Also where the database was told of it, because it asked something."""
     one, other = document(), document()
 
     def gives_up(ledger: Ledger) -> None:
         take(other)(ledger)
+        if asks:
+            assert ledger.document(other.ref) == other
         raise ValueError("no")
 
     taken, gave_up = await in_one_group(store, (take(one), about(one)), (gives_up, about(other)))
@@ -133,6 +163,7 @@ async def test_one_that_gives_up_leaves_nothing(store: SqlStore) -> None:
     assert (await store.views.counts()).documents == {"accepted": 1}
 
 
+@on_postgres
 async def test_much_content_is_sent_on_the_way(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "MOST_OCTETS", 1000)
     documents = [document() for _ in range(5)]
@@ -148,6 +179,90 @@ async def test_much_content_is_sent_on_the_way(store: SqlStore, monkeypatch: pyt
 
     found = await in_one_group(store, *((with_content(one), about(one)) for one in documents))
     assert found == ["taken"] * 5
+
+
+class Hears(sqlite3.Connection):
+    """Every statement that was run."""
+
+    told: ClassVar[list[str]] = []
+
+    def execute(self, sql: str, *params: Any) -> sqlite3.Cursor:
+        self.told.append(sql.partition(" (")[0].partition(" WHERE")[0])
+        return super().execute(sql, *params)
+
+
+@pytest.fixture
+def heard(tmp_path: Path) -> Iterator[tuple[SqlStore, list[str]]]:
+    opened = open_store(empty_sqlite(tmp_path), Blobs(tmp_path / "blobs"), connection_class=Hears)
+    Hears.told.clear()
+    yield opened, Hears.told
+    asyncio.run(opened.close())
+
+
+async def test_sqlite_is_told_table_by_table(heard: tuple[SqlStore, list[str]]) -> None:
+    store, told = heard
+    documents = [document() for _ in range(8)]
+    found = await in_one_group(store, *((take(one), about(one)) for one in documents))
+    assert found == ["taken"] * 8
+    added = [sql for sql in told if sql.startswith("INSERT")]
+    assert added == sorted(added, key=list(dict.fromkeys(added)).index)
+    assert {added.count(sql) for sql in added} == {8}
+    assert len([sql for sql in told if sql.startswith("SELECT")]) == 2
+    assert not any("body" in sql for sql in told)
+
+
+async def test_statuses_of_several_documents_are_told_together(heard: tuple[SqlStore, list[str]]) -> None:
+    store, told = heard
+    documents = [document() for _ in range(4)]
+    for one in documents:
+        await store.transact(take(one), about(one))
+    told.clear()
+
+    def tell(one: Document, wire: str = "03") -> Body:
+        def body(ledger: Ledger) -> int:
+            outline = ledger.outlines([one.ref])[one.ref]
+            prior = ledger.statuses_of([(outline.ref, one.recipients[0])])
+            made = report(one, receiver=one.recipients[0], reporter=one.recipients[0], wire=wire)
+            ledger.apply(decision(AddStatus(made)))
+            return len(prior)
+
+        return body
+
+    again = tell(documents[0], "04")
+    found = await in_one_group(store, *((body, None) for body in (*map(tell, documents), again)))
+    assert found == [0, 0, 0, 0, 1]
+    places = [place for place, sql in enumerate(told) if sql.startswith("INSERT INTO status_report")]
+    assert places == [*range(places[0], places[0] + 4), places[-1]]  # the last one asked what the first one had said
+
+
+async def test_a_document_that_was_just_added_is_known_to_its_status(store: SqlStore) -> None:
+    one = document()
+    look = lambda ledger: list(ledger.outlines([one.ref]))  # noqa: E731
+    assert (await in_one_group(store, (blind(one), None), (look, None)))[1] == [one.ref]
+
+
+async def test_one_id_under_two_numbers_is_found_once(store: SqlStore) -> None:
+    one = document()
+    await store.transact(blind(one))
+    asked = [replace(one, number=f"{place}/CV") for place in range(3)]
+    seen = lambda ledger: len(ledger.same_document(one.sender, one.kind, one.document_id))  # noqa: E731
+    assert await in_one_group(store, *((seen, about(each)) for each in asked)) == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "index"), [("SAME_DOCUMENTS", "ix_document_search"), ("ORPHANS", "ix_status_report_orphan_")]
+)
+@on_sqlite
+async def test_what_a_group_asks_sqlite_is_answered_by_an_index(store: SqlStore, name: str, index: str) -> None:
+    asked = f"EXPLAIN QUERY PLAN {getattr(gather, name)}"
+
+    def explain(ledger: Ledger) -> str:
+        assert isinstance(ledger, SqlLedger)
+        return "\n".join(row[3] for row in ledger.session.run(asked, asked="[]").fetchall())
+
+    plan = await store.transact(explain)
+    assert index in plan, plan
+    assert "SCAN" not in plan.replace("SCAN asked VIRTUAL TABLE", ""), plan
 
 
 def sentences() -> Sequence[tuple[str, str]]:

@@ -330,9 +330,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "usual-text": off(
         "no text stands before elements", STRUCTURE, ('    if (holder.text or "").strip():\n        return False\n', "")
     ),
-    "usual-tail": off(
-        "no text stands after elements", STRUCTURE, (' and not (child.tail or "").strip() for child', " for child")
-    ),
+    "usual-tail": off("no text stands after elements", STRUCTURE, (' or (child.tail or "").strip():', ":")),
     "usual-status": off(
         "what could be a status message is read the long way",
         "schemas/edxml.py",
