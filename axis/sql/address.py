@@ -31,6 +31,10 @@ SETTINGS: Final = {
 }
 
 
+OURS: Final = frozenset({"options", "application_name", "client_encoding", "connect_timeout", "autocommit"})
+"""What the node tells libpq itself: time-outs and its own name rest on it."""
+
+
 def connection_facts(url: str) -> dict[str, str]:
     """What libpq is told, from the address and the file of the password. `StoreError` where the address is none.
 
@@ -43,6 +47,8 @@ def connection_facts(url: str) -> dict[str, str]:
     if parsed.drivername not in ("postgresql", "postgresql+psycopg"):
         raise StoreError(f"{parsed.drivername} is not supported as a store; use postgresql+psycopg://")
     facts = {str(key): str(value) for key, value in parsed.query.items()}
+    if taken := sorted(OURS & facts.keys()):
+        raise StoreError(f"a store's address does not set {', '.join(taken)}: the node does")
     named = {"host": parsed.host, "port": parsed.port, "user": parsed.username, "dbname": parsed.database}
     facts |= {key: str(value) for key, value in named.items() if value is not None}
     if parsed.password is not None:

@@ -421,6 +421,12 @@ def test_a_server_elsewhere_must_show_its_certificate(host: str, mode: str | Non
     assert connection_facts(f"postgresql://axis@{host}/axis?sslmode=require")["sslmode"] == "require"
 
 
+@pytest.mark.parametrize("name", ["options", "connect_timeout", "application_name"])
+def test_what_the_node_sets_is_not_set_by_the_address(name: str) -> None:
+    with pytest.raises(StoreError, match=f"does not set {name}"):
+        migrate.current(f"postgresql+psycopg://axis@127.0.0.1/axis?{name}=5")
+
+
 # --- servers that go away -----------------------------------------------------------------------------------------
 
 
