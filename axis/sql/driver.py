@@ -174,6 +174,11 @@ class Database(Protocol):
         """Say whether another process was in the way: the same body may succeed when it is run again."""
         ...
 
+    def is_of_one(self, error: Exception) -> bool:
+        """Say whether an error that is nobody's in particular (`WriteConnection.together`) may be that of one body
+        alone, so that it is worth while to run each by itself."""
+        ...
+
     def is_fatal(self, error: Exception) -> bool:
         """Say whether the connection must not be used any more (I/O errors, damage)."""
         ...

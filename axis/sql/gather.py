@@ -186,7 +186,10 @@ class GatheringSession(Session):
         by_statement: dict[str, list[Params]] = {}
         for sql, params in rows:
             by_statement.setdefault(sql, []).append(params)
-        execute = self.connection.execute
         for sql in self._order:
-            for params in by_statement.get(sql, ()):
-                execute(sql, params)
+            if several := by_statement.get(sql):
+                self._tell(sql, several)
+
+    def _tell(self, sql: str, several: Sequence[Params]) -> None:
+        for params in several:
+            self.connection.execute(sql, params)

@@ -212,7 +212,7 @@ class GroupCommitter:
             self._run_bodies(writer, group)
         except _GroupLost as lost:
             cause = lost.__cause__ or lost
-            fatal, several = self._is_fatal(cause), writer.together
+            fatal, several = self._is_fatal(cause), writer.together and self._is_of_one(cause)
             self._give_back(group, cause)
             if not self._rolled_back(writer) or fatal:
                 self._poison(writer, cause)
@@ -302,6 +302,9 @@ class GroupCommitter:
 
     def _is_fatal(self, error: BaseException) -> bool:
         return isinstance(error, self._database.errors) and self._database.is_fatal(error)
+
+    def _is_of_one(self, error: BaseException) -> bool:
+        return not isinstance(error, self._database.errors) or self._database.is_of_one(error)
 
     def _rolled_back(self, writer: WriteConnection) -> bool:
         try:

@@ -142,6 +142,9 @@ class PostgresDatabase:
     def is_contended(self, error: Exception) -> bool:
         return isinstance(error, pg.LockNotAvailable | pg.DeadlockDetected | pg.SerializationFailure)
 
+    def is_of_one(self, error: Exception) -> bool:
+        return True
+
     def is_fatal(self, error: Exception) -> bool:
         state = getattr(error, "sqlstate", None)
         if state is None:  # it came from the client's side: the connection is gone

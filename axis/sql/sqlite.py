@@ -167,6 +167,9 @@ class SqliteDatabase:
     def is_contended(self, error: Exception) -> bool:
         return False
 
+    def is_of_one(self, error: Exception) -> bool:
+        return self.is_bug(error)  # a full disk is full for all of them
+
     def is_fatal(self, error: Exception) -> bool:
         return _code(error) & 0xFF in _FATAL
 

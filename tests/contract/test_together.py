@@ -16,6 +16,7 @@ import pytest
 from axis.blobs import Blobs
 from axis.core.model import AddDelivery, AddDocument, AddStatus, AdoptStatus, Document
 from axis.core.ports import About, Ledger, LostRace
+from axis.core.problems import Unavailable
 from axis.sql import bulk, gather, pipeline
 from axis.sql.address import connect
 from axis.sql.engine import open_store
@@ -209,6 +210,33 @@ async def test_sqlite_is_told_table_by_table(heard: tuple[SqlStore, list[str]]) 
     assert {added.count(sql) for sql in added} == {8}
     assert len([sql for sql in told if sql.startswith("SELECT")]) == 2
     assert not any("body" in sql for sql in told)
+
+
+class IsFull(sqlite3.Connection):
+    """Has no room for the next delivery, once."""
+
+    full: ClassVar[list[str]] = []
+
+    def execute(self, sql: str, *params: Any) -> sqlite3.Cursor:
+        if self.full and sql.startswith("INSERT INTO delivery"):
+            self.full.pop()
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return super().execute(sql, *params)
+
+
+async def test_a_full_disk_is_full_for_a_whole_group(tmp_path: Path) -> None:
+    store = open_store(empty_sqlite(tmp_path), Blobs(tmp_path / "blobs"), connection_class=IsFull)
+    documents = [document() for _ in range(3)]
+    bodies = [(take(one), about(one)) for one in documents]
+    IsFull.full.append("now")
+    found = await in_one_group(store, *bodies)
+    assert [type(one) for one in found] == [Unavailable] * 3
+    assert {one.problem.extra["outcome"] for one in found} == {"not-stored"}
+    assert not IsFull.full
+    assert await in_one_group(store, *bodies) == ["taken"] * 3
+    await store.close()
 
 
 async def test_statuses_of_several_documents_are_told_together(heard: tuple[SqlStore, list[str]]) -> None:

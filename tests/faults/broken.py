@@ -45,6 +45,20 @@ MUTATIONS: Final = (
         "1 are stored",
     ),
     Broken(
+        "K10a",
+        off(
+            "all tables are told in one transaction",
+            "axis/sql/gather.py",
+            (
+                "                self._tell(sql, several)\n",
+                "                self._tell(sql, several)\n"
+                '                self.connection.execute("COMMIT", {})\n'
+                '                self.connection.execute("BEGIN IMMEDIATE", {})\n',
+            ),
+        ),
+        "1 are stored",
+    ),
+    Broken(
         "K11-before",
         off(
             "nobody is answered before COMMIT",
