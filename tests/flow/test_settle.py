@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from axis.flow.messages import carried_by, consign
 from axis.flow.settle import Ended, settle
 from axis.sql.engine import sqlite_path
 from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
-from tests.flow.receiver import Receiver
+from tests.flow.receiver import TAKEN, Answer, Receiver
 from tests.site import PATIENCE_S
 
 pytestmark = pytest.mark.slow
@@ -150,3 +152,29 @@ async def test_a_place_is_free_as_soon_as_it_was_answered(tmp_path: Path, monkey
         at.start()
         await at.in_state(document, DeliveryState.DELIVERED)
         assert seen == [0]
+
+
+async def test_what_ends_while_the_daemon_waits_for_others_to_end_is_written_at_once(tmp_path: Path) -> None:
+    first, second = threading.Event(), threading.Event()
+
+    def held(until: threading.Event) -> Answer:
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            until.wait(60)
+            TAKEN(handler)
+
+        return answer
+
+    with Receiver(otherwise=held(first)) as one, Receiver(otherwise=held(second)) as two:
+        async with engine(tmp_path, {HEALTH: one.url, SCHOOLS: two.url}, "", {}) as at:
+            slow, _ = await at.send(HEALTH)
+            quick, _ = await at.send(SCHOOLS)
+            at.start()
+            await at.eventually("both are under way", lambda: one.got and two.got)
+            stopping = asyncio.create_task(at.stop())
+            await asyncio.sleep(0)
+            second.set()
+            await at.in_state(quick, DeliveryState.DELIVERED, patience_s=4)
+            assert not stopping.done()
+            assert (await at.delivery(slow)).state is DeliveryState.LEASED
+            first.set()
+            await stopping
