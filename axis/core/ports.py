@@ -57,8 +57,8 @@ class Ledger(Protocol):
         ...
 
     def document(self, ref: DocumentRef) -> Document | None: ...
-    def crossed(self, ref: DocumentRef) -> bool:
-        """`Document.crossed`, which is the only thing about an accepted document that may change."""
+    def crossed(self, refs: Iterable[DocumentRef]) -> frozenset[DocumentRef]:
+        """Which of `refs` have crossed: the only thing about an accepted document that may change."""
         ...
 
     def match_document(
@@ -191,6 +191,11 @@ class LostRace(Exception):
     """Someone else moved the row first. The transaction is rolled back; nothing of it stays."""
 
 
+Carried = Callable[[], tuple[Document, Kept]]
+"""A document and its payload, read from what was found when it is called: a damaged row is the trouble of who wants it.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """What a delivery to `endpoint` hands out. `package` are a document's octets where they are all that goes out: it
@@ -253,8 +258,8 @@ class Views(Protocol):
         ...
 
     async def parcel(self, id: DeliveryId) -> Parcel | None: ...
-    async def carried(self, ref: DocumentRef) -> tuple[Document, Kept] | None:
-        """A document and its payload, in one question."""
+    async def carried(self, refs: Iterable[DocumentRef]) -> Mapping[DocumentRef, Carried]:
+        """Those of the documents that are there, in one question."""
         ...
 
     async def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
@@ -321,10 +326,10 @@ class Store(Protocol):
     @property
     def views(self) -> Views: ...
 
-    async def transact(self, body: Callable[[Ledger], T], about: About | None = None, brief: bool = False) -> T:
+    async def transact(self, body: Callable[[Ledger], T], about: About | None = None, brief: int = 0) -> T:
         """Run `body` in a transaction of its own and return after it is on stable storage.
 
-        `brief`: it takes well below a millisecond, so it may run on the event loop.
+        `brief`: it may run on the event loop, and takes so many times well below a millisecond.
 
         An exception of `body` rolls back only its own work and is raised here. `Unavailable(STORE_UNAVAILABLE)` when
         the outcome of the commit is unknown: repeat the request. Cancelling the caller does not undo the commit.

@@ -18,7 +18,7 @@ from axis.core.model import (
     NewId,
     StatusReport,
 )
-from axis.core.network import Network
+from axis.core.network import ArrivedBy, Network
 from axis.core.notice import Telling, decide_undelivered
 from axis.core.problems import Kind, Problem
 from axis.core.retry import RetryPolicy
@@ -28,6 +28,13 @@ from schemas.codes import AgencyCode
 
 Prior = Mapping[AgencyCode, Sequence[StatusReport]]
 """What was reported before, per recipient of the delivery."""
+
+
+def asks_for_arrival(delivery: Delivery, network: Network) -> bool:
+    """Whether this node tells of an arrival when `delivery` is handed over: a document's, in the hands of its recipient
+    and not of a neighbouring axis, where the axis owns 01."""
+    by_axis = network.arrived_by is ArrivedBy.AXIS
+    return by_axis and delivery.cargo is Cargo.DOCUMENT and not network.leads_away(delivery.endpoint)
 
 
 def decide_handover(
@@ -50,7 +57,7 @@ def decide_handover(
     entries = [entry]
     changes: list[Change] = [MoveDelivery(delivery.id, delivery.state, event, now_state, delivery.token, now)]
     made: list[StatusReport] = []
-    if delivery.cargo is Cargo.DOCUMENT and document is not None and not network.leads_away(delivery.endpoint):
+    if document is not None and asks_for_arrival(delivery, network):
         for recipient in delivery.recipients:
             decision = arrived(document, recipient, prior.get(recipient, ()), network, now, new_id)
             entries += decision.entries

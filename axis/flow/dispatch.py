@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import structlog
 
-from axis.core.model import Delivery
-from axis.core.ports import Ledger
+from axis.core.model import Delivery, DocumentRef
+from axis.core.ports import Carried, Ledger
 from axis.core.problems import Unavailable
 from axis.core.window import rotated
 from axis.flow.attempt import deliver_once
 from axis.flow.context import Context
+from axis.flow.messages import carried_by
+from axis.flow.settle import TOGETHER, Ended, settle
 
 log = structlog.get_logger()
 
 IDLE_S = 1.0
 """How long the dispatcher waits for news at the most before it looks for deliveries that have become due."""
 
+FEW = 16
+"""For so many destinations a claim takes little of the event loop."""
+
 GRACE_S = 8.0
 """How long attempts under way may take after the daemon was asked to stop."""
 
 
 class Dispatcher:
-    """Works through the deliveries of all endpoints that have a hand, within their windows and breakers."""
+    """Works through the deliveries of all endpoints that have a hand, within their windows and breakers.
+
+    A turn writes what has ended and claims for the places that are free by it. Both go to the store together, and are
+    one commit where it has nothing else to do; what ends meanwhile is the next turn's.
+    """
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self._ended: list[Ended] = []
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._settlings: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; attempts under way then have the grace time to end.
@@ -35,24 +48,47 @@ class Dispatcher:
         One that is cut off is due again; where even that cannot be written it leaves its lease behind: it runs out, and
         the delivery is made again under the same id.
         """
-        attempts: set[asyncio.Task[None]] = set()
         try:
             while not stop.is_set():
                 self._ctx.written.clear()
+                if self._settle():
+                    await asyncio.sleep(0)  # they have reached the store before the claim does
                 claimed = await self._claim()
-                attempts |= {asyncio.create_task(self._attempt(delivery)) for delivery in claimed}
-                if not claimed:
-                    await self._wait(stop)
-                attempts = _unfinished(attempts)
-            if attempts:
-                await asyncio.wait(attempts, timeout=GRACE_S)
-                attempts = _unfinished(attempts)
+                self._begin(claimed, await carried_by(claimed, self._ctx))
+                self._attempts, self._settlings = _unfinished(self._attempts), _unfinished(self._settlings)
+                await self._wait(stop)
+            await self._grace()
         finally:
-            for attempt in attempts:
+            for attempt in self._attempts:
                 attempt.cancel()
-            await asyncio.gather(*attempts, return_exceptions=True)
+            await asyncio.gather(*self._attempts, return_exceptions=True)
+            self._settle()
+            await asyncio.gather(*self._settlings, return_exceptions=True)
+        _unfinished(self._settlings)
+
+    async def _grace(self) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + GRACE_S
+        while self._attempts and (left := end - loop.time()) > 0:
+            await asyncio.wait(self._attempts, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            self._settle()
+            self._attempts = _unfinished(self._attempts)
+
+    def _settle(self) -> bool:
+        """Have written what has ended, if anything. Nobody waits for it here: it may have to be tried again."""
+        any_ended = bool(self._ended)
+        while self._ended:
+            ended, self._ended = self._ended[:TOGETHER], self._ended[TOGETHER:]
+            self._settlings.add(asyncio.create_task(settle(ended, self._ctx)))
+        return any_ended
+
+    def _begin(self, claimed: Sequence[Delivery], carried: Mapping[DocumentRef, Carried]) -> None:
+        self._attempts |= {asyncio.create_task(self._attempt(delivery, carried)) for delivery in claimed}
 
     async def _wait(self, stop: asyncio.Event) -> None:
+        """For news, for the end, or for so long that something may have become due."""
+        if self._ctx.written.is_set():
+            return
         news = asyncio.ensure_future(self._ctx.written.wait())
         end = asyncio.ensure_future(stop.wait())
         try:
@@ -67,6 +103,8 @@ class Dispatcher:
         now = ctx.now()
         traffic.rounds += 1
         room = traffic.room(now)
+        if not room:
+            return []
         endpoints = rotated(tuple(room), traffic.rounds)
         busy, turns = Counter(traffic.busy), dict(traffic.turns)
         suspects = traffic.suspects_allowed
@@ -86,7 +124,7 @@ class Dispatcher:
             return taken
 
         try:
-            claimed = await ctx.store.transact(body)
+            claimed = await ctx.store.transact(body, brief=len(endpoints) <= FEW)
         except Unavailable as error:
             log.warning("claim_deferred", problem=error.problem.kind.value)
             return []
@@ -94,17 +132,19 @@ class Dispatcher:
             traffic.took(delivery)
         return claimed
 
-    async def _attempt(self, delivery: Delivery) -> None:
+    async def _attempt(self, delivery: Delivery, carried: Mapping[DocumentRef, Carried]) -> None:
+        """What was handed over needs its place no more: the next one is claimed with what is written of it."""
         try:
-            await deliver_once(delivery, self._ctx)
+            ended = await deliver_once(delivery, self._ctx, carried)
+            self._ended.append(ended)
         finally:
             self._ctx.traffic.done(delivery)
             self._ctx.written.set()
 
 
-def _unfinished(attempts: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+def _unfinished(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
     """Those still under way. What broke in a finished one is raised here: it ends the dispatcher, and so the daemon."""
-    for attempt in attempts:
-        if attempt.done():
-            attempt.result()
-    return {attempt for attempt in attempts if not attempt.done()}
+    for task in tasks:
+        if task.done():
+            task.result()
+    return {task for task in tasks if not task.done()}

@@ -13,8 +13,8 @@ from axis.core.model import Delivery
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Unavailable
 from axis.core.settlement import decide_expiry
-from axis.flow.attempt import telling_of
 from axis.flow.context import Context
+from axis.flow.settle import telling_of
 
 log = structlog.get_logger()
 

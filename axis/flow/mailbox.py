@@ -13,10 +13,10 @@ from axis.core.ports import Body, Ledger
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.settlement import decide_handover, decide_quarantine
 from axis.core.states import DeliveryEvent, DeliveryState
-from axis.flow.attempt import telling_of
 from axis.flow.body import Plain
 from axis.flow.context import Context
 from axis.flow.messages import consign
+from axis.flow.settle import telling_of
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ async def fetch(id: str, by: Principal, ctx: Context) -> Fetched:
         raise Refused(Problem(Kind.NOT_FOUND))
     if parcel.package is not None:
         return Fetched(Plain(parcel.package), parcel.digest, parcel.outcome)
-    consignment = await consign(await own_delivery(id, by, ctx), ctx)
+    consignment = await consign(await own_delivery(id, by, ctx), ctx, {})
     return Fetched(consignment.body, parcel.digest, parcel.outcome)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from axis.core.model import (
     Cargo,
     Delivery,
@@ -12,8 +14,8 @@ from axis.core.model import (
     StatusReport,
 )
 from axis.core.payload import Made
-from axis.core.ports import Consignment
-from axis.core.problems import Kind, Problem, Refused
+from axis.core.ports import Carried, Consignment
+from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.flow.body import Plain, body_of
 from axis.flow.context import Context
 from schemas.envelope import Organization, StatusMessage
@@ -37,14 +39,26 @@ def status_message(report: StatusReport, ctx: Context) -> bytes:
     return serialise(write_status(message))
 
 
-async def consign(delivery: Delivery, ctx: Context) -> Consignment:
-    """Put together what a delivery carries. The trace of hops gets this node's own hop as its last."""
+async def carried_by(deliveries: Sequence[Delivery], ctx: Context) -> Mapping[DocumentRef, Carried]:
+    """The documents that go out with `deliveries`, asked for at once. None where the store cannot be read: then each
+    asks for its own, and is told."""
+    refs = {DocumentRef(one.cargo_ref) for one in deliveries if one.cargo is Cargo.DOCUMENT}
+    try:
+        return await ctx.store.views.carried(refs) if refs else {}
+    except Unavailable:
+        return {}
+
+
+async def consign(delivery: Delivery, ctx: Context, carried: Mapping[DocumentRef, Carried]) -> Consignment:
+    """Put together what a delivery carries; `carried` are the documents that are at hand. The trace of hops gets this
+    node's own hop as its last."""
     views = ctx.store.views
     if delivery.cargo is Cargo.DOCUMENT:
-        carried = await views.carried(DocumentRef(delivery.cargo_ref))
-        if carried is None:
+        ref = DocumentRef(delivery.cargo_ref)
+        take = carried.get(ref) or (await views.carried([ref])).get(ref)
+        if take is None:
             raise Refused(Problem(Kind.NOT_FOUND, context={"document": delivery.cargo_ref}))
-        document, octets = carried
+        document, octets = take()
         payload, attached, body = await body_of(document, views, octets)
         hops = (*document.hops, Hop(ctx.network.node, document.accepted_at))
         return Consignment(delivery, document, None, payload, hops, body, attached)

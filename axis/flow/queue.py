@@ -13,8 +13,8 @@ from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Kind
 from axis.core.queue import APPLIES_TO, Action, Order, decide_endpoint_hold, decide_operation
 from axis.core.states import DeliveryState, IllegalTransition
-from axis.flow.attempt import telling_of
 from axis.flow.context import Context
+from axis.flow.settle import telling_of
 
 log = structlog.get_logger()
 

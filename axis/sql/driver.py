@@ -66,13 +66,13 @@ class Session:
         except Exception as error:
             raise self.blame(error) from error
 
-    def change(self, sql: str, /, **params: str | bytes | int | None) -> None:
-        """Change exactly one row. `LostRace` when it is not there."""
+    def change(self, sql: str, rows: int = 1, /, **params: str | bytes | int | None) -> None:
+        """Change exactly so many rows. `LostRace` when they are not there."""
         try:
             changed = self.connection.execute(sql, params).rowcount
         except Exception as error:
             raise self.blame(error) from error
-        if changed != 1:
+        if changed != rows:
             raise LostRace(MOVED)
 
     def alone(self, *key: str) -> None:

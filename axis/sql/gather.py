@@ -114,9 +114,9 @@ class GatheringSession(Session):
         self._told_at_once()
         super().write(sql, params)
 
-    def change(self, sql: str, /, **params: str | bytes | int | None) -> None:
+    def change(self, sql: str, rows: int = 1, /, **params: str | bytes | int | None) -> None:
         self._told_at_once()
-        super().change(sql, **params)
+        super().change(sql, rows, **params)
 
     # --- what the group asks at once
 

@@ -54,7 +54,8 @@ class Job:
     body: Callable[[Ledger], Any]
     future: asyncio.Future[Any]
     about: About | None = None
-    brief: bool = False
+    brief: int = 0
+    """How many brief bodies it is worth, none where it is not to run on the loop."""
     result: Any = None
     error: BaseException | None = None
     until: float | None = None
@@ -90,9 +91,7 @@ class GroupCommitter:
         """Why nothing can be written, `None` when it can."""
         return self._trouble
 
-    def submit(
-        self, body: Callable[[Ledger], Any], about: About | None = None, brief: bool = False
-    ) -> asyncio.Future[Any]:
+    def submit(self, body: Callable[[Ledger], Any], about: About | None = None, brief: int = 0) -> asyncio.Future[Any]:
         """Queue a body; the future is answered after its group's COMMIT. `Unavailable` when it cannot be queued."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         with self._gate:
@@ -243,10 +242,10 @@ class GroupCommitter:
     def _run_brief(self, writer: WriteConnection, group: Sequence[Job]) -> Sequence[Job]:
         """Run the brief bodies of `group` on their loops, where the database is at hand; what is left for this thread.
 
-        One alone is left as well: then the loop is hardly busy, and two hops cost more.
+        One that is alone and worth one is left as well: then the loop is hardly busy, and two hops cost more.
         """
         brief = [job for job in group if job.brief]
-        if self._database.reads_aside or self._closing or len(brief) < 2:
+        if self._database.reads_aside or self._closing or sum(job.brief for job in brief) < 2:
             return group
         by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         for job in brief:

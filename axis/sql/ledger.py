@@ -81,9 +81,9 @@ class SqlLedger(Reader):
         row = self.session.run(self.sql.delivery_held, id=id).fetchone()
         return None if row is None else read_delivery(row)
 
-    def crossed(self, ref: DocumentRef) -> bool:
-        (crossed,) = self.session.run(self.sql.crossed, ref=ref).fetchone()
-        return bool(crossed)
+    def crossed(self, refs: Iterable[DocumentRef]) -> frozenset[DocumentRef]:
+        rows = self.session.run(self.sql.reports.crossed, refs=many(refs)).fetchall()
+        return frozenset(DocumentRef(ref) for ref, crossed in rows if crossed)
 
     def _alone_with_id(self, sender: AgencyCode, document_id: str) -> None:
         self.session.alone("document", sender.text, document_key(document_id))
@@ -213,23 +213,28 @@ class SqlLedger(Reader):
             chosen = next(filter(_suspect, picked))
             if sum(map(_suspect, picked)) > 1:
                 rest = self.claim(endpoints, now, lease, limit - 1, turn, suspects=False)
-                return [self._lease(chosen, until), *rest]
-        return [self._lease(delivery, until) for delivery in picked]
+                return [*self._lease([chosen], until), *rest]
+        return self._lease(picked, until)
 
     def _due(self, endpoint: str, priority: int, at: str, limit: int, suspects: bool) -> Sequence[Delivery]:
         breaks = _ANY if suspects else SUSPECT - 1
         return self.deliveries(self.sql.due, endpoint=endpoint, priority=priority, now=at, limit=limit, breaks=breaks)
 
-    def _lease(self, delivery: Delivery, until: datetime) -> Delivery:
-        self.session.change(self.sql.lease, of=delivery.seq, held=delivery.token, until=rfc3339(until))
-        return replace(
-            delivery,
-            state=DeliveryState.LEASED,
-            due_at=until,
-            attempts=delivery.attempts + 1,
-            token=delivery.token + 1,
-            breaks=_breaks(delivery),
-        )
+    def _lease(self, picked: Sequence[Delivery], until: datetime) -> Sequence[Delivery]:
+        if picked:
+            claimed = many((one.seq, one.token) for one in picked)
+            self.session.change(self.sql.lease, len(picked), claimed=claimed, until=rfc3339(until))
+        return [
+            replace(
+                one,
+                state=DeliveryState.LEASED,
+                due_at=until,
+                attempts=one.attempts + 1,
+                token=one.token + 1,
+                breaks=_breaks(one),
+            )
+            for one in picked
+        ]
 
     def holds(self) -> frozenset[str]:
         return frozenset(endpoint for (endpoint,) in self.session.run(self.sql.holds).fetchall())

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, ColumnElement, FromClause, Select, bindparam, case, func, literal_column, select
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    FromClause,
+    Select,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    text,
+)
 
 from axis.core.model import Cargo
 from axis.sql.queues import at_most
@@ -27,9 +38,10 @@ def _cargo_ref(page: FromClause, cargo: Cargo) -> ColumnElement[Any]:
 
 
 class Outgoing:
-    """The compiled texts; `text_of` compiles, `waiting` are the deliveries of a mailbox that are in their turn."""
+    """The compiled texts; `text_of` compiles, `waiting` are the deliveries of a mailbox that are in their turn, `among`
+    says that a document is one of those that are asked for together."""
 
-    def __init__(self, text_of: Callable[[ClauseElement], str], waiting: Select[Any]) -> None:
+    def __init__(self, text_of: Callable[[ClauseElement], str], waiting: Select[Any], among: str) -> None:
         page, check = waiting.subquery("page"), attachment_check
         told = [
             page.c.id,
@@ -60,9 +72,7 @@ class Outgoing:
         self.listed = text_of(at_most(select(*told).select_from(with_cargo).order_by(page.c.seq)))
         in_row = payload.c.sha256 == document.c.payload_sha256
         self.carried = text_of(
-            select(document, payload.c.octets)
-            .select_from(document.outerjoin(payload, in_row))
-            .where(document.c.ref == bindparam("ref"))
+            select(document, payload.c.octets).select_from(document.outerjoin(payload, in_row)).where(text(among))
         )
         carries = document.c.ref == _cargo_ref(delivery, Cargo.DOCUMENT)
         self.parcel = text_of(

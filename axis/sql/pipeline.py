@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -163,11 +163,11 @@ class WritingSession(PostgresSession):
         self._rows.append((sql, params))
         self._octets += sum(len(params[name] or b"") for name in bulk.wide)
 
-    def change(self, sql: str, /, **params: str | bytes | int | None) -> None:
+    def change(self, sql: str, rows: int = 1, /, **params: str | bytes | int | None) -> None:
         self.wrote = True
         self._known.clear()
         self._reach()
-        self._open.append((self.connection.execute(sql, params), _changed))
+        self._open.append((self.connection.execute(sql, params), partial(_changed, rows)))
 
     def alone(self, *key: str) -> None:
         number = _lock(*key)
@@ -264,8 +264,8 @@ def _nothing(cursor: Cursor) -> None:
     """An error would have been raised already."""
 
 
-def _changed(cursor: Cursor) -> None:
-    if cursor.rowcount != 1:
+def _changed(rows: int, cursor: Cursor) -> None:
+    if cursor.rowcount != rows:
         raise LostRace(MOVED)
 
 

@@ -1,4 +1,5 @@
-"""Statements about many documents' statuses at once. What is asked for travels as one JSON text on both databases."""
+"""Statements about many documents and their statuses at once. What is asked for travels as one JSON text on both
+databases."""
 
 from __future__ import annotations
 
@@ -20,16 +21,21 @@ _OUTLINE: Final = _columns(
 _STATUS: Final = _columns(status_report)
 
 _SQLITE: Final = (
+    "document.ref IN (SELECT value FROM json_each(:refs))",
     f"SELECT {_OUTLINE} FROM document WHERE ref = :ref",  # noqa: S608 - our own names
     f"SELECT {_OUTLINE} FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",  # noqa: S608
+    "SELECT ref, crossed FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",
     f"""SELECT {_STATUS} FROM status_report WHERE (document, receiver) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:pairs)) ORDER BY seq""",  # noqa: S608
 )
 # An array, and a question kept whole by OFFSET 0, are answered by their indexes whatever the planner knows.
 _POSTGRES: Final = (
+    "document.ref = ANY(ARRAY(SELECT json_array_elements_text(CAST(:refs AS json))))",
     f"SELECT {_OUTLINE} FROM document WHERE ref = %(ref)s FOR NO KEY UPDATE NOWAIT",  # noqa: S608
     f"""SELECT {_OUTLINE} FROM document WHERE ref =
     ANY(ARRAY(SELECT json_array_elements_text(CAST(%(refs)s AS json)))) FOR NO KEY UPDATE NOWAIT""",  # noqa: S608
+    """SELECT ref, crossed FROM document WHERE ref =
+    ANY(ARRAY(SELECT json_array_elements_text(CAST(%(refs)s AS json)))) FOR NO KEY UPDATE NOWAIT""",
     f"""SELECT {_STATUS} FROM json_array_elements(CAST(%(pairs)s AS json)) AS asked(pair),
     LATERAL (SELECT * FROM status_report AS one
     WHERE one.document = asked.pair ->> 0 AND one.receiver = asked.pair ->> 1 OFFSET 0) AS status_report
@@ -38,8 +44,9 @@ _POSTGRES: Final = (
 
 
 class Reports:
-    """Their texts. `outline` and `outlines` lock the documents (`axis.sql.statements`); `of_pairs` asks for pairs of
-    document and receiver, each named once."""
+    """Their texts. `outline`, `outlines` and `crossed` lock the documents (`axis.sql.statements`); `of_pairs` asks for
+    pairs of document and receiver, each named once. `among` is a condition for other statements: a document is one of
+    `refs`."""
 
     def __init__(self, *, one_writer: bool) -> None:
-        self.outline, self.outlines, self.of_pairs = _SQLITE if one_writer else _POSTGRES
+        self.among, self.outline, self.outlines, self.crossed, self.of_pairs = _SQLITE if one_writer else _POSTGRES

@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
+from axis.sql.leases import lease_claimed
 from axis.sql.outgoing import Outgoing
 from axis.sql.places import place_intents
 from axis.sql.queues import Queues
@@ -133,7 +134,6 @@ class Statements:
         one = documents.where(document.c.ref == bindparam("ref"))
         self.document = self._text(one)
         self.document_held = self._text(_mine(one))
-        self.crossed = self._text(_mine(select(document.c.crossed).where(document.c.ref == bindparam("ref"))))
         self.same_document = self._text(
             documents.where(
                 document.c.sender == bindparam("sender"),
@@ -244,17 +244,7 @@ class Statements:
                 ).order_by(delivery.c.due_at, delivery.c.seq)
             ).with_for_update(skip_locked=True)
         )
-        self.lease = self._text(
-            update(delivery)
-            .where(delivery.c.seq == bindparam("of"), delivery.c.token == bindparam("held"))
-            .values(
-                state=literal_column("'leased'"),
-                due_at=bindparam("until"),
-                attempts=delivery.c.attempts + literal_column("1"),
-                token=delivery.c.token + literal_column("1"),
-                breaks=_broken(),
-            )
-        )
+        self.lease = lease_claimed(one_writer=self.one_writer)
         self.move_delivery = self._text(
             update(delivery)
             .where(
@@ -431,7 +421,7 @@ class Statements:
             ~exists(select(endpoint_hold.c.endpoint).where(endpoint_hold.c.endpoint == bindparam("endpoint"))),
         )
         self.inbox = self._text(_at_most(waiting.order_by(delivery.c.seq)))
-        self.outgoing = Outgoing(self._text, waiting)
+        self.outgoing = Outgoing(self._text, waiting, self.reports.among)
         self.recent = self._text(_at_most(newest))
         self.recent_before = self._text(_at_most(newest.where(document.c.seq < last)))
         self.search = self._text(

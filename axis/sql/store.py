@@ -68,7 +68,7 @@ class SqlStore:
             raise StoreError("the store has no identity: it was not made by migrations")
         return name
 
-    async def transact(self, body: Callable[[Ledger], T], about: About | None = None, brief: bool = False) -> T:
+    async def transact(self, body: Callable[[Ledger], T], about: About | None = None, brief: int = 0) -> T:
         """See `Store.transact`. `Unavailable.problem.extra["outcome"]` says `unknown` or `not-stored`."""
         future = self._committer.submit(body, about, brief)
         try:

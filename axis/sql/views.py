@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from axis.core.inbox import InboxItem
@@ -25,13 +26,13 @@ from axis.core.model import (
     StatusReport,
 )
 from axis.core.octets import Kept
-from axis.core.ports import Age, Counts, Heap, Parcel
+from axis.core.ports import Age, Carried, Counts, Heap, Parcel
 from axis.core.states import OPEN, DeliveryState
 from axis.core.times import parse_rfc3339, rfc3339
 from axis.sql.driver import unavailable
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
-from axis.sql.rows import Row, instant, read_document
+from axis.sql.rows import Row, instant, many, read_document
 from axis.sql.tally import Tally
 from schemas.codes import document_key
 from schemas.multipart import PackageForm
@@ -78,10 +79,10 @@ class Questions(Reader):
         row: Row | None = self.session.run(self.sql.outgoing.parcel, id=id).fetchone()
         return row
 
-    def carried(self, ref: DocumentRef) -> tuple[Document, bytes | None] | None:
-        """A document with its octets, where these share the database."""
-        row = self.session.run(self.sql.outgoing.carried, ref=ref).fetchone()
-        return None if row is None else (read_document(row[:-1]), row[-1])
+    def carried(self, refs: Iterable[DocumentRef]) -> Sequence[Row]:
+        """The rows of `Outgoing.carried`: a document, and its octets where these share the database."""
+        rows: Sequence[Row] = self.session.run(self.sql.outgoing.carried, refs=many(refs)).fetchall()
+        return rows
 
     def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
         if before is None:
@@ -230,9 +231,13 @@ class SqlViews:
         whole = self._kept(PayloadRef(sha256, size), octets) if form == PackageForm.INLINE else None
         return Parcel(endpoint, whole, digest, outcome)
 
-    async def carried(self, ref: DocumentRef) -> tuple[Document, Kept] | None:
-        found = await self._by_key(lambda ask: ask.carried(ref))
-        return None if found is None else (found[0], self._kept(found[0].payload, found[1]))
+    async def carried(self, refs: Iterable[DocumentRef]) -> Mapping[DocumentRef, Carried]:
+        rows = await self._by_key(lambda ask: ask.carried(refs))
+        return {DocumentRef(row[1]): partial(self._carried, row) for row in rows}
+
+    def _carried(self, row: Row) -> tuple[Document, Kept]:
+        document = read_document(row[:-1])
+        return document, self._kept(document.payload, row[-1])
 
     async def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
         return await self._aside(lambda ask: ask.recent(limit, before))

@@ -71,6 +71,12 @@ async def test_several_brief_bodies_run_on_the_loop(store: SqlStore) -> None:
         assert await store.views.document(one.ref) == one
 
 
+async def test_one_alone_that_is_worth_several_does_too(store: SqlStore) -> None:
+    seen: list[int] = []
+    await store.transact(adding(document(), seen), brief=2)
+    assert [one == threading.get_ident() for one in seen] == [at_hand(store)]
+
+
 async def test_one_alone_and_those_that_take_longer_do_not(store: SqlStore) -> None:
     seen: list[int] = []
     await store.transact(adding(document(), seen), brief=True)

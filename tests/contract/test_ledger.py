@@ -59,6 +59,7 @@ from axis.sql import migrate
 from axis.sql.address import connect
 from axis.sql.driver import StoreError
 from axis.sql.engine import is_postgres, open_readonly, open_store, sqlite_path
+from axis.sql.ledger import SqlLedger
 from axis.sql.store import SqlStore
 from axis.sql.verdict import read_now, stored_verdict
 from schemas.codes import AgencyCode
@@ -247,7 +248,7 @@ async def test_a_document_that_crossed_is_marked(store: SqlStore) -> None:
     await add(store, AddDocument(one))
     await add(store, MarkCrossed(one.ref))
     assert await store.views.document(one.ref) == replace(one, crossed=True)
-    assert await ask(store, methodcaller("crossed", one.ref)) is True
+    assert await ask(store, methodcaller("crossed", [one.ref, "other"])) == {one.ref}
     with pytest.raises(LostRace):
         await add(store, MarkCrossed(DocumentRef("none")))
 
@@ -386,6 +387,22 @@ async def test_a_claim_is_one_attempt_with_a_new_token(store: SqlStore) -> None:
     (got,) = await claim(store)
     assert (got.state, got.attempts, got.token, got.due_at) == (DeliveryState.LEASED, 1, 1, NOW + LEASE)
     assert await store.views.delivery(got.id) == got
+
+
+async def test_what_another_has_claimed_meanwhile_is_not_leased(store: SqlStore) -> None:
+    """Several are leased by one statement: one of them seen under an old token, and none is."""
+    one = document()
+    await add(store, AddDocument(one), *(AddDelivery(delivery(one)) for _ in range(3)))
+
+    def body(ledger: Ledger) -> object:
+        assert isinstance(ledger, SqlLedger)
+        seen = ledger._due(HERE, int(Priority.ORDINARY), rfc3339(NOW), 9, suspects=True)
+        assert len(seen) == 3
+        return ledger._lease([*seen[:2], replace(seen[2], token=seen[2].token + 1)], later(minutes=1))
+
+    with pytest.raises(LostRace):
+        await store.transact(body)
+    assert {one.state for one in await store.views.deliveries(one.ref)} == {DeliveryState.QUEUED}
 
 
 async def test_a_lease_that_ran_out_is_due_again(store: SqlStore) -> None:
@@ -1025,6 +1042,10 @@ def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Pa
         ("statuses_of", "ix_status_report_document"),
         ("reports.outline", "sqlite_autoindex_document_1"),
         ("reports.outlines", "sqlite_autoindex_document_1"),
+        ("reports.crossed", "sqlite_autoindex_document_1"),
+        ("outgoing.carried", "sqlite_autoindex_document_1"),
+        ("outgoing.carried", "sqlite_autoindex_payload_1"),
+        ("lease", "SEARCH delivery USING INTEGER PRIMARY KEY"),
         ("reports.of_pairs", "ix_status_report_document (document=? AND receiver=?)"),
         ("orphans", "ix_status_report_orphan_number"),
         ("same_orphan", "ix_status_report_orphan_"),

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -302,6 +303,24 @@ def sentences() -> Sequence[tuple[str, str]]:
         (many[of.hold_lane].sql, "ix_delivery_lane"),
         (many[of.add_delivery].sql, "ix_delivery_lane"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("reports.crossed", "document_ref"),
+        ("outgoing.carried", "document_ref"),
+        ("outgoing.carried", "pk_payload"),
+        ("lease", "pk_delivery"),
+    ],
+)
+def test_what_a_turn_of_deliveries_asks_is_answered_by_an_index(postgres_store: str, name: str, index: str) -> None:
+    sql = attrgetter(name)(pipeline.statements())
+    values = dict.fromkeys(re.findall(r"%\((\w+)\)s", sql), "[]")
+    with connect(postgres_store, "test", enable_seqscan="off", enable_bitmapscan="off") as beside:
+        plan = "\n".join(line for (line,) in beside.execute(f"EXPLAIN {sql}", values))  # type: ignore[call-overload]
+    assert index in plan, plan
+    assert "Seq Scan" not in plan, plan
 
 
 @pytest.mark.parametrize("place", range(4))

@@ -121,8 +121,8 @@ MUTATIONS: Final = (
             "axis/flow/attempt.py",
             (
                 "            outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)\n",
-                "            outcome = Handover({})\n"
-                "            await settle(delivery, outcome, None, False, ctx, document)\n"
+                "            from axis.flow import dispatch\n"
+                "            await dispatch.settle([Ended(delivery, Handover({}), ctx.now(), document)], ctx)\n"
                 "            outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)\n",
             ),
         ),

@@ -18,8 +18,8 @@ import pytest
 from axis.core.model import Cargo, Decision, Delivery, DocumentRef, EntryKind, LogEntry, MarkCrossed, Role
 from axis.core.ports import Consignment, Handover, Ledger, Sink
 from axis.core.states import BreakerState, DeliveryState
-from axis.flow.attempt import settle
 from axis.flow.messages import consign
+from axis.flow.settle import Ended, settle
 from axis.sql.engine import sqlite_path
 from schemas.envelope import Business, MessageKind, Priority
 from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
@@ -276,12 +276,12 @@ async def test_a_document_that_crosses_during_an_attempt_is_told_of_where_it_cro
         claimed = await at.ctx.store.transact(
             lambda ledger: ledger.claim([CALLED[HEALTH]], at.ctx.now(), at.ctx.lease, 1)
         )
-        read = (await consign(claimed[0], at.ctx)).document
+        read = (await consign(claimed[0], at.ctx, {})).document
         assert read is not None
         assert not read.crossed
         entry = LogEntry(EntryKind.ROUTED, at.ctx.now(), "thu", document)
         await at.ctx.store.transact(lambda ledger: ledger.apply(Decision((entry,), (MarkCrossed(document),), None)))
-        await settle(claimed[0], Handover({}), None, False, at.ctx, read)
+        await settle([Ended(claimed[0], Handover({}), at.ctx.now(), read)], at.ctx)
         told = {one.endpoint for one in await at.ctx.store.views.deliveries(document) if one.cargo is Cargo.STATUS}
         assert told == {AGENCIES[OFFICE], "quoc-gia"}
 

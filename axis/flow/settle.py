@@ -1,0 +1,177 @@
+"""Write how attempts ended: those that end together in one transaction.
+
+Nobody waits for another: what has ended when the store is free goes together (`axis.flow.dispatch`). Where one of
+several cannot be written, nothing of that transaction stands, and each is written alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from axis.core.model import Cargo, Decision, Delivery, Document, DocumentRef, MoveDelivery, StatusRef, StatusReport
+from axis.core.notice import Telling
+from axis.core.ports import Handover, Ledger, LostRace
+from axis.core.problems import Kind, Problem, Unavailable
+from axis.core.settlement import asks_for_arrival, decide_handover, decide_poison, decide_setback
+from axis.core.states import DeliveryEvent
+from axis.flow.context import Context
+from schemas.codes import AgencyCode
+
+log = structlog.get_logger()
+
+TOGETHER: Final = 16
+"""How many are written in one transaction at most: some 2 ms of the event loop."""
+
+_Prior = dict[tuple[DocumentRef, AgencyCode], list[StatusReport]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one attempt at a claimed delivery ended. `outcome` is `None` where none was made: its last ones were never
+    heard of again.
+
+    `document` is what was handed over, as it was read then: of what follows from it only its crossing can have changed.
+    `broke` says that the attempt ended without an outcome of its own, `retry_after_s` what the destination asked for.
+    """
+
+    delivery: Delivery
+    outcome: Handover | Problem | None
+    at: datetime
+    document: Document | None = None
+    retry_after_s: float | None = None
+    broke: bool = False
+
+
+async def settle(ended: Sequence[Ended], ctx: Context) -> None:
+    """Write how `ended` ended, and say so. What cannot be written now keeps its lease, which runs out.
+
+    A lost lease means that somebody else settles: the outcome of that attempt is dropped.
+    """
+    try:
+        failed = await ctx.store.transact(lambda ledger: _written(ended, ledger, ctx), brief=len(ended))
+    except Exception as error:
+        if len(ended) > 1:  # whose it was is not known; whatever stands already is a lost race
+            await asyncio.gather(*(settle([one], ctx) for one in ended))
+        elif not _told(ended[0].delivery, error):
+            raise
+    else:
+        for one, problem in zip(ended, failed, strict=True):
+            _tell(one, problem)
+        ctx.wake()
+
+
+def _written(ended: Sequence[Ended], ledger: Ledger, ctx: Context) -> list[Problem | None]:
+    """The body: what each has failed of for good."""
+    crossed, prior = _known([one for one in ended if _arrives(one, ctx)], ledger)
+    decisions = [
+        _handover(one, crossed, prior, ctx)
+        if isinstance(one.outcome, Handover)
+        else _setback(one, one.outcome, ledger, ctx)
+        for one in ended
+    ]
+    ledger.apply(_as_one(decisions))
+    return [decision.reply if isinstance(decision.reply, Problem) else None for decision in decisions]
+
+
+def _as_one(decisions: Sequence[Decision[object]]) -> Decision[None]:
+    """What moves goes before what is added: that is then told table by table (ADR 0040)."""
+    changes = [change for decision in decisions for change in decision.changes]
+    moves = [change for change in changes if isinstance(change, MoveDelivery)]
+    added = [change for change in changes if not isinstance(change, MoveDelivery)]
+    entries = [entry for decision in decisions for entry in decision.entries]
+    return Decision(tuple(entries), (*moves, *added), None)
+
+
+def _known(arriving: Sequence[Ended], ledger: Ledger) -> tuple[frozenset[DocumentRef], _Prior]:
+    """What the statuses of arrivals are decided from, of all of them at once: a recipient gets a document once, so none
+    of them makes another one's."""
+    prior: _Prior = {
+        (one.document.ref, code): [] for one in arriving if one.document for code in one.delivery.recipients
+    }
+    if not prior:
+        return frozenset(), prior
+    crossed = ledger.crossed({one.document.ref for one in arriving if one.document})
+    for report in ledger.statuses_of(prior):
+        assert report.document is not None, "it was asked for by its document"
+        prior[report.document, report.receiver].append(report)
+    return crossed, prior
+
+
+def _arrives(one: Ended, ctx: Context) -> bool:
+    handed_over = isinstance(one.outcome, Handover) and one.document is not None
+    return handed_over and asks_for_arrival(one.delivery, ctx.network)
+
+
+def _handover(
+    one: Ended, crossed: frozenset[DocumentRef], prior: _Prior, ctx: Context
+) -> Decision[tuple[StatusReport, ...]]:
+    delivery, document = one.delivery, one.document
+    told: dict[AgencyCode, list[StatusReport]] = {}
+    if document is not None and _arrives(one, ctx):
+        if document.crossed is not (document.ref in crossed):
+            document = replace(document, crossed=not document.crossed)
+        told = {code: prior[document.ref, code] for code in delivery.recipients}
+    return decide_handover(
+        delivery, DeliveryEvent.ACK, document, told, delivery.endpoint, ctx.network, one.at, ctx.new_id
+    )
+
+
+def _setback(one: Ended, problem: Problem | None, ledger: Ledger, ctx: Context) -> Decision[Problem | None]:
+    delivery, network, jitter = one.delivery, ctx.network, ctx.jitter()
+    if problem is None:
+        return decide_poison(delivery, network, one.at, telling_of(delivery, ledger, ctx))
+
+    def decided(telling: Telling | None) -> Decision[Problem | None]:
+        return decide_setback(
+            delivery, problem, ctx.retry, network, one.at, jitter, one.retry_after_s, broke=one.broke, telling=telling
+        )
+
+    # What a notice is made from is read where one is made: most setbacks are for now.
+    decision = decided(None)
+    return decision if decision.reply is None else decided(telling_of(delivery, ledger, ctx))
+
+
+def _told(delivery: Delivery, error: Exception) -> bool:
+    """Say why it was not written, where that is no bug."""
+    if isinstance(error, LostRace):
+        log.warning("delivery_lease_lost", delivery=delivery.id, endpoint=delivery.endpoint, attempt=delivery.attempts)
+    elif isinstance(error, Unavailable):
+        # The lease runs out and the delivery is made again under the same id.
+        log.warning("delivery_not_settled", delivery=delivery.id, problem=error.problem.kind.value)
+    else:
+        return False
+    return True
+
+
+def _tell(one: Ended, failed: Problem | None) -> None:
+    delivery, outcome = one.delivery, one.outcome
+    if outcome is None:
+        log.error("delivery_set_aside", delivery=delivery.id, endpoint=delivery.endpoint, breaks=delivery.breaks)
+    elif isinstance(outcome, Problem):
+        quarantined = failed is not None and failed.kind is Kind.STORED_DAMAGED
+        say = log.error if quarantined else log.warning
+        say(
+            "delivery_quarantined" if quarantined else "delivery_failed" if failed else "delivery_deferred",
+            delivery=delivery.id,
+            endpoint=delivery.endpoint,
+            attempt=delivery.attempts,
+            problem=outcome.kind.value,
+            failed_of=failed.kind.value if failed else None,
+            detail=outcome.detail,
+            **outcome.context,
+        )
+    else:
+        log.info("delivery_made", delivery=delivery.id, endpoint=delivery.endpoint, cargo=delivery.cargo.value)
+
+
+def telling_of(delivery: Delivery, ledger: Ledger, ctx: Context) -> Telling:
+    """What a notice about a delivery that fails is made from."""
+    document = ledger.document(delivery.document) if delivery.document else None
+    report = ledger.status(StatusRef(delivery.cargo_ref)) if delivery.cargo is Cargo.STATUS else None
+    return Telling(document, report, ctx.new_id, ctx.receipt_key.seal)
