@@ -292,13 +292,13 @@ class Sequencer:
         left = await _in_thread(lambda: self._writer.reconcile(size, plan))
         added = 0
         if left.redo is not None:
-            await self._store.transact(_same_leaves(left.redo))
+            await self._store.transact(self._same_leaves(left.redo))
             log.info("log_round_redone", first=left.redo.first, leaves=len(left.redo.ids))
             await self._finish(left.redo)
             added = len(left.redo.ids)
         else:
             if left.mark is not None:
-                await self._store.transact(_same_leaves(left.mark))
+                await self._store.transact(self._same_leaves(left.mark))
                 await self._store.transact(self._mark(left.mark))
             await _in_thread(self._writer.publish)
         self._reconciled = True
@@ -319,6 +319,20 @@ class Sequencer:
         if leaves is None:
             raise LogMismatch(Mismatch.STORE_DIFFERS, f"the round from {size} on has entries that the database has not")
         return size, Batch(size, tuple(plan["ids"]), leaves)
+
+    def _same_leaves(self, batch: Batch) -> Callable[[Ledger], None]:
+        """See that the store still holds the intents of a round, without an index and with the same octets. Another
+        process may have marked them, if it has the lease now: that is no mismatch."""
+
+        def body(ledger: Ledger) -> None:
+            if self._lease is not None:
+                self._lease.hold(ledger)
+            if _leaves(ledger, batch.ids) != batch.leaves:
+                raise LogMismatch(
+                    Mismatch.STORE_DIFFERS, f"the round from {batch.first} on has leaves that the database has not"
+                )
+
+        return body
 
     def _mark(self, batch: Batch) -> Callable[[Ledger], None]:
         def body(ledger: Ledger) -> None:
@@ -362,18 +376,6 @@ def _leaves(ledger: Ledger, ids: Sequence[int]) -> tuple[bytes, ...] | None:
         if len(there) < limit:
             return None
         limit *= 4  # others were committed with smaller ids meanwhile (PostgreSQL)
-
-
-def _same_leaves(batch: Batch) -> Callable[[Ledger], None]:
-    """See that the store still holds the intents of a journal, without an index and with the same octets."""
-
-    def body(ledger: Ledger) -> None:
-        if _leaves(ledger, batch.ids) != batch.leaves:
-            raise LogMismatch(
-                Mismatch.STORE_DIFFERS, f"the round from {batch.first} on has leaves that the database has not"
-            )
-
-    return body
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -152,8 +152,14 @@ class LogFolder:
         self._folder.write(((item.path, octets) for item, octets in files), once=True)
 
     def publish(self, note: str) -> None:
-        """Show a head that the store of heads has. After a power cut an older one may be shown until the next start."""
+        """Show a head that the store of heads has.
+
+        After a power cut an older one may lie there until the writer has started and shown the newest. Where processes
+        share the folder, others may serve it before that: so there it stays.
+        """
         self._folder.replace(CHECKPOINT, note.encode())
+        if self.shared:
+            sync_folder(self.path)
 
     def checkpoint(self) -> str | None:
         """The published note as it stands there, unverified. `Damaged` if it is no text."""

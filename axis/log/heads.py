@@ -125,6 +125,12 @@ class CheckpointStore:
         if fence > self._token:
             raise HeadRefused(HeadReason.FENCED, f"lease {fence} is newer than {self._token}", fence)
 
+    def refuse_fenced(self) -> None:
+        """`HeadRefused` when another process has a newer lease."""
+        if self._shared:
+            with self._folder.briefly():
+                self._refuse_fenced()
+
     @contextmanager
     def newest(self) -> Iterator[Head]:
         """The newest head, which stays it inside the `with`. `HeadRefused` when another process has a newer lease."""

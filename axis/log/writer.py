@@ -125,8 +125,19 @@ class LogWriter:
         """Compare database, folder and heads; learn the tree; say what is outstanding. `LogMismatch` where they differ.
 
         An empty log gets its first head here, of size 0. In shared folders `plan` is the round that was begun, from
-        the database; else it is the journal's.
+        the database; else it is the journal's. To one who was away for too long the log is ahead of the head that he
+        knows, as if the heads had been put back: he is told `Fenced` instead.
         """
+        try:
+            return self._compared(store_size, plan)
+        except LogMismatch:
+            try:
+                self._heads.refuse_fenced()
+            except HeadRefused as error:
+                raise Fenced(error) from error
+            raise
+
+    def _compared(self, store_size: int, plan: Batch | None) -> Outstanding:
         try:
             head = self._newest(store_size)
             batch = plan if self._folder.shared else self._folder.journal()

@@ -154,6 +154,10 @@ class Disk:
             if isinstance(inode, Folder):
                 folders[path] = inode
 
+    def moved(self, root: Path) -> None:
+        """The same files lie in `root` now; what was not synced is not."""
+        self.root, self._prefix = root, f"{root}/"
+
     def has(self, path: str) -> bool:
         """Whether changes at this path are remembered."""
         if not path.startswith(self._prefix):

@@ -8,6 +8,7 @@ from typing import Final
 from tests.faults.broken import BY_FAULT
 from tests.faults.rows import CUT, FAULTS, KILLS, MUTATED, SWEEP, Row
 from tests.faults.test_durable import BROKEN
+from tests.sim.broken import HALVES, PLANTED
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "faults.md"
 COMMAND: Final = "python -m tests.faults.page"
@@ -34,13 +35,14 @@ of it.
 That folder is laid out, and the node is started on it. What the model says without any loss is compared with the real
 folder, so a call that it does not understand is seen.
 
-Whole networks are simulated too, by seed: `make test-sim`, [0035](adr/0035-simulation-and-power-cuts.md).
+Whole networks are simulated too, by seed: `make test-sim`, [0035](adr/0035-simulation-and-power-cuts.md),
+[0039](adr/0039-several-processes-in-the-simulation.md).
 
 """
 
 
 def text() -> str:
-    return HEAD + _kills() + _faults() + _mutations() + _syncs() + _sweep()
+    return HEAD + _kills() + _faults() + _mutations() + _syncs() + _seeds() + _sweep()
 
 
 def _shown(row: Row) -> str:
@@ -105,6 +107,16 @@ def _mutations() -> str:
 def _syncs() -> str:
     lines = ["| sync | is left out: the order is seen to be wrong, and a power cut loses something |", "|---|---|"]
     return "\n".join(lines + [f"| {name} | {one.defence} |" for name, one in BROKEN.items()]) + "\n\n"
+
+
+def _seeds() -> str:
+    lines = ["| planted | is missing: one of the first seeds says so | what it says |", "|---|---|---|"]
+    for name, planted in PLANTED.items():
+        says = planted.says.replace(": .* ", ": ").replace("|", " or ")
+        lines.append(f"| {name} | {planted.mutation.defence} | {says} |")
+    lines += ["", "| half | is missing, and no seed says so | because |", "|---|---|---|"]
+    lines += [f"| {name} | {half.mutation.defence} | {half.other} |" for name, half in HALVES.items()]
+    return "\n".join(lines) + "\n\n"
 
 
 def _sweep() -> str:

@@ -117,7 +117,10 @@ def read_logbook(folder: Path, heads: Path, *keys: str) -> Logbook:
     """The log as it lies there. `Unreadable` when files are missing, cut off, or contradict each other."""
     history = heads / "heads.jsonl"
     lines = history.read_text(encoding="utf-8").splitlines(keepends=True) if history.exists() else []
-    stored = tuple(read_note(json.loads(line)["note"]) for line in lines if line.endswith("\n"))
+    try:
+        stored = tuple(read_note(json.loads(line)["note"]) for line in lines if line.endswith("\n"))
+    except ValueError as error:
+        raise Unreadable("a line of the heads is not one") from error
     there = folder / "checkpoint"
     published = read_note(there.read_text(encoding="utf-8")) if there.exists() else None
     size = published.size if published else 0

@@ -92,7 +92,10 @@ class Agency:
     """From here on it does what it should, at once."""
     known: dict[str, str] = field(default_factory=dict)
     """Documents it has got → the last status it has reported."""
-    got: set[str] = field(default_factory=set)
+    unheard: set[str] = field(default_factory=set)
+    """Documents whose last status was not answered: it may be on its way still, so the next one waits."""
+    filed: set[str] = field(default_factory=set)
+    """Deliveries that it was called with and has taken."""
     owes: int = 0
     """What it has begun to send and is not answered."""
 
@@ -217,28 +220,37 @@ class Agency:
             following = [code for code in CODES if code > last and (code != "01" or self.says_arrived)]
             if not last and self.says_arrived:
                 following = ["01"]
-            code = last if last and self.lot.random() < 0.1 else self.lot.choice(following or [last])
+            again = last and (document in self.unheard or self.lot.random() < 0.1)
+            code = last if again else self.lot.choice(following or [last])
             self.known[document] = code
-            await self.say(document, code)
+            self.unheard.add(document)
+            if await self.say(document, code) is not None:
+                self.unheard.discard(document)
 
-    async def say(self, document: str, code: str) -> None:
+    async def say(self, document: str, code: str) -> Reply | None:
         def told(attempt: Attempt, reply: Reply) -> None:
             said = json.loads(reply.body)
             attempt.ok(status=said["status"], receiver=said["receiver"], standing=said["standing"])
 
         ask = self._ask("POST", f"/v1/documents/{document}/statuses", json.dumps({"code": code}).encode())
-        await self._doing(Operation.STATUS, ask, told, 202, document=document, code=code)
+        return await self._doing(Operation.STATUS, ask, told, 202, document=document, code=code)
 
-    async def pushed(self, headers: Mapping[str, str], body: bytes) -> Reply:
-        """It is called: mostly it takes what it is given."""
-        chance = 1.0 if self.calm else self.lot.random()
-        if chance < 0.1:
-            return Reply(self.lot.choice((500, 503, 429, 404)), {}, b"")
-        if chance < 0.15:
-            raise ConnectionResetError("the agency fell over")
-        if headers["Axis-Cargo"] == "document":
-            self.known.setdefault(headers["Axis-Document"], "")
-        return Reply(200, {}, b"")
+    async def pushed(self, said: Mapping[str, Any], body: bytes) -> Reply:
+        """It is called: mostly it takes what it is given. It knows a delivery by its id, and takes none twice; now and
+        then it falls over when it has it, before anybody hears of that."""
+        with self.node.history.doing(self.code, Operation.PUSH, **said) as attempt:
+            chance = 1.0 if self.calm or said["delivery"] in self.filed else self.lot.random()
+            if chance < 0.1:
+                return Reply(self.lot.choice((500, 503, 429, 404)), {}, b"")
+            if chance < 0.15:
+                raise ConnectionResetError("the agency fell over")
+            attempt.ok(sha256=hashlib.sha256(body).hexdigest())
+            self.filed.add(said["delivery"])
+            if said["cargo"] == "document":
+                self.known.setdefault(said["document"], "")
+            if chance < 0.25:
+                raise ConnectionResetError("the agency has it, and fell over")
+            return Reply(200, {}, b"")
 
 
 def _item(said: Mapping[str, Any]) -> dict[str, Any]:

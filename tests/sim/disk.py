@@ -3,16 +3,18 @@ told to a `Disk` that knows what would be left of them."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tests.faults.disk import Disk
+from tests.sim.loop import LIFE, Life
 
 CALLS = ("open", "write", "lseek", "ftruncate", "fsync", "fdatasync", "rename", "replace", "unlink", "remove", "mkdir")
 
-Reached = Callable[[Disk, str], None]
+Reached = Callable[[Disk, str, str], None]
 
 
 class Disks:
@@ -21,17 +23,26 @@ class Disks:
     def __init__(self) -> None:
         self._disks: list[tuple[Disk, Reached]] = []
         self._paths: dict[int, str] = {}
+        self._owners: dict[int, Life | None] = {}
+        """Who has opened what, by its number."""
         self._real: dict[str, Callable[..., Any]] = {}
 
     def mount(self, disk: Disk, reached: Reached) -> None:
-        """`reached` is called before each call that reaches the disk, with the call's name."""
+        """`reached` is called before each call that reaches the disk, with the call's name and the path."""
         self._disks.append((disk, reached))
+
+    def let_go(self, life: Life) -> None:
+        """It is over, and so are its locks. It may have died where the code had one and did not know yet."""
+        for handle in [one for one, owner in self._owners.items() if owner is life]:
+            with suppress(OSError):  # it was closed
+                fcntl.flock(handle, fcntl.LOCK_UN)
+            del self._owners[handle]
 
     def _of(self, path: str) -> Disk | None:
         return next((disk for disk, _ in reversed(self._disks) if disk.has(path)), None)
 
-    def reached(self, disk: Disk, call: str) -> None:
-        next(reached for one, reached in self._disks if one is disk)(disk, call)
+    def reached(self, disk: Disk, call: str, path: str) -> None:
+        next(reached for one, reached in self._disks if one is disk)(disk, call, path)
 
     def _path(self, path: Any, dir_fd: int | None = None) -> str:
         if isinstance(path, int):
@@ -60,8 +71,9 @@ class Disks:
         where = self._path(path, dir_fd)
         disk = self._of(where)
         if disk and flags & (os.O_CREAT | os.O_TRUNC):
-            self.reached(disk, "open")
+            self.reached(disk, "open", where)
         handle: int = self._real["open"](path, flags, mode, dir_fd=dir_fd)
+        self._owners[handle] = LIFE.get()
         if disk:
             self._paths[handle] = where
             if flags & (os.O_CREAT | os.O_TRUNC):
@@ -74,7 +86,7 @@ class Disks:
         disk = self._of(path := self._path(handle))
         if disk is None:
             return int(self._real["write"](handle, octets))
-        self.reached(disk, "write")
+        self.reached(disk, "write", path)
         at = self._real["lseek"](handle, 0, os.SEEK_CUR)
         count: int = self._real["write"](handle, octets)
         disk.wrote(path, at, bytes(octets[:count]))
@@ -86,7 +98,7 @@ class Disks:
     def _ftruncate(self, handle: int, size: int) -> None:
         disk = self._of(path := self._path(handle))
         if disk:
-            self.reached(disk, "ftruncate")
+            self.reached(disk, "ftruncate", path)
         self._real["ftruncate"](handle, size)
         if disk:
             disk.cut(path, size)
@@ -96,7 +108,7 @@ class Disks:
         if disk is None:
             self._real["fsync"](handle)
             return
-        self.reached(disk, "sync")
+        self.reached(disk, "sync", path)
         if sync := disk.syncing(path):
             disk.synced(sync)
 
@@ -105,7 +117,7 @@ class Disks:
     def _rename(self, path: Any, to: Any) -> None:
         disk = self._of(self._path(path))
         if disk:
-            self.reached(disk, "rename")
+            self.reached(disk, "rename", self._path(to))
         self._real["rename"](path, to)
         if disk:
             disk.renamed(self._path(path), self._path(to))
@@ -116,7 +128,7 @@ class Disks:
         where = self._path(path, dir_fd)
         disk = self._of(where)
         if disk:
-            self.reached(disk, "unlink")
+            self.reached(disk, "unlink", where)
         self._real["unlink"](path, dir_fd=dir_fd)
         if disk:
             disk.removed(where)
@@ -127,7 +139,7 @@ class Disks:
         where = self._path(path, dir_fd)
         disk = self._of(where)
         if disk:
-            self.reached(disk, "mkdir")
+            self.reached(disk, "mkdir", where)
         self._real["mkdir"](path, mode, dir_fd=dir_fd)
         if disk:
             disk.made(where)

@@ -1,8 +1,10 @@
 """An event loop whose time is told, not measured: the same callbacks in the same order for the same seed.
 
-Time stands still while callbacks run and jumps to the next timer when none is ready. There are no threads and no
-sockets: what is handed to a thread runs as a callback, some moments later. A callback belongs to the life in whose
-context it was made; when that life is over, it is dropped, so that nothing of a killed process runs any more.
+Time stands still while callbacks run and jumps to the next timer when none is ready. There are no sockets, and a thread
+is a greenlet: it begins some moments after it was asked for, and others run only where it lets them (`wait`), which is
+where its process is stopped at a call, and where it sleeps. A callback belongs to the life in whose
+context it was made; when that life is over, it is dropped, so that nothing of a killed process runs any more. While
+that life is stopped, it waits: all that would have happened meanwhile happens when the life goes on.
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ import asyncio
 import heapq
 import random
 from collections.abc import Callable, Coroutine
-from contextvars import Context, ContextVar
+from contextlib import suppress
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, TypeVar
+
+from greenlet import getcurrent, greenlet
 
 T = TypeVar("T")
 
@@ -21,15 +26,42 @@ THREAD_S = 0.002
 
 
 class Life:
-    """One process: from its start to its end, which may come at any moment."""
+    """One process: from its start to its end, which may come at any moment. It may be stopped for a while."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.over = False
+        self.stopped = False
+        self.waiting: list[asyncio.Handle] = []
+        """What is due while it is stopped."""
         self.tasks: list[asyncio.Task[Any]] = []
+        self.threads: dict[greenlet, None] = {}
+        """Those that have begun and not ended."""
+
+    def end(self) -> None:
+        """It is over: nothing of it runs any more, and its threads hold nothing."""
+        self.over = True
+        self.waiting.clear()
+        here = getcurrent()
+        for thread in [one for one in self.threads if one is not here]:
+            thread.parent = here
+            with suppress(Died):
+                thread.throw(Died)
+        self.threads.clear()
 
 
 LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
+
+
+class Died(BaseException):
+    """The process has ended at this very step."""
+
+
+def wait(seconds: float) -> None:
+    """Let others run for a while, inside a thread; whatever runs on the loop goes on at once."""
+    here = getcurrent()
+    if here.parent is not None:
+        here.parent.switch(seconds)
 
 
 class Stuck(Exception):
@@ -89,19 +121,41 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def run_in_executor(self, executor: object, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
         future: asyncio.Future[T] = self.create_future()
-
-        def run() -> None:
-            if future.cancelled():
-                return
-            try:
-                result = func(*args)
-            except Exception as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self.call_later(self._lot.uniform(0, THREAD_S), run)
+        thread = greenlet(func)
+        thread.gr_context = copy_context()
+        self.call_later(self._lot.uniform(0, THREAD_S), self._begin, thread, future, args)
         return future
+
+    def _begin(self, thread: greenlet, future: asyncio.Future[Any], args: tuple[Any, ...]) -> None:
+        if not future.cancelled():
+            if life := LIFE.get():
+                life.threads[thread] = None
+            self._work(thread, future, args)
+
+    def _work(self, thread: greenlet, future: asyncio.Future[Any], args: tuple[Any, ...] = ()) -> None:
+        """Let a thread work until it ends, or lets others run."""
+        life = LIFE.get()
+        thread.parent = getcurrent()
+        try:
+            result = thread.switch(*args)
+        except Exception as error:
+            if not future.done():
+                future.set_exception(error)
+        else:
+            if not thread.dead:
+                self._later(life, result, thread, future)
+            elif not future.done():
+                future.set_result(result)
+        finally:
+            if life and thread.dead:
+                life.threads.pop(thread, None)
+
+    def _later(self, life: Life | None, seconds: float, thread: greenlet, future: asyncio.Future[Any]) -> None:
+        if life and life.stopped:
+            # First, when it goes on: it may have a lock that others of its process would wait for.
+            life.waiting.insert(0, asyncio.Handle(self._work, (thread, future), self, copy_context()))
+        else:
+            self.call_later(seconds, self._work, thread, future)
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as inherited
         """There is none."""
@@ -121,6 +175,16 @@ class SimLoop(asyncio.BaseEventLoop):
         for _ in range(len(ready)):
             handle = ready.popleft()
             life = handle._context.get(LIFE)
-            if not handle._cancelled and not (life and life.over):
-                self.steps += 1
-                handle._run()
+            if handle._cancelled or (life and life.over):
+                continue
+            if life and life.stopped:
+                life.waiting.append(handle)
+                continue
+            self.steps += 1
+            handle._run()
+
+    def go_on(self, life: Life) -> None:
+        """End a stop."""
+        life.stopped = False
+        self._ready.extendleft(reversed(life.waiting))  # type: ignore[attr-defined]
+        life.waiting.clear()

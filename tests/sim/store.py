@@ -1,5 +1,9 @@
 """SQLite in a simulation: a real database, whose writer is a callback of the loop in place of a thread. Its COMMIT may
-be the end of the process, before or after it has happened."""
+be the end of the process, before or after it has happened.
+
+Several processes may have it, each with a writer of its own: it stands for a shared database whose transactions come
+one after the other. What PostgreSQL does with two of them at once is seen by `tests/crash/test_processes.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from queue import Empty
 from types import SimpleNamespace
 from typing import Any
 
-from axis.sql import group
+from axis.log import disk
+from axis.sql import group, sqlite
 from axis.sql.group import GroupCommitter, Job
+from tests.sim.loop import wait
 
 
 class Jobs:
@@ -86,17 +93,30 @@ class Here:
         self._work()
 
 
+class Unlocked:
+    """In place of the lock that keeps a second process away from a file of SQLite."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+
+    def release(self) -> None:
+        """Nobody was kept out."""
+
+
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Inside, stores that are opened have no thread."""
-    real = group.threading, group.SimpleQueue, group.Errand
+    """Inside, stores that are opened have no thread, and may be opened twice; whoever waits for a folder of the log
+    lets others run."""
+    real = group.threading, group.SimpleQueue, group.Errand, sqlite.InstanceLock, disk.time
     group.threading = SimpleNamespace(Lock=threading.Lock, Thread=Writer)  # type: ignore[assignment]
     group.SimpleQueue = Jobs  # type: ignore[assignment, misc]
     group.Errand = Here  # type: ignore[assignment, misc]
+    sqlite.InstanceLock = Unlocked  # type: ignore[assignment, misc]
+    disk.time = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time(), sleep=wait)  # type: ignore[assignment]
     try:
         yield
     finally:
-        group.threading, group.SimpleQueue, group.Errand = real  # type: ignore[misc]
+        group.threading, group.SimpleQueue, group.Errand, sqlite.InstanceLock, disk.time = real  # type: ignore[misc]
 
 
 def connection_class(

@@ -1,5 +1,5 @@
 """What a run has shown: each node's history and log by the checker that shares no code with the product, the network
-as a whole by what its ends have got, and each store by the product's own audit."""
+as a whole by what its ends have got, each store by the product's own audit and by its book of leases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from signing.keys import raw_public
 from signing.note import NoteSigner
 from tests.history.event import Operation, Outcome
 from tests.history.logbook import Logbook, Unreadable, read_logbook
-from tests.history.rules import FIVE, World, check
+from tests.history.rules import FIVE, Rule, World, check
+from tests.sim.book import DELIVERIES, LOG, misused
 
 if TYPE_CHECKING:
     from tests.sim.node import SimNode
@@ -27,11 +28,12 @@ def wrong(sim: Sim) -> list[str]:
     found = []
     for node in sim.nodes.values():
         found += node.wrong
-        found += [f"{node.plan.name}: {one}" for one in (*_history(node), *_house(node))]
-    return [*found, *_ends(sim), *sim.loop.troubles]
+        leases = misused(node.rows(DELIVERIES), node.rows(LOG), node.plan.lease)
+        found += [f"{node.plan.name}: {one}" for one in (*_history(node, sim.settled), *_house(node), *leases)]
+    return [*found, *(_ends(sim) if sim.settled else ()), *sim.loop.troubles]
 
 
-def _history(node: SimNode) -> Iterator[str]:
+def _history(node: SimNode, settled: bool) -> Iterator[str]:
     key = NoteSigner(node.plan.name, node.plan.log_key).verifier
     book: Logbook | Unreadable
     try:
@@ -39,8 +41,9 @@ def _history(node: SimNode) -> Iterator[str]:
     except Unreadable as error:
         book = error
     openings = dict(node.rows("SELECT ref, nonce FROM document"))
-    world = World(frozenset(node.agencies), openings=openings, receipt_key=raw_public(node.plan.receipt_key))
-    yield from map(str, check(node.history, book, world))
+    world = World(frozenset(node.agencies), settled, openings=openings, receipt_key=raw_public(node.plan.receipt_key))
+    found = check(node.history, book, world)
+    yield from (str(one) for one in found if settled or one.rule is not Rule.NO_LEAF)
 
 
 def _house(node: SimNode) -> Iterator[str]:

@@ -17,6 +17,8 @@ from axis.log.tiles import Bundle, Tile, encode_bundle
 from axis.log.verify import verify_log
 from axis.log.writer import LogWriter
 from signing.note import NoteKey, sign_note
+from tests.faults.disk import Disk, Loss
+from tests.sim.disk import Disks
 from tests.unit.log.logs import KEYS, ORIGIN, SIGNER, STRANGER, batch, grow, leaves, signed, verified
 
 ONE, TWO = bytes(31) + b"\x01", bytes(31) + b"\x02"
@@ -89,6 +91,17 @@ def test_a_folder_has_one_writer(folder: LogFolder) -> None:
         LogFolder(folder.path).lock()
     folder.unlock()
     LogFolder(folder.path).lock()
+
+
+def test_a_head_that_others_may_serve_stays_after_a_power_cut(tmp_path: Path) -> None:
+    """Found by a seed: a process that stood by served an older checkpoint until the writer had started again."""
+    (tmp_path / "log").mkdir()
+    disks, disk = Disks(), Disk(tmp_path, ("log",), {"log": None})
+    disks.mount(disk, lambda *_: None)
+    with disks.mounted():
+        for note in ("older", "newer"):
+            LogFolder(tmp_path / "log", "n0").publish(note)
+    assert disk.after(Loss.ALL, 0)["log/checkpoint"] == b"newer"
 
 
 def test_the_tree_on_disk_answers_for_any_size(tmp_path: Path) -> None:

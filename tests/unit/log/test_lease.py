@@ -13,7 +13,7 @@ import pytest
 from axis.blobs import Blobs
 from axis.flow.lease import LENGTH, LeaseLost, LogLease
 from axis.flow.sequence import Sequencer
-from axis.log.files import LogFolder
+from axis.log.files import Batch, LogFolder
 from axis.log.heads import CheckpointStore, HeadReason, HeadRefused
 from axis.log.writer import Fenced, Step
 from axis.sql.engine import open_store
@@ -227,6 +227,25 @@ async def test_a_process_that_was_stopped_past_its_lease_publishes_nothing(
                 assert await other.round() == 5
                 assert await store.transact(lambda ledger: ledger.log_size()) == size + 5
     check_log(path, size + 5)
+
+
+async def test_a_process_that_was_stopped_while_it_took_the_log_over_sees_no_mismatch(path: Path) -> None:
+    """Found by a seed: it had read the newest head, and when it went on a newer one was published, as if the heads had
+    been put back; or the round that it was about to finish was marked."""
+    clock = Clock()
+    async with stored(path) as store, sequencer(store, path, "slow", clock) as slow:
+        await intend(store, range(250, 300))
+        size, _ = await store.transact(slow._begun)
+        intents = await store.transact(lambda ledger: ledger.intents(300))
+        begun = Batch(size, tuple(one.id for one in intents), tuple(one.leaf for one in intents))
+        async with sequencer(store, path, "other", clock) as other:
+            clock.past_the_lease()
+            await takes_over(other)
+            await other.round()
+            with pytest.raises(Fenced):
+                slow._writer.reconcile(size)
+            with pytest.raises(LeaseLost):
+                await store.transact(slow._same_leaves(begun))
 
 
 async def _round(one: Sequencer) -> BaseException | int:
