@@ -171,7 +171,13 @@ def _tell(one: Ended, failed: Problem | None) -> None:
 
 
 def telling_of(delivery: Delivery, ledger: Ledger, ctx: Context) -> Telling:
-    """What a notice about a delivery that fails is made from."""
-    document = ledger.document(delivery.document) if delivery.document else None
-    report = ledger.status(StatusRef(delivery.cargo_ref)) if delivery.cargo is Cargo.STATUS else None
+    """What a notice about a delivery that fails is made from. Where a row is damaged nobody can be told; the failure
+    is written all the same, or it would be met again at every start."""
+    document: Document | None = None
+    report: StatusReport | None = None
+    try:
+        document = ledger.document(delivery.document) if delivery.document else None
+        report = ledger.status(StatusRef(delivery.cargo_ref)) if delivery.cargo is Cargo.STATUS else None
+    except (ValueError, LookupError, TypeError) as error:
+        log.error("delivery_untold", delivery=delivery.id, error=type(error).__name__)
     return Telling(document, report, ctx.new_id, ctx.receipt_key.seal)

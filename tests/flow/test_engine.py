@@ -301,7 +301,7 @@ async def test_a_package_that_cannot_be_read_is_no_fault_of_its_destination(open
             async with asyncio.timeout(PATIENCE_S):
                 while (await at.delivery(document)).last_problem is None:  # noqa: ASYNC110 - as `in_state`
                     await asyncio.sleep(0.01)
-            assert (await at.delivery(document)).last_problem == "store-unavailable"
+            assert (await at.delivery(document)).last_problem == "stored-damaged"
             assert (far.about(mark), breaker(at)) == ([], BreakerState.CLOSED)
             put(whole)
-        await at.in_state(document, DeliveryState.DELIVERED)
+        await at.in_state(document, DeliveryState.FAILED)

@@ -133,6 +133,18 @@ async def test_a_damaged_row_among_them_keeps_only_itself_back(tmp_path: Path) -
         await at.in_state(sent[1], DeliveryState.DELIVERED)
 
 
+async def test_a_failure_is_written_also_where_its_document_s_row_is_damaged(tmp_path: Path) -> None:
+    async with opened(tmp_path) as at:
+        (delivery,) = await claimed(at, 1)
+        (ended,) = await handed(at, [delivery])
+        assert delivery.document is not None
+        change(at, delivery.document, "priority + 100")
+        await settle([replace(ended, outcome=Problem(Kind.DESTINATION_REFUSED), document=None)], at.ctx)
+        assert await states(at, [delivery]) == [DeliveryState.FAILED]
+        assert await at.waiting() == []
+        change(at, delivery.document, "priority - 100")
+
+
 def change(at: Engine, document: DocumentRef, priority: str) -> None:
     with closing(sqlite3.connect(sqlite_path(at.config.store_url))) as beside, beside:
         beside.execute(f"UPDATE document SET priority = {priority} WHERE ref = ?", (document,))
