@@ -45,8 +45,9 @@ class Plan:
     instances: Sequence[str] = ("",)
     """Its processes: several have names, and share database, blobs, log and heads."""
     retry: RetryPolicy = field(
-        default_factory=lambda: RetryPolicy(timedelta(seconds=1), timedelta(seconds=8), timedelta(days=2))
+        default_factory=lambda: RetryPolicy(timedelta(seconds=1), timedelta(seconds=8), timedelta(days=2), breaks=1000)
     )
+    """Processes end so often here that a delivery which was taken would be called poison, and its sender told so."""
     lease: timedelta = timedelta(seconds=20)
 
     @property
