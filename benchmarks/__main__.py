@@ -79,11 +79,12 @@ def show(measure: Measure) -> None:
 def write(measures: list[Measure]) -> None:
     """Replace the figures of the same names, keep the others."""
     kept = json.loads(RESULTS.read_text())["measures"] if RESULTS.exists() else []
-    fresh = {measure.name: measure.to_dict() for measure in measures}
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    fresh = {measure.name: {**measure.to_dict(), "at": now} for measure in measures}
     order = [*(one["name"] for one in kept), *(name for name in fresh if name not in {one["name"] for one in kept})]
     by_name = {one["name"]: one for one in kept} | fresh
     facts = {
-        "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "at": now,
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
         "measures": [by_name[name] for name in order],
     }

@@ -10,8 +10,8 @@ from benchmarks.methods import listed
 BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
 METHODS_BEGIN, METHODS_END = "<!-- methods -->\n", "<!-- /methods -->\n"
 _HEAD = """
-| measure | ratio | least-greatest | target | ours | floor or peer | pairs |
-| --- | ---: | --- | --- | ---: | ---: | ---: |
+| measure | ratio | least-greatest | target | ours | floor or peer | pairs | day |
+| --- | ---: | --- | --- | ---: | ---: | ---: | --- |
 """
 
 
@@ -28,7 +28,7 @@ def _between(page: str, begin: str, text: str, end: str) -> str:
 
 def table(facts: Mapping[str, Any]) -> str:
     machine = facts["machine"]
-    told = f"Measured {facts['at'][:10]}, {machine['cores']} cores, Python {machine['python']}.\n"
+    told = f"{machine['cores']} cores, Python {machine['python']}.\n"
     return told + _HEAD + "".join(map(_row, facts["measures"])) + "\n"
 
 
@@ -38,7 +38,7 @@ def _row(one: Mapping[str, Any]) -> str:
         target = f"{target}, **missed**"
     low, high = one["spread"]
     values = f"{one['ours']:.1f} {one['unit']} | {one['floor']:.1f} {one['unit']}"
-    return f"| {one['name']} | {one['ratio']:.2f} | {low:.2f}-{high:.2f} | {target} | {values} | {one['pairs']} |\n"
+    return f"| {one['name']} | {one['ratio']:.2f} | {low:.2f}-{high:.2f} | {target} | {values} | {one['pairs']} | {one['at'][:10]} |\n"
 
 
 def _met(one: Mapping[str, Any]) -> bool:
