@@ -38,7 +38,8 @@ def _row(one: Mapping[str, Any]) -> str:
         target = f"{target}, **missed**"
     low, high = one["spread"]
     values = f"{one['ours']:.1f} {one['unit']} | {one['floor']:.1f} {one['unit']}"
-    return f"| {one['name']} | {one['ratio']:.2f} | {low:.2f}-{high:.2f} | {target} | {values} | {one['pairs']} | {one['at'][:10]} |\n"
+    cells = (one["name"], f"{one['ratio']:.2f}", f"{low:.2f}-{high:.2f}", target, values, one["pairs"], one["at"][:10])
+    return f"| {' | '.join(map(str, cells))} |\n"
 
 
 def _met(one: Mapping[str, Any]) -> bool:
