@@ -38,8 +38,10 @@ MUTATIONS: Final = (
             (
                 "            self._change(change)\n",
                 "            self._change(change)\n"
-                '            for one in ("RELEASE body", "COMMIT", "BEGIN IMMEDIATE", "SAVEPOINT body"):\n'
-                "                self.session.connection.execute(one)\n",
+                "            self.session.finish()\n"
+                '            for one in ("COMMIT", "BEGIN IMMEDIATE"):\n'
+                "                self.session.connection.execute(one)\n"
+                "            self.session._saved = False\n",
             ),
         ),
         "1 are stored",
