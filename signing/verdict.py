@@ -285,10 +285,6 @@ class Verdict:
             object.__setattr__(self, "_stored", _canonical(self, _STORED))
         return self._stored
 
-    def canonical(self) -> str:
-        """`stored` as text."""
-        return self.stored().decode()
-
 
 _FIELDS: Final = tuple(one.name for one in fields(Verdict) if one.init)
 _SORTED: Final = tuple(sorted(_FIELDS))

@@ -160,7 +160,7 @@ def test_a_stored_verdict_is_what_the_verdict_says() -> None:
             del other["_stored"]
         plain = json.loads(json.dumps(told, default=datetime.isoformat))
         assert verdict.to_dict() == json.loads(verdict.stored()) == plain
-        assert verdict.canonical() == json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        assert verdict.stored().decode() == json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def test_a_verdict_is_read_when_it_is_looked_at() -> None:
