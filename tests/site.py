@@ -392,6 +392,17 @@ class Site:
         """How many entries of one kind the log has, or will have within the second."""
         return int(self.rows("SELECT count(*) FROM log_intent WHERE kind = ?", kind)[0][0])
 
+    def log_has_all(self) -> bool:
+        """Whether every entry has its place, and the newest head is the one that is shown.
+
+        It is, some milliseconds after its entries have their place.
+        """
+        if self.rows("SELECT 1 FROM log_intent WHERE log_index IS NULL LIMIT 1"):
+            return False
+        shown = self.folder / "data" / "log" / "checkpoint"
+        heads = (self.folder / "checkpoints" / "heads.jsonl").read_text(encoding="utf-8").splitlines()
+        return shown.exists() and json.loads(heads[-1])["note"] == shown.read_text(encoding="utf-8")
+
     def said(self, event: str) -> int:
         """How often the operational log names an event."""
         return self.log.read_bytes().count(f'"{event}"'.encode())

@@ -107,8 +107,7 @@ def delivered(far: Receiver) -> dict[str, set[str]]:
 def settled(site: Site) -> bool:
     open_ones = "SELECT count(*) FROM delivery WHERE endpoint = ? AND state <> 'delivered'"
     (waiting,) = site.rows(open_ones, NAME)[0]
-    (unlogged,) = site.rows("SELECT count(*) FROM log_intent WHERE log_index IS NULL")[0]
-    return not waiting and not unlogged
+    return not waiting and site.log_has_all()
 
 
 def ends_well(nodes: Sequence[Site], far: Receiver, receipts: Sequence[bytes]) -> None:

@@ -269,8 +269,7 @@ class Field:
         (calls,) = self.site.rows("SELECT count(*) FROM delivery WHERE endpoint = ? AND state <> 'delivered'", CALLED)[
             0
         ]
-        (entries,) = self.site.rows("SELECT count(*) FROM log_intent WHERE log_index IS NULL")[0]
-        return int(calls) + int(entries) + (not self._published())
+        return int(calls) + (not self.site.log_has_all())
 
     def spooled(self) -> list[Path]:
         """What bodies on their way have left in the spool, whatever it is called."""
@@ -278,12 +277,6 @@ class Field:
 
     def at_rest(self) -> bool:
         return not self._open()
-
-    def _published(self) -> bool:
-        """The newest head is the one that is shown: it is, some milliseconds after its entries have their index."""
-        shown = self.site.folder / "data" / "log" / "checkpoint"
-        heads = (self.site.folder / "checkpoints" / "heads.jsonl").read_text(encoding="utf-8").splitlines()
-        return shown.exists() and json.loads(heads[-1])["note"] == shown.read_text(encoding="utf-8")
 
     def drain(self) -> None:
         """Empty every mailbox, and wait until nothing is under way."""

@@ -125,5 +125,5 @@ def test_attachments_beside_their_envelope_are_judged_where_they_are_brought(bot
 
 
 def test_the_house_is_in_order_afterwards(both: Both) -> None:
-    until("the log has all", lambda: not both.one.rows("SELECT 1 FROM log_intent WHERE log_index IS NULL"))
+    until("the log has all", both.one.log_has_all)
     both.one.audit()
