@@ -49,11 +49,20 @@ class Folder:
         self._lock: int | None = None
         self._settled: set[Path] = set()
 
+    def make(self) -> None:
+        """Make the folder where it is missing, for good."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        sync_folder(self.path.parent)
+
     def lock(self) -> None:
         """Make the folder where it is missing and keep others out until `unlock`. `Locked` if another was first."""
         if self._lock is not None:
             return
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.make()
+        self._take()
+        self._settled.clear()
+
+    def _take(self) -> None:
         handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,8 +72,6 @@ class Folder:
                 raise Locked(f"another process works in {self.path}") from error
             raise
         self._lock = handle
-        self._settled.clear()
-        sync_folder(self.path.parent)
 
     def unlock(self) -> None:
         if self._lock is not None:
@@ -73,11 +80,15 @@ class Folder:
 
     @contextmanager
     def briefly(self) -> Iterator[None]:
-        """Keep other processes out for a few writes, waiting for them a while. `Locked` when that does not help."""
+        """Keep other processes out for a few calls, waiting for them a while. `Locked` when that does not help.
+
+        A process that is stopped in here stops the others too, until it goes on or is killed. So nothing is synced in
+        here: what is left is some microseconds.
+        """
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
-                self.lock()
+                self._take()
                 break
             except Locked:
                 if time.monotonic() > deadline:
@@ -108,7 +119,7 @@ class Folder:
             self._make(target.parent, touched, made)
             if once and (there := self.read(name)) is not None and there != octets:
                 raise Changed(name)
-            self._put(target, octets)
+            self.replace(name, octets)
             touched.add(target.parent)
         for folder in touched:
             sync_folder(folder)
@@ -116,17 +127,24 @@ class Folder:
 
     def replace(self, name: str, octets: bytes) -> None:
         """Put a whole file in the place of an older one. After a power cut it is the one or the other."""
-        self._put(self.path / name, octets)
+        self.prepare(name, octets)
+        self.place(name)
 
-    def _put(self, target: Path, octets: bytes) -> None:
-        temporary = target.with_name(target.name + self._temporary)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    def prepare(self, name: str, octets: bytes) -> None:
+        """Write a file beside the one that it is to replace, and sync it."""
+        handle = os.open(self._beside(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         try:
             write_all(handle, octets)
             os.fsync(handle)
         finally:
             os.close(handle)
-        temporary.replace(target)
+
+    def place(self, name: str) -> None:
+        """Put what was prepared in its place: one call, of which others see all or nothing."""
+        self._beside(name).replace(self.path / name)
+
+    def _beside(self, name: str) -> Path:
+        return self.path / (name + self._temporary)
 
     def _make(self, folder: Path, touched: set[Path], made: set[Path]) -> None:
         """Make a folder below ours, whose name is then synced once in the life of this object: `touched` is synced."""

@@ -96,8 +96,7 @@ class LogFolder:
 
     def lock(self) -> None:
         if self.shared:
-            self.path.mkdir(parents=True, exist_ok=True)
-            sync_folder(self.path.parent)
+            self._folder.make()
         else:
             self._folder.lock()
 
@@ -151,13 +150,20 @@ class LogFolder:
         """Put tiles and bundles in place. `disk.Changed` if one of them exists with other octets."""
         self._folder.write(((item.path, octets) for item, octets in files), once=True)
 
-    def publish(self, note: str) -> None:
-        """Show a head that the store of heads has.
+    def prepare(self, note: str) -> None:
+        """Write a head that the store of heads has, to be shown by `publish`."""
+        self._folder.prepare(CHECKPOINT, note.encode())
+
+    def publish(self) -> None:
+        """Show the head that was prepared, in one call.
 
         After a power cut an older one may lie there until the writer has started and shown the newest. Where processes
-        share the folder, others may serve it before that: so there it stays.
+        share the folder, others may serve it before that: so there `keep` follows.
         """
-        self._folder.replace(CHECKPOINT, note.encode())
+        self._folder.place(CHECKPOINT)
+
+    def keep(self) -> None:
+        """See that what is shown stays, where processes share the folder."""
         if self.shared:
             sync_folder(self.path)
 

@@ -75,6 +75,7 @@ class CheckpointStore:
         self._folder = Folder(path, shared_as)
         self._handle: int | None = None
         self._latest: Head | None = None
+        self._line = b""
         self._end = 0
         self._broken = False
         self._token = 0
@@ -92,32 +93,39 @@ class CheckpointStore:
         if not self._shared:
             self._folder.lock()
             self._load()
-            return
-        self._token = token
-        with self._folder.briefly():
-            self._refuse_fenced()
-            self._folder.write([(FENCE, f"{token}\n".encode())], once=False)
-            self._load()
+        else:
+            self._token = token
+            self._folder.make()
+            self._folder.prepare(FENCE, f"{token}\n".encode())
+            with self._folder.briefly():
+                self._refuse_fenced()
+                self._folder.place(FENCE)
+                self._load()
+        sync_folder(self.path)
+        self._sync_last()
 
     def _load(self) -> None:
+        """Read the newest head, and cut off what never became a line. Nothing is synced."""
         if self._handle is None:
             self._handle = os.open(self.path / HISTORY, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            sync_folder(self.path)
         size = os.fstat(self._handle).st_size
         start = max(0, size - _TAIL_BYTES)
         tail = os.pread(self._handle, _TAIL_BYTES, start)
         complete = tail[: tail.rfind(b"\n") + 1]
-        if not complete:
-            if start:
-                raise HeadsDamaged("the end of the history cannot be read")
-            self._latest, self._end = None, 0
-            return
-        line = complete[complete.rfind(b"\n", 0, -1) + 1 :]
-        self._latest = _parse(line)
+        if not complete and start:
+            raise HeadsDamaged("the end of the history cannot be read")
+        self._line = complete[complete.rfind(b"\n", 0, -1) + 1 :]
+        self._latest = _parse(self._line) if self._line else None
         self._end = start + len(complete)
-        os.lseek(self._handle, self._end - len(line), os.SEEK_SET)
-        write_all(self._handle, line)
-        os.ftruncate(self._handle, self._end)
+        if size > self._end:
+            os.ftruncate(self._handle, self._end)
+
+    def _sync_last(self) -> None:
+        """Write the newest line once more, its octets unchanged, and sync. Done late, it changes nothing."""
+        assert self._handle is not None
+        if self._line:
+            os.lseek(self._handle, self._end - len(self._line), os.SEEK_SET)
+            write_all(self._handle, self._line)
         os.fsync(self._handle)
 
     def _refuse_fenced(self) -> None:
@@ -132,19 +140,14 @@ class CheckpointStore:
                 self._refuse_fenced()
 
     @contextmanager
-    def newest(self) -> Iterator[Head]:
-        """The newest head, which stays it inside the `with`. `HeadRefused` when another process has a newer lease."""
+    def keeping(self) -> Iterator[None]:
+        """Inside the `with`, the newest head stays the newest. `HeadRefused` when another process has a newer lease."""
         if not self._shared:
-            yield self._must()
+            yield
             return
         with self._folder.briefly():
             self._refuse_fenced()
-            yield self._must()
-
-    def _must(self) -> Head:
-        head = self.latest()
-        assert head is not None, "there is none before the first `advance`"
-        return head
+            yield
 
     def close(self) -> None:
         if self._handle is not None:
@@ -166,11 +169,16 @@ class CheckpointStore:
         if self._handle is None or self._broken:
             raise RuntimeError("the store of heads is not open, or a sync of it failed")
         if not self._shared:
-            return self._advance(was, note)
-        with self._folder.briefly():
-            self._refuse_fenced()
-            self._load()
-            return self._advance(was, note)
+            head = self._advance(was, note)
+        else:
+            with self._folder.briefly():
+                self._refuse_fenced()
+                self._load()
+                head = self._advance(was, note)
+        self._broken = True
+        os.fsync(self._handle)
+        self._broken = False
+        return head
 
     def _advance(self, was: Head | None, note: str) -> Head:
         new = Head.read(note)
@@ -215,7 +223,7 @@ class CheckpointStore:
         return _parse(complete[complete.rfind(b"\n", 0, -1) + 1 :]) if complete else None
 
     def _append(self, line: bytes) -> None:
-        """Write a line at the end of what is known to be good. Only a full disk leaves the store usable."""
+        """Write a line at the end of what is known to be good, unsynced. Only a full disk leaves the store usable."""
         assert self._handle is not None
         self._broken = True
         os.lseek(self._handle, self._end, os.SEEK_SET)
@@ -225,7 +233,7 @@ class CheckpointStore:
             os.ftruncate(self._handle, self._end)  # as if it had not been tried
             self._broken = error.errno not in FULL
             raise
-        os.fsync(self._handle)
+        self._line = line
         self._end += len(line)
         self._broken = False
 

@@ -186,11 +186,13 @@ class LogWriter:
 
     def publish(self) -> None:
         """Steps 8 and 9: put the newest head in the log's folder, then drop what it superseded. May be repeated."""
+        self._folder.prepare(self.head.note)
         try:
-            with self._heads.newest() as head:
-                self._folder.publish(head.note)
+            with self._heads.keeping():
+                self._folder.publish()
         except HeadRefused as error:
             raise Fenced(error) from error
+        self._folder.keep()
         self._hook(Step.PUBLISHED)
         batch = self._folder.journal()
         if batch is not None:

@@ -100,7 +100,10 @@ def test_a_head_that_others_may_serve_stays_after_a_power_cut(tmp_path: Path) ->
     disks.mount(disk, lambda *_: None)
     with disks.mounted():
         for note in ("older", "newer"):
-            LogFolder(tmp_path / "log", "n0").publish(note)
+            shown = LogFolder(tmp_path / "log", "n0")
+            shown.prepare(note)
+            shown.publish()
+            shown.keep()
     assert disk.after(Loss.ALL, 0)["log/checkpoint"] == b"newer"
 
 

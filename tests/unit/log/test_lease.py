@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -15,7 +17,7 @@ from axis.flow.lease import LENGTH, LeaseLost, LogLease
 from axis.flow.sequence import Sequencer
 from axis.log.files import Batch, LogFolder
 from axis.log.heads import CheckpointStore, HeadReason, HeadRefused
-from axis.log.writer import Fenced, Step
+from axis.log.writer import Fenced, LogWriter, Step
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from tests.unit.log.logs import NOW, ORIGIN, SIGNER, lines, signed, verified
@@ -138,14 +140,39 @@ def test_a_shared_store_of_heads_refuses_an_older_token(path: Path) -> None:
     with pytest.raises(HeadRefused) as caught:
         old.advance(first, signed(2, ROOT))
     assert caught.value.reason is HeadReason.FENCED
-    with pytest.raises(HeadRefused), old.newest():
+    with pytest.raises(HeadRefused), old.keeping():
         pass
     second = new.advance(first, signed(2, ROOT))
-    with new.newest() as head:
-        assert head == second
+    with new.keeping():
+        assert new.latest() == second
     assert [head.checkpoint.size for head in new.history()] == [1, 2]
     with pytest.raises(HeadRefused):
         CheckpointStore(path / "heads", "older").open(1)
+
+
+def test_nothing_is_synced_while_others_are_kept_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk may take its time, and a process may be stopped while it waits for one: the others go on all the same."""
+    synced = []
+
+    def sync(handle: int) -> None:
+        real(handle)
+        if (lock := path / "heads" / "lock").exists():
+            with lock.open() as beside:
+                fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            synced.append(handle)
+
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", sync)
+    writer = LogWriter(LogFolder(path / "log", "one"), CheckpointStore(path / "heads", "one"), SIGNER, ORIGIN)
+    for token in range(1, 3):
+        writer.open(token)
+        writer.reconcile(token - 1)
+        synced.clear()
+        writer.commit(Batch(token - 1, (token,), (b"leaf",)))
+        writer.publish()
+        assert synced
+        writer.close()
+    assert [head.checkpoint.size for head in CheckpointStore(path / "heads").history()] == [0, 1, 2]
 
 
 # --- sequencers ----------------------------------------------------------------------------------------------------
