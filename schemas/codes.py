@@ -68,17 +68,7 @@ class AgencyCode:
         `000.20.31.H53` → `("H53", "31", "20")`, the same as `H53.31.20`; a code of no known grammar is one group.
         A guess that the registry's parent links may overrule.
         """
-        groups = self.text.split(".")
-        match self.grammar:
-            case Grammar.QD_20:
-                return tuple(groups)
-            case Grammar.QCVN_102:
-                upward = list(reversed(groups))
-                while len(upward) > 1 and not upward[-1].strip("0"):
-                    upward.pop()
-                return tuple(upward)
-            case Grammar.OTHER:
-                return (self.text,)
+        return _path(self)
 
     def guess_parent(self) -> AgencyCode | None:
         """The code one level up by grammar alone; `None` at level 1 and for codes of no known grammar."""
@@ -95,6 +85,21 @@ class AgencyCode:
 
     def __str__(self) -> str:
         return self.text
+
+
+@lru_cache(maxsize=4096)
+def _path(code: AgencyCode) -> tuple[str, ...]:
+    groups = code.text.split(".")
+    match code.grammar:
+        case Grammar.QD_20:
+            return tuple(groups)
+        case Grammar.QCVN_102:
+            upward = list(reversed(groups))
+            while len(upward) > 1 and not upward[-1].strip("0"):
+                upward.pop()
+            return tuple(upward)
+        case Grammar.OTHER:
+            return (code.text,)
 
 
 def document_key(text: str) -> str:

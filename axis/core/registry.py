@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from sys import intern
 from typing import Self
 
 from axis.core.binding import Binding, Bindings
@@ -68,7 +69,7 @@ class Registry:
         if known is None:
             known = self._walk(code, MAX_DEPTH)
             if code in self._agencies:  # strangers' codes must not fill the memory
-                self._paths[code] = known
+                self._paths[code] = known = tuple(map(intern, known))  # a hundred thousand share a few hundred groups
         return known
 
     def _walk(self, code: AgencyCode, left: int) -> Path:
