@@ -23,6 +23,7 @@ _CERTIFICATE = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFI
 _CRL = frozenset({b"X509 CRL"})
 FETCHED_LIST, FETCHED_ANSWER = ".crl", ".ocsp"
 CRL_SUFFIXES = frozenset({".crl", ".pem", ".der"})
+CERTIFICATE_SUFFIXES = frozenset({".pem", ".crt", ".cer", ".der"})
 
 
 def read_trust(
@@ -47,7 +48,7 @@ def read_trust(
     only_stamps = frozenset({Purpose.TIME_STAMP, Purpose.EVIDENCE})
     for name in {hashlib.sha256(der).hexdigest() for der in for_stamps if der not in roots}:
         rules[name] = AnchorRule(only_stamps, until=anchors_until.get(name))
-    lists = [der for path in crls for file in _files(path) for der in _blocks(file, _CRL)]
+    lists = [der for path in crls for file in _files(path, CRL_SUFFIXES) for der in _blocks(file, _CRL)]
     answers: list[bytes] = []
     if fetched is not None and fetched.is_dir():
         lists += [path.read_bytes() for path in sorted(fetched.glob(f"*{FETCHED_LIST}"))]
@@ -83,9 +84,14 @@ def certificates(path: Path) -> tuple[bytes, ...]:
     return tuple(_blocks(path, _CERTIFICATE))
 
 
-def _files(path: Path) -> Iterator[Path]:
+def certificate_files(path: Path) -> Iterator[Path]:
+    """The files of a folder that may hold certificates, or the file itself."""
+    return _files(path, CERTIFICATE_SUFFIXES)
+
+
+def _files(path: Path, suffixes: frozenset[str]) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(file for file in path.iterdir() if file.suffix.lower() in CRL_SUFFIXES)
+        yield from sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes)
     else:
         yield path
 

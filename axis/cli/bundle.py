@@ -67,8 +67,7 @@ def _roots(paths: Sequence[Path], as_json: bool) -> frozenset[str] | None:
     """SHA-256 of the reader's own roots, `None` where none were named."""
     import hashlib
 
-    from axis.cli.verify import certificate_files
-    from axis.trust import certificates
+    from axis.trust import certificate_files, certificates
 
     if not paths:
         return None

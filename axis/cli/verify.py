@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from signing.verdict import Verdict
     from signing.verify import Judgement
 
-_CERTIFICATES: Final = frozenset({".pem", ".crt", ".cer", ".der"})
 _ANY = click.Path(path_type=Path, exists=True)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -125,21 +124,14 @@ def _code(verdict: Verdict) -> Exit:
 
 def read_trust_of(certificates: Sequence[Path], lists: Sequence[Path]) -> Trust:
     """Trust from files and folders. A certificate that signed itself is a root, any other one an intermediate."""
+    from axis.trust import certificate_files, read_trust
     from axis.trust import certificates as read
-    from axis.trust import read_trust
     from signing.chain import Trust
 
     ders = [der for path in certificates for file in certificate_files(path) for der in read(file)]
     found = read_trust([], [], lists)
     roots = [der for der in ders if not Trust((der,), (), ()).problems]
     return Trust(tuple(roots), tuple(der for der in ders if der not in roots), found.crls)
-
-
-def certificate_files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from sorted(file for file in path.iterdir() if file.suffix.lower() in _CERTIFICATES)
-    else:
-        yield path
 
 
 def judge(

@@ -8,25 +8,23 @@ nothing, and is simply begun again. Counters go over too: a number that was give
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 from sqlalchemy import Table
 
 from axis.sql import migrate
+from axis.sql.copy_end import End, Row
+from axis.sql.copy_sqlite import sqlite_end
 from axis.sql.driver import StoreError
 from axis.sql.engine import is_postgres
-from axis.sql.sqlite import alone, sqlite_path
 from axis.sql.tables import Base
 
-BATCH: Final = 500
 EVERY: Final = 5_000
 """Rows between two words about the progress."""
 
-Row = Sequence[Any]
 Told = Callable[[str, int, int], None]
 """Hears the table, how many of its rows are over, and how many there are."""
 
@@ -38,24 +36,6 @@ class Copied:
     table: str
     rows: int
     digest: str
-
-
-class End(Protocol):
-    """One of the two databases, held alone, inside one transaction."""
-
-    def count(self, table: Table) -> int: ...
-    def rows(self, table: Table) -> Iterator[Row]:
-        """Every row in the order of the primary key, its columns in the order of the table."""
-        ...
-
-    def clear(self, table: Table) -> None: ...
-    def fill(self, table: Table, rows: Iterable[Row]) -> None: ...
-    def counter(self, table: Table) -> int:
-        """The greatest number that was given out, 0 before the first."""
-        ...
-
-    def set_counter(self, table: Table, last: int) -> None: ...
-    def commit(self) -> None: ...
 
 
 def tables() -> Sequence[Table]:
@@ -138,64 +118,9 @@ def _feed(digest: hashlib._Hash, row: Row) -> None:
         digest.update(octets)
 
 
-def names(table: Table) -> str:
-    return ", ".join(f'"{column.name}"' for column in table.c)
-
-
-def key_of(table: Table) -> str:
-    return ", ".join(f'"{column.name}"' for column in table.primary_key)
-
-
 def _end(url: str) -> AbstractContextManager[End]:
     if is_postgres(url):
         from axis.sql.copy_postgres import postgres_end
 
         return postgres_end(url)
     return sqlite_end(url)
-
-
-class SqliteEnd:
-    """Implements `End`."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def count(self, table: Table) -> int:
-        (number,) = self._connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()  # noqa: S608
-        return int(number)
-
-    def rows(self, table: Table) -> Iterator[Row]:
-        sql = f'SELECT {names(table)} FROM "{table.name}" ORDER BY {key_of(table)}'  # noqa: S608 - names of our own
-        yield from self._connection.execute(sql)
-
-    def clear(self, table: Table) -> None:
-        self._connection.execute(f'DELETE FROM "{table.name}"')  # noqa: S608
-
-    def fill(self, table: Table, rows: Iterable[Row]) -> None:
-        places = ", ".join("?" * len(table.c))
-        sql = f'INSERT INTO "{table.name}" ({names(table)}) VALUES ({places})'  # noqa: S608
-        self._connection.executemany(sql, rows)
-
-    def counter(self, table: Table) -> int:
-        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
-        return int(row[0]) if row else 0
-
-    def set_counter(self, table: Table, last: int) -> None:
-        self._connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table.name,))
-        self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table.name, last))
-
-    def commit(self) -> None:
-        self._connection.execute("COMMIT")
-
-
-@contextmanager
-def sqlite_end(url: str) -> Iterator[End]:
-    with alone(sqlite_path(url)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield SqliteEnd(connection)
-        except sqlite3.Error as error:
-            raise StoreError(f"the copy failed, nothing was kept: {error}") from error
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")

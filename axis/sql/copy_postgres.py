@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import Table
 
 from axis.sql.address import connect, told
-from axis.sql.copy import BATCH, End, Row, key_of, names
+from axis.sql.copy_end import End, Row, key_of, names
 from axis.sql.driver import StoreError
 from axis.sql.postgres import alone
+
+BATCH: Final = 500
+"""Rows that come from the server in one go."""
 
 
 class PostgresEnd:

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from axis.sql import migrate
-from axis.sql.copy import Told, sqlite_end, transfer
+from axis.sql.copy import Told, transfer
+from axis.sql.copy_sqlite import sqlite_end
 from axis.sql.driver import StoreError
 from axis.sql.engine import is_postgres, told
 from axis.sql.sqlite import sqlite_path
