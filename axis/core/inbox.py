@@ -7,13 +7,29 @@ from typing import NamedTuple
 from axis.core.model import DeliveryId, DocumentRef, StatusRef
 
 
+class ToldStatus(NamedTuple):
+    """A `StatusReport` that waits in a mailbox. `document_id` and `number` are those that it names, where its document
+    did not come this way."""
+
+    status: StatusRef
+    wire: str
+    receiver: str
+    reporter: str
+    at: str
+    received_at: str
+    description: str | None
+    standing: str
+    attestation: str
+    document_id: str | None
+    number: str | None
+
+
 class InboxItem(NamedTuple):
     """One thing that waits in a mailbox: a delivery, with what its owner is told of its cargo.
 
     All of it is as it is stored: instants by `axis.core.times.rfc3339`, `recipients` and `notice` as JSON. A tuple,
     because a list has up to two hundred. `document` is the one that is carried, or that the status or the notice tells
-    of. `rounds` to `due_at` are its `AttachmentCheck`, where a document is carried; `status` to `attestation` a
-    `StatusReport`.
+    of. `rounds` to `due_at` are its `AttachmentCheck`, where a document is carried.
     """
 
     delivery: DeliveryId
@@ -32,13 +48,5 @@ class InboxItem(NamedTuple):
     rounds: int | None
     outcome: str | None
     due_at: str | None
-    status: StatusRef | None
-    wire: str | None
-    receiver: str | None
-    reporter: str | None
-    at: str | None
-    received_at: str | None
-    description: str | None
-    standing: str | None
-    attestation: str | None
     notice: bytes | None
+    report: ToldStatus | None

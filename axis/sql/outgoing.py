@@ -16,7 +16,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
-    func,
     literal_column,
     select,
     text,
@@ -28,8 +27,11 @@ from axis.sql.tables import attachment_check, delivery, document, notice, payloa
 
 _REPORTED: Final = [
     status_report.c[name]
-    for name in ("ref", "wire", "receiver", "reporter", "at", "received_at", "description", "standing", "attestation")
-]
+    for name in (
+        "ref", "wire", "receiver", "reporter", "at", "received_at", "description", "standing", "attestation",
+        "document_id", "number",
+    )
+]  # fmt: skip
 
 
 def _cargo_ref(page: FromClause, cargo: Cargo) -> ColumnElement[Any]:
@@ -39,9 +41,9 @@ def _cargo_ref(page: FromClause, cargo: Cargo) -> ColumnElement[Any]:
 
 class Outgoing:
     """The compiled texts; `text_of` compiles, `waiting` are the deliveries of a mailbox that are in their turn, `among`
-    says that a document is one of those that are asked for together."""
+    says that a document is one of those that are asked for together, `these` that a delivery is."""
 
-    def __init__(self, text_of: Callable[[ClauseElement], str], waiting: Select[Any], among: str) -> None:
+    def __init__(self, text_of: Callable[[ClauseElement], str], waiting: Select[Any], among: str, these: str) -> None:
         page, check = waiting.subquery("page"), attachment_check
         told = [
             page.c.id,
@@ -51,8 +53,8 @@ class Outgoing:
             page.c.priority,
             document.c.ref,
             document.c.sender,
-            func.coalesce(document.c.document_id, status_report.c.document_id),
-            func.coalesce(document.c.number, status_report.c.number),
+            document.c.document_id,
+            document.c.number,
             document.c.subject,
             document.c.form,
             document.c.payload_size,
@@ -60,16 +62,17 @@ class Outgoing:
             check.c.rounds,
             check.c.outcome,
             check.c.due_at,
-            *_REPORTED,
             notice.c.octets,
+            literal_column("NULL").label("report"),
         ]
         with_cargo = (
             page.outerjoin(document, document.c.ref == page.c.document)
             .outerjoin(check, check.c.document == _cargo_ref(page, Cargo.DOCUMENT))
-            .outerjoin(status_report, status_report.c.ref == _cargo_ref(page, Cargo.STATUS))
             .outerjoin(notice, notice.c.ref == _cargo_ref(page, Cargo.NOTICE))
         )
         self.listed = text_of(at_most(select(*told).select_from(with_cargo).order_by(page.c.seq)))
+        reported = delivery.join(status_report, status_report.c.ref == delivery.c.cargo_ref)
+        self.reported = text_of(select(delivery.c.id, *_REPORTED).select_from(reported).where(text(these)))
         in_row = payload.c.sha256 == document.c.payload_sha256
         self.carried = text_of(
             select(document, payload.c.octets).select_from(document.outerjoin(payload, in_row)).where(text(among))

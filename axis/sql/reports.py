@@ -22,6 +22,7 @@ _STATUS: Final = _columns(status_report)
 
 _SQLITE: Final = (
     "document.ref IN (SELECT value FROM json_each(:refs))",
+    "delivery.id IN (SELECT value FROM json_each(:ids))",
     f"SELECT {_OUTLINE} FROM document WHERE ref = :ref",  # noqa: S608 - our own names
     f"SELECT {_OUTLINE} FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",  # noqa: S608
     "SELECT ref, crossed FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",
@@ -31,6 +32,7 @@ _SQLITE: Final = (
 # An array, and a question kept whole by OFFSET 0, are answered by their indexes whatever the planner knows.
 _POSTGRES: Final = (
     "document.ref = ANY(ARRAY(SELECT json_array_elements_text(CAST(:refs AS json))))",
+    "delivery.id = ANY(ARRAY(SELECT json_array_elements_text(CAST(:ids AS json))))",
     f"SELECT {_OUTLINE} FROM document WHERE ref = %(ref)s FOR NO KEY UPDATE NOWAIT",  # noqa: S608
     f"""SELECT {_OUTLINE} FROM document WHERE ref =
     ANY(ARRAY(SELECT json_array_elements_text(CAST(%(refs)s AS json)))) FOR NO KEY UPDATE NOWAIT""",  # noqa: S608
@@ -45,8 +47,9 @@ _POSTGRES: Final = (
 
 class Reports:
     """Their texts. `outline`, `outlines` and `crossed` lock the documents (`axis.sql.statements`); `of_pairs` asks for
-    pairs of document and receiver, each named once. `among` is a condition for other statements: a document is one of
-    `refs`."""
+    pairs of document and receiver, each named once. `among` and `these` are conditions for other statements: a
+    document is one of `refs`, a delivery one of `ids`."""
 
     def __init__(self, *, one_writer: bool) -> None:
-        self.among, self.outline, self.outlines, self.crossed, self.of_pairs = _SQLITE if one_writer else _POSTGRES
+        texts = _SQLITE if one_writer else _POSTGRES
+        self.among, self.these, self.outline, self.outlines, self.crossed, self.of_pairs = texts

@@ -37,6 +37,11 @@ BUSY_S: Final = 5.0
 CHECKPOINT_PAGES: Final = 4000
 """How long the write-ahead log grows before it is copied: 16 MB. Each copy syncs both files, and the four times as many
 pages of by default 1000 have been written by then are often the same ones."""
+WRITER_CACHE_KIB: Final = 32_768
+"""Pages that the writer keeps in memory, KiB. Digests come in no order, so each row of a large store touches pages that
+are far from the last ones; SQLite keeps 2 MB of itself."""
+READER_CACHE_KIB: Final = 8_192
+"""The same for each connection that reads: until something is committed, which empties it."""
 
 _FATAL: Final = frozenset(
     {
@@ -183,6 +188,7 @@ class SqliteDatabase:
             _ask(connection, "synchronous", "FULL", 2)
             _ask(connection, "foreign_keys", "ON", 1)
             _ask(connection, "cell_size_check", "ON", 1)
+            _ask(connection, "cache_size", str(-WRITER_CACHE_KIB), -WRITER_CACHE_KIB)
             _ask(connection, "wal_autocheckpoint", str(CHECKPOINT_PAGES), CHECKPOINT_PAGES)
             # The first commit creates the log file, and proves before the first promise that committing works. SQLite
             # swallows an error of the directory's sync (E3), so the directory is synced again here, where it counts.
@@ -219,6 +225,7 @@ class SqliteDatabase:
         connection = _connect(self.path, "mode=rw", self._class)
         try:
             _ask(connection, "query_only", "ON", 1)
+            _ask(connection, "cache_size", str(-READER_CACHE_KIB), -READER_CACHE_KIB)
         except BaseException:
             connection.close()
             raise

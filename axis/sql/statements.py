@@ -421,7 +421,7 @@ class Statements:
             ~exists(select(endpoint_hold.c.endpoint).where(endpoint_hold.c.endpoint == bindparam("endpoint"))),
         )
         self.inbox = self._text(_at_most(waiting.order_by(delivery.c.seq)))
-        self.outgoing = Outgoing(self._text, waiting, self.reports.among)
+        self.outgoing = Outgoing(self._text, waiting, self.reports.among, self.reports.these)
         self.recent = self._text(_at_most(newest))
         self.recent_before = self._text(_at_most(newest.where(document.c.seq < last)))
         self.search = self._text(

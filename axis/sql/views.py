@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from axis.core.inbox import InboxItem
+from axis.core.inbox import InboxItem, ToldStatus
 from axis.core.model import (
     AttachmentCheck,
     AttachmentVerdict,
+    Cargo,
     Delivery,
     DeliveryId,
     Document,
@@ -59,6 +60,15 @@ class Shelf(Protocol):
     async def shelve(self, octets: bytes) -> tuple[PayloadRef, bytes | None]: ...
 
 
+def _with(report: ToldStatus | None, item: InboxItem) -> InboxItem:
+    """The item with its status, and named as that names its document, where the document did not come this way."""
+    if report is None:
+        return item
+    if item.document_id is not None:
+        return item._replace(report=report)
+    return item._replace(report=report, document_id=report.document_id, number=report.number)
+
+
 class Questions(Reader):
     """`axis.core.ports.Views` as ordinary functions, for one session. `axis log`, `axis doctor` and tests ask these."""
 
@@ -72,7 +82,13 @@ class Questions(Reader):
 
     def inbox(self, endpoint: str, after_seq: int, limit: int) -> Sequence[InboxItem]:
         rows = self.session.run(self.sql.outgoing.listed, endpoint=endpoint, after=after_seq, limit=limit)
-        return [InboxItem._make(row) for row in rows.fetchall()]
+        items = [InboxItem._make(row) for row in rows.fetchall()]
+        statuses = [item.delivery for item in items if item.cargo == Cargo.STATUS]
+        if not statuses:
+            return items
+        told = self.session.run(self.sql.outgoing.reported, ids=many(statuses)).fetchall()
+        reports = {row[0]: ToldStatus._make(row[1:]) for row in told}
+        return [_with(reports.get(item.delivery), item) for item in items]
 
     def parcel(self, id: DeliveryId) -> Row | None:
         """The row of `Outgoing.parcel`."""

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from axis.core.inbox import InboxItem
+from axis.core.inbox import InboxItem, ToldStatus
 from axis.core.model import AttachmentCheck, AttachmentVerdict, Cargo, Delivery, Document, StatusReport
 from axis.core.pressure import PATIENCE_S, WAITS_S
 from axis.core.problems import Kind, Problem, Refused, Unavailable
@@ -185,24 +185,29 @@ def status_facts(report: StatusReport) -> dict[str, Any]:
 
 def inbox_facts(item: InboxItem) -> dict[str, Any]:
     """What is stored as JSON is told as it is stored."""
-    carried = item.document is not None and item.cargo == Cargo.DOCUMENT
+    # Once for all: fifty times sixteen look-ups by name are a tenth of an answer.
+    (
+        delivery, seq, cargo, recipients, priority, document, sender, document_id, number, subject, form, size, sha256,
+        rounds, outcome, due_at, notice, report,
+    ) = item  # fmt: skip
+    carried = document is not None and cargo == Cargo.DOCUMENT
     return {
-        "delivery": item.delivery,
-        "seq": item.seq,
-        "cargo": item.cargo,
-        "recipients": orjson.Fragment(item.recipients),
-        "document": item.document,
-        "sender": item.sender,
-        "document_id": item.document_id,
-        "number": item.number,
-        "subject": item.subject,
-        "priority": item.priority,
-        "form": item.form if carried else None,
-        "size": item.size if carried else None,
-        "sha256": item.sha256 if carried else None,
-        "attached_pdfs": None if item.rounds is None else _mark(item.outcome, item.rounds > 0, item.due_at is not None),
-        "status": None if item.status is None else _status_of(item),
-        "notice": None if item.notice is None else orjson.Fragment(item.notice),
+        "delivery": delivery,
+        "seq": seq,
+        "cargo": cargo,
+        "recipients": orjson.Fragment(recipients),
+        "document": document,
+        "sender": sender,
+        "document_id": document_id,
+        "number": number,
+        "subject": subject,
+        "priority": priority,
+        "form": form if carried else None,
+        "size": size if carried else None,
+        "sha256": sha256 if carried else None,
+        "attached_pdfs": None if rounds is None else _mark(outcome, rounds > 0, due_at is not None),
+        "status": None if report is None else _status_of(report),
+        "notice": None if notice is None else orjson.Fragment(notice),
     }
 
 
@@ -211,18 +216,17 @@ def _mark(outcome: str | None, judged: bool, again: bool) -> dict[str, Any]:
     return told_mark(None if outcome is None else PdfOutcome(outcome), judged, again)
 
 
-def _status_of(item: InboxItem) -> dict[str, Any]:
-    assert item.wire is not None
-    status = BY_WIRE.get(item.wire)
+def _status_of(report: ToldStatus) -> dict[str, Any]:
+    status = BY_WIRE.get(report.wire)
     return {
-        "status": item.status,
-        "code": item.wire,
+        "status": report.status,
+        "code": report.wire,
         "label": status.label if status else None,
-        "receiver": item.receiver,
-        "reporter": item.reporter,
-        "at": item.at,
-        "received_at": item.received_at,
-        "description": item.description,
-        "standing": item.standing,
-        "attestation": item.attestation,
+        "receiver": report.receiver,
+        "reporter": report.reporter,
+        "at": report.at,
+        "received_at": report.received_at,
+        "description": report.description,
+        "standing": report.standing,
+        "attestation": report.attestation,
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from axis.core.inbox import InboxItem
-from axis.core.model import Cargo, Delivery, DocumentRef
+from axis.core.model import Delivery, DocumentRef
 from axis.core.ports import Handover
 from axis.core.problems import Kind, Problem
 from axis.core.states import DeliveryState
@@ -63,7 +63,7 @@ async def states(at: Engine, deliveries: Sequence[Delivery]) -> list[DeliverySta
 
 
 async def arrivals(at: Engine) -> list[InboxItem]:
-    return [item for item in await at.waiting() if item.cargo == Cargo.STATUS and item.wire == "01"]
+    return [item for item in await at.waiting() if item.report is not None and item.report.wire == "01"]
 
 
 async def test_what_ends_together_is_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
