@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 import orjson
 import structlog
@@ -260,7 +259,7 @@ class Api:
         package_sha256: str | None,
         attached_pdfs: str | None = None,
     ) -> web.StreamResponse:
-        """`package_sha256` is the document's, where this is its package: over the whole, it names it in any form; the
+        """`name` is an id: letters and digits. `package_sha256` is the document's, where this is its package: over the whole, it names it in any form; the
         digest of a body in parts stands before each part."""
         headers = {} if attached_pdfs is None else {"Axis-Attached-Pdfs": attached_pdfs}
         if package_sha256 is not None:
@@ -271,7 +270,7 @@ class Api:
         suffix = SUFFIXES[body.content_type.partition(";")[0]]
         headers |= {
             "Content-Type": body.content_type,
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}.{suffix}",
+            "Content-Disposition": f"attachment; filename*=UTF-8''{name}.{suffix}",
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
         }
