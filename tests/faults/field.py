@@ -28,6 +28,7 @@ from tests.faults.place import Place
 from tests.flow.receiver import TAKEN, Answer, Got, Receiver
 from tests.history.event import History, Operation
 from tests.history.logbook import Logbook, Unreadable, read_logbook
+from tests.history.package import Package
 from tests.history.rules import Violation, World, check
 from tests.mutations.edit import Mutation
 from tests.site import AGENCIES, FINANCE, HOME_AFFAIRS, OFFICE, Site, row, until
@@ -38,22 +39,8 @@ HEALTH = "000.00.15.H99"
 CALLED = "so-y-te"
 SETTINGS = 'pdf = "off"\n[delivery]\nlease = "3s"\nfirst_retry = "200ms"\nretry_ceiling = "1s"'
 LARGE = 300_000
+NOTHING = Package(b"", "", (), "")
 _CODE = re.compile(rb"<(?:\w+:)?OrganId>([^<]+)<")
-
-
-@dataclass(frozen=True)
-class Package:
-    """What an agency sends, and what it remembers of it."""
-
-    octets: bytes
-    sender: str
-    recipients: tuple[str, ...]
-    document_id: str
-    kind: str = "new"
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.octets).hexdigest()
 
 
 class Listener(Receiver):
@@ -94,7 +81,7 @@ class Field:
     places: Mapping[str, Place]
     orders: int = 0
     numbers: int = 0
-    last: Package = Package(b"", "", (), "")
+    last: Package = NOTHING
     patience_s: float = 60.0
     """How long anything may take that must come to an end."""
 
@@ -187,14 +174,7 @@ class Field:
 
     def submit(self, package: Package) -> dict[str, Any] | None:
         """Send it once: its receipt, `None` when nobody knows or it was refused."""
-        said = {
-            "sender": package.sender,
-            "kind": package.kind,
-            "document_id": package.document_id,
-            "sha256": package.sha256,
-            "recipients": list(package.recipients),
-        }
-        with self.history.doing(package.sender, Operation.SUBMIT, **said) as attempt, unanswered():
+        with self.history.doing(package.sender, Operation.SUBMIT, **package.said()) as attempt, unanswered():
             reply = self.site.send(package.octets, package.sender)
             if reply.status == 202:
                 attempt.ok(receipt=reply.body.decode())

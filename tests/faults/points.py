@@ -14,10 +14,11 @@ from typing import Final, Literal
 
 from axis.demo.client import bearer
 from axis.demo.network import HOST
-from tests.faults.field import HEALTH, LARGE, Field, Package
+from tests.faults.field import HEALTH, LARGE, Field
 from tests.faults.place import Place
 from tests.faults.trace import killed_at
 from tests.history.event import Operation
+from tests.history.package import Package
 from tests.site import AGENCIES, HOME_AFFAIRS, until
 
 Stored = Literal["no", "yes", "either"]

@@ -18,7 +18,8 @@ import pytest
 from axis.sql import migrate
 from axis.sql.address import connect
 from tests.faults.broken import BY_FAULT, Broken
-from tests.faults.field import Field, Package, field_of
+from tests.faults.field import Field, field_of
+from tests.history.package import Package
 from tests.mutations.edit import Edit, Mutation, off
 from tests.postgres import Server, server
 from tests.site import HOME_AFFAIRS, last_lines, problem, until

@@ -22,10 +22,11 @@ from axis.blobs import Blobs
 from axis.cli import main
 from axis.core.model import PayloadRef
 from tests.faults.broken import BY_FAULT
-from tests.faults.field import HEALTH, LARGE, Field, Package, field_of
+from tests.faults.field import HEALTH, LARGE, Field, field_of
 from tests.faults.points import PLACES
 from tests.faults.trace import injected
 from tests.history.event import Operation, Outcome
+from tests.history.package import Package
 from tests.site import HOME_AFFAIRS, last_lines, problem, until
 
 pytestmark = pytest.mark.faults

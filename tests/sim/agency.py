@@ -25,33 +25,12 @@ from schemas.envelope import (
 )
 from schemas.write import serialise, write_document
 from tests.history.event import Attempt, Operation
+from tests.history.package import Package
 from tests.sim.http import Reply
 from tests.sim.net import Net
 from tests.sim.node import SimNode
 
 CODES: Final = ("01", "03", "04", "05", "06")
-
-
-@dataclass(frozen=True)
-class Package:
-    octets: bytes
-    sender: str
-    recipients: tuple[str, ...]
-    document_id: str
-    kind: str = "new"
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.octets).hexdigest()
-
-    def said(self) -> dict[str, Any]:
-        return {
-            "sender": self.sender,
-            "kind": self.kind,
-            "document_id": self.document_id,
-            "sha256": self.sha256,
-            "recipients": list(self.recipients),
-        }
 
 
 def package(sender: str, to: tuple[str, ...], number: int, octets: bytes, recalls: str = "") -> Package:

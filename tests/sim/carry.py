@@ -11,7 +11,8 @@ from typing import Any
 from axis.core.model import Cargo
 from axis.core.ports import Consignment
 from tests.history.event import Event, Operation, Outcome
-from tests.sim.agency import Agency, Package
+from tests.history.package import Package
+from tests.sim.agency import Agency
 from tests.sim.http import Reply
 from tests.sim.net import Net
 from tests.sim.node import SimNode

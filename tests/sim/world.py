@@ -23,7 +23,8 @@ import structlog
 from axis.core.network import ArrivedBy
 from axis.sql.migrate import upgrade
 from tests.history.event import History, Operation, Outcome
-from tests.sim.agency import Agency, Package, package
+from tests.history.package import Package
+from tests.sim.agency import Agency, package
 from tests.sim.book import open_book
 from tests.sim.carry import Carrier
 from tests.sim.disk import Disks
