@@ -67,7 +67,7 @@ METHODS: dict[str, str] = {
     ),
     "mix of sizes, rate": (
         "X-Road's published mix: 30 % of 2 KB (our smallest package is 4 KB), 60 % of 10 KB, 9 % of 100 KB, "
-        "0.9 % of 2 MB, 0.1 % of 10 MB, from 64 callers as fast as they are answered."
+        "0.9 % of 2 MB, 0.1 % of 10 MB, from 64 callers as fast as they are answered; a run has 4,000 documents."
     ),
     "mix of sizes at half": (
         "The same mix at half of that rate, one request each so often; a request's time begins when it was "

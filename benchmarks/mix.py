@@ -16,6 +16,8 @@ from tests.site import HOME_AFFAIRS, OFFICE, Site
 KB, MB = 1000, 1_000_000
 SHARES = {2 * KB: 0.3, 10 * KB: 0.6, 100 * KB: 0.09, 2 * MB: 0.009, 10 * MB: 0.001}
 WANTED = 400.0
+SECONDS = 10
+"""How long one run takes at the rate that is wanted: so that journals are copied and rounds of the log happen in it."""
 LEAST = 20
 """Fewer answers of one size say nothing about its 99th percentile; then the greatest stands for it."""
 
@@ -40,7 +42,7 @@ def group(slice_s: float, pairs: int) -> Iterator[Measure]:
         shown = key_of(site, OFFICE)
         ours = side(site, posts(lambda wanted: documents(site, [10 * KB] * wanted), shown))
         generator.run(ours.door, ours.requests(64))
-        count, rates, spreads = max(150, round(slice_s * 400)), [], []
+        count, rates, spreads = max(150, round(slice_s * SECONDS * WANTED)), [], []
         for turn in range(max(1, min(pairs, 5 if slice_s >= 0.5 else 2))):
             fast = sizes(count, turn)
             answers = generator.run(ours.door, posts(lambda _, fast=fast: documents(site, fast), shown)(0))
