@@ -139,7 +139,7 @@ BROKEN = {
     "head": off(
         "a head is synced",
         "axis/log/heads.py",
-        ("        os.fsync(self._handle)\n        self._end", "        self._end"),
+        ("        os.fsync(self._handle)\n        self._broken = False\n", "        self._broken = False\n"),
     ),
 }
 

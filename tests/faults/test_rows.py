@@ -13,6 +13,8 @@ from tests.faults.field import edits_of
 from tests.faults.page import COMMAND, PAGE, text
 from tests.faults.points import POINTS
 from tests.faults.rows import FAULTS, ROWS, SWEEP, Row
+from tests.faults.test_durable import BROKEN
+from tests.mutations.edit import Mutation
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,6 +59,15 @@ ALL = (*MUTATIONS, *(broken for found in BY_FAULT.values() for broken in found))
 
 @pytest.mark.parametrize("broken", ALL, ids=lambda broken: f"{broken.point}: {broken.mutation.defence}")
 def test_a_defence_stands_where_the_table_says(broken: Broken) -> None:
-    for edit in broken.mutation.edits:
+    stands(broken.mutation)
+
+
+@pytest.mark.parametrize("mutation", BROKEN.values(), ids=BROKEN)
+def test_a_sync_stands_where_the_table_says(mutation: Mutation) -> None:
+    stands(mutation)
+
+
+def stands(mutation: Mutation) -> None:
+    for edit in mutation.edits:
         assert edit.applied((ROOT / edit.file).read_text(encoding="utf-8"))
-    assert edits_of(broken.mutation)
+    assert edits_of(mutation)
