@@ -283,9 +283,11 @@ ROWS = (
                 lambda: pki().trust_with(revocation_list(pki().root, [pki().authority.certificate]), pki().crls()[1]),
                 words(_S.REVOKED_CA_NO_POE, Reason.CA_REVOKED),
             ),
+            good("by a list that only one of two roots leads to", certs.two_roots, REVOKED),
+            certificate("by an indirect list that marks nothing", REVOKED, certs.pointed_away, certs.indirect),
         ),
         tests=(f"{TIME}::test_holds_and_delta_lists",),
-        defences=("revoked", "revoked-authority"),
+        defences=("revoked", "revoked-authority", "revoked-anywhere", "list-indirect"),
     ),
     Row(
         "C14",
@@ -477,8 +479,9 @@ ROWS = (
             certificate("ROCA", WEAK, lambda: certs.with_key(certs.roca())),
             certificate("an ordinary modulus", GOOD, lambda: pki().rsa, harmless=True),
             certificate("a curve by its parameters", WEAK, certs.explicit_curve),
+            *(certificate(f"Ed25519, {name}", WEAK, certs.small(point)) for name, point in certs.SMALL.items()),
         ),
-        defences=("weak-rsa", "weak-exponent", "weak-roca"),
+        defences=("weak-rsa", "weak-exponent", "weak-roca", "weak-order"),
         note="primes that two keys share are not looked for: that takes everybody's keys",
     ),
     Row(

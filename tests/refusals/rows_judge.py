@@ -9,13 +9,15 @@ from cryptography.hazmat.primitives import hashes
 from signing.policy import IF_PRESENT
 from signing.verdict import Reason, SubIndication
 from tests.pki import pki
-from tests.refusals import certs, forms
+from tests.refusals import certs, forms, wraps
 from tests.refusals.bends import bends
 from tests.refusals.forms import C14N, COVERAGE, DIGEST, WRONG, over_itself, padded, pss, value
 from tests.refusals.row import Case, Row
 from tests.refusals.rows_certificate import CHAIN, UNKNOWN, good
-from tests.refusals.said import bent, certificate, judged, raw, words
+from tests.refusals.said import bent, certificate, judged, raw, received, words
+from tests.unit.revocation.test_responder import ENDS
 from tests.unit.signing.forge import Package, by_parts
+from tests.unit.signing.test_chain import TURNS
 
 ROUND = "tests/unit/signing/test_round_trip.py"
 TOKEN = "tests/unit/timestamp/test_token.py"
@@ -25,6 +27,7 @@ CACHE = "tests/unit/signing/test_chain.py::TestCache"
 TIME = "tests/unit/revocation/test_time.py"
 SHA1 = "tests/unit/timestamp/test_sha1.py"
 
+MISMATCH = "422 attachment-mismatch AttachmentEncoded"
 NOT_VERIFIABLE = words(SubIndication.NOT_VERIFIABLE, Reason.TRANSFORM)
 
 
@@ -94,9 +97,13 @@ ROWS = (
     Row("16", "An Id that is a query", bends("16"), same=("D20",), defences=("reference-kinds",)),
     Row(
         "17",
-        "The signed part moved away, a forged one in its place",
+        "The signed part moved away, a forged one or none in its place",
+        (
+            received("the kind of a recall", COVERAGE, wraps.recall_without_its_kind),
+            received("the manifest", COVERAGE, wraps.manifest_away),
+        ),
         same=("D01", "D02", "D03", "D04", "D05", "D06", "D07", "D08", "D09"),
-        defences=("coverage",),
+        defences=("coverage", "coverage-used"),
     ),
     Row(
         "18",
@@ -142,9 +149,10 @@ ROWS = (
         (
             judged("beside a document that is signed as a whole", COVERAGE, forms.beside_the_document),
             bent("the digest of its base64", DIGEST, forms.encoded_digest, again=False),
+            received("in a countersignature", MISMATCH, wraps.attachment_in_a_countersignature),
         ),
         same=("D23", "D24", "D54"),
-        defences=("coverage-inline", "digest"),
+        defences=("coverage-inline", "digest", "attachments-place"),
     ),
     Row("27", "XSLT", same=("D25",), defences=("transform-known",)),
     Row("28", "XPath", same=("D26",), defences=("transform-known",)),
@@ -384,7 +392,17 @@ ROWS = (
             f"{CACHE}::test_another_policy_or_epoch_or_certificate_is_another_question",
             f"{CACHE}::test_a_good_verdict_is_found_until_a_fact_ends",
             f"{CACHE}::test_bad_and_foreign_verdicts_are_not_kept",
+            *(f"{CACHE}::test_a_good_verdict_is_not_used_when_it_would_be_another[{name}]" for name in TURNS),
+            *(f"{RESPONDER}::test_a_good_verdict_is_not_used_when_it_would_be_another[{name}]" for name in ENDS),
         ),
-        defences=("cache-policy", "cache-epoch", "cache-end"),
+        defences=(
+            "cache-policy",
+            "cache-epoch",
+            "cache-end",
+            "cache-ahead",
+            "cache-root",
+            "cache-signer",
+            "cache-delegate",
+        ),
     ),
 )
