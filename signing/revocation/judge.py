@@ -303,7 +303,7 @@ def _answered_since(single: Single, heard: list[tuple[Single, Answer]], question
 def _holds(single: Single, question: Question, rules: Rules) -> bool:
     if single.is_fresh(question.at, rules.freshness):
         return True
-    if question.proven is None:
+    if question.proven is None or single.this_update > question.at:
         return False
     ends = question.certificate.not_valid_after_utc
     return single.is_fresh(question.proven, rules.freshness) or question.proven <= single.this_update <= ends

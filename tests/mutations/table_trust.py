@@ -423,6 +423,11 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         CRL,
         ("    if scope.indirect or (", "    if ("),
     ),
+    "answer-tomorrow": off(
+        "an answer of tomorrow says nothing today, whatever time is proved",
+        JUDGE,
+        ("    if question.proven is None or single.this_update > question.at:\n", "    if question.proven is None:\n"),
+    ),
     # --- the way in
     "http-certificate": off(
         "who calls is told by the connection, and by no header",

@@ -320,9 +320,10 @@ ROWS = (
         tests=(
             f"{RESPONDER}::test_an_answer_that_is_none[tryLater]",
             f"{RESPONDER}::test_an_answer_that_is_none[one bit wrong]",
+            f"{RESPONDER}::test_a_status_of_tomorrow_acquits_nobody_today_whatever_time_is_proved",
         ),
         same=("C18", "C19", "C20"),
-        defences=("answer-signed",),
+        defences=("answer-signed", "answer-tomorrow"),
     ),
     Row(
         "57",

@@ -238,6 +238,15 @@ def test_a_good_verdict_is_not_used_when_it_would_be_another(what: str) -> None:
     assert verdict.valid_until is not None and verdict.valid_until < later
 
 
+def test_a_status_of_tomorrow_acquits_nobody_today_whatever_time_is_proved() -> None:
+    at, der = real_now() + timedelta(seconds=5), field().good.der
+    root = field().lists(at - 2 * HOUR)["/root.crl"]
+    for begin, reason in ((-HOUR / 2, Reason.GOOD), (HOUR / 2, Reason.REVOCATION_UNKNOWN)):
+        trust = Trust((field().root.der,), (field().authority.der,), (root,), (answer(begin=begin),))
+        verdict = judge_certificate(der, trust, at, OWN_NETWORK, proven=at - HOUR)
+        assert verdict.reason is reason, verdict.checks[-1]
+
+
 async def test_a_responder_that_is_down(tmp_path: Path) -> None:
     _, verdict, _ = await asked(tmp_path, field().good, "http://127.0.0.1:9")
     assert verdict.reason is Reason.REVOCATION_UNKNOWN
