@@ -428,6 +428,11 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         JUDGE,
         ("    if question.proven is None or single.this_update > question.at:\n", "    if question.proven is None:\n"),
     ),
+    "chain-root-names": off(
+        "a root is held to its own name constraints",
+        PATH,
+        ("    anchor = CertTrustAnchor(root, _names_below(root))\n", "    anchor = CertTrustAnchor(root)\n"),
+    ),
     # --- the way in
     "http-certificate": off(
         "who calls is told by the connection, and by no header",

@@ -257,6 +257,15 @@ def constrained(permitted: Sequence[str] = (), excluded: Sequence[str] = ()) -> 
     return x509.NameConstraints(names(permitted), names(excluded)), True
 
 
+@cache
+def under_a_root(*more: tuple[x509.ExtensionType, bool]) -> tuple[Holder, Trust]:
+    """A leaf under an authority under a root of its own kind, and whom to believe then."""
+    root = issue("Gốc khác", ca=True, more=more)
+    authority = issue("CA khác", root, ca=True)
+    lists = (revocation_list(root), revocation_list(authority))
+    return issue("lá", authority), Trust((root.der,), (authority.der,), lists)
+
+
 def turned() -> bytes:
     """notBefore after notAfter."""
 

@@ -225,9 +225,15 @@ ROWS = (
         (
             along("not permitted", CHAIN, lambda: certs.under(more=(certs.constrained(permitted=("LA",)),))),
             along("excluded", CHAIN, lambda: certs.under(more=(certs.constrained(excluded=("VN",)),))),
+            along("not permitted by the root", CHAIN, lambda: certs.under_a_root(certs.constrained(permitted=("LA",)))),
+            along("excluded by the root", CHAIN, lambda: certs.under_a_root(certs.constrained(excluded=("VN",)))),
+            replace(
+                along("permitted by the root", GOOD, lambda: certs.under_a_root(certs.constrained(permitted=("VN",)))),
+                harmless=True,
+            ),
         ),
         tests=("tests/conformance/test_pkits.py::test_at_least_246_are_right_and_none_is_wrongly_accepted",),
-        defences=("chain-second-opinion",),
+        defences=("chain-second-opinion", "chain-root-names"),
     ),
     Row(
         "C09",
