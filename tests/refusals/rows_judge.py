@@ -22,6 +22,10 @@ from tests.unit.signing.test_chain import TURNS
 ROUND = "tests/unit/signing/test_round_trip.py"
 TOKEN = "tests/unit/timestamp/test_token.py"
 STAMPED = "tests/unit/timestamp/test_xades_t.py"
+ENDED = (
+    "tests/unit/pdf/test_stamp_authority.py::"
+    "test_one_that_was_revoked_since_proves_nothing_also_where_its_issuer_has_ended"
+)
 RESPONDER = "tests/unit/revocation/test_responder.py"
 CACHE = "tests/unit/signing/test_chain.py::TestCache"
 TIME = "tests/unit/revocation/test_time.py"
@@ -358,6 +362,8 @@ ROWS = (
                 )
             ),
             f"{TOKEN}::test_the_answer_is_to_our_question",
+            f"{ENDED}[authority-cert-revoked]",
+            f"{ENDED}[issuer-cert-ca-revoked]",
             f"{TOKEN}::test_the_signer_is_who_the_signer_info_names",
             f"{STAMPED}::test_a_time_stamp_copied_from_another_signature_is_refused",
         ),
@@ -369,6 +375,7 @@ ROWS = (
             "stamp-usage",
             "stamp-time",
             "stamp-nonce",
+            "stamp-ended",
         ),
     ),
     Row(
