@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from signing.certificate import load_leaf
 from signing.chain import AnchorRule, CertificateCache, CertificateVerdict, Trust, judge_certificate
 from signing.policy import IF_PRESENT, OWN_NETWORK
+from signing.rules import rules_of
 from signing.verdict import Reason, SubIndication
 from tests.pki import NOW, Holder, Pki, issue, pki, revocation_list
 from tests.refusals.certs import odd_name
@@ -178,6 +179,8 @@ class TestCache:
         verdict, later = judge(pki().good, trust), NOW + HOUR + timedelta(seconds=1)
         assert verdict.sub_indication is None, verdict.checks[-1]
         assert judge(pki().good, trust, later).sub_indication is not None
+        rules = rules_of(trust, [row.sha256 for row in verdict.evidence])
+        assert judge(pki().good, rules.trust(trust.octets)) == verdict, "from its evidence it ends at another time"
         cache.keep(der, trust, OWN_NETWORK, NOW, verdict)
         assert cache.find(der, trust, OWN_NETWORK, NOW + HOUR / 2) is verdict
         assert cache.find(der, trust, OWN_NETWORK, later) is None
