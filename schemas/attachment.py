@@ -15,6 +15,7 @@ from schemas.document_xml import strip_cid
 from schemas.envelope import AttachmentInfo, Envelope
 from schemas.errors import SchemaError, Violation
 from schemas.filename import check_name, check_names
+from schemas.names import SIGNATURES, local
 from schemas.reading import Findings, Place
 from schemas.unwrap import content_type_of, unwrap
 from schemas.xml import Parsed
@@ -54,7 +55,7 @@ def encoded_attachments(parsed: Parsed) -> tuple[EncodedAttachment, ...]:
     """The attachments of a package, in document order, wherever its `AttachmentEncoded` stands.
 
     Raises `SchemaError`: `repeated`, `mixed`, `foreign-namespace`, or `attachment-mismatch` when large base64 stands
-    outside any attachment.
+    outside any attachment, or the block in a signature: a signature over the whole package leaves out itself.
     """
     blocks = list(parsed.root.iter("{*}AttachmentEncoded"))
     if not parsed.cuts and len(blocks) < 2 and not any(len(block) or block.text for block in blocks):
@@ -62,6 +63,11 @@ def encoded_attachments(parsed: Parsed) -> tuple[EncodedAttachment, ...]:
     findings = Findings()
     if len(blocks) > 1:
         findings.refuse("repeated", "AttachmentEncoded", "may stand here only once")
+    for block in blocks[:1]:
+        if any(local(above) in SIGNATURES for above in block.iterancestors()):
+            findings.refuse(
+                "attachment-mismatch", "AttachmentEncoded", "stands in a signature, where nothing of ours is signed"
+            )
     found = [_encoded(place, parsed.cuts) for block in blocks[:1] for place in _attachment_places(block, findings)]
     if sum(cut for _, cut in found) != len(parsed.cuts):
         findings.refuse("attachment-mismatch", "", "there is attachment content outside AttachmentEncoded/Attachment")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 
 from signing.certificate import SHA1_QUIRK, Leaf, Purpose, judge_leaf, load_leaf
 from signing.pathcheck import judge_path
@@ -43,7 +44,8 @@ class CertificateVerdict:
 
     `leaf` and `path` are SHA-256 of DER in hex, the path from the leaf to the root. `evidence` names all that was
     looked at: with just that, the same judgement gives the same verdict. `valid_until` is the earliest end of a fact
-    used: that of a revocation list or answer, or a certificate's notAfter; only good verdicts have one.
+    used: that of a revocation list or answer, a certificate's notAfter, the time in which the root is believed, or the
+    last moment before something that is dated ahead begins; only good verdicts have one.
     `quirks` names each tolerance that was needed, `proven` the earlier time for which it was asked.
     """
 
@@ -119,8 +121,9 @@ def judge_paths(
     before: Sequence[Check] = (),
     seen: Seen | None = None,
 ) -> CertificateVerdict:
-    """The verdict of the first good path, or of the first path where none is good; what `leaf` itself may be used for
-    is not asked. `Refused` UNTRUSTED where no path leads to a root that is believed for `purpose` at that time."""
+    """The verdict of the first good path, or of the first path where none is good; but one that was revoked after what
+    is believed along any of them is revoked. What `leaf` itself may be used for is not asked. `Refused` UNTRUSTED where
+    no path leads to a root that is believed for `purpose` at that time."""
     checks = [*before]
     seen = Seen() if seen is None else seen
     paths = trust.store.paths(leaf, policy.max_path_length)
@@ -131,14 +134,13 @@ def judge_paths(
     if not allowed:
         raise Refused(Reason.UNTRUSTED, next(filter(None, refusals), leaf.signer.issuer))
     checks.append(passed(Reason.UNTRUSTED))
-    first: CertificateVerdict | None = None
-    for path in allowed:
-        verdict = judge_along(leaf, path, trust, at, policy, proven=proven, before=checks, seen=seen)
-        if verdict.sub_indication is None:
-            return verdict
-        first = first or verdict
-    assert first is not None
-    return with_seen(first, seen)
+    found = [judge_along(leaf, path, trust, at, policy, proven=proven, before=checks, seen=seen) for path in allowed]
+    revoked = (one for one in found if one.reason is Reason.REVOKED)
+    good = (one for one in found if one.sub_indication is None)
+    verdict = with_seen(next(chain(revoked, good, found)), seen)
+    if verdict.valid_until is None or proven is not None:
+        return verdict
+    return replace(verdict, valid_until=min([verdict.valid_until, *seen.turns]))
 
 
 def with_seen(verdict: CertificateVerdict, seen: Seen) -> CertificateVerdict:
@@ -187,6 +189,7 @@ def judge_along(
         )
     ends = [leaf.not_after, *(issuer.certificate.not_valid_after_utc for issuer in path)]
     ends += [end + trust.freshness.grace for end in (*(one.end for one in found.used), *seen.ends)]
+    ends += [*filter(None, (trust.rule_of(path[-1]).until,)), *seen.turns]
     still = [end for end in ends if proven is None or end >= at]  # what was proved for the past does not end
     quirks = found.quirks
     if setting.old_hash.allowed:

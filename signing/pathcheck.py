@@ -58,7 +58,8 @@ def judge_path(
     )
     from pyhanko_certvalidator.validate import async_validate_path
 
-    anchor = CertTrustAnchor(_load(path[-1].der))
+    root = _load(path[-1].der)
+    anchor = CertTrustAnchor(root, _names_below(root))
     leaf, between = _load(leaf_der), [_load(issuer.der) for issuer in reversed(path[:-1])]
     no_check = RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)
     weak = frozenset({"md2", "md5", "sha1"}) - hashes
@@ -84,6 +85,25 @@ def judge_path(
         raise Refused(Reason.WEAK_KEY, str(error)) from error
     except errors.ValidationError as error:
         raise Refused(Reason.CHAIN, str(error)) from error
+
+
+def _names_below(root: Any) -> Any:
+    """The name constraints of a root, as RFC 5937 §3.2 has them apply; `None` where it has none. RFC 5280 §6.1 leaves a
+    root's extensions aside, and we hold it to its own path length already."""
+    from asn1crypto.x509 import GeneralSubtrees
+    from pyhanko_certvalidator.authority import TrustQualifiers
+    from pyhanko_certvalidator.name_trees import process_general_subtrees
+    from pyhanko_certvalidator.policy_decl import PKIXValidationParams
+
+    told = root.name_constraints_value
+    if told is None:
+        return None
+    permitted, excluded = (
+        process_general_subtrees(told[name]) if isinstance(told[name], GeneralSubtrees) else None
+        for name in ("permitted_subtrees", "excluded_subtrees")
+    )
+    names = PKIXValidationParams(initial_permitted_subtrees=permitted, initial_excluded_subtrees=excluded)
+    return TrustQualifiers(standard_parameters=names)
 
 
 def check_path(leaf_der: bytes, path: tuple[Issuer, ...], store: Store, at: datetime, policy: SignaturePolicy) -> None:

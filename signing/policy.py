@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from signing.algorithm import C14N, DATED_DIGESTS, DATED_SIGNATURES, DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES
 from signing.roca import is_roca
+from signing.small_order import is_of_small_order
 
 
 class Mode(StrEnum):
@@ -98,7 +99,7 @@ class SignaturePolicy:
         if isinstance(key, ec.EllipticCurvePublicKey):
             return None if key.curve.name in self.curves else f"curve {key.curve.name}"
         if isinstance(key, ed25519.Ed25519PublicKey):
-            return None
+            return "Ed25519 key of small order" if is_of_small_order(key.public_bytes_raw()) else None
         return type(key).__name__
 
 

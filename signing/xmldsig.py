@@ -6,7 +6,7 @@ read before somebody has signed it. What is read afterwards is read from canonic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -22,7 +22,7 @@ from signing.grammar import DS, SignatureParts, split_signature
 from signing.keyinfo import choose_leaf
 from signing.octets import Octets, decode_base64
 from signing.policy import SignaturePolicy
-from signing.reference import Digested, Digester, SignedInfo, lies_in, read_method, read_signed_info
+from signing.reference import Digested, Digester, SignedInfo, lies_in, path_of, read_method, read_signed_info
 from signing.refusal import Refused, passed
 from signing.verdict import Check, Covered, Reason
 from signing.xades import read_properties, signed_properties
@@ -263,5 +263,16 @@ def _coverage(
     if missing:
         found.not_covered = tuple(missing)
         raise Refused(Reason.COVERAGE, ", ".join(missing))
+    if digested.whole is None:
+        _refuse_unused([element for element, _ in digested.elements], must_cover)
     found.passed(Reason.COVERAGE)
     return Verified(digested.whole, MappingProxyType(parts))
+
+
+def _refuse_unused(signed: Sequence[etree._Element], must_cover: MustCover) -> None:
+    """What was signed must be used: an element that was taken to where nobody reads it is missing where it belongs, and
+    is still covered. One that stands in a used one, or around it, was not taken away."""
+    used = [*must_cover.elements.values()]
+    for element in signed:
+        if not any(lies_in(element, one) or lies_in(one, element) for one in used):
+            raise Refused(Reason.COVERAGE, f"{path_of(element)} is signed and not used")

@@ -1,7 +1,8 @@
 """The PDFs in an attachment: the attachment itself, or what a ZIP holds, one ZIP deep.
 
 Names in archives are shown and never used as paths. What cannot be looked at, because it is encrypted, damaged or too
-large, is a problem and makes the outcome INDETERMINATE: nobody may hide a document by packing it badly.
+large, is a problem and makes the outcome INDETERMINATE: nobody may hide a document by packing it badly. So is what
+other readers find beside the entries: an attachment that is called `.pdf` is opened as one, whatever else it is.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ FORM_HEAD: Final = 1024
 _PIECE: Final = 1 << 20
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _END: Final = b"PK\x05\x06"
+_PDF, _XREF = b"%PDF-", b"startxref"
+_LOCAL: Final = 30
+"""Octets of a local header before its name and extra field, whose lengths are the last four of them."""
 _MOST_DIRECTORY: Final = 1 << 20
 # All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods, impossible numbers.
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
@@ -97,7 +101,7 @@ def unjudged(
 
 
 def is_pdf(octets: bytes) -> bool:
-    return b"%PDF-" in octets[:FORM_HEAD]
+    return _PDF in octets[:FORM_HEAD]
 
 
 @dataclass
@@ -117,6 +121,9 @@ class _Search:
             return
         try:
             with zipfile.ZipFile(io.BytesIO(octets)) as archive:
+                beside = _beside(octets, archive)
+                if beside:
+                    self._problem(path, beside)
                 for entry in archive.infolist():
                     if entry.is_dir():
                         continue
@@ -173,6 +180,27 @@ class _Search:
     def _problem(self, path: tuple[str, ...], what: str) -> None:
         if len(self.problems) < 32:
             self.problems.append(f"{'/'.join(path)}: {what}")
+
+
+def _beside(octets: bytes, archive: zipfile.ZipFile) -> str:
+    """What other readers find in these octets that none of the entries is; empty where that is nothing.
+
+    Who reads from the front takes entries that the directory does not name; who takes it all for a PDF looks for its
+    head among the first octets and for `startxref` behind the last.
+    """
+    between, end, head = list[bytes](), 0, octets.find(_PDF, 0, FORM_HEAD)
+    for entry in sorted(archive.infolist(), key=lambda one: one.header_offset):
+        at = entry.header_offset
+        begin = at + _LOCAL + sum(int.from_bytes(octets[at + place : at + place + 2], "little") for place in (26, 28))
+        between += (octets[end:at], octets[at + len(_ZIP[0]) : begin])
+        end = max(end, begin if entry.is_dir() else begin + entry.compress_size)
+        if begin <= head < end and not entry.flag_bits & 1:
+            with archive.open(entry) as content:
+                head = -1 if is_pdf(content.read(FORM_HEAD)) else head
+    between.append(octets[end:])
+    if any(_ZIP[0] in piece for piece in between):
+        return "entries that the directory does not name"
+    return "a PDF around the entries" if head >= 0 or any(_XREF in piece for piece in between) else ""
 
 
 def _shown(name: str) -> str:

@@ -83,7 +83,7 @@ class Crl:
     """`base` is the number of the list that a delta list amends, `None` for a complete list.
 
     `serials` holds the serial numbers of a list about its own issuer's certificates without critical entry extensions;
-    any other has `entries` by issuer and serial.
+    any other has `entries` by issuer and serial: an indirect one also where it forgot to mark whom it speaks of.
     """
 
     der: bytes
@@ -174,7 +174,7 @@ def load_crl(der: bytes) -> Crl:
     _check_version(crl, has_extensions=len(list(extensions)) > 0)
     serials: frozenset[int] = frozenset()
     entries: dict[tuple[NameKey, int], Entry] | None = None
-    if _CRITICAL in der[: len(der) - len(crl.signature)] and _has_critical_entries(crl):
+    if scope.indirect or (_CRITICAL in der[: len(der) - len(crl.signature)] and _has_critical_entries(crl)):
         entries = dict(_entries(crl, issuer))
     else:
         serials = frozenset(entry.serial_number for entry in crl)

@@ -6,7 +6,7 @@ statement in force. "Not listed anywhere" is no statement, and a responder's "un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -262,6 +262,27 @@ def judge_answers(
     return Finding(Status.GOOD, "", used, tuple(quirks))
 
 
+def list_turns(question: Question, crl: Crl) -> Iterator[datetime]:
+    """The last moments before a list says something else: it, or the revocation on it, is dated ahead."""
+    entry = crl.find(name_key(question.certificate.issuer), question.certificate.serial_number)
+    yield from _before([crl.this_update] if entry is None else [crl.this_update, _since(entry)], question)
+
+
+def answer_turns(question: Question, answers: Sequence[Answer]) -> Iterator[datetime]:
+    """The same of the answers about the certificate."""
+    target = target_of(question.certificate, question.issuer) if answers else None
+    for answer in answers:
+        for single in answer.about(target) if target is not None else ():
+            dated = (answer.produced_at, single.this_update, single.revoked_at)
+            yield from _before((one for one in dated if one is not None), question)
+
+
+def _before(begins: Iterable[datetime], question: Question) -> Iterator[datetime]:
+    """Where a time is proved, nothing that begins later counts."""
+    if question.proven is None:
+        yield from (begin - datetime.resolution for begin in begins if begin > question.at)
+
+
 def told_about(question: Question, rules: Rules, answers: Sequence[Answer]) -> Iterable[Used]:
     """Every answer that says something about the certificate, whatever it is worth."""
     target = target_of(question.certificate, question.issuer) if answers else None
@@ -282,7 +303,7 @@ def _answered_since(single: Single, heard: list[tuple[Single, Answer]], question
 def _holds(single: Single, question: Question, rules: Rules) -> bool:
     if single.is_fresh(question.at, rules.freshness):
         return True
-    if question.proven is None:
+    if question.proven is None or single.this_update > question.at:
         return False
     ends = question.certificate.not_valid_after_utc
     return single.is_fresh(question.proven, rules.freshness) or question.proven <= single.this_update <= ends

@@ -23,7 +23,18 @@ from signing.pathcheck import PathRules, judge_path
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused
 from signing.revocation.crl import Crl, Freshness
-from signing.revocation.judge import Finding, Question, Rules, Speaker, Used, judge, list_used, told_about
+from signing.revocation.judge import (
+    Finding,
+    Question,
+    Rules,
+    Speaker,
+    Used,
+    answer_turns,
+    judge,
+    list_turns,
+    list_used,
+    told_about,
+)
 from signing.revocation.name import NameKey, name_key
 from signing.revocation.ocsp import Status, needs_no_check
 from signing.revocation.point import points_of
@@ -125,10 +136,12 @@ class Asker:
         rules = Rules(setting.freshness, setting.policy.certificate_hashes)
         answers = store.answers_about(certificate.serial_number) if with_answers else ()
         setting.seen.heard(told_about(question, rules, answers))
+        setting.seen.turns += answer_turns(question, answers)
 
         def speaks(crl: Crl) -> Speaker | None:
             # Of the lists at hand, only those for which this is asked can make a difference.
             setting.seen.heard((list_used(crl, rules, setting.at),))
+            setting.seen.turns += list_turns(question, crl)
             return self._speaker(crl, issuer, certificate)
 
         lists = store.lists_from(_publishers(certificate))
@@ -207,6 +220,7 @@ class Asker:
             except Refused:
                 continue
             setting.seen.saw((signer, *path), rests=True)
+            setting.seen.turns += (one.certificate.not_valid_after_utc for one in (signer, *path))
             setting.seen.heard(found.used, rests=True)
             return True
         return False
@@ -221,6 +235,7 @@ class Asker:
             _judge_holder(delegate, self.setting)
         except Refused:
             return False
+        self.setting.seen.turns.append(delegate.not_valid_after_utc)
         if needs_no_check(delegate):
             return True
         finding = self._about(delegate, issuer, False)

@@ -21,10 +21,14 @@ SEEN: Final = "seen"
 
 @dataclass(slots=True)
 class Seen:
-    """Filled while judging; of each certificate and statement, by SHA-256, whether the answer rests on it."""
+    """Filled while judging; of each certificate and statement, by SHA-256, whether the answer rests on it.
+
+    `turns` are the last moments before the answer may be another one, for other reasons than that a statement ends.
+    """
 
     certificates: dict[str, bool] = field(default_factory=dict)
     statements: dict[str, tuple[Used, bool]] = field(default_factory=dict)
+    turns: list[datetime] = field(default_factory=list)
 
     def saw(self, issuers: Iterable[Issuer], *, rests: bool = False) -> None:
         for issuer in issuers:

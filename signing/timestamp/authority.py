@@ -75,7 +75,24 @@ def _judge_ended(
     listed = judge_paths(leaf, trust, at, policy, purpose=Purpose.TIME_STAMP, seen=seen)
     if listed.reason in _REVOKED:
         return listed
+    revoked = _revoked_along(leaf, trust, at, policy, seen) if listed.sub_indication is not None else None
+    if revoked is not None:
+        checks = (*listed.checks[:-1], revoked.check())
+        return replace(listed, sub_indication=revoked.sub_indication, reason=revoked.reason, checks=checks)
     return judge_certificate(leaf.der, trust, at, policy, purpose=Purpose.TIME_STAMP, proven=stamped, seen=seen)
+
+
+def _revoked_along(leaf: Leaf, trust: Trust, at: datetime, policy: SignaturePolicy, seen: Seen) -> Refused | None:
+    """What we have against any certificate of a path, asked also where one above has run out: there the judge of paths
+    ends before it asks."""
+    setting = Setting(trust.store, policy, trust.freshness, trust.path_rules, trust.old_hash(None), at, seen)
+    for path in trust.store.paths(leaf, policy.max_path_length):
+        try:
+            judge_revocation(leaf, path, setting)
+        except Refused as refused:
+            if refused.reason in _REVOKED:
+                return refused
+    return None
 
 
 def _reasons(leaf: Leaf, trust: Trust, at: datetime, seen: Seen) -> Iterator[str]:

@@ -178,6 +178,11 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
             "    if len(envelope.attachments) != len(encoded):\n        return ()\n",
         ),
     ),
+    "attachments-place": off(
+        "attachments stand in the package, and not in a signature of it",
+        "schemas/attachment.py",
+        ("        if any(local(above) in SIGNATURES for above in block.iterancestors()):", "        if False:"),
+    ),
     "unwrap-bomb": off(
         "what comes out of an archive is counted while it comes", "schemas/unwrap.py", ("if size > limit:", "if False:")
     ),

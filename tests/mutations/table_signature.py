@@ -23,6 +23,7 @@ ALGORITHM, POLICY, C14N, KEYINFO, XADES, OCTETS = (
     "signing/octets.py",
 )
 LAST = "if len(names) > 1 or names[0] not in (EXC_C14N, C14N) or names[0] not in policy.c14n_algorithms:"
+NOT_USED = ("    if digested.whole is None:\n        _refuse_unused", "    if False:\n        _refuse_unused")
 NAMES = '    names = [transform.get("Algorithm", "") for transform in transforms]'
 
 MUTATIONS: Final[Mapping[str, Mutation]] = {
@@ -338,6 +339,11 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         POLICY,
         ("if numbers.e < 65537 or numbers.e % 2 == 0 or numbers.n % 2 == 0:", "if False:"),
     ),
+    "weak-order": off(
+        "Ed25519 keys that are no secret are known",
+        POLICY,
+        (" if is_of_small_order(key.public_bytes_raw()) else", " if False else"),
+    ),
     "weak-roca": off(
         "keys of the ROCA form are known", POLICY, (" if is_roca(numbers.n) else None", " if False else None")
     ),
@@ -509,12 +515,14 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         ("            if timestamp.is_false:", "            if False:"),
     ),
     # --- coverage
-    "coverage": off("what is used is signed", XMLDSIG, ("    if missing:\n", "    if False:\n")),
+    "coverage": off("what is used is signed", XMLDSIG, ("    if missing:\n", "    if False:\n"), NOT_USED),
     "coverage-same": off(
         "what is used is the very element that was signed, not one of its name",
         XMLDSIG,
         ("if other is element), None)", "if other.tag == element.tag), None)"),
+        NOT_USED,
     ),
+    "coverage-used": off("what is signed is used, and was not taken to where nobody reads it", XMLDSIG, NOT_USED),
     "coverage-inline": off(
         "a signature over a document is not one over what travels beside it",
         XMLDSIG,

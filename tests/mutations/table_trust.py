@@ -387,6 +387,57 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
             "        if False:",
         ),
     ),
+    "cache-ahead": off(
+        "a verdict ends before what is dated ahead",
+        JUDGE,
+        ("    if question.proven is None:\n        yield from (begin", "    if False:\n        yield from (begin"),
+    ),
+    "cache-root": off(
+        "a verdict ends with the belief in its root",
+        CHAIN,
+        ("(trust.rule_of(path[-1]).until,)", "()"),
+    ),
+    "cache-signer": off(
+        "a verdict ends with the certificates of those who signed what it rests on",
+        ASKER,
+        (
+            "            setting.seen.turns += (one.certificate.not_valid_after_utc for one in (signer, *path))\n",
+            "",
+        ),
+    ),
+    "cache-delegate": off(
+        "a verdict ends with the certificate of the responder that it rests on",
+        ASKER,
+        ("        self.setting.seen.turns.append(delegate.not_valid_after_utc)\n", ""),
+    ),
+    "revoked-anywhere": off(
+        "what was revoked after one path is not good by another",
+        CHAIN,
+        (
+            "    verdict = with_seen(next(chain(revoked, good, found)), seen)",
+            "    verdict = with_seen(next(chain(good, revoked, found)), seen)",
+        ),
+    ),
+    "list-indirect": off(
+        "an indirect list speaks of whom it names, marked or not",
+        CRL,
+        ("    if scope.indirect or (", "    if ("),
+    ),
+    "answer-tomorrow": off(
+        "an answer of tomorrow says nothing today, whatever time is proved",
+        JUDGE,
+        ("    if question.proven is None or single.this_update > question.at:\n", "    if question.proven is None:\n"),
+    ),
+    "chain-root-names": off(
+        "a root is held to its own name constraints",
+        PATH,
+        ("    anchor = CertTrustAnchor(root, _names_below(root))\n", "    anchor = CertTrustAnchor(root)\n"),
+    ),
+    "stamp-ended": off(
+        "an authority that was revoked proves no time, also where a certificate above it has run out",
+        "signing/timestamp/authority.py",
+        ("    if revoked is not None:\n", "    if False:\n"),
+    ),
     # --- the way in
     "http-certificate": off(
         "who calls is told by the connection, and by no header",

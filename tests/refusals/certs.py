@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from math import prod
@@ -108,6 +108,24 @@ def explicit_curve() -> bytes:
         contents["subject_public_key_info"] = info.load(spki)
 
     return altered(change)
+
+
+SMALL: Mapping[str, bytes] = {
+    "order 1": bytes([1]) + bytes(31),
+    "order 2": b"\xec" + b"\xff" * 30 + b"\x7f",
+    "order 4": bytes(31) + b"\x80",
+    "order 8": bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+    "order 1, not reduced": b"\xee" + b"\xff" * 31,
+}
+"""Public keys for which one value fits every message, or every eighth."""
+
+
+def small(point: bytes) -> Callable[[], bytes]:
+    def change(contents: Any) -> None:
+        info = contents["subject_public_key_info"].__class__
+        contents["subject_public_key_info"] = info({"algorithm": {"algorithm": "ed25519"}, "public_key": point})
+
+    return lambda: altered(change)
 
 
 def _tlv(tag: int, content: bytes) -> bytes:
@@ -239,6 +257,15 @@ def constrained(permitted: Sequence[str] = (), excluded: Sequence[str] = ()) -> 
     return x509.NameConstraints(names(permitted), names(excluded)), True
 
 
+@cache
+def under_a_root(*more: tuple[x509.ExtensionType, bool]) -> tuple[Holder, Trust]:
+    """A leaf under an authority under a root of its own kind, and whom to believe then."""
+    root = issue("Gốc khác", ca=True, more=more)
+    authority = issue("CA khác", root, ca=True)
+    lists = (revocation_list(root), revocation_list(authority))
+    return issue("lá", authority), Trust((root.der,), (authority.der,), lists)
+
+
 def turned() -> bytes:
     """notBefore after notAfter."""
 
@@ -286,6 +313,46 @@ def listed(*entries: x509.RevokedCertificate, more: Sequence[tuple[x509.Extensio
 def scoped(*, authorities_only: bool = False, indirect: bool = False, url: str = "") -> tuple[x509.ExtensionType, bool]:
     names = [x509.UniformResourceIdentifier(url)] if url else None
     return x509.IssuingDistributionPoint(names, None, False, authorities_only, None, indirect, False), True
+
+
+@cache
+def two_roots() -> Trust:
+    """The authority is certified by two roots; its newer key, which revokes the good leaf, by the first alone."""
+    first, second, name, key = pki().root, issue("Gốc hai", ca=True), "CA kiểm thử", pki().authority.key
+    renewed, crossed = issue(name, first, ca=True), issue(name, second, ca=True, key=key)
+    lists = (*pki().crls(), revocation_list(second), revocation_list(renewed, [pki().good.certificate], number=2))
+    between = (pki().authority.der, crossed.der, renewed.der)
+    return Trust((first.der, second.der), between, lists)
+
+
+@cache
+def publisher() -> tuple[Holder, Holder]:
+    """Who makes lists for others, and a leaf that names him for its own."""
+    made = issue("Danh sách", pki().root, usages=frozenset({"crl_sign"}))
+    who = [x509.DirectoryName(made.certificate.subject)]
+    points = x509.CRLDistributionPoints([x509.DistributionPoint(who, None, None, who)])
+    return made, leaf(more=[(points, False)])
+
+
+def pointed_away() -> Holder:
+    return publisher()[1]
+
+
+def indirect() -> Trust:
+    """A list of his that says whose certificate it revokes, and not that this is critical (RFC 5280 §5.3.3)."""
+    made, revoked = publisher()
+    of = x509.CertificateIssuer([x509.DirectoryName(pki().authority.certificate.subject)])
+    one = x509.RevokedCertificateBuilder().serial_number(revoked.certificate.serial_number)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(made.certificate.subject)
+        .last_update(NOW - HOUR)
+        .next_update(NOW + DAY)
+        .add_extension(*scoped(indirect=True))
+        .add_revoked_certificate(one.revocation_date(NOW - DAY).add_extension(of, critical=False).build())
+    )
+    lists = (*pki().crls(), der(builder.sign(made.key, hashes.SHA256())))
+    return Trust((pki().root.der,), (pki().authority.der, made.der), lists)
 
 
 @cache

@@ -225,9 +225,15 @@ ROWS = (
         (
             along("not permitted", CHAIN, lambda: certs.under(more=(certs.constrained(permitted=("LA",)),))),
             along("excluded", CHAIN, lambda: certs.under(more=(certs.constrained(excluded=("VN",)),))),
+            along("not permitted by the root", CHAIN, lambda: certs.under_a_root(certs.constrained(permitted=("LA",)))),
+            along("excluded by the root", CHAIN, lambda: certs.under_a_root(certs.constrained(excluded=("VN",)))),
+            replace(
+                along("permitted by the root", GOOD, lambda: certs.under_a_root(certs.constrained(permitted=("VN",)))),
+                harmless=True,
+            ),
         ),
         tests=("tests/conformance/test_pkits.py::test_at_least_246_are_right_and_none_is_wrongly_accepted",),
-        defences=("chain-second-opinion",),
+        defences=("chain-second-opinion", "chain-root-names"),
     ),
     Row(
         "C09",
@@ -283,9 +289,11 @@ ROWS = (
                 lambda: pki().trust_with(revocation_list(pki().root, [pki().authority.certificate]), pki().crls()[1]),
                 words(_S.REVOKED_CA_NO_POE, Reason.CA_REVOKED),
             ),
+            good("by a list that only one of two roots leads to", certs.two_roots, REVOKED),
+            certificate("by an indirect list that marks nothing", REVOKED, certs.pointed_away, certs.indirect),
         ),
         tests=(f"{TIME}::test_holds_and_delta_lists",),
-        defences=("revoked", "revoked-authority"),
+        defences=("revoked", "revoked-authority", "revoked-anywhere", "list-indirect"),
     ),
     Row(
         "C14",
@@ -477,8 +485,9 @@ ROWS = (
             certificate("ROCA", WEAK, lambda: certs.with_key(certs.roca())),
             certificate("an ordinary modulus", GOOD, lambda: pki().rsa, harmless=True),
             certificate("a curve by its parameters", WEAK, certs.explicit_curve),
+            *(certificate(f"Ed25519, {name}", WEAK, certs.small(point)) for name, point in certs.SMALL.items()),
         ),
-        defences=("weak-rsa", "weak-exponent", "weak-roca"),
+        defences=("weak-rsa", "weak-exponent", "weak-roca", "weak-order"),
         note="primes that two keys share are not looked for: that takes everybody's keys",
     ),
     Row(

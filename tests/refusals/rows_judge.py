@@ -9,22 +9,29 @@ from cryptography.hazmat.primitives import hashes
 from signing.policy import IF_PRESENT
 from signing.verdict import Reason, SubIndication
 from tests.pki import pki
-from tests.refusals import certs, forms
+from tests.refusals import certs, forms, wraps
 from tests.refusals.bends import bends
 from tests.refusals.forms import C14N, COVERAGE, DIGEST, WRONG, over_itself, padded, pss, value
 from tests.refusals.row import Case, Row
 from tests.refusals.rows_certificate import CHAIN, UNKNOWN, good
-from tests.refusals.said import bent, certificate, judged, raw, words
+from tests.refusals.said import bent, certificate, judged, raw, received, words
+from tests.unit.revocation.test_responder import ENDS
 from tests.unit.signing.forge import Package, by_parts
+from tests.unit.signing.test_chain import TURNS
 
 ROUND = "tests/unit/signing/test_round_trip.py"
 TOKEN = "tests/unit/timestamp/test_token.py"
 STAMPED = "tests/unit/timestamp/test_xades_t.py"
+ENDED = (
+    "tests/unit/pdf/test_stamp_authority.py::"
+    "test_one_that_was_revoked_since_proves_nothing_also_where_its_issuer_has_ended"
+)
 RESPONDER = "tests/unit/revocation/test_responder.py"
 CACHE = "tests/unit/signing/test_chain.py::TestCache"
 TIME = "tests/unit/revocation/test_time.py"
 SHA1 = "tests/unit/timestamp/test_sha1.py"
 
+MISMATCH = "422 attachment-mismatch AttachmentEncoded"
 NOT_VERIFIABLE = words(SubIndication.NOT_VERIFIABLE, Reason.TRANSFORM)
 
 
@@ -94,9 +101,13 @@ ROWS = (
     Row("16", "An Id that is a query", bends("16"), same=("D20",), defences=("reference-kinds",)),
     Row(
         "17",
-        "The signed part moved away, a forged one in its place",
+        "The signed part moved away, a forged one or none in its place",
+        (
+            received("the kind of a recall", COVERAGE, wraps.recall_without_its_kind),
+            received("the manifest", COVERAGE, wraps.manifest_away),
+        ),
         same=("D01", "D02", "D03", "D04", "D05", "D06", "D07", "D08", "D09"),
-        defences=("coverage",),
+        defences=("coverage", "coverage-used"),
     ),
     Row(
         "18",
@@ -142,9 +153,10 @@ ROWS = (
         (
             judged("beside a document that is signed as a whole", COVERAGE, forms.beside_the_document),
             bent("the digest of its base64", DIGEST, forms.encoded_digest, again=False),
+            received("in a countersignature", MISMATCH, wraps.attachment_in_a_countersignature),
         ),
         same=("D23", "D24", "D54"),
-        defences=("coverage-inline", "digest"),
+        defences=("coverage-inline", "digest", "attachments-place"),
     ),
     Row("27", "XSLT", same=("D25",), defences=("transform-known",)),
     Row("28", "XPath", same=("D26",), defences=("transform-known",)),
@@ -312,9 +324,10 @@ ROWS = (
         tests=(
             f"{RESPONDER}::test_an_answer_that_is_none[tryLater]",
             f"{RESPONDER}::test_an_answer_that_is_none[one bit wrong]",
+            f"{RESPONDER}::test_a_status_of_tomorrow_acquits_nobody_today_whatever_time_is_proved",
         ),
         same=("C18", "C19", "C20"),
-        defences=("answer-signed",),
+        defences=("answer-signed", "answer-tomorrow"),
     ),
     Row(
         "57",
@@ -349,6 +362,8 @@ ROWS = (
                 )
             ),
             f"{TOKEN}::test_the_answer_is_to_our_question",
+            f"{ENDED}[authority-cert-revoked]",
+            f"{ENDED}[issuer-cert-ca-revoked]",
             f"{TOKEN}::test_the_signer_is_who_the_signer_info_names",
             f"{STAMPED}::test_a_time_stamp_copied_from_another_signature_is_refused",
         ),
@@ -360,6 +375,7 @@ ROWS = (
             "stamp-usage",
             "stamp-time",
             "stamp-nonce",
+            "stamp-ended",
         ),
     ),
     Row(
@@ -384,7 +400,17 @@ ROWS = (
             f"{CACHE}::test_another_policy_or_epoch_or_certificate_is_another_question",
             f"{CACHE}::test_a_good_verdict_is_found_until_a_fact_ends",
             f"{CACHE}::test_bad_and_foreign_verdicts_are_not_kept",
+            *(f"{CACHE}::test_a_good_verdict_is_not_used_when_it_would_be_another[{name}]" for name in TURNS),
+            *(f"{RESPONDER}::test_a_good_verdict_is_not_used_when_it_would_be_another[{name}]" for name in ENDS),
         ),
-        defences=("cache-policy", "cache-epoch", "cache-end"),
+        defences=(
+            "cache-policy",
+            "cache-epoch",
+            "cache-end",
+            "cache-ahead",
+            "cache-root",
+            "cache-signer",
+            "cache-delegate",
+        ),
     ),
 )

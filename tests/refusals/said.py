@@ -9,15 +9,17 @@ from typing import Any
 
 from lxml import etree
 
+from axis.flow.package import inspect_package, open_package, read_verified
 from schemas.attachment import decode, encoded_attachments, matched
 from schemas.edxml import read_message
 from schemas.envelope import Envelope
 from schemas.errors import SchemaError
-from schemas.limits import XmlLimits
+from schemas.limits import FieldLimits, XmlLimits
 from schemas.xml import parse_xml
 from signing.chain import Trust, judge_certificate
 from signing.policy import OWN_NETWORK
 from signing.verdict import Reason, SubIndication
+from signing.verify import settle
 from tests.pki import NOW, Holder, pki
 from tests.refusals.row import Case, Said
 from tests.unit.signing.forge import DS, Package, by_parts, resign
@@ -132,6 +134,20 @@ def bent(name: str, code: str, bend: Callable[[Package], object], *, again: bool
 
 def _can_be_signed(signature: etree._Element) -> bool:
     return None not in (signature.find(DS + "SignedInfo"), signature.find(DS + "SignatureValue"))
+
+
+def received(name: str, code: str, octets: Callable[[], bytes]) -> Case:
+    """A package as a node takes it in: opened, told what must be covered, judged, and read again."""
+
+    def run() -> Said:
+        opened = open_package(octets(), LIMITS, FieldLimits())
+        judgement = settle(inspect_package(opened, OWN_NETWORK, NOW), pki().trust)
+        verdict = judgement.verdict
+        if judgement.verified is not None:
+            read_verified(judgement.verified, LIMITS)
+        return Said(words(verdict.sub_indication, verdict.reason), verdict.passed)
+
+    return Case(name, code, _caught(run))
 
 
 # --- certificates

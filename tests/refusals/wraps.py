@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import copy
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 
 from lxml import etree
 
+from schemas.envelope import AttachmentInfo, Business, MessageKind
+from schemas.structure import signed_parts
+from schemas.write import serialise, write_document
+from signing.grammar import XADES
+from signing.sign import sign_enveloped, sign_parts
 from signing.verdict import Reason, SubIndication
+from tests.pki import NOW, pki
 from tests.refusals.row import Case
 from tests.refusals.said import bent, words
+from tests.samples import PDF, sample_envelope
 from tests.unit.signing.forge import DS, Package, Q, parse
 
 FORGED = "000.66.66.H99"
@@ -131,6 +140,55 @@ ATTACKS: dict[str, tuple[Callable[[Package], None], SubIndication, Reason]] = {
     "D08 forged business first": (xsw_business, CONSTRAINTS, Reason.COVERAGE),
     "D09 the document in an extension": (xsw_document_in_extension, CONSTRAINTS, Reason.COVERAGE),
 }
+
+
+# --- taken away, and nothing put in its place
+
+
+def _signed(bend: Callable[[etree._Element], None], kind: MessageKind = MessageKind.NEW, count: int = 0) -> bytes:
+    """A package of our writer, signed by its parts and bent."""
+    infos = tuple(AttachmentInfo(f"{place}.pdf", f"{place}.pdf") for place in range(count))
+    business = Business(kind=kind, reason="nhầm", document_id="000.00.01.H99,2026/01/02,1/CV")
+    root = write_document(sample_envelope(business=business, attachments=infos), [PDF] * count)
+    parts = signed_parts(root)
+    elements = [part for part in (parts.header, parts.business, parts.manifest) if part is not None]
+    digests = [(info.content_id, sha256(PDF).digest()) for info in infos]
+    sign_parts(parts.place, elements, digests, pki().good.signer(), NOW)
+    bend(root)
+    return serialise(root)
+
+
+def _found(root: etree._Element, name: str) -> etree._Element:
+    return next(root.iter(f"{{*}}{name}"))
+
+
+def recall_without_its_kind() -> bytes:
+    """The block that says that a document is recalled stands where nobody reads it: a new one, it seems."""
+    return _signed(lambda root: _found(root, "edXMLHeader").append(_found(root, "Bussiness")), MessageKind.RECALL)
+
+
+def manifest_away() -> bytes:
+    return _signed(lambda root: _found(root, "edXMLEnvelope").append(_found(root, "edXMLManifest")))
+
+
+def attachment_in_a_countersignature() -> bytes:
+    """Signed as a whole without the attachment that it lists; that comes in a countersignature, of which nobody looks
+    further than at its weak key."""
+    root = write_document(sample_envelope(), [PDF])
+    block = _found(root, "AttachmentEncoded")
+    root.remove(block)
+    signature = sign_enveloped(signed_parts(root).place, pki().good.signer(), NOW)
+    counter = copy.deepcopy(signature)
+    for node in counter.iter("*"):
+        node.attrib.pop("Id", None)
+    counter.remove(counter[3])
+    _found(counter, "X509Certificate").text = b64encode(pki().weak.der).decode()
+    _found(counter, "SignedInfo").append(block)
+    place = _found(signature, "QualifyingProperties")
+    for name in ("UnsignedProperties", "UnsignedSignatureProperties", "CounterSignature"):
+        place = etree.SubElement(place, XADES + name)
+    place.append(counter)
+    return serialise(root)
 
 
 def wraps(*numbers: str) -> tuple[Case, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -131,3 +133,67 @@ def test_an_archive_cut_anywhere_never_raises() -> None:
     octets = zipped(("a.pdf", one_signature()), ("b.zip", zipped(("c.pdf", plain()))))
     for length in range(0, len(octets), 61):
         judge(octets[:length])
+
+
+def behind(lead: bytes) -> bytes:
+    """An archive with one signed PDF, behind octets that its directory knows of and does not name."""
+    out = io.BytesIO(lead)
+    out.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.pdf", one_signature())
+    return out.getvalue()
+
+
+def with_entry(name: str, octets: bytes = b"", extra: bytes = b"", comment: bytes = b"") -> bytes:
+    """An archive with such an entry and one signed PDF."""
+    out, first = io.BytesIO(), zipfile.ZipInfo(name)
+    first.extra = b"\x99\x99" + len(extra).to_bytes(2, "little") + extra if extra else b""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(first, octets)
+        archive.writestr("a.pdf", one_signature())
+        archive.comment = comment
+    return out.getvalue()
+
+
+def packed_late() -> bytes:
+    """A PDF as it is, behind more zeros than readers look past, which take a few octets: its head is near the front of
+    the archive and not of the entry."""
+    out, packer = io.BytesIO(), zlib.compressobj(9, wbits=-15)
+    content = bytes(4096) + plain()
+    data = packer.compress(content[:4096]) + packer.flush(zlib.Z_FULL_FLUSH)
+    size = len(plain()).to_bytes(2, "little")
+    data += b"\1" + size + bytes(octet ^ 0xFF for octet in size) + plain()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("a.bin", data)
+        archive.writestr("a.pdf", one_signature())
+    made = bytearray(out.getvalue())
+    for mark, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = made.index(mark)
+        made[at + method : at + method + 2] = zipfile.ZIP_DEFLATED.to_bytes(2, "little")
+        crc = at + method + 6
+        made[crc : crc + 4] = zlib.crc32(content).to_bytes(4, "little")
+        made[crc + 8 : crc + 12] = len(content).to_bytes(4, "little")
+    return bytes(made)
+
+
+HIDDEN: dict[str, Callable[[], bytes]] = {
+    "a PDF before the first entry": lambda: behind(b"PK\x03\x04\n" + plain()),
+    "another archive before it": lambda: zipped(("b.pdf", plain())) + zipped(("a.pdf", one_signature())),
+    "a PDF in an extra field": lambda: with_entry("a.txt", b"x", extra=plain()),
+    "a PDF in a folder": lambda: with_entry("d/", plain()),
+    "the end of a PDF in the comment": lambda: with_entry("b.pdf", one_signature(), comment=b"startxref\n9\n%%EOF"),
+    "a PDF that is late in its entry": packed_late,
+}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_what_other_readers_find_beside_the_entries_is_doubt(what: str) -> None:
+    octets = HIDDEN[what]()
+    found = judge(octets, "van-ban.pdf")
+    assert octets.startswith(b"PK\x03\x04") and PdfOutcome.VALID in [one.verdict.outcome for one in found.entries]
+    assert (found.outcome, len(found.problems)) == (PdfOutcome.INDETERMINATE, 1)
+
+
+def test_a_pdf_that_is_stored_and_not_packed_is_an_entry_like_others() -> None:
+    found = judge(zipped(("a.pdf", one_signature()), ("b.pdf", two_signatures()), method=zipfile.ZIP_STORED))
+    assert (found.outcome, found.problems) == (PdfOutcome.VALID, ())

@@ -14,8 +14,9 @@ from signing.chain import AnchorRule, Purpose, Trust
 from signing.pdf import AttachmentVerdicts, EntryVerdict, FindingCode, PdfOutcome, PdfVerdict
 from signing.policy import OWN_NETWORK
 from signing.revocation.request import evidence_needed
+from signing.timestamp import judge_token
 from signing.verdict import Reason, SubIndication
-from tests.pki import NOW, YEAR, Holder, pki, revocation_list, rsa_key
+from tests.pki import NOW, YEAR, Holder, issue, pki, revocation_list, rsa_key
 from tests.unit.pdf.forge import GOOD, Words, authority_of, judge, only, plain, sign, timestamped, words
 from tests.unit.timestamp import authority
 
@@ -107,6 +108,33 @@ def test_one_that_has_ended_is_in_doubt_and_not_waited_for(make: Make) -> None:
     assert missing(verdict) == ()
     then = authority.lists(at=at)
     assert judge(make(None, gone, at), trust(*authority.lists(), *then)).outcome is PdfOutcome.VALID
+
+
+@cache
+def under_an_ended_one() -> tuple[Holder, Holder]:
+    """An authority whose issuer has ended, and that issuer."""
+    issuer = issue("CA cũ", authority.roots()[0], ca=True, validity=(NOW - YEAR, NOW - 10 * DAY))
+    return authority.stamper("Máy cũ", issuer, key=rsa_key(number=3), validity=(NOW - YEAR, NOW + YEAR)), issuer
+
+
+@pytest.mark.parametrize(
+    ("revoked", "reason"),
+    [(None, Reason.GOOD), ("authority", Reason.REVOKED), ("issuer", Reason.CA_REVOKED)],
+)
+def test_one_that_was_revoked_since_proves_nothing_also_where_its_issuer_has_ended(
+    revoked: str | None, reason: Reason
+) -> None:
+    """Whoever has a lost key writes any time."""
+    stamper, issuer = under_an_ended_one()
+    root, at, since = authority.roots()[0], NOW - 30 * DAY, NOW - 20 * DAY
+    told = {"authority": stamper.certificate, "issuer": issuer.certificate}.get(revoked or "")
+    lists = [revocation_list(one, at=at - DAY, until=at + DAY) for one in (root, issuer)]
+    lists.append(revocation_list(root, [told] if told is issuer.certificate else (), at=since, number=2))
+    lists.append(revocation_list(issuer, [told] if told is stamper.certificate else (), at=since, number=2))
+    believed = Trust((root.der,), (issuer.der,), lists)
+    token = authority.token(b"x", stamper, at=at)
+    verdict = judge_token(token, b"x", believed, NOW, OWN_NETWORK, takes_ended=True)
+    assert (verdict.reason, verdict.proven_at is None) == (reason, revoked is not None), verdict.checks[-1]
 
 
 @cache

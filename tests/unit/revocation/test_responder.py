@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from signing.chain import CertificateVerdict, judge_certificate
 from signing.policy import OWN_NETWORK
+from signing.trust import Trust
 from signing.verdict import Reason
 from tests.pki import Holder, issue
 from tests.unit.revocation.field import (
@@ -125,6 +126,7 @@ def answer(
     nonce: bytes | None = None,
     status: ocsp.OCSPCertStatus = ocsp.OCSPCertStatus.GOOD,
     changed: int | None = None,
+    revoked: timedelta = -HOUR,
 ) -> bytes:
     signer, now = by or field().authority, real_now()
     builder = (
@@ -136,11 +138,13 @@ def answer(
             status,
             now + begin,
             None if end is None else now + end,
-            now - HOUR if status is ocsp.OCSPCertStatus.REVOKED else None,
+            now + revoked if status is ocsp.OCSPCertStatus.REVOKED else None,
             None,
         )
         .responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
     )
+    if by is not None:
+        builder = builder.certificates([by.certificate])
     if nonce is not None:
         builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
     octets = bytearray(builder.sign(signer.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))  # type: ignore[arg-type]
@@ -201,6 +205,46 @@ async def test_a_responder_whose_clock_is_ahead_is_believed_when_its_time_has_co
     assert came and verdict.reason is Reason.REVOCATION_UNKNOWN
     later = judge_certificate(field().good.der, at_work.trust, at_work.at + ahead, OWN_NETWORK)
     assert later.reason is Reason.GOOD
+
+
+def short_lived() -> Holder:
+    return issue(
+        "OCSP",
+        field().authority,
+        purposes=OCSP,
+        more=[NO_CHECK],
+        validity=(real_now() - HOUR, real_now() + timedelta(minutes=30)),
+    )
+
+
+ENDS: dict[str, Callable[[], list[bytes]]] = {
+    "the responder's certificate ends": lambda: [answer(by=short_lived())],
+    "a revocation is dated ahead": lambda: [
+        answer(),
+        answer(status=ocsp.OCSPCertStatus.REVOKED, revoked=timedelta(minutes=30)),
+    ],
+    "an answer is": lambda: [answer(), answer(begin=timedelta(minutes=30), status=ocsp.OCSPCertStatus.UNKNOWN)],
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_a_good_verdict_is_not_used_when_it_would_be_another(what: str) -> None:
+    answers, at, der = ENDS[what](), real_now() + timedelta(seconds=5), field().good.der
+    root = field().lists(at - HOUR)["/root.crl"]
+    trust = Trust((field().root.der,), (field().authority.der,), (root,), answers)
+    verdict, later = judge_certificate(der, trust, at, OWN_NETWORK), at + timedelta(minutes=31)
+    assert verdict.reason is Reason.GOOD, verdict.checks[-1]
+    assert judge_certificate(der, trust, later, OWN_NETWORK).reason is not Reason.GOOD
+    assert verdict.valid_until is not None and verdict.valid_until < later
+
+
+def test_a_status_of_tomorrow_acquits_nobody_today_whatever_time_is_proved() -> None:
+    at, der = real_now() + timedelta(seconds=5), field().good.der
+    root = field().lists(at - 2 * HOUR)["/root.crl"]
+    for begin, reason in ((-HOUR / 2, Reason.GOOD), (HOUR / 2, Reason.REVOCATION_UNKNOWN)):
+        trust = Trust((field().root.der,), (field().authority.der,), (root,), (answer(begin=begin),))
+        verdict = judge_certificate(der, trust, at, OWN_NETWORK, proven=at - HOUR)
+        assert verdict.reason is reason, verdict.checks[-1]
 
 
 async def test_a_responder_that_is_down(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from signing.certificate import load_leaf
-from signing.chain import CertificateCache, CertificateVerdict, Trust, judge_certificate
+from signing.chain import AnchorRule, CertificateCache, CertificateVerdict, Trust, judge_certificate
 from signing.policy import IF_PRESENT, OWN_NETWORK
+from signing.rules import rules_of
 from signing.verdict import Reason, SubIndication
 from tests.pki import NOW, Holder, Pki, issue, pki, revocation_list
 from tests.refusals.certs import odd_name
@@ -144,7 +145,48 @@ def test_the_epoch_names_the_set_and_not_its_order() -> None:
     assert Trust((pki().root.der,)).epoch != Trust((), (pki().root.der,)).epoch
 
 
+def believed_until() -> Trust:
+    rules = {pki().root.sha256: AnchorRule(until=NOW + HOUR)}
+    return Trust((pki().root.der,), (pki().authority.der,), pki().crls(), rules=rules)
+
+
+def on_a_list(holder: Holder, by: Holder, **changes: object) -> Trust:
+    """`holder` is revoked from in an hour on."""
+    ahead = revocation_list(by, [holder.certificate], revoked_at=NOW + HOUR, number=2, **changes)  # type: ignore[arg-type]
+    return pki().trust_with(*pki().crls(), ahead)
+
+
+def signed_by_another() -> Trust:
+    """The list is made by somebody of the authority's name whose certificate ends in an hour."""
+    other = issue("CA kiểm thử", pki().root, usages=frozenset({"crl_sign"}), validity=(NOW - HOUR, NOW + HOUR))
+    lists = (pki().crls()[0], revocation_list(other))
+    return Trust((pki().root.der,), (pki().authority.der, other.der), lists)
+
+
+TURNS: dict[str, Callable[[], Trust]] = {
+    "the root is believed until then": believed_until,
+    "revoked from then on": lambda: on_a_list(pki().good, pki().authority),
+    "its authority is": lambda: on_a_list(pki().authority, pki().root),
+    "a list begins then": lambda: on_a_list(pki().good, pki().authority, at=NOW + HOUR),
+    "who signed the list ends": signed_by_another,
+}
+
+
 class TestCache:
+    @pytest.mark.parametrize("what", TURNS)
+    def test_a_good_verdict_is_not_used_when_it_would_be_another(self, what: str) -> None:
+        cache, trust, der = CertificateCache(), TURNS[what](), pki().good.der
+        verdict, later = judge(pki().good, trust), NOW + HOUR + timedelta(seconds=1)
+        assert verdict.sub_indication is None, verdict.checks[-1]
+        assert judge(pki().good, trust, later).sub_indication is not None
+        rules = rules_of(trust, [row.sha256 for row in verdict.evidence])
+        assert judge(pki().good, rules.trust(trust.octets)) == verdict, "from its evidence it ends at another time"
+        cache.keep(der, trust, OWN_NETWORK, NOW, verdict)
+        assert cache.find(der, trust, OWN_NETWORK, NOW + HOUR / 2) is verdict
+        assert cache.find(der, trust, OWN_NETWORK, later) is None
+        if judge(pki().good, trust, NOW + HOUR).sub_indication is not None:
+            assert cache.find(der, trust, OWN_NETWORK, NOW + HOUR) is None
+
     def test_a_good_verdict_is_found_until_a_fact_ends(self) -> None:
         cache, trust, der = CertificateCache(), pki().trust, pki().good.der
         verdict = judge(pki().good)
