@@ -46,8 +46,8 @@ class Guest(Protocol):
 
     @property
     def resting_since(self) -> float | None:
-        """Since when it waits for the next request, and has all but perhaps the kernel's part of the last answer
-        behind it; `None` while anything is under way."""
+        """Since when it waits for the next request, with the last answer in the hands of the kernel; `None` while
+        anything is under way."""
 
     def leave(self) -> None:
         """Close the connection now."""
