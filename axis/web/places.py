@@ -32,7 +32,7 @@ BACKLOG: Final = 128
 PAUSE_S: Final = 0.1
 """After accepting went wrong. Mostly there are no more files, and some are closed within that."""
 LOOK_S: Final = 0.1
-"""How long one look at all places counts. It costs some milliseconds, and a flood brings thousands of connections a
+"""How long one look at all places counts. It costs a millisecond or two, and a flood brings thousands of connections a
 second."""
 SHARE: Final = 32
 """One place in so many is given up by one look at most: who holds how many has changed by then."""
@@ -67,9 +67,7 @@ class Place:
     @property
     def resting(self) -> Resting | None:
         since = None if self.guest is None else self.guest.resting_since
-        if since is None or not _all_sent(self.line):
-            return None
-        return Resting(since, self.address, self.number)
+        return None if since is None else Resting(since, self.address, self.number)
 
 
 @dataclass(slots=True)
@@ -123,13 +121,22 @@ class Places:
             self._leaving.clear()
         if self._one_left():
             return True
-        resting = [rest for place in self._open.values() if (rest := place.resting) is not None]
-        self._leaving.extend(leaving(resting, self._held, max(1, len(self._open) // SHARE)))
+        self._leaving.extend(self._look())
         self._stale_at = now + LOOK_S
         if self._one_left():
             return True
         self._nobody_until = now + LOOK_S
         return False
+
+    def _look(self) -> list[Resting]:
+        """Who goes next, at least one where anybody rests. The kernel is asked only about those who would go."""
+        resting = {rest for place in self._open.values() if (rest := place.resting) is not None}
+        while resting:
+            found = leaving(resting, self._held, max(1, len(self._open) // SHARE))
+            if going := [rest for rest in found if _all_sent(self._open[rest.number].line)]:
+                return going
+            resting.difference_update(found)
+        return []
 
     def _one_left(self) -> bool:
         """Close the next that has to go, unless it has begun something since it was looked at."""

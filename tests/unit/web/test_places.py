@@ -118,11 +118,14 @@ def test_who_has_not_got_its_whole_answer_does_not_rest(pair: tuple[socket.socke
             near, _ = listener.accept()
             with closing(near):
                 near.setblocking(False)
-                room = Places(1)
-                await seated(room, near, 1.0)
+                room = Places(2)
+                (reads_slowly,) = await seated(room, near, 1.0)
+                (rests,) = await seated(room, pair[0], 2.0)
                 with suppress(BlockingIOError):
                     while True:
                         near.send(bytes(65_536))
+                assert room.take(pair[0], HERE) is not None
+                assert (reads_slowly.left, rests.left) == (False, True)
                 assert room.take(pair[0], HERE) is None
                 far.setblocking(False)
                 room._nobody_until = 0
@@ -132,6 +135,7 @@ def test_who_has_not_got_its_whole_answer_does_not_rest(pair: tuple[socket.socke
                         far.recv(1 << 20)
                     except BlockingIOError:
                         await asyncio.sleep(0)
+                assert reads_slowly.left
 
     asyncio.run(go())
 
