@@ -28,11 +28,15 @@ class TooFewFiles(Exception):
 
 
 def files_needed(config: Config) -> int:
-    """How many files may be open at once: two for each connection (its socket, and what is handed out over it), three
-    for each package that is taken in (spool, part, the file that had its name before), two for each attempt."""
+    """How many files may be open at once: one for each connection and for every other one a large file that is handed
+    out over it, three for each package that is taken in (spool, part, the file that had its name before), two for each
+    attempt. A file too many is answered with 503, or waited for.
+
+    By default that is below 4,096, which older systems allow and no more.
+    """
     attempts = config.delivery.in_flight + len(config.endpoint)  # each endpoint always has one place
     connections = config.limits.connections + OPERATOR_CONNECTIONS
-    return 2 * connections + 3 * config.limits.at_once + 2 * attempts + BESIDES
+    return connections + connections // 2 + 3 * config.limits.at_once + 2 * attempts + BESIDES
 
 
 def files_allowed() -> int | None:

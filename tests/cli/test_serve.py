@@ -15,8 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from axis.cli import main
+from axis.config import load_file
 from axis.demo.network import free_ports
 from axis.log.files import LogFolder
+from axis.process import files_needed
 from axis.sql.engine import InstanceLock
 from signing.keys import generate_ed25519, generate_p256, private_pem, public_pem
 
@@ -98,6 +100,10 @@ def test_serve_beside_a_running_daemon_says_that_there_is_one(held: str, node: P
     assert done.returncode == 1
     assert f"hint: a daemon is already running on this store ({node / 'data'})" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_default_node_needs_no_more_files_than_older_systems_allow(made: Path) -> None:
+    assert files_needed(load_file(made / "axis.toml")) < 4_096
 
 
 def limited(files: int) -> list[str]:

@@ -319,4 +319,4 @@ def test_the_node_allows_itself_the_files_that_it_needs(tmp_path: Path) -> None:
         field.site.start()
         assert field.site.process is not None
         soft, hard = resource.prlimit(field.site.process.pid, resource.RLIMIT_NOFILE)
-        assert 2 * BOUND + 256 < soft <= hard
+        assert BOUND + 256 < soft <= hard
