@@ -22,7 +22,7 @@ from tests.site import HOME_AFFAIRS, OFFICE, until
 pytestmark = pytest.mark.faults
 
 BOUND = 16
-HEAD_S = 6
+HEAD_S = 12
 SLACK_S = 20.0
 SETTING = f'\n[limits]\nconnections = {BOUND}\nhead = "{HEAD_S}s"'
 NEAR, FAR = "127.0.0.1", "127.0.0.2"
