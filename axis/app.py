@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import ssl
 import time
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import replace
@@ -32,7 +30,6 @@ from axis.config.model import Config, HttpPushEndpoint, InToken, NationalEndpoin
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
 from axis.core.network import Network, PdfRule
 from axis.core.ports import Sink, Source
-from axis.core.problems import Kind
 from axis.core.routing import RoutingTable
 from axis.flow.admission import Admission
 from axis.flow.attachments import AttachmentJudge
@@ -55,6 +52,7 @@ from axis.log.files import LogFolder
 from axis.log.heads import CheckpointStore
 from axis.log.writer import Fenced
 from axis.operator import write_token
+from axis.process import OPERATOR_CONNECTIONS, allow_files, settle_memory
 from axis.shelf import holding_of, shelf_of
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
@@ -64,6 +62,7 @@ from axis.web.api import Api
 from axis.web.auth import Doors
 from axis.web.console import Console
 from axis.web.framing import listening
+from axis.web.places import Door, Places
 from axis.web.queue import OperatorQueue
 from schemas.limits import XmlLimits
 from signing.chain import CertificateCache, Trust
@@ -85,8 +84,6 @@ TRUST_EVERY = timedelta(seconds=30)
 RECHECK_EVERY = timedelta(seconds=30)
 BESIDE_THE_WAY = 10
 """Niceness of the PDF judge where nothing waits for it: on a busy machine intake and delivery come first."""
-COLLECT = (50_000, 20, 50)
-"""When the garbage collector looks: objects, and rounds of the younger generations."""
 CONNECT_S = 10.0
 TRANSFER_S = 50.0
 
@@ -158,7 +155,9 @@ async def serve(config: Config) -> None:
     """Run the node until SIGTERM or SIGINT. A core service that breaks ends the process; the service manager restarts.
 
     Nothing is taken in before the store is open, the log is reconciled with its heads and the listeners stand.
+    `TooFewFiles` where the system would not let it keep what it promises.
     """
+    allow_files(config)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -210,17 +209,22 @@ async def serve(config: Config) -> None:
 
         doors = Doors(config.by_certificate, config.by_api_key)
         api = Api(ctx, lambda: doors, open_spool, config.node.log)
-        console = Console(ctx, lambda: _head(sequencer), OperatorQueue(ctx, write_token(config.node.data)))
+        places = Places(config.limits.connections, ctx.refused)
+        queue = OperatorQueue(ctx, write_token(config.node.data))
+        console = Console(ctx, lambda: _head(sequencer), queue, lambda: places.taken)
         tls = server_context(config.listen.certificate, config.listen.key, config.listen.client_ca)
         doorways = (
-            (api.app(), config.listen.agencies, tls, ctx.refused),
-            (console.app(), config.listen.operator, None, Counter[Kind]()),
+            (api.app(), config.listen.agencies, tls, places),
+            (console.app(), config.listen.operator, None, Places(OPERATOR_CONNECTIONS)),
         )
-        for app, at, secured, refused in doorways:
-            await stack.enter_async_context(listening(app, at.host, at.port, secured, config.limits.head, refused))
-        _settle_memory()
+        outer, _ = [
+            await stack.enter_async_context(listening(app, at.host, at.port, secured, config.limits.head, within))
+            for app, at, secured, within in doorways
+        ]
+        settle_memory()
         log.info("node_ready", node=config.node.name, instance=name, agencies=str(config.listen.agencies))
         async with asyncio.TaskGroup() as services:
+            services.create_task(_shut(outer, stop))
             services.create_task(sequencer.run(stop))
             services.create_task(Dispatcher(ctx).run(stop))
             services.create_task(run_expiry(ctx, stop))
@@ -244,14 +248,6 @@ async def serve(config: Config) -> None:
         await _note(store, EntryKind.STOPPED, config.node.name)
         with suppress(LeaseLost, Fenced):  # another process goes on with it
             await sequencer.round()
-
-
-def _settle_memory() -> None:
-    """What is there now stays: the collector need not look at it again, nor run at every seven hundred objects. A
-    document makes some thousands, nearly all of them gone with its answer and without the collector's help."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT)
 
 
 def own_keys(config: Config, *names: Literal["receipts", "log"]) -> AbstractContextManager[tuple[OwnKey, ...]]:
@@ -299,6 +295,12 @@ def _head(sequencer: Sequencer) -> tuple[int, str] | None:
 async def _note(store: SqlStore, kind: EntryKind, node: str) -> None:
     entry = LogEntry(kind, utc_now(), node, "")
     await store.transact(lambda ledger: ledger.apply(Decision((entry,), (), None)))
+
+
+async def _shut(outer: Door, stop: asyncio.Event) -> None:
+    """Whoever comes now goes to another process, or comes again later; the operator can look on until the end."""
+    await stop.wait()
+    await outer.close()
 
 
 async def _watch_trust(config: Config, ctx: Context, stop: asyncio.Event) -> None:

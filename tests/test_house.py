@@ -56,6 +56,7 @@ ROOMS = (
     ),
     Room("axis.objects", "axis.core axis.blobs axis.holding axis.kept axis.objects"),
     Room("axis.objects.bucket", tools="obstore"),  # the one file that knows the library
+    Room("axis.process", "axis.config"),
     Room("axis.trust", "axis.config signing"),
     Room("axis.shelf", "axis.blobs axis.care axis.config axis.holding axis.objects"),
     Room("axis.docs", "axis.care.findings axis.core schemas signing.verdict"),

@@ -49,7 +49,7 @@ class Line:
 @config_option
 @json_option
 def doctor(config_path: Path, as_json: bool) -> None:
-    """Look at clock, disk, file modes, certificates, revocation lists, installed packages, store and log.
+    """Look at clock, disk, open files, file modes, certificates, revocation lists, installed packages, store and log.
 
     Changes nothing and needs no running daemon. Exit 0 when nothing failed (warnings do not count), 1 otherwise.
     """
@@ -58,6 +58,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
     lines = [
         *look_at_clock(config, now),
         *look_at_disk(config),
+        *look_at_files(config),
         *look_at_modes(config),
         *look_at_certificates(config, now),
         *look_at_lists(config, now),
@@ -123,6 +124,18 @@ def look_at_disk(config: Config) -> Iterator[Line]:
             yield Line(what, State.WARN, told, "less than a tenth is left")
         else:
             yield Line(what, State.OK, told)
+
+
+def look_at_files(config: Config) -> Iterator[Line]:
+    """How many files may be open. A unit may allow more than this shell, so it is no more than a warning."""
+    from axis.process import TooFewFiles, files_allowed, files_needed
+
+    needed, allowed = files_needed(config), files_allowed()
+    if allowed is not None and allowed < needed:
+        few = TooFewFiles(needed, allowed, config.limits.connections)
+        yield Line("open files", State.WARN, f"{few}: started from here the daemon would end at once", few.remedy)
+    else:
+        yield Line("open files", State.OK, f"{needed} needed, {allowed or 'any number'} allowed here")
 
 
 def look_at_modes(config: Config) -> Iterator[Line]:

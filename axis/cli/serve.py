@@ -31,6 +31,7 @@ def serve(config_path: Path, as_json: bool) -> None:
     from axis.log.heads import HeadsDamaged
     from axis.log.writer import LogMismatch
     from axis.objects.bucket import NotUsable
+    from axis.process import TooFewFiles
     from axis.sql.driver import StoreError
 
     running = f"a daemon is already running on this store ({config.node.data}): one process at a time"
@@ -51,7 +52,7 @@ def serve(config_path: Path, as_json: bool) -> None:
         give_up(Exit.NO, str(error), running, as_json=as_json)
     except NotUsable as error:
         give_up(Exit.NO, str(error), "store.blobs names a bucket: look at [objects]", as_json=as_json)
-    except TokenError as error:
+    except (TokenError, TooFewFiles) as error:
         give_up(Exit.NO, str(error), error.remedy, as_json=as_json)
     except ValueError as error:
         hint = "a key or certificate that [keys], [hsm], [trust] or [listen] names; axis check looks at them"

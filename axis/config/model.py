@@ -217,6 +217,7 @@ class Limits(Section):
     min_free: Annotated[Size, Field(default="1GB")]
     slowest: Annotated[Size, Field(default="1KB")]
     head: Duration = timedelta(seconds=20)
+    connections: Annotated[StrictInt, Field(ge=16, le=100_000)] = 2_000
 
     @property
     def pressure(self) -> Pressure:

@@ -33,11 +33,13 @@ MAX_JSON = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """Pages over one `Context`. `head` reads the published log head, `None` before the first checkpoint."""
+    """Pages over one `Context`. `head` reads the published log head, `None` before the first checkpoint; `connections`
+    says how many are open at the agencies' listener."""
 
     ctx: Context
     head: Callable[[], tuple[int, str] | None]
     queue: OperatorQueue
+    connections: Callable[[], int]
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems], client_max_size=MAX_JSON)
@@ -92,17 +94,17 @@ class Console:
         head = self.head()
         registry = CollectorRegistry()
         views, size = self.ctx.store.views, head[0] if head else 0
-        registry.register(_Gauges(await views.counts(), size, self.ctx.log_behind()))
+        registry.register(_Gauges(await views.counts(), size, self.ctx.log_behind(), self.connections()))
         registry.register(_Refusals(self.ctx.refused))
         registry.register(_Destinations(self.ctx.traffic.shown(self.ctx.now()), await views.holds()))
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 class _Gauges(Collector):
-    """The store's counts as gauges, read once a scrape."""
+    """The store's counts as gauges, read once a scrape, and how many connections are open."""
 
-    def __init__(self, counts: Counts, log_size: int, behind: timedelta) -> None:
-        self._counts, self._log_size, self._behind = counts, log_size, behind
+    def __init__(self, counts: Counts, log_size: int, behind: timedelta, connections: int) -> None:
+        self._counts, self._log_size, self._behind, self._connections = counts, log_size, behind, connections
 
     def collect(self) -> list[GaugeMetricFamily]:
         documents = GaugeMetricFamily("axis_documents", "documents by state", labels=["state"])
@@ -127,7 +129,10 @@ class _Gauges(Collector):
         behind = GaugeMetricFamily(
             "axis_log_behind_seconds", "age of the oldest entry without an index", value=self._behind.total_seconds()
         )
-        return [documents, deliveries, failed, statuses, attached, size, behind]
+        connections = GaugeMetricFamily(
+            "axis_connections", "connections open at the agencies' listener", value=self._connections
+        )
+        return [documents, deliveries, failed, statuses, attached, size, behind, connections]
 
 
 class _Refusals(Collector):

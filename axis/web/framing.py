@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from axis.core.problems import Kind, Problem
+from axis.web.places import Door, Place, Places, accepting
 from axis.web.problem_json import answer, counted
 
 log = structlog.get_logger()
@@ -27,8 +28,6 @@ GRACE_S: Final = 10.0
 """How long requests under way may take after the daemon was asked to stop."""
 MAX_FIELD: Final = 65_536
 """Octets of one header at most: `Axis-Recipients` of a relayed document names up to some 1,800 agencies."""
-BACKLOG: Final = 128
-"""Connections that the kernel holds until they are looked at; the library's default."""
 IDLE_S: Final = 120.0
 """How long a connection may stay open between two requests. Longer than the pools of usual clients keep one (aiohttp
 15 s, .NET 60 s, Go 90 s): mostly they close it, and no request crosses with our end."""
@@ -39,13 +38,17 @@ class _Handler(web.RequestHandler):
     long again with somebody who does not answer.
     """
 
-    __slots__ = ("_due", "_head_s", "_refused")
+    __slots__ = ("_due", "_head_s", "_place", "_refused")
 
-    def __init__(self, manager: web.Server, *, head_s: float, refused: Counter[Kind], **options: Any) -> None:
+    def __init__(
+        self, manager: web.Server, *, head_s: float, refused: Counter[Kind], place: Place, **options: Any
+    ) -> None:
         super().__init__(manager, **options)
         self._head_s = head_s
         self._refused = refused
         self._due: asyncio.TimerHandle | None = None
+        self._place = place
+        place.guest = self
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -62,6 +65,21 @@ class _Handler(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+        self._place.give_back()
+
+    @property
+    def resting_since(self) -> float | None:
+        """Since when there is neither a request, nor a part of a head, nor an answer that is still to be sent."""
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._due is not None:
+            return None
+        if self.transport is None or self.transport.get_write_buffer_size():
+            return None
+        return self._next_keepalive_close_time - self._keepalive_timeout
+
+    def leave(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
 
     def _await_head(self) -> None:
         self._due = asyncio.get_running_loop().call_later(self._head_s, self._too_slow)
@@ -104,8 +122,8 @@ class _Handler(web.RequestHandler):
 
 
 class _Server(web.Server):
-    def __call__(self) -> web.RequestHandler:
-        return _Handler(self, loop=self._loop, **self._kwargs)
+    def welcome(self, place: Place) -> _Handler:
+        return _Handler(self, place=place, loop=self._loop, **self._kwargs)
 
 
 class ProblemRunner(web.AppRunner):
@@ -123,32 +141,27 @@ class ProblemRunner(web.AppRunner):
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None, head: timedelta, refused: Counter[Kind]
-) -> AsyncIterator[None]:
-    """Serve `app` inside. A caller has `head` for the handshake, and as long again for the head of each request. Every
-    problem that is answered, and every head that is not waited for, is counted in `refused`."""
+    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None, head: timedelta, places: Places
+) -> AsyncIterator[Door]:
+    """Serve `app` inside, on connections that have one of `places`; new ones until the door is closed. A caller has
+    `head` for the handshake, and as long again for the head of each request. Every problem that is answered, and every
+    head that is not waited for, is counted where the places count whom they refuse."""
     head_s = head.total_seconds()
     runner = ProblemRunner(
-        counted(app, refused),
+        counted(app, places.refused),
         access_log=None,
         shutdown_timeout=GRACE_S,
         max_field_size=MAX_FIELD,
         keepalive_timeout=IDLE_S,
         head_s=head_s,
-        refused=refused,
+        refused=places.refused,
     )
     await runner.setup()
     try:
-        assert runner.server is not None
-        handshake = None if tls is None else head_s
-        loop = asyncio.get_running_loop()
-        # Not by the library's `TCPSite`: it leaves the handshake the sixty seconds of asyncio.
-        server = await loop.create_server(
-            runner.server, host, port, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=handshake
-        )
-        try:
-            yield
-        finally:
-            server.close()
+        server = runner.server
+        assert isinstance(server, _Server)
+        # Not by the library's `TCPSite`: it leaves the handshake the sixty seconds of asyncio, and counts nothing.
+        async with accepting(host, port, places, server.welcome, tls, head_s) as door:
+            yield door
     finally:
         await runner.cleanup()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from axis.cli import main
+from axis.config import load_file
 from axis.demo.network import free_ports
 from axis.log.files import LogFolder
+from axis.process import files_needed
 from axis.sql.engine import InstanceLock
 from signing.keys import generate_ed25519, generate_p256, private_pem, public_pem
 
@@ -36,8 +39,8 @@ def node(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "node"))
 
 
-def serve(node: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "axis", "serve", "-c", str(node / "axis.toml")]
+def serve(node: Path, *under: str) -> subprocess.CompletedProcess[str]:
+    command = [*under, sys.executable, "-m", "axis", "serve", "-c", str(node / "axis.toml")]
     environment = {**os.environ, "NO_COLOR": "1"}
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
 
@@ -97,3 +100,27 @@ def test_serve_beside_a_running_daemon_says_that_there_is_one(held: str, node: P
     assert done.returncode == 1
     assert f"hint: a daemon is already running on this store ({node / 'data'})" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_default_node_needs_no_more_files_than_older_systems_allow(made: Path) -> None:
+    assert files_needed(load_file(made / "axis.toml")) < 4_096
+
+
+def limited(files: int) -> list[str]:
+    """What a command is run under, so that it may have so many files open and no more."""
+    return ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
+
+
+@pytest.mark.slow
+def test_serve_does_not_start_where_too_few_files_may_be_open(node: Path) -> None:
+    """And says what to do; so does `axis doctor` from there."""
+    done = serve(node, *limited(1_000))
+    assert done.returncode == 1
+    assert re.search(r"limits.connections = 2000 needs \d+ open files, and this process may have 1000", done.stderr)
+    assert re.search(r"hint: LimitNOFILE=\d+ in the unit .*, or a smaller limits.connections", done.stderr)
+    assert "Traceback" not in done.stderr
+    command = [*limited(1_000), sys.executable, "-m", "axis", "doctor", "-c", str(node / "axis.toml"), "--json"]
+    told = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout)
+    (line,) = [one for one in told["lines"] if one["what"] == "open files"]
+    assert line["state"] == "warn"
+    assert "LimitNOFILE=" in line["remedy"]

@@ -150,7 +150,7 @@ HEADS: Final = (
         off(
             "who never ends a head is let go",
             "axis/web/framing.py",
-            ("            self.transport.abort()\n", ""),
+            ("[Kind.TOO_SLOW] += 1\n            self.transport.abort()\n", "[Kind.TOO_SLOW] += 1\n"),
         ),
         "never: they are let go",
     ),
@@ -158,8 +158,8 @@ HEADS: Final = (
         "F44",
         off(
             "who never ends a handshake is let go",
-            "axis/web/framing.py",
-            ("ssl_handshake_timeout=handshake", "ssl_handshake_timeout=None"),
+            "axis/web/places.py",
+            ("ssl_handshake_timeout=self.handshake", "ssl_handshake_timeout=None"),
         ),
         "never: they are let go",
     ),
@@ -229,5 +229,38 @@ BODIES: Final = (
     ),
 )
 
-BY_FAULT: Final = {"F07": QUARANTINE, "F31": DEADLOCKS, "F32": TIMEOUTS, "F33": SETTINGS, "F44": HEADS, "F45": BODIES}
+FULL: Final = (
+    Broken(
+        "F12",
+        off(
+            "connections are bounded",
+            "axis/web/places.py",
+            ("        if len(self._open) >= self.bound:\n", "        if False:\n"),
+        ),
+        "never: there is a bound",
+    ),
+    Broken(
+        "F12",
+        off(
+            "accepting goes on when there were no more files",
+            "axis/web/places.py",
+            (
+                '                self._troubles.happened("times", error=(error.strerror or str(error)).lower())\n',
+                '                self._troubles.happened("times", error=(error.strerror or str(error)).lower())\n'
+                "                return\n",
+            ),
+        ),
+        "never: newcomers are served",
+    ),
+)
+
+BY_FAULT: Final = {
+    "F07": QUARANTINE,
+    "F12": FULL,
+    "F31": DEADLOCKS,
+    "F32": TIMEOUTS,
+    "F33": SETTINGS,
+    "F44": HEADS,
+    "F45": BODIES,
+}
 """The same for faults beside the matrix: each has a test of its own that runs without the defence."""

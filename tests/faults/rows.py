@@ -14,6 +14,7 @@ MOMENTS: Final = "tests/faults/test_power_moments.py"
 STORAGE, LINES = "tests/faults/test_storage.py", "tests/faults/test_connections.py"
 BASE = "tests/faults/test_database.py"
 HEADS = "tests/faults/test_slow_heads.py"
+FULL = "tests/faults/test_full.py"
 LEDGER, SHARED = "tests/contract/test_ledger.py", "tests/contract/test_two_processes.py"
 BLOBS, DELIVERY = "tests/contract/test_blobs.py", "tests/flow/test_delivery.py"
 SEQUENCE, MISMATCH = "tests/unit/log/test_sequence.py", "tests/unit/log/test_mismatch.py"
@@ -106,6 +107,17 @@ FAULTS: Final = (
         "a water mark above any disk",
         f"{PRESSURE}::test_a_node_without_room_takes_no_documents_and_lets_go_of_those_it_has",
         f"{PRESSURE}::test_below_the_water_mark_documents_wait_and_statuses_go_on",
+    ),
+    row(
+        "F12",
+        "more connections than there are places, more files than may be open",
+        "connections that rest, work, or say nothing; prlimit on the running node",
+        f"{FULL}::test_the_bound_holds_and_who_has_rested_longest_makes_room",
+        f"{FULL}::test_the_address_that_holds_most_makes_room_for_others",
+        f"{FULL}::test_a_request_under_way_and_a_head_half_read_are_never_chosen",
+        f"{FULL}::test_a_node_without_more_files_serves_whom_it_has_and_goes_on_afterwards",
+        f"{FULL}::test_the_node_allows_itself_the_files_that_it_needs",
+        "tests/cli/test_serve.py::test_serve_does_not_start_where_too_few_files_may_be_open",
     ),
     row("F13", "a file may not grow", "RLIMIT_FSIZE", f"{STORAGE}::test_a_file_that_may_not_grow"),
     row(
@@ -218,10 +230,12 @@ FAULTS: Final = (
     row(
         "F44",
         "handshakes and heads of requests that never end",
-        "five hundred TLS connections, an octet a second",
+        "five hundred TLS connections, an octet a second; two thousand that say nothing where sixteen have a place",
         f"{HEADS}::test_five_hundred_heads_that_never_end_are_let_go_and_others_are_served_meanwhile",
         f"{HEADS}::test_a_handshake_that_never_ends_is_let_go",
         f"{HEADS}::test_a_later_head_counts_and_a_rest_between_two_requests_does_not",
+        f"{FULL}::test_a_flood_that_never_speaks_is_refused_and_who_is_at_work_is_served_to_the_end",
+        f"{FULL}::test_silent_ones_go_when_their_time_is_over_and_newcomers_come",
     ),
     row(
         "F45",

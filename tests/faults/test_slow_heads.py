@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
@@ -17,6 +16,7 @@ from aiohttp import web
 
 from axis.demo.network import HOST, free_ports
 from axis.web.framing import listening
+from axis.web.places import Places
 from tests.faults.broken import BY_FAULT, Broken
 from tests.faults.field import Field, field_of
 from tests.mutations.edit import Edit, Mutation
@@ -96,7 +96,7 @@ def test_five_hundred_heads_that_never_end_are_let_go_and_others_are_served_mean
             one.sendall(BEGUN)
         held = len(still_open(slow))
         assert held >= MANY // 2, "the fault would be none"
-        assert len(served(field)) - before >= held
+        assert len(served(field)) - before >= held - 1  # who asked first whether the node is there may have gone
         field.insist(field.package((HOME_AFFAIRS,)))
         assert field.empty(HOME_AFFAIRS) == 1
         trickle(field, slow, HEAD_S + SLACK_S)
@@ -146,7 +146,7 @@ def test_a_rest_between_two_requests_ends_too(monkeypatch: pytest.MonkeyPatch) -
     (port,) = free_ports(1)
 
     async def rested() -> float:
-        async with listening(web.Application(), HOST, port, None, timedelta(seconds=20), Counter()):
+        async with listening(web.Application(), HOST, port, None, timedelta(seconds=20), Places(16)):
             reader, writer = await asyncio.open_connection(HOST, port)
             writer.write(b"GET / HTTP/1.1\r\nHost: axis\r\n\r\n")
             began = time.monotonic()

@@ -1,0 +1,40 @@
+"""Who has to go when all places are taken and somebody comes."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+
+class Resting(NamedTuple):
+    """A connection between two requests: since when, in seconds of any clock, from which address, and its number."""
+
+    since: float
+    address: str
+    number: int
+
+
+def leaving(resting: Iterable[Resting], held: Mapping[str, int], most: int) -> list[Resting]:
+    """At most `most` of those who rest, in the order in which they have to go.
+
+    One of the address that holds most connections goes first, so that one pool does not push everybody else out; among
+    these the one that has rested longest. `held` counts all connections of each address, also those that do not rest;
+    it counts one less for each that goes.
+    """
+    of: dict[str, list[Resting]] = {}
+    for one in resting:
+        of.setdefault(one.address, []).append(one)
+    for group in of.values():
+        group.sort(reverse=True)
+    queue = [(-held.get(address, len(group)), group[-1]) for address, group in of.items()]
+    heapq.heapify(queue)
+    gone: list[Resting] = []
+    while queue and len(gone) < most:
+        count, one = heapq.heappop(queue)
+        gone.append(one)
+        group = of[one.address]
+        group.pop()
+        if group:
+            heapq.heappush(queue, (count + 1, group[-1]))
+    return gone
