@@ -75,7 +75,10 @@ class Console:
         statuses = await views.statuses(document.ref)
         check = await views.attachment_check(document.ref)
         verdicts = await views.attachment_verdicts(document.ref)
-        return _html(pages.document_page(self.ctx.network.node, document, deliveries, statuses, check, verdicts))
+        network = self.ctx.network
+        agencies = map(network.registry.find, {document.sender, *document.recipients})
+        names = {agency.code: agency.name for agency in agencies if agency is not None}
+        return _html(pages.document_page(network.node, document, deliveries, statuses, check, verdicts, names))
 
     async def get_health(self, request: web.Request) -> web.StreamResponse:
         """The process answers."""

@@ -8,19 +8,29 @@ from datetime import datetime, timedelta, timezone
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from axis.core.model import AttachmentCheck, AttachmentVerdict, Delivery, Document, DocumentRef, StatusReport
+from axis.core.model import (
+    AttachmentCheck,
+    AttachmentVerdict,
+    Attestation,
+    Cargo,
+    Delivery,
+    Document,
+    DocumentRef,
+    StatusReport,
+)
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
 from axis.flow.traffic import Destination
 from axis.web.attached import attachment_signatures, mark, words
-from schemas.status import BY_WIRE, LABEL, WIRE
+from schemas.codes import AgencyCode
+from schemas.status import BY_WIRE, LABEL, STANDING_LABEL, WIRE
 from signing.verdict import REASONS, PdfOutcome
 
 VIETNAM = timezone(timedelta(hours=7))
 
 STATE_LABEL: Mapping[str, str] = {
     "accepted": "đã nhận",
-    "held": "chờ xác minh",
+    "held": "tạm giữ",
     "refused": "từ chối",
     "queued": "chờ chuyển",
     "leased": "đang chuyển",
@@ -35,6 +45,14 @@ BREAKER_LABEL: Mapping[str, str] = {
     "open": "ngừng gọi",
     "half-open": "đang thử",
     "draining": "đang hồi phục",
+}
+
+CARGO_LABEL: Mapping[Cargo, str] = {Cargo.DOCUMENT: "văn bản", Cargo.STATUS: "trạng thái", Cargo.NOTICE: "thông báo"}
+
+ATTESTATION_LABEL: Mapping[Attestation, str] = {
+    Attestation.CONNECTION: "nơi nhận báo",
+    Attestation.NEIGHBOUR: "trục lân cận chuyển đến",
+    Attestation.AXIS: "trục ghi khi giao",
 }
 
 _environment = Environment(
@@ -88,6 +106,7 @@ def overview(
         counts=counts,
         head=head,
         recent=recent,
+        reasons=REASONS,
         statuses=five,
         queues=queues,
         marks={ref: mark(check) for ref, check in marks.items()},
@@ -102,8 +121,9 @@ def document_page(
     statuses: Sequence[StatusReport],
     check: AttachmentCheck | None,
     verdicts: Sequence[AttachmentVerdict],
+    names: Mapping[AgencyCode, str],
 ) -> str:
-    """One document: facts, verdict, where it went, what the receivers said."""
+    """One document: facts, verdict, where it went, what the receivers said. `names` are those of known agencies."""
     labels = {wire: LABEL[status] for wire, status in BY_WIRE.items()}
     return _environment.get_template("document.html").render(
         node=node,
@@ -113,6 +133,10 @@ def document_page(
         deliveries=deliveries,
         statuses=statuses,
         labels=labels,
+        names=names,
+        cargoes=CARGO_LABEL,
+        standings=STANDING_LABEL,
+        attestations=ATTESTATION_LABEL,
         mark=mark(check),
         attached=[
             (record, attachment_signatures(record, place, verdicts))

@@ -94,8 +94,8 @@ def test_the_overview_tells_the_numbers(site: Site, documents: dict[str, str]) -
     assert headers["content-type"] == "text/html; charset=utf-8"
     seen = _text(html)
     assert "3 văn bản đã nhận" in seen
-    assert "0 văn bản chờ xác minh" in seen
-    assert f"{size} mục nhật ký đã ký" in seen and root in seen
+    assert "0 văn bản tạm giữ" in seen
+    assert f"{size} bản ghi nhật ký đã ký" in seen and root in seen
     rows = {cells[0]: cells for cells in _rows(html)}
     assert rows["01"] == ["01", "Đã đến", "2"]
     assert rows["03"] == ["03", "Đã tiếp nhận", "2"]
@@ -123,6 +123,11 @@ def test_a_document_s_page_tells_where_it_went_and_what_was_said(site: Site, doc
         f"so-noi-vu {HOME_AFFAIRS}",
         f"so-tai-chinh {FINANCE}",
     ]
+    told = {row[1]: row[4] for row in _rows(html) if row[0] == FINANCE}
+    assert told == {
+        "01": "là trạng thái hiện hành applied; trục ghi khi giao axis",
+        "03": "là trạng thái hiện hành applied; nơi nhận báo connection",
+    }
     said = sorted((row[0], row[1]) for row in _rows(html) if row[0] in (HOME_AFFAIRS, FINANCE))
     assert said == [(HOME_AFFAIRS, "01"), (HOME_AFFAIRS, "03"), (FINANCE, "01"), (FINANCE, "03")]
 
@@ -180,7 +185,7 @@ async def test_a_real_browser_shows_the_numbers_and_asks_nobody_else(site: Site,
         answer = await page.goto(site.pages + "/")
         assert answer is not None and answer.status == 200
         assert "3 văn bản đã nhận" in await _seen(page, ".tile.accepted")
-        assert f"{size} mục nhật ký" in await _seen(page, "#log-head")
+        assert f"{size} bản ghi nhật ký" in await _seen(page, "#log-head")
         assert root in await _seen(page, "#log-head")
         received = page.locator("tr", has=page.locator("code", has_text=re.compile("^03$")))
         assert (await received.locator("td").all_inner_texts())[2] == "2"
@@ -195,6 +200,31 @@ async def test_a_real_browser_shows_the_numbers_and_asks_nobody_else(site: Site,
     assert {urlsplit(url).netloc for url in asked} == {urlsplit(site.pages).netloc}
     assert f"{site.pages}/static/console.css" in asked
     assert complaints == []
+
+
+@pytest.mark.browser
+async def test_pages_can_be_read_on_a_narrow_screen_without_scripts_and_in_the_dark(
+    site: Site, documents: dict[str, str]
+) -> None:
+    """No page is wider than a telephone, tables scroll in themselves; in the dark a link is not the browser's blue."""
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=need("chromium"), args=list(CHROMIUM))
+        page = await browser.new_page(
+            viewport={"width": 390, "height": 800}, java_script_enabled=False, color_scheme="dark"
+        )
+        for path in ("/", f"/documents/{documents['handled']}", f"/documents/{documents['hostile']}"):
+            await page.goto(site.pages + path)
+            assert await page.evaluate("document.documentElement.scrollWidth") == 390, path
+        await page.goto(site.pages + "/")
+        assert (
+            await page.evaluate("getComputedStyle(document.querySelector('#recent a')).color") == "rgb(138, 184, 255)"
+        )
+        await page.locator("#recent a").first.focus()
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/documents/*")
+        await browser.close()
 
 
 async def _seen(page: Any, selector: str) -> str:
