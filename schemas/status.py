@@ -101,7 +101,7 @@ class Standing(StrEnum):
 
 STANDING_LABEL: Final[Mapping[Standing, str]] = MappingProxyType(
     {
-        Standing.APPLIED: "là trạng thái hiện hành",
+        Standing.APPLIED: "tiến lên trạng thái này",
         Standing.REPEATED: "đã báo trước đó, không chuyển lại",
         Standing.LATE: "báo muộn, chỉ ghi lịch sử",
         Standing.CONFLICT: "trái với điều đã báo, cần người xem",

@@ -28,6 +28,7 @@ CSP = (
 )
 RECENT = 25
 FAILED = 20
+HELD = 20
 MAX_JSON = 65_536
 
 
@@ -59,12 +60,14 @@ class Console:
         counts = await views.counts()
         recent = await views.recent(RECENT)
         head = self.head()
-        known = pages.LogHead(*head, behind=self.ctx.log_behind()) if head else None
+        known = pages.LogHead(*head, self.ctx.log_behind(), not self._ready()) if head else None
         marks = await views.attachment_checks([document.ref for document in recent])
         failed = await views.queue(None, DeliveryState.FAILED, None, FAILED)
         now = self.ctx.now()
-        traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed)
-        return _html(pages.overview(self.ctx.network.node, now, counts, known, recent, marks, traffic))
+        network, held = self.ctx.network, await views.held(HELD)
+        traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed, held, network.hold)
+        renewed = request.query.get("renew") != "0"
+        return _html(pages.overview(network.node, now, counts, known, recent, marks, traffic, renewed))
 
     async def get_document(self, request: web.Request) -> web.StreamResponse:
         views = self.ctx.store.views
@@ -87,9 +90,12 @@ class Console:
     async def get_ready(self, request: web.Request) -> web.StreamResponse:
         """Documents are taken: the store answers and the log keeps up. 503 otherwise, with which of the two."""
         waiting, _ = await self.ctx.store.views.backlog()
-        ready = self.ctx.log_behind() <= self.ctx.log_stale
+        ready = self._ready()
         body = {"ready": ready, "log_waiting": waiting, "log_behind_s": self.ctx.log_behind() / timedelta(seconds=1)}
         return web.json_response(body, status=200 if ready else 503)
+
+    def _ready(self) -> bool:
+        return self.ctx.log_behind() <= self.ctx.log_stale
 
     async def get_metrics(self, request: web.Request) -> web.StreamResponse:
         head = self.head()

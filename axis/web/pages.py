@@ -73,20 +73,25 @@ _environment.filters["problem"] = lambda slug: TABLE[Kind(slug)].vi if slug in l
 
 @dataclass(frozen=True, slots=True)
 class LogHead:
-    """The published head of the signature log; `behind` is how long its oldest waiting entry has waited."""
+    """The published head of the signature log; `behind` is how long its oldest waiting entry has waited, `stale`
+    whether that is so long that nothing is taken."""
 
     size: int
     root: str
     behind: timedelta
+    stale: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """Destinations as this process knows them, endpoints that are held, and deliveries that wait for a person."""
+    """Destinations as this process knows them, endpoints that are held, the first deliveries that wait for a person,
+    and the first documents that are held, each of them until `hold` after it came."""
 
     destinations: Sequence[Destination]
     held: frozenset[str]
     failed: Sequence[Delivery]
+    held_documents: Sequence[Document]
+    hold: timedelta
 
 
 def overview(
@@ -97,8 +102,12 @@ def overview(
     recent: Sequence[Document],
     marks: Mapping[DocumentRef, AttachmentCheck],
     queues: Queues,
+    renewed: bool,
 ) -> str:
-    """The status page: documents, deliveries, log head. `marks` tell what is attached to the documents."""
+    """The status page: what waits for a person first, then documents, deliveries, log head.
+
+    `marks` tell what is attached to the documents; `renewed` asks the browser to load the page again by itself.
+    """
     five = [(WIRE[status], LABEL[status], counts.statuses.get(WIRE[status], 0)) for status in WIRE]
     return _environment.get_template("overview.html").render(
         node=node,
@@ -107,6 +116,8 @@ def overview(
         head=head,
         recent=recent,
         reasons=REASONS,
+        renewed=renewed,
+        cargoes=CARGO_LABEL,
         statuses=five,
         queues=queues,
         marks={ref: mark(check) for ref, check in marks.items()},

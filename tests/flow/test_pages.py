@@ -125,8 +125,8 @@ def test_a_document_s_page_tells_where_it_went_and_what_was_said(site: Site, doc
     ]
     told = {row[1]: row[4] for row in _rows(html) if row[0] == FINANCE}
     assert told == {
-        "01": "là trạng thái hiện hành applied; trục ghi khi giao axis",
-        "03": "là trạng thái hiện hành applied; nơi nhận báo connection",
+        "01": "tiến lên trạng thái này applied; trục ghi khi giao axis",
+        "03": "tiến lên trạng thái này applied; nơi nhận báo connection",
     }
     said = sorted((row[0], row[1]) for row in _rows(html) if row[0] in (HOME_AFFAIRS, FINANCE))
     assert said == [(HOME_AFFAIRS, "01"), (HOME_AFFAIRS, "03"), (FINANCE, "01"), (FINANCE, "03")]
