@@ -55,6 +55,8 @@ def verify(folder: Path, key_file: Path, heads: Path | None, old: Path | None, a
         say_json(_report_json(report))
     else:
         _show(report, heads)
+        if report.checkpoint is None and not report.entries:
+            say(f"  hint: is {folder} the folder of a log? It holds `checkpoint` and `tile/`: of a node, data/log")
     raise Answer(Exit.YES if report.ok else Exit.NO)
 
 

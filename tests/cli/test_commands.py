@@ -339,6 +339,7 @@ def test_log_commands_tell_a_log_without_a_checkpoint(made: Path, tmp_path: Path
     result = axis("log", "verify", tmp_path, "--key", key, "--json")
     assert result.exit_code == 1
     assert "checkpoint-missing" in answer(result)["counts"]
+    assert "the folder of a log? It holds" in axis("log", "verify", tmp_path, "--key", key).output
     (tmp_path / "bad").write_text("no key")
     assert axis("log", "verify", tmp_path, "--key", tmp_path / "bad").exit_code == 2
     assert axis("log", "checkpoint", tmp_path, "--key", tmp_path / "bad").exit_code == 2

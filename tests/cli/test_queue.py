@@ -257,6 +257,8 @@ def test_nothing_is_told_as_nothing(site: Site) -> None:
     run(site, "retry", code=2)
     run(site, "hold", "--endpoint", "không-có", code=2)
     run(site, "retry", "0" * 26, code=1)
+    assert "'nope' is no delivery" in run(site, "retry", "nope", code=2).output
+    assert "--reason" in run(site, "give-up", "0" * 26, "--reason", " ", code=2).output
 
 
 def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
