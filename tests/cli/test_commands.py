@@ -73,7 +73,7 @@ def test_help_names_every_command() -> None:
 def paths() -> list[list[str]]:
     return [
         *([name] for name in COMMANDS),
-        *(["log", name] for name in ("verify", "checkpoint", "key")),
+        *(["log", name] for name in ("verify", "show", "checkpoint", "key")),
         ["evidence", "export"],
         ["national", "serve"],
     ]
