@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,12 +25,15 @@ from axis.web.problem_json import problems
 from axis.web.queue import OperatorQueue
 
 CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
 RECENT = 25
+PAGE = 50
 FAILED = 20
 HELD = 20
 MAX_JSON = 65_536
+MAX_ASKED = 200
+_REF = re.compile(r"[a-z0-9]{26}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Console:
         app.add_routes(
             [
                 web.get("/", self.get_overview),
+                web.get("/documents", self.get_documents),
                 web.get(r"/documents/{ref:[a-z0-9]{26}}", self.get_document),
                 web.get("/healthz", self.get_health),
                 web.get("/readyz", self.get_ready),
@@ -68,6 +73,19 @@ class Console:
         traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed, held, network.hold)
         renewed = request.query.get("renew") != "0"
         return _html(pages.overview(network.node, now, counts, known, recent, marks, traffic, renewed))
+
+    async def get_documents(self, request: web.Request) -> web.StreamResponse:
+        """`q` asks for documents under that id; otherwise a page of all, those older than `before`."""
+        views, asked = self.ctx.store.views, request.query.get("q", "").replace("\0", "").strip()[:MAX_ASKED]
+        before = request.query.get("before", "")
+        if asked:
+            found = await views.search(asked)
+        else:
+            found = await views.recent(PAGE + 1, DocumentRef(before) if _REF.fullmatch(before) else None)
+        shown = found[:PAGE]
+        older = shown[-1].ref if len(found) > PAGE and not asked else None
+        marks = await views.attachment_checks([document.ref for document in shown])
+        return _html(pages.documents_page(self.ctx.network.node, shown, marks, asked, older))
 
     async def get_document(self, request: web.Request) -> web.StreamResponse:
         views = self.ctx.store.views

@@ -125,6 +125,24 @@ def overview(
     )
 
 
+def documents_page(
+    node: str,
+    documents: Sequence[Document],
+    marks: Mapping[DocumentRef, AttachmentCheck],
+    asked: str,
+    older: DocumentRef | None,
+) -> str:
+    """Documents, newest first: those under the id that was `asked` for, or a page of all, with the way to `older`."""
+    return _environment.get_template("documents.html").render(
+        node=node,
+        documents=documents,
+        marks={ref: mark(check) for ref, check in marks.items()},
+        reasons=REASONS,
+        asked=asked,
+        older=older,
+    )
+
+
 def document_page(
     node: str,
     document: Document,

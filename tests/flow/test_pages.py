@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from lxml import etree
@@ -132,15 +132,41 @@ def test_a_document_s_page_tells_where_it_went_and_what_was_said(site: Site, doc
     assert said == [(HOME_AFFAIRS, "01"), (HOME_AFFAIRS, "03"), (FINANCE, "01"), (FINANCE, "03")]
 
 
+def test_a_document_is_found_by_the_id_that_its_sender_gave_it_or_by_its_reference(
+    site: Site, documents: dict[str, str]
+) -> None:
+    ref = documents["handled"]
+    asked = site.facts(ref, OFFICE)["document_id"]
+    for text in (asked, ref, f"  {asked} "):
+        html = _open(site, f"/documents?{urlencode({'q': text})}")[2]
+        assert re.findall(r'href="/documents/([a-z0-9]{26})"', html) == [ref]
+    assert "Không có văn bản nào mang đúng mã đó" in _open(site, "/documents?q=nothing")[2]
+
+
+def test_all_documents_are_reached_page_by_page(site: Site, documents: dict[str, str]) -> None:
+    html = _open(site, "/documents")[2]
+    listed = re.findall(r'href="/documents/([a-z0-9]{26})"', html)
+    assert len(listed) == 3 and {documents["handled"], documents["hostile"]} < set(listed)
+    assert "Cũ hơn" not in html
+    older = _open(site, f"/documents?before={listed[0]}")[2]
+    assert re.findall(r'href="/documents/([a-z0-9]{26})"', older) == listed[1:]
+    assert "Không còn văn bản nào" in _open(site, f"/documents?before={listed[-1]}")[2]
+    for nothing in ("%00", "%F0%9F%98%80", "x" * 300):
+        status, _, first = _open(site, f"/documents?before={nothing}")
+        assert (status, first) == (200, html), "what is no reference asks for the first page"
+    assert _open(site, "/documents?q=%00")[2] == html
+
+
 def test_hostile_texts_are_shown_as_text(site: Site, documents: dict[str, str]) -> None:
-    for path in ("/", f"/documents/{documents['hostile']}"):
+    assert HOSTILE not in _open(site, f"/documents?{urlencode({'q': HOSTILE + '?'})}")[2]
+    for path in ("/", "/documents", f"/documents/{documents['hostile']}", f"/documents?{urlencode({'q': HOSTILE})}"):
         html = _open(site, path)[2]
         assert ESCAPED in html
         assert "<script" not in html and "<img" not in html
 
 
 def test_every_page_forbids_what_is_not_its_own(site: Site, documents: dict[str, str]) -> None:
-    for path in ("/", f"/documents/{documents['handled']}", f"/documents/{'a' * 26}"):
+    for path in ("/", "/documents", f"/documents/{documents['handled']}", f"/documents/{'a' * 26}"):
         headers = _open(site, path)[1]
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
         assert policy["default-src"] == "'none'" and policy["frame-ancestors"] == "'none'"
@@ -214,9 +240,14 @@ async def test_pages_can_be_read_on_a_narrow_screen_without_scripts_and_in_the_d
         page = await browser.new_page(
             viewport={"width": 390, "height": 800}, java_script_enabled=False, color_scheme="dark"
         )
-        for path in ("/", f"/documents/{documents['handled']}", f"/documents/{documents['hostile']}"):
+        for path in ("/", "/documents", f"/documents/{documents['handled']}", f"/documents/{documents['hostile']}"):
             await page.goto(site.pages + path)
             assert await page.evaluate("document.documentElement.scrollWidth") == 390, path
+        await page.goto(site.pages + "/documents")
+        await page.get_by_label("Mã định danh văn bản").fill(documents["handled"])
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/documents?q=*")
+        assert await page.locator("#recent tbody tr").count() == 1
         await page.goto(site.pages + "/")
         assert (
             await page.evaluate("getComputedStyle(document.querySelector('#recent a')).color") == "rgb(138, 184, 255)"
