@@ -219,7 +219,8 @@ async def serve(config: Config) -> None:
         for app, at, secured, refused in doorways:
             await stack.enter_async_context(listening(app, at.host, at.port, secured, config.limits.head, refused))
         _settle_memory()
-        log.info("node_ready", node=config.node.name, instance=name, agencies=str(config.listen.agencies))
+        listening_at = {"agencies": str(config.listen.agencies), "operator": str(config.listen.operator)}
+        log.info("node_ready", node=config.node.name, instance=name, **listening_at)
         async with asyncio.TaskGroup() as services:
             services.create_task(sequencer.run(stop))
             services.create_task(Dispatcher(ctx).run(stop))

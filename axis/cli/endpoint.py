@@ -168,6 +168,8 @@ def fetch(connection: Connection, delivery: str, output: Path | None, as_json: b
 
     The delivery keeps waiting until `axis ack`.
     """
+    if str(output) == "-":
+        raise click.UsageError("a package goes into a file: half of one must never be taken for it; name one with -o")
     folder = output.parent if output else Path()
     for taken in [output] if output else [Path(f"{delivery}{suffix}") for suffix in (".edxml", ".parts", ".json")]:
         if taken.exists():

@@ -61,8 +61,9 @@ def list_(
     elif not shown:
         say("hàng đợi trống (nothing waits)")
     else:
+        fetched = {one.name for one in config.endpoint if one.adapter == "mailbox"}
         for one in shown:
-            _show(one)
+            _show(one, one.endpoint in fetched)
         if more:
             say(f"còn nữa (more): axis queue list --limit {limit * 2}")
     raise Answer(Exit.YES if shown else Exit.NO)
@@ -88,14 +89,17 @@ def _facts(one: Delivery) -> dict[str, Any]:
     }
 
 
-def _show(one: Delivery) -> None:
+def _show(one: Delivery, fetched: bool) -> None:
+    """One delivery; `fetched` by its owner, so that nobody but him moves it on."""
     from axis.core.problems import TABLE, Kind
 
     why = f"  {one.last_problem}: {TABLE[Kind(one.last_problem)].vi}" if one.last_problem in list(Kind) else ""
     style = {"failed": "red", "on-hold": "yellow"}.get(one.state.value, "")
     say(f"{one.id}  {one.state.value:<9} {one.endpoint}  {one.cargo.value}  {one.attempts} lần (attempts){why}", style)
     codes = ", ".join(code.text for code in one.recipients[:4]) + (" …" if len(one.recipients) > 4 else "")
-    due = f", lại lúc (due) {local(one.due_at)}" if one.state.value == "queued" else ""
+    queued = one.state.value == "queued"
+    due = f", lại lúc (due) {local(one.due_at)}" if queued and not fetched else ""
+    due = ", chờ nơi nhận lấy (waits to be fetched)" if queued and fetched else due
     say(f"{'':>26}  {codes}; từ (since) {local(one.created_at)}{due}; văn bản (document) {one.document or '–'}")
 
 

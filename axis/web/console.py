@@ -99,7 +99,8 @@ class Console:
         network = self.ctx.network
         agencies = map(network.registry.find, {document.sender, *document.recipients})
         names = {agency.code: agency.name for agency in agencies if agency is not None}
-        return _html(pages.document_page(network.node, document, deliveries, statuses, check, verdicts, names))
+        called = frozenset(one.endpoint for one in self.ctx.traffic.shown(self.ctx.now()))
+        return _html(pages.document_page(network.node, document, deliveries, statuses, check, verdicts, names, called))
 
     async def get_health(self, request: web.Request) -> web.StreamResponse:
         """The process answers."""

@@ -151,8 +151,12 @@ def document_page(
     check: AttachmentCheck | None,
     verdicts: Sequence[AttachmentVerdict],
     names: Mapping[AgencyCode, str],
+    called: frozenset[str],
 ) -> str:
-    """One document: facts, verdict, where it went, what the receivers said. `names` are those of known agencies."""
+    """One document: facts, verdict, where it went, what the receivers said.
+
+    `names` are those of known agencies, `called` the endpoints that are not left to fetch for themselves.
+    """
     labels = {wire: LABEL[status] for wire, status in BY_WIRE.items()}
     return _environment.get_template("document.html").render(
         node=node,
@@ -163,6 +167,7 @@ def document_page(
         statuses=statuses,
         labels=labels,
         names=names,
+        called=called,
         cargoes=CARGO_LABEL,
         standings=STANDING_LABEL,
         attestations=ATTESTATION_LABEL,

@@ -180,6 +180,7 @@ def test_silence_ends_a_command_with_3_and_a_made_package_is_kept(
         ["status", "d1", "99"],
         ["status", "d1", "03", "--at", "soon"],
         ["fetch", "d1", "-o", __file__],
+        ["fetch", "d1", "-o", "-"],
         ["inbox", "--ca", __file__],
         ["inbox", "--cert", __file__, "--key", __file__],
     ],

@@ -168,6 +168,12 @@ def scripts() -> str:
     return f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
+def test_init_names_the_status_page_where_the_configuration_has_it(tmp_path: Path) -> None:
+    told = axis("init", tmp_path / "node").output
+    assert "http://127.0.0.1:9443/" in told
+    assert 'operator = "127.0.0.1:9443"' in (tmp_path / "node" / "axis.toml").read_text()
+
+
 def test_init_never_touches_what_exists(made: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
     result = axis("init", made)

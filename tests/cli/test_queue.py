@@ -113,6 +113,12 @@ def test_everything_that_failed_at_an_endpoint_is_sent_again_at_once(site: Site,
     assert run(site, "retry", "--endpoint", ENDPOINT, code=1).stdout.startswith("không có lượt chuyển")
 
 
+def test_what_waits_in_a_mailbox_is_said_to_wait_for_its_owner(site: Site) -> None:
+    site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
+    text = run(site, "list", "--endpoint", "so-noi-vu").stdout
+    assert "chờ nơi nhận lấy (waits to be fetched)" in text and "lại lúc (due)" not in text
+
+
 def test_one_delivery_is_held_and_released(site: Site) -> None:
     document, delivery = send(site, HOME_AFFAIRS)
     run(site, "hold", delivery)

@@ -117,6 +117,8 @@ def test_a_document_s_page_tells_where_it_went_and_what_was_said(site: Site, doc
     assert status == 200
     seen = _text(html)
     assert "Chữ ký hợp lệ" in seen and "TOTAL-PASSED" in seen
+    waits = _rows(_open(site, f"/documents/{documents['hostile']}")[2])
+    assert [row[2] for row in waits if row[1:2] == ["văn bản"]] == ["chờ nơi nhận lấy"]
     facts = site.facts(documents["handled"], OFFICE)
     assert facts["sha256"] in seen and facts["document_id"] in seen
     assert [row[0] for row in _rows(html) if row[1:2] == ["văn bản"]] == [
