@@ -222,7 +222,8 @@ async def serve(config: Config) -> None:
             for app, at, secured, within in doorways
         ]
         settle_memory()
-        log.info("node_ready", node=config.node.name, instance=name, agencies=str(config.listen.agencies))
+        listening_at = {"agencies": str(config.listen.agencies), "operator": str(config.listen.operator)}
+        log.info("node_ready", node=config.node.name, instance=name, **listening_at)
         async with asyncio.TaskGroup() as services:
             services.create_task(_shut(outer, stop))
             services.create_task(sequencer.run(stop))

@@ -99,6 +99,16 @@ class Standing(StrEnum):
     CONFLICT = "conflict"  # contradicts what was reported (02 after 03): stored and shown to a person
 
 
+STANDING_LABEL: Final[Mapping[Standing, str]] = MappingProxyType(
+    {
+        Standing.APPLIED: "tiến lên trạng thái này",
+        Standing.REPEATED: "đã báo trước đó, không chuyển lại",
+        Standing.LATE: "báo muộn, chỉ ghi lịch sử",
+        Standing.CONFLICT: "trái với điều đã báo, cần người xem",
+    }
+)
+
+
 def standing(effective: Status | None, seen: Iterable[Status], new: Status) -> Standing:
     """Say what `new` means after `seen` brought a receiver's document to `effective`. Monotone on 01<03<04<05<06."""
     follows = new in FOLLOWS[effective]

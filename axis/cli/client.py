@@ -293,7 +293,8 @@ async def _trouble(response: aiohttp.ClientResponse) -> AxisError:
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.REQUEST_TIMEOUT,
     )
-    return AxisUnsure(str(refused)) if waiting_helps else refused
+    instance = refused.problem.get("instance")
+    return AxisUnsure(f"{refused} ({instance})" if instance else str(refused)) if waiting_helps else refused
 
 
 def _object(octets: bytes) -> Mapping[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiohttp
 import click
 
+from axis.cli.advice import named, next_step, quoted
 from axis.cli.client import AxisClient, AxisRefused, AxisUnsure
 from axis.cli.output import Exit, give_up
 
@@ -34,8 +36,12 @@ class Connection:
         *,
         as_json: bool,
         when_unsure: Callable[[], str] = lambda: "repeating the command is safe",
+        so_far: Callable[[], Mapping[str, Any]] = dict,
     ) -> T:
-        """Run `body` with a client. A refusal ends the command with 1, silence with 3 and the hint of `when_unsure`."""
+        """Run `body` with a client. A refusal ends the command with 1, silence with 3 and the hint of `when_unsure`.
+
+        `so_far` tells programs what was done before that.
+        """
 
         async def with_client() -> T:
             api_key = self.api_key_file.read_text().strip() if self.api_key_file else None
@@ -46,18 +52,26 @@ class Connection:
         try:
             return asyncio.run(with_client())
         except AxisRefused as error:
-            give_up(Exit.NO, str(error), _violations(error), as_json=as_json, problem=dict(error.problem))
+            step = next_step(error.kind, error.problem)
+            hint = step if as_json else quoted(step, error.problem)
+            told = f"{error}{named(error.problem)}"
+            give_up(Exit.NO, told, hint, as_json=as_json, problem=dict(error.problem), **so_far())
         except AxisUnsure as error:
-            give_up(Exit.UNSURE, f"could not tell: {error}", when_unsure(), as_json=as_json)
-        except (OSError, ssl.SSLError, ValueError) as error:
+            hint = f"{self._instead(error)}{when_unsure()}"
+            give_up(Exit.UNSURE, f"could not tell: {error}", hint, as_json=as_json, **so_far())
+        except ssl.SSLError as error:
+            hint = "files in PEM; key and certificate belong together, and the key has no password"
+            give_up(Exit.USAGE, f"--ca, --cert or --key cannot be used: {error}", hint, as_json=as_json)
+        except (OSError, ValueError) as error:
             give_up(Exit.USAGE, str(error), as_json=as_json)
 
-
-def _violations(error: AxisRefused) -> str:
-    found = error.problem.get("violations") or error.problem.get("fields") or ()
-    if error.kind == "unauthenticated":
-        return "name --cert and --key, or --api-key-file; the node's administrator knows which of them it expects"
-    return "; ".join(map(str, found)) if isinstance(found, list) else ""
+    def _instead(self, error: AxisUnsure) -> str:
+        """What to change where no answer will ever come."""
+        if isinstance(error.__cause__, aiohttp.ClientConnectorCertificateError):
+            return "--ca names the authority of the axis' server certificate, --url the host that stands in it; "
+        if self.url.startswith("http://"):
+            return "an axis answers agencies over TLS: --url https://...; "
+        return ""
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,6 +84,8 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         if (cert is None) != (key is None):
             raise click.UsageError("--cert and --key go together")
+        if not url.startswith(("https://", "http://")):
+            raise click.UsageError(f"--url is an address like https://host:8443, not {url!r}")
         return command(connection=Connection(url, ca, cert, key, api_key_file), **rest)
 
     options = (

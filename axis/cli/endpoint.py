@@ -18,7 +18,7 @@ from axis.cli.output import VIETNAM, Answer, Exit, json_option, local, say, say_
 from axis.core.times import parse_rfc3339
 from schemas.codes import AgencyCode
 from schemas.envelope import Priority
-from schemas.status import BY_WIRE, REASON_REQUIRED, read_wire
+from schemas.status import BY_WIRE, REASON_REQUIRED, STANDING_LABEL, Standing, read_wire
 
 _URGENCY = {
     Priority.URGENT: "khẩn",
@@ -168,6 +168,8 @@ def fetch(connection: Connection, delivery: str, output: Path | None, as_json: b
 
     The delivery keeps waiting until `axis ack`.
     """
+    if str(output) == "-":
+        raise click.UsageError("a package goes into a file: half of one must never be taken for it; name one with -o")
     folder = output.parent if output else Path()
     for taken in [output] if output else [Path(f"{delivery}{suffix}") for suffix in (".edxml", ".parts", ".json")]:
         if taken.exists():
@@ -209,19 +211,25 @@ def ack(connection: Connection, deliveries: tuple[str, ...], as_json: bool) -> N
     For a document the axis then records 01 Đã đến, where it owns that status.
     """
 
-    async def ask(axis: AxisClient) -> list[Acknowledged]:
-        return [await axis.ack(delivery) for delivery in deliveries]
+    done: list[dict[str, Any]] = []
 
-    done = connection.run(ask, as_json=as_json)
+    async def ask(axis: AxisClient) -> None:
+        for delivery in deliveries:
+            one = await axis.ack(delivery)
+            done.append({name: getattr(one, name) for name in ("delivery", "document", "state", "arrived")})
+            if not as_json:  # what was taken over is told even if the next one is refused
+                _show_acknowledged(one)
+
+    connection.run(ask, as_json=as_json, so_far=lambda: {"acknowledged": done})
     if as_json:
-        names = ("delivery", "document", "state", "arrived")
-        say_json([{name: getattr(one, name) for name in names} for one in done])
-        return
-    for one in done:
-        arrived = f", 01 Đã đến {local(one.arrived_at)}" if one.arrived_at else ""
-        say(f"{one.delivery}  đã nhận ({one.state}){arrived}")
-        if one.document is not None:
-            say(f"{one.document}  tham chiếu văn bản (document)")
+        say_json(done)
+
+
+def _show_acknowledged(one: Acknowledged) -> None:
+    arrived = f", 01 Đã đến {local(one.arrived_at)}" if one.arrived_at else ""
+    say(f"{one.delivery}  đã nhận ({one.state}){arrived}")
+    if one.document is not None:
+        say(f"{one.document}  tham chiếu văn bản (document)")
 
 
 @click.command()
@@ -263,4 +271,7 @@ def status(
     if as_json:
         say_json(answer)
     else:
-        say(f"{code} {BY_WIRE[code].label}: {answer['standing']} ({answer['status']})")
+        standing = answer["standing"]
+        told = f"{STANDING_LABEL[Standing(standing)]} ({standing})" if standing in list(Standing) else standing
+        say(f"{code} {BY_WIRE[code].label}: {told}", "yellow" if standing == Standing.CONFLICT else "")
+        say(f"  {answer['status']}  mã lần báo (status)")

@@ -61,6 +61,7 @@ def init(folder: Path, name: str, as_json: bool) -> None:
     say("tiếp theo (next):")
     for command in following:
         say(f"  {command}")
+    say("trang trạng thái khi trục chạy (the status page, while it runs): http://127.0.0.1:9443/")
 
 
 def make(folder: Path, name: str, at: datetime) -> None:

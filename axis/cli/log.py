@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from axis.cli.entries import show
 from axis.cli.output import Answer, Exit, config_option, give_up, json_option, need_config, say, say_json
 
 if TYPE_CHECKING:
-    from axis.log.findings import LogReport
+    from axis.log.findings import Finding, LogReport
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -26,20 +27,40 @@ def log() -> None:
     """The signature log: verified offline, from its files and one public key, on nobody's word."""
 
 
+log.add_command(show)
+
+
 @log.command()
 @click.argument("folder", type=_FOLDER)
 @click.option("--key", "key_file", type=_FILE, required=True, help="The log's verifier key, got from elsewhere.")
 @click.option("--heads", type=_FOLDER, help="The store of signed heads (checkpoints), kept apart from the log.")
 @click.option("--old", type=_FILE, help="A checkpoint that somebody kept; history must not have changed since.")
+@click.option("--receipt", "receipts", type=_FILE, multiple=True, help="A receipt that the log must hold; may repeat.")
+@click.option("--receipt-key", type=_FILE, help="The node's public key for receipts (PEM), got from elsewhere.")
 @json_option
-def verify(folder: Path, key_file: Path, heads: Path | None, old: Path | None, as_json: bool) -> None:
+def verify(
+    folder: Path,
+    key_file: Path,
+    heads: Path | None,
+    old: Path | None,
+    receipts: tuple[Path, ...],
+    receipt_key: Path | None,
+    as_json: bool,
+) -> None:
     """Verify every entry, hash and signature of the log in FOLDER.
+
+    With --receipt (biên nhận) also that the log holds what it promised, and with --receipt-key whose it is.
 
     Exit 0 when nothing speaks against the log, 1 when something does.
     """
+    from axis.log.receipts import check_receipts
     from axis.log.verify import verify_log
 
+    if receipt_key is not None and not receipts:
+        raise click.UsageError("--receipt-key is for --receipt")
     kept = None if old is None else _kept(old, as_json)
+    public = None if receipt_key is None else _public(receipt_key, as_json)
+    said = [_receipt(file, as_json) for file in receipts]
     try:
         with _progress(not as_json and sys.stderr.isatty()) as told:
             report = verify_log(
@@ -51,11 +72,19 @@ def verify(folder: Path, key_file: Path, heads: Path | None, old: Path | None, a
             )
     except ValueError as error:
         give_up(Exit.USAGE, f"{key_file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
+    found = check_receipts(said, folder, report.checkpoint.size, public) if report.checkpoint else ()
+    ok = report.ok and not found
     if as_json:
-        say_json(_report_json(report))
+        facts = _report_json(report)
+        facts["findings"] += map(_finding_json, found)
+        say_json({**facts, "ok": ok, "receipts": len(said), "receipts_signed": public is not None and not found})
     else:
         _show(report, heads)
-    raise Answer(Exit.YES if report.ok else Exit.NO)
+        if said and report.checkpoint:
+            _show_receipts(len(said), found, public is not None)
+        if report.checkpoint is None and not report.entries:
+            say(f"  hint: is {folder} the folder of a log? It holds `checkpoint` and `tile/`: of a node, data/log")
+    raise Answer(Exit.YES if ok else Exit.NO)
 
 
 def _kept(file: Path, as_json: bool) -> str:
@@ -83,6 +112,31 @@ def _kept(file: Path, as_json: bool) -> str:
         "three lines, an empty line and the signature, octet for octet as `axis log checkpoint` prints them",
         as_json=as_json,
     )
+
+
+def _public(file: Path, as_json: bool) -> bytes:
+    """The 32 octets of a public key of receipts."""
+    from signing.keys import load_ed25519_public, raw_public
+
+    try:
+        return raw_public(load_ed25519_public(file.read_bytes()))
+    except ValueError as error:
+        told = f"{file} holds no public key of receipts: {error}"
+        give_up(Exit.USAGE, told, "keys/receipt.pub of the node, in PEM", as_json=as_json)
+
+
+def _receipt(file: Path, as_json: bool) -> bytes:
+    """The octets of a receipt. What is none ends the command: it says nothing against the log."""
+    from axis.log.entries import read_canonical
+
+    octets = file.read_bytes()
+    try:
+        if read_canonical(octets).get("type") == "axis-receipt":
+            return octets
+        why = "it is something else"
+    except ValueError as error:
+        why = str(error)
+    give_up(Exit.USAGE, f"{file} is no receipt: {why}", "its octets as they came: axis send --receipt", as_json=as_json)
 
 
 @contextmanager
@@ -126,6 +180,23 @@ def _show(report: LogReport, heads: Path | None) -> None:
                 say(f"         {finding.place}  {finding.detail}".rstrip())
 
 
+def _show_receipts(number: int, found: Sequence[Finding], signed: bool) -> None:
+    from axis.log.findings import TABLE
+
+    whose = "" if signed else "; chữ ký không kiểm tra (signatures not checked: --receipt-key)"
+    if not found:
+        say(f"  biên nhận (receipts)   {number}, có trong nhật ký (in the log){whose}", "green" if signed else "")
+        return
+    say(f"  biên nhận (receipts)   {number}, KHÔNG khớp (they do not agree with the log){whose}", "red")
+    for one in found:
+        say(f"  LỖI  {TABLE[one.code].vi} ({one.code}: {TABLE[one.code].en})", "red")
+        say(f"         {one.place}  {one.detail}".rstrip())
+
+
+def _finding_json(one: Finding) -> dict[str, Any]:
+    return {"code": one.code.value, "fault": one.fault, "place": one.place, "detail": one.detail}
+
+
 def _report_json(report: LogReport) -> dict[str, Any]:
     head = report.checkpoint
     return {
@@ -135,10 +206,7 @@ def _report_json(report: LogReport) -> dict[str, Any]:
         "kinds": dict(report.kinds),
         "heads": report.heads,
         "counts": {code.value: count for code, count in report.counts.items()},
-        "findings": [
-            {"code": one.code.value, "fault": one.fault, "place": one.place, "detail": one.detail}
-            for one in report.findings
-        ],
+        "findings": [_finding_json(one) for one in report.findings],
     }
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import pwd
+import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 STATES: Final = ("queued", "leased", "on-hold", "failed", "delivered", "dropped")
+_DELIVERY: Final = re.compile(r"[a-z0-9]{26}")
 _TIMEOUT_S: Final = 60.0
 _AGES: Final = ("<1m", "<1h", "<1d", "<7d", ">=7d")
 
@@ -59,8 +61,9 @@ def list_(
     elif not shown:
         say("hàng đợi trống (nothing waits)")
     else:
+        fetched = {one.name for one in config.endpoint if one.adapter == "mailbox"}
         for one in shown:
-            _show(one)
+            _show(one, one.endpoint in fetched)
         if more:
             say(f"còn nữa (more): axis queue list --limit {limit * 2}")
     raise Answer(Exit.YES if shown else Exit.NO)
@@ -86,14 +89,17 @@ def _facts(one: Delivery) -> dict[str, Any]:
     }
 
 
-def _show(one: Delivery) -> None:
+def _show(one: Delivery, fetched: bool) -> None:
+    """One delivery; `fetched` by its owner, so that nobody but him moves it on."""
     from axis.core.problems import TABLE, Kind
 
     why = f"  {one.last_problem}: {TABLE[Kind(one.last_problem)].vi}" if one.last_problem in list(Kind) else ""
     style = {"failed": "red", "on-hold": "yellow"}.get(one.state.value, "")
     say(f"{one.id}  {one.state.value:<9} {one.endpoint}  {one.cargo.value}  {one.attempts} lần (attempts){why}", style)
     codes = ", ".join(code.text for code in one.recipients[:4]) + (" …" if len(one.recipients) > 4 else "")
-    due = f", lại lúc (due) {local(one.due_at)}" if one.state.value == "queued" else ""
+    queued = one.state.value == "queued"
+    due = f", lại lúc (due) {local(one.due_at)}" if queued and not fetched else ""
+    due = ", chờ nơi nhận lấy (waits to be fetched)" if queued and fetched else due
     say(f"{'':>26}  {codes}; từ (since) {local(one.created_at)}{due}; văn bản (document) {one.document or '–'}")
 
 
@@ -132,13 +138,14 @@ def shape(config_path: Path, as_json: bool) -> None:
     if not heaps:
         say("hàng đợi trống (nothing waits)")
     else:
-        say(f"{'endpoint':<24} {'state':<9}" + "".join(f"{age:>8}" for age in _AGES) + "  oldest")
+        wide = max(24, *(len(heap.endpoint) for heap in heaps))
+        say(f"{'endpoint':<{wide}} {'state':<9}" + "".join(f"{age:>8}" for age in _AGES) + "  oldest")
         for endpoint, state in dict.fromkeys((heap.endpoint, heap.state.value) for heap in heaps):
             those = [one for one in heaps if (one.endpoint, one.state.value) == (endpoint, state)]
             by_age = {one.age.value: one.number for one in those}
             oldest = min(one.oldest for one in those)
             numbers = "".join(f"{by_age.get(age, 0):>8}" for age in _AGES)
-            say(f"{endpoint:<24} {state:<9}{numbers}  {local(oldest)}", "red" if state == "failed" else "")
+            say(f"{endpoint:<{wide}} {state:<9}{numbers}  {local(oldest)}", "red" if state == "failed" else "")
     for endpoint in sorted(holds):
         say(f"{endpoint}: tạm dừng (held): axis queue release --endpoint {endpoint}", "yellow")
     for one in known or ():
@@ -219,6 +226,11 @@ def _act(
 ) -> None:
     if sum((bool(deliveries), endpoint is not None, document is not None)) != 1:
         raise click.UsageError("name deliveries, or --endpoint, or --document")
+    for one in deliveries:
+        if not _DELIVERY.fullmatch(one):
+            raise click.UsageError(f"{one!r} is no delivery: 26 characters, as axis queue list shows them")
+    if action == "give-up" and not reason.strip():
+        raise click.UsageError("giving up needs a reason: --reason, for the sender's question why")
     config = need_config(config_path, as_json)
     if endpoint is not None and endpoint not in {one.name for one in config.endpoint} and action == "hold":
         raise click.UsageError(f"no endpoint is called {endpoint!r}")

@@ -6,12 +6,12 @@ import atexit
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -143,19 +143,25 @@ def send(
             give_up(missing.code, told, _INSTEAD[missing.code], as_json=as_json, sent=False)
         packages = [package]
 
-    async def ask(axis: AxisClient) -> list[Sent]:
-        return [await axis.send(package) for package in packages]
+    sent: list[Mapping[str, Any]] = []
 
-    sent = connection.run(ask, as_json=as_json, when_unsure=lambda: _keep(packages, made=made))
-    if receipt is not None:
-        with receipt.open("xb") as file:
-            file.write(sent[0].octets)
+    async def ask(axis: AxisClient) -> None:
+        for package in packages:
+            one = await axis.send(package)
+            sent.append(one.facts)
+            if receipt is not None:
+                with receipt.open("xb") as file:
+                    file.write(one.octets)
+            if not as_json:  # what was taken is told even if the next one is refused
+                _show(one)
+
+    connection.run(
+        ask, as_json=as_json, when_unsure=lambda: _keep(packages, made=made), so_far=lambda: {"receipts": sent}
+    )
     stamped = {} if stamp is None else {"time_stamp": facts_of(stamp)}
     if as_json:
-        say_json([{**one.facts, **stamped} for one in sent])
+        say_json([{**one, **stamped} for one in sent])
         return
-    for one in sent:
-        _show(one)
     if stamp is not None:
         show_stamp(stamp)
 

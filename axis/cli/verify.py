@@ -180,6 +180,12 @@ def code_of(message: Envelope | StatusMessage) -> AgencyCode:
 
 _STYLE: Final = {Exit.YES: "green", Exit.NO: "red", Exit.UNSURE: "yellow"}
 
+_NEXT: Final = {
+    "cert-untrusted": "--trust: gốc và mọi cơ quan cấp ở giữa (the root and every issuing authority between)",
+    "cert-revocation-unknown": "--crl: danh sách thu hồi còn hiệu lực của cơ quan cấp (a list of the issuer in force)",
+}
+"""By reason: what the reader can bring that may settle it."""
+
 
 def _show(
     file: Path, verdict: Verdict, message: Envelope | StatusMessage, bound: bool | None, problems: Iterable[str]
@@ -215,6 +221,8 @@ def _show(
         if check.status is not CheckStatus.OK:
             wanted = f"; cần (required): {check.required}" if check.required else ""
             say(f"  không đạt (check)        {check.id}: {check.observed}{wanted}", "red")
+    if verdict.reason in _NEXT:
+        say(f"  làm gì tiếp (next)       {_NEXT[verdict.reason]}")
     for evidence in verdict.evidence:
         until = f", đến {local(evidence.next_update)}" if evidence.next_update else ""
         seen = ", chỉ đã xem (only looked at)" if evidence.source == SEEN else ""

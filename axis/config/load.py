@@ -130,6 +130,8 @@ def _syntax_fault(message: str, text: str, path: Path) -> Fault:
         hint = "this key or table was written before: join the two"
     elif re.match(r"\s*[\w.-]+\s*=\s*[^\s\"'\[{]", source) and "value" in message.lower():
         hint = "text stands in quotes"
+    elif "Illegal character '\\n'" in message:
+        hint = "a text ends in its own line, with the quote that it begins with"
     reason = found["what"][:1].lower() + found["what"][1:]
     return Fault(path, line, column, "", reason, hint, source)
 

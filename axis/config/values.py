@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -73,9 +74,15 @@ def _name(value: Any) -> str:
     if not _NAME.fullmatch(text) or len(text) > 63:
         raise fault(
             "a name is 1 to 63 of a-z, 0-9, dot and dash, and begins and ends with a letter or digit",
-            f'for example "{re.sub(r"[^a-z0-9.-]+", "-", text.lower()).strip("-.")[:63] or "axis-1"}"',
+            f'for example "{_plain(text)[:63] or "axis-1"}"',
         )
     return text
+
+
+def _plain(text: str) -> str:
+    """A name as it could be written: Vietnamese letters without their marks."""
+    bare = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
+    return re.sub(r"[^a-z0-9.-]+", "-", re.sub(r"[\u0300-\u036f]", "", bare)).strip("-.")
 
 
 def parse_duration(text: str) -> timedelta:

@@ -266,6 +266,10 @@ class Views(Protocol):
         """The newest documents first; page with the last one's ref."""
         ...
 
+    async def held(self, limit: int) -> Sequence[Document]:
+        """Documents that wait for revocation evidence, oldest first."""
+        ...
+
     async def search(self, document_id: str) -> Sequence[Document]:
         """Documents under that sender-given id, or with that ref, newest first."""
         ...

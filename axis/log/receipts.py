@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from axis.core.canonical import canonical
 from axis.core.model import EntryKind
-from axis.log.entries import BadEntry, ReadEntry, read_canonical, read_entry
-from axis.log.files import Damaged, LogFolder
+from axis.log.entries import ReadEntry, read_canonical
+from axis.log.files import LogFolder
 from axis.log.findings import Code, Collector, Finding
-from axis.log.tiles import WIDTH, bundle_at
+from axis.log.reading import entries
 from signing.keys import verify_bytes
 
 _PROMISED: Final = frozenset({EntryKind.ACCEPTED, EntryKind.HELD})
@@ -45,7 +45,7 @@ def check_receipts(
             continue
         wanted.setdefault(document, []).append(said)
     missing = set(wanted)
-    for index, entry in _entries(LogFolder(folder), size):
+    for index, entry in entries(LogFolder(folder), size):
         if entry.kind in _PROMISED and entry.subject in wanted:
             missing.discard(entry.subject)
             for said in wanted[entry.subject]:
@@ -71,16 +71,3 @@ def differences(said: dict[str, Any], entry: ReadEntry) -> list[str]:
     if entry.kind is EntryKind.HELD:
         logged["policy_sha256"] = None  # the receipt of a held document names no policy: it is judged again
     return [name for name, value in logged.items() if said.get(name) != value]
-
-
-def _entries(log: LogFolder, size: int) -> Iterable[tuple[int, ReadEntry]]:
-    for number in range((size + WIDTH - 1) // WIDTH):
-        bundle = bundle_at(number, size)
-        try:
-            entries = log.entries(bundle)
-        except Damaged:
-            continue  # `verify_log` names it; what it held counts as missing here
-        for place, octets in enumerate(entries):
-            entry = read_entry(octets)
-            if not isinstance(entry, BadEntry):
-                yield bundle.start + place, entry

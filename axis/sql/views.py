@@ -105,6 +105,9 @@ class Questions(Reader):
             return self.documents(self.sql.recent, limit=limit)
         return self.documents(self.sql.recent_before, limit=limit, before=before)
 
+    def held(self, limit: int) -> Sequence[Document]:
+        return self.documents(self.sql.held, limit=limit, after=None)
+
     def search(self, document_id: str) -> Sequence[Document]:
         return self.documents(
             self.sql.search, document_key=document_key(document_id), ref=document_id.strip(), limit=MAX_FOUND
@@ -257,6 +260,9 @@ class SqlViews:
 
     async def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
         return await self._aside(lambda ask: ask.recent(limit, before))
+
+    async def held(self, limit: int) -> Sequence[Document]:
+        return await self._aside(lambda ask: ask.held(limit))
 
     async def search(self, document_id: str) -> Sequence[Document]:
         return await self._aside(lambda ask: ask.search(document_id))

@@ -259,8 +259,8 @@ class Api:
         package_sha256: str | None,
         attached_pdfs: str | None = None,
     ) -> web.StreamResponse:
-        """`name` is an id: letters and digits. `package_sha256` is the document's, where this is its package: over the whole, it names it in any form; the
-        digest of a body in parts stands before each part."""
+        """`name` is an id: letters and digits. `package_sha256` is the document's, where this is its package: over the
+        whole, it names it in any form; the digest of a body in parts stands before each part."""
         headers = {} if attached_pdfs is None else {"Axis-Attached-Pdfs": attached_pdfs}
         if package_sha256 is not None:
             headers["Axis-Package-SHA256"] = package_sha256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,11 +25,15 @@ from axis.web.problem_json import problems
 from axis.web.queue import OperatorQueue
 
 CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
 RECENT = 25
+PAGE = 50
 FAILED = 20
+HELD = 20
 MAX_JSON = 65_536
+MAX_ASKED = 200
+_REF = re.compile(r"[a-z0-9]{26}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Console:
         app.add_routes(
             [
                 web.get("/", self.get_overview),
+                web.get("/documents", self.get_documents),
                 web.get(r"/documents/{ref:[a-z0-9]{26}}", self.get_document),
                 web.get("/healthz", self.get_health),
                 web.get("/readyz", self.get_ready),
@@ -61,12 +67,27 @@ class Console:
         counts = await views.counts()
         recent = await views.recent(RECENT)
         head = self.head()
-        known = pages.LogHead(*head, behind=self.ctx.log_behind()) if head else None
+        known = pages.LogHead(*head, self.ctx.log_behind(), not self._ready()) if head else None
         marks = await views.attachment_checks([document.ref for document in recent])
         failed = await views.queue(None, DeliveryState.FAILED, None, FAILED)
         now = self.ctx.now()
-        traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed)
-        return _html(pages.overview(self.ctx.network.node, now, counts, known, recent, marks, traffic))
+        network, held = self.ctx.network, await views.held(HELD)
+        traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed, held, network.hold)
+        renewed = request.query.get("renew") != "0"
+        return _html(pages.overview(network.node, now, counts, known, recent, marks, traffic, renewed))
+
+    async def get_documents(self, request: web.Request) -> web.StreamResponse:
+        """`q` asks for documents under that id; otherwise a page of all, those older than `before`."""
+        views, asked = self.ctx.store.views, request.query.get("q", "").replace("\0", "").strip()[:MAX_ASKED]
+        before = request.query.get("before", "")
+        if asked:
+            found = await views.search(asked)
+        else:
+            found = await views.recent(PAGE + 1, DocumentRef(before) if _REF.fullmatch(before) else None)
+        shown = found[:PAGE]
+        older = shown[-1].ref if len(found) > PAGE and not asked else None
+        marks = await views.attachment_checks([document.ref for document in shown])
+        return _html(pages.documents_page(self.ctx.network.node, shown, marks, asked, older))
 
     async def get_document(self, request: web.Request) -> web.StreamResponse:
         views = self.ctx.store.views
@@ -77,7 +98,11 @@ class Console:
         statuses = await views.statuses(document.ref)
         check = await views.attachment_check(document.ref)
         verdicts = await views.attachment_verdicts(document.ref)
-        return _html(pages.document_page(self.ctx.network.node, document, deliveries, statuses, check, verdicts))
+        network = self.ctx.network
+        agencies = map(network.registry.find, {document.sender, *document.recipients})
+        names = {agency.code: agency.name for agency in agencies if agency is not None}
+        called = frozenset(one.endpoint for one in self.ctx.traffic.shown(self.ctx.now()))
+        return _html(pages.document_page(network.node, document, deliveries, statuses, check, verdicts, names, called))
 
     async def get_health(self, request: web.Request) -> web.StreamResponse:
         """The process answers."""
@@ -86,9 +111,12 @@ class Console:
     async def get_ready(self, request: web.Request) -> web.StreamResponse:
         """Documents are taken: the store answers and the log keeps up. 503 otherwise, with which of the two."""
         waiting, _ = await self.ctx.store.views.backlog()
-        ready = self.ctx.log_behind() <= self.ctx.log_stale
+        ready = self._ready()
         body = {"ready": ready, "log_waiting": waiting, "log_behind_s": self.ctx.log_behind() / timedelta(seconds=1)}
         return web.json_response(body, status=200 if ready else 503)
+
+    def _ready(self) -> bool:
+        return self.ctx.log_behind() <= self.ctx.log_stale
 
     async def get_metrics(self, request: web.Request) -> web.StreamResponse:
         head = self.head()

@@ -8,19 +8,29 @@ from datetime import datetime, timedelta, timezone
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from axis.core.model import AttachmentCheck, AttachmentVerdict, Delivery, Document, DocumentRef, StatusReport
+from axis.core.model import (
+    AttachmentCheck,
+    AttachmentVerdict,
+    Attestation,
+    Cargo,
+    Delivery,
+    Document,
+    DocumentRef,
+    StatusReport,
+)
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
 from axis.flow.traffic import Destination
 from axis.web.attached import attachment_signatures, mark, words
-from schemas.status import BY_WIRE, LABEL, WIRE
+from schemas.codes import AgencyCode
+from schemas.status import BY_WIRE, LABEL, STANDING_LABEL, WIRE
 from signing.verdict import REASONS, PdfOutcome
 
 VIETNAM = timezone(timedelta(hours=7))
 
 STATE_LABEL: Mapping[str, str] = {
     "accepted": "đã nhận",
-    "held": "chờ xác minh",
+    "held": "tạm giữ",
     "refused": "từ chối",
     "queued": "chờ chuyển",
     "leased": "đang chuyển",
@@ -35,6 +45,14 @@ BREAKER_LABEL: Mapping[str, str] = {
     "open": "ngừng gọi",
     "half-open": "đang thử",
     "draining": "đang hồi phục",
+}
+
+CARGO_LABEL: Mapping[Cargo, str] = {Cargo.DOCUMENT: "văn bản", Cargo.STATUS: "trạng thái", Cargo.NOTICE: "thông báo"}
+
+ATTESTATION_LABEL: Mapping[Attestation, str] = {
+    Attestation.CONNECTION: "nơi nhận báo",
+    Attestation.NEIGHBOUR: "trục lân cận chuyển đến",
+    Attestation.AXIS: "trục ghi khi giao",
 }
 
 _environment = Environment(
@@ -55,20 +73,25 @@ _environment.filters["problem"] = lambda slug: TABLE[Kind(slug)].vi if slug in l
 
 @dataclass(frozen=True, slots=True)
 class LogHead:
-    """The published head of the signature log; `behind` is how long its oldest waiting entry has waited."""
+    """The published head of the signature log; `behind` is how long its oldest waiting entry has waited, `stale`
+    whether that is so long that nothing is taken."""
 
     size: int
     root: str
     behind: timedelta
+    stale: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """Destinations as this process knows them, endpoints that are held, and deliveries that wait for a person."""
+    """Destinations as this process knows them, endpoints that are held, the first deliveries that wait for a person,
+    and the first documents that are held, each of them until `hold` after it came."""
 
     destinations: Sequence[Destination]
     held: frozenset[str]
     failed: Sequence[Delivery]
+    held_documents: Sequence[Document]
+    hold: timedelta
 
 
 def overview(
@@ -79,8 +102,12 @@ def overview(
     recent: Sequence[Document],
     marks: Mapping[DocumentRef, AttachmentCheck],
     queues: Queues,
+    renewed: bool,
 ) -> str:
-    """The status page: documents, deliveries, log head. `marks` tell what is attached to the documents."""
+    """The status page: what waits for a person first, then documents, deliveries, log head.
+
+    `marks` tell what is attached to the documents; `renewed` asks the browser to load the page again by itself.
+    """
     five = [(WIRE[status], LABEL[status], counts.statuses.get(WIRE[status], 0)) for status in WIRE]
     return _environment.get_template("overview.html").render(
         node=node,
@@ -88,10 +115,31 @@ def overview(
         counts=counts,
         head=head,
         recent=recent,
+        reasons=REASONS,
+        renewed=renewed,
+        cargoes=CARGO_LABEL,
         statuses=five,
         queues=queues,
         marks={ref: mark(check) for ref, check in marks.items()},
         attached=[(words(outcome).vi, outcome.value, counts.attachments.get(outcome, 0)) for outcome in PdfOutcome],
+    )
+
+
+def documents_page(
+    node: str,
+    documents: Sequence[Document],
+    marks: Mapping[DocumentRef, AttachmentCheck],
+    asked: str,
+    older: DocumentRef | None,
+) -> str:
+    """Documents, newest first: those under the id that was `asked` for, or a page of all, with the way to `older`."""
+    return _environment.get_template("documents.html").render(
+        node=node,
+        documents=documents,
+        marks={ref: mark(check) for ref, check in marks.items()},
+        reasons=REASONS,
+        asked=asked,
+        older=older,
     )
 
 
@@ -102,8 +150,13 @@ def document_page(
     statuses: Sequence[StatusReport],
     check: AttachmentCheck | None,
     verdicts: Sequence[AttachmentVerdict],
+    names: Mapping[AgencyCode, str],
+    called: frozenset[str],
 ) -> str:
-    """One document: facts, verdict, where it went, what the receivers said."""
+    """One document: facts, verdict, where it went, what the receivers said.
+
+    `names` are those of known agencies, `called` the endpoints that are not left to fetch for themselves.
+    """
     labels = {wire: LABEL[status] for wire, status in BY_WIRE.items()}
     return _environment.get_template("document.html").render(
         node=node,
@@ -113,6 +166,11 @@ def document_page(
         deliveries=deliveries,
         statuses=statuses,
         labels=labels,
+        names=names,
+        called=called,
+        cargoes=CARGO_LABEL,
+        standings=STANDING_LABEL,
+        attestations=ATTESTATION_LABEL,
         mark=mark(check),
         attached=[
             (record, attachment_signatures(record, place, verdicts))

@@ -180,8 +180,29 @@ def test_silence_ends_a_command_with_3_and_a_made_package_is_kept(
         ["status", "d1", "99"],
         ["status", "d1", "03", "--at", "soon"],
         ["fetch", "d1", "-o", __file__],
+        ["fetch", "d1", "-o", "-"],
+        ["inbox", "--ca", __file__],
+        ["inbox", "--cert", __file__, "--key", __file__],
     ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     result = CliRunner().invoke(main, [*arguments, "--url", "http://127.0.0.1:1"])
     assert result.exit_code == 2, result.output
+
+
+def test_an_address_that_is_none_is_wrong_usage() -> None:
+    result = CliRunner().invoke(main, ["inbox", "--url", "axis.example:8443"])
+    assert result.exit_code == 2
+    assert "--url is an address like https://host:8443" in result.output
+
+
+def test_a_key_that_is_none_is_told_by_the_names_of_the_options() -> None:
+    arguments = ["inbox", "--url", "https://127.0.0.1:1", "--cert", __file__, "--key", __file__]
+    assert "--ca, --cert or --key cannot be used" in CliRunner().invoke(main, arguments).output
+
+
+def test_plain_http_that_is_not_answered_is_told_with_the_way_out() -> None:
+    (port,) = free_ports(1)
+    result = CliRunner().invoke(main, ["inbox", "--url", f"http://127.0.0.1:{port}"])
+    assert result.exit_code == 3
+    assert "over TLS: --url https://" in result.output

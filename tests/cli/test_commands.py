@@ -73,7 +73,7 @@ def test_help_names_every_command() -> None:
 def paths() -> list[list[str]]:
     return [
         *([name] for name in COMMANDS),
-        *(["log", name] for name in ("verify", "checkpoint", "key")),
+        *(["log", name] for name in ("verify", "show", "checkpoint", "key")),
         ["evidence", "export"],
         ["national", "serve"],
     ]
@@ -166,6 +166,12 @@ def test_init_says_what_to_do_next_in_commands_that_a_shell_reads(made: Path, tm
 
 def scripts() -> str:
     return f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+def test_init_names_the_status_page_where_the_configuration_has_it(tmp_path: Path) -> None:
+    told = axis("init", tmp_path / "node").output
+    assert "http://127.0.0.1:9443/" in told
+    assert 'operator = "127.0.0.1:9443"' in (tmp_path / "node" / "axis.toml").read_text()
 
 
 def test_init_never_touches_what_exists(made: Path, tmp_path: Path) -> None:
@@ -339,6 +345,7 @@ def test_log_commands_tell_a_log_without_a_checkpoint(made: Path, tmp_path: Path
     result = axis("log", "verify", tmp_path, "--key", key, "--json")
     assert result.exit_code == 1
     assert "checkpoint-missing" in answer(result)["counts"]
+    assert "the folder of a log? It holds" in axis("log", "verify", tmp_path, "--key", key).output
     (tmp_path / "bad").write_text("no key")
     assert axis("log", "verify", tmp_path, "--key", tmp_path / "bad").exit_code == 2
     assert axis("log", "checkpoint", tmp_path, "--key", tmp_path / "bad").exit_code == 2

@@ -14,6 +14,9 @@ from aiohttp import web
 from click.testing import CliRunner, Result
 
 from axis.cli import main
+from axis.cli.advice import NEXT
+from axis.core.problems import TABLE, Kind
+from schemas.status import STANDING_LABEL, Standing
 
 DOCUMENT = "01m83gn0f0g5dw3xmgc7442zk7"
 DELIVERY = "01m83gn0f0h6d4kha3aa01gkr4"
@@ -41,6 +44,7 @@ class FarEnd:
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
+        self.standing = "applied"
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -54,6 +58,7 @@ class FarEnd:
             app.router.add_get("/v1/inbox", self._inbox)
             app.router.add_get("/v1/deliveries/{id}/package", self._package)
             app.router.add_post("/v1/deliveries/{id}/ack", self._ack)
+            app.router.add_post("/v1/documents/{ref}/statuses", self._status)
             runner = web.AppRunner(app)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -74,7 +79,13 @@ class FarEnd:
             return web.Response(body=json.dumps(NOTICE).encode(), content_type="application/json")
         return web.Response(body=b"<edXML/>", content_type="application/xml")
 
+    async def _status(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"status": DOCUMENT, "standing": self.standing})
+
     async def _ack(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["id"] == "unknown":
+            told = {"type": "urn:axis:problem:not-found", "title": "not found", "instance": "urn:axis:request:0123"}
+            return web.json_response(told, status=404, content_type="application/problem+json")
         told = {"delivery": request.match_info["id"], "document": DOCUMENT, "state": "delivered", "arrived": None}
         return web.json_response(told)
 
@@ -152,3 +163,29 @@ def test_a_refusal_without_its_reason_is_told_before_the_axis_is_asked(code: str
     result = CliRunner().invoke(main, ["status", DOCUMENT, code, *note, "--url", "http://127.0.0.1:1"])
     assert result.exit_code == 2
     assert "needs the reason: --note" in result.output
+
+
+def test_what_was_taken_over_is_told_although_the_next_one_is_refused(far_end: FarEnd) -> None:
+    result = far_end.ask("ack", DELIVERY, "unknown")
+    assert result.exit_code == 1
+    assert f"{DELIVERY}  đã nhận (delivered)" in result.output
+    told = json.loads(far_end.ask("ack", DELIVERY, "unknown", "--json").stdout)
+    assert [one["delivery"] for one in told["acknowledged"]] == [DELIVERY]
+
+
+def test_a_refusal_says_what_to_do_and_which_code_to_quote(far_end: FarEnd) -> None:
+    text = far_end.ask("ack", "unknown").output
+    assert "hint: axis inbox shows" in text
+    assert "(quote it when you ask): urn:axis:request:0123" in text
+    told = json.loads(far_end.ask("ack", "unknown", "--json").stdout)
+    assert told["hint"].startswith("axis inbox shows") and "\n" not in told["hint"]
+
+
+@pytest.mark.parametrize("standing", Standing)
+def test_what_a_report_means_is_told_in_words(standing: Standing, far_end: FarEnd) -> None:
+    far_end.standing = standing.value
+    assert f"03 Đã tiếp nhận: {STANDING_LABEL[standing]} ({standing})" in far_end.ask("status", DOCUMENT, "03").output
+
+
+def test_every_advice_is_for_a_problem_that_is_an_answer() -> None:
+    assert [kind for kind in NEXT if not TABLE[Kind(kind)].http or TABLE[Kind(kind)].temporary] == []

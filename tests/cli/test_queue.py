@@ -113,6 +113,12 @@ def test_everything_that_failed_at_an_endpoint_is_sent_again_at_once(site: Site,
     assert run(site, "retry", "--endpoint", ENDPOINT, code=1).stdout.startswith("không có lượt chuyển")
 
 
+def test_what_waits_in_a_mailbox_is_said_to_wait_for_its_owner(site: Site) -> None:
+    site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
+    text = run(site, "list", "--endpoint", "so-noi-vu").stdout
+    assert "chờ nơi nhận lấy (waits to be fetched)" in text and "lại lúc (due)" not in text
+
+
 def test_one_delivery_is_held_and_released(site: Site) -> None:
     document, delivery = send(site, HOME_AFFAIRS)
     run(site, "hold", delivery)
@@ -257,6 +263,8 @@ def test_nothing_is_told_as_nothing(site: Site) -> None:
     run(site, "retry", code=2)
     run(site, "hold", "--endpoint", "không-có", code=2)
     run(site, "retry", "0" * 26, code=1)
+    assert "'nope' is no delivery" in run(site, "retry", "nope", code=2).output
+    assert "--reason" in run(site, "give-up", "0" * 26, "--reason", " ", code=2).output
 
 
 def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -173,6 +173,7 @@ def test_another_root_is_not_trusted(office: Office, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["verify", str(file), "--trust", str(stranger.root), "--crl", str(stranger.crls)])
     assert result.exit_code == 3
     assert "Chứng thư số không được tin cậy" in result.output
+    assert "làm gì tiếp (next)       --trust" in result.output
 
 
 def test_a_node_is_believed_as_a_whole(office: Office, tmp_path: Path) -> None:

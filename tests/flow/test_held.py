@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from axis.config.load import load_file
 from axis.devpki import DevPki
 from axis.flow.recheck import recheck_held
 from axis.sql.engine import open_store
+from signing.verdict import REASONS, Reason
 from tests.parts import body, related, split
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, signed_by, until
 
@@ -70,6 +72,10 @@ def test_a_held_document_is_released_when_the_list_comes(site: Site) -> None:
     facts = site.facts(receipt["document"], OFFICE)
     assert (facts["state"], facts["deliveries"]) == ("held", [])
     assert facts["verdict"]["sub_indication"] == "TRY_LATER"
+    with urllib.request.urlopen(f"{site.pages}/", timeout=30) as page:
+        listed = page.read().decode().split('<table id="held">')[1].split("</table>")[0]
+    assert f'href="/documents/{receipt["document"]}"' in listed
+    assert REASONS[Reason.REVOCATION_UNKNOWN].vi in listed
     _is_invisible(site, receipt["document"])
     early = site.status(OFFICE, receipt["document"], "13", receiver=HOME_AFFAIRS)
     assert (early.status, problem(early.body)) == (404, "not-found"), "nobody has it yet"

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from lxml import etree
@@ -94,8 +94,8 @@ def test_the_overview_tells_the_numbers(site: Site, documents: dict[str, str]) -
     assert headers["content-type"] == "text/html; charset=utf-8"
     seen = _text(html)
     assert "3 văn bản đã nhận" in seen
-    assert "0 văn bản chờ xác minh" in seen
-    assert f"{size} mục nhật ký đã ký" in seen and root in seen
+    assert "0 văn bản tạm giữ" in seen
+    assert f"{size} bản ghi nhật ký đã ký" in seen and root in seen
     rows = {cells[0]: cells for cells in _rows(html)}
     assert rows["01"] == ["01", "Đã đến", "2"]
     assert rows["03"] == ["03", "Đã tiếp nhận", "2"]
@@ -117,25 +117,58 @@ def test_a_document_s_page_tells_where_it_went_and_what_was_said(site: Site, doc
     assert status == 200
     seen = _text(html)
     assert "Chữ ký hợp lệ" in seen and "TOTAL-PASSED" in seen
+    waits = _rows(_open(site, f"/documents/{documents['hostile']}")[2])
+    assert [row[2] for row in waits if row[1:2] == ["văn bản"]] == ["chờ nơi nhận lấy"]
     facts = site.facts(documents["handled"], OFFICE)
     assert facts["sha256"] in seen and facts["document_id"] in seen
     assert [row[0] for row in _rows(html) if row[1:2] == ["văn bản"]] == [
         f"so-noi-vu {HOME_AFFAIRS}",
         f"so-tai-chinh {FINANCE}",
     ]
+    told = {row[1]: row[4] for row in _rows(html) if row[0] == FINANCE}
+    assert told == {
+        "01": "tiến lên trạng thái này applied; trục ghi khi giao axis",
+        "03": "tiến lên trạng thái này applied; nơi nhận báo connection",
+    }
     said = sorted((row[0], row[1]) for row in _rows(html) if row[0] in (HOME_AFFAIRS, FINANCE))
     assert said == [(HOME_AFFAIRS, "01"), (HOME_AFFAIRS, "03"), (FINANCE, "01"), (FINANCE, "03")]
 
 
+def test_a_document_is_found_by_the_id_that_its_sender_gave_it_or_by_its_reference(
+    site: Site, documents: dict[str, str]
+) -> None:
+    ref = documents["handled"]
+    asked = site.facts(ref, OFFICE)["document_id"]
+    for text in (asked, ref, f"  {asked} "):
+        html = _open(site, f"/documents?{urlencode({'q': text})}")[2]
+        assert re.findall(r'href="/documents/([a-z0-9]{26})"', html) == [ref]
+    assert "Không có văn bản nào mang đúng mã đó" in _open(site, "/documents?q=nothing")[2]
+
+
+def test_all_documents_are_reached_page_by_page(site: Site, documents: dict[str, str]) -> None:
+    html = _open(site, "/documents")[2]
+    listed = re.findall(r'href="/documents/([a-z0-9]{26})"', html)
+    assert len(listed) == 3 and {documents["handled"], documents["hostile"]} < set(listed)
+    assert "Cũ hơn" not in html
+    older = _open(site, f"/documents?before={listed[0]}")[2]
+    assert re.findall(r'href="/documents/([a-z0-9]{26})"', older) == listed[1:]
+    assert "Không còn văn bản nào" in _open(site, f"/documents?before={listed[-1]}")[2]
+    for nothing in ("%00", "%F0%9F%98%80", "x" * 300):
+        status, _, first = _open(site, f"/documents?before={nothing}")
+        assert (status, first) == (200, html), "what is no reference asks for the first page"
+    assert _open(site, "/documents?q=%00")[2] == html
+
+
 def test_hostile_texts_are_shown_as_text(site: Site, documents: dict[str, str]) -> None:
-    for path in ("/", f"/documents/{documents['hostile']}"):
+    assert HOSTILE not in _open(site, f"/documents?{urlencode({'q': HOSTILE + '?'})}")[2]
+    for path in ("/", "/documents", f"/documents/{documents['hostile']}", f"/documents?{urlencode({'q': HOSTILE})}"):
         html = _open(site, path)[2]
         assert ESCAPED in html
         assert "<script" not in html and "<img" not in html
 
 
 def test_every_page_forbids_what_is_not_its_own(site: Site, documents: dict[str, str]) -> None:
-    for path in ("/", f"/documents/{documents['handled']}", f"/documents/{'a' * 26}"):
+    for path in ("/", "/documents", f"/documents/{documents['handled']}", f"/documents/{'a' * 26}"):
         headers = _open(site, path)[1]
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
         assert policy["default-src"] == "'none'" and policy["frame-ancestors"] == "'none'"
@@ -180,7 +213,7 @@ async def test_a_real_browser_shows_the_numbers_and_asks_nobody_else(site: Site,
         answer = await page.goto(site.pages + "/")
         assert answer is not None and answer.status == 200
         assert "3 văn bản đã nhận" in await _seen(page, ".tile.accepted")
-        assert f"{size} mục nhật ký" in await _seen(page, "#log-head")
+        assert f"{size} bản ghi nhật ký" in await _seen(page, "#log-head")
         assert root in await _seen(page, "#log-head")
         received = page.locator("tr", has=page.locator("code", has_text=re.compile("^03$")))
         assert (await received.locator("td").all_inner_texts())[2] == "2"
@@ -195,6 +228,36 @@ async def test_a_real_browser_shows_the_numbers_and_asks_nobody_else(site: Site,
     assert {urlsplit(url).netloc for url in asked} == {urlsplit(site.pages).netloc}
     assert f"{site.pages}/static/console.css" in asked
     assert complaints == []
+
+
+@pytest.mark.browser
+async def test_pages_can_be_read_on_a_narrow_screen_without_scripts_and_in_the_dark(
+    site: Site, documents: dict[str, str]
+) -> None:
+    """No page is wider than a telephone, tables scroll in themselves; in the dark a link is not the browser's blue."""
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=need("chromium"), args=list(CHROMIUM))
+        page = await browser.new_page(
+            viewport={"width": 390, "height": 800}, java_script_enabled=False, color_scheme="dark"
+        )
+        for path in ("/", "/documents", f"/documents/{documents['handled']}", f"/documents/{documents['hostile']}"):
+            await page.goto(site.pages + path)
+            assert await page.evaluate("document.documentElement.scrollWidth") == 390, path
+        await page.goto(site.pages + "/documents")
+        await page.get_by_label("Mã định danh văn bản").fill(documents["handled"])
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/documents?q=*")
+        assert await page.locator("#recent tbody tr").count() == 1
+        await page.goto(site.pages + "/")
+        assert (
+            await page.evaluate("getComputedStyle(document.querySelector('#recent a')).color") == "rgb(138, 184, 255)"
+        )
+        await page.locator("#recent a").first.focus()
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/documents/*")
+        await browser.close()
 
 
 async def _seen(page: Any, selector: str) -> str:

@@ -32,7 +32,8 @@ def changed(site: Path, old: str, new: str) -> tuple[str, int]:
 
 VALUES = [
     # what stands in the example, what we make of it, column, key, part of the reason, part of the hint
-    ('name = "truc.h99.example.vn"', 'name = "Trục 1"', 8, "node.name", "a name is", 'for example "tr-c-1"'),
+    ('name = "truc.h99.example.vn"', 'name = "Trục 1"', 8, "node.name", "a name is", 'for example "truc-1"'),
+    ('name = "truc.h99.example.vn"', 'name = "ĐỒNG NAI"', 8, "node.name", "a name is", 'for example "dong-nai"'),
     ('data = "data"', 'dataa = "data"', 1, "node.dataa", "unknown key", 'did you mean "data"?'),
     ('data = "data"', "data = 5", 8, "node.data", "must be text in quotes", ""),
     ('agencies = "0.0.0.0:8443"', 'agencies = "8443"', 12, "listen.agencies", "is not an address", "host and port"),
@@ -179,6 +180,7 @@ SYNTAX = [
     ("a = 1\na = 2\n", 2, 6, "cannot overwrite a value", "written before"),
     ("[a]\n[a]\n", 2, 3, "cannot declare", "written before"),
     ('a = "x', 1, 7, "unterminated string", ""),
+    ('[node]\nname = "x\ndata = "d"\n', 2, 10, "illegal character", "ends in its own line"),
     ("\ufeff[node]\n", 1, 1, "invalid statement", "byte order mark"),
 ]
 

@@ -1,0 +1,44 @@
+"""What to do next when the axis said no: the table of docs/endpoints.md, section 7, in short."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+NEXT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "unauthenticated": "name --cert and --key, or --api-key-file; the node's administrator knows which it expects",
+        "forbidden": "this takes another kind of connection: ask the node's administrator",
+        "not-your-agency": "the node's administrator says in `agencies` of the connection for whom it may send",
+        "signature-failed": "sign again at the source; axis verify FILE says what is wrong with it",
+        "signature-missing": "sign it: --sign-cert and --sign-key, or a key in a token",
+        "certificate-agency-mismatch": "have the certificate registered for the sender: axis cert bind, at the node",
+        "unknown-agency": "look at the code; the node's administrator registers agencies",
+        "inactive-agency": "send to its successor",
+        "no-route": "the node's administrator adds a route: axis explain, at the node",
+        "duplicate-conflict": "send the file that was sent first, which gives its receipt again; or take a new number",
+        "not-found": "axis inbox shows on the first line of an item its DELIVERY, on the second its DOCUMENT",
+        "too-large": "the node's administrator sets limits.max_bytes and limits.max_recipients",
+    }
+)
+_LISTS: Final = ("violations", "fields")
+_NAMES: Final = ("agency", "reason", "content_id")
+
+
+def next_step(kind: str, problem: Mapping[str, Any]) -> str:
+    """The next step after a problem of that kind: what it lists as wrong, or our advice; empty where there is none."""
+    listed = next((problem[name] for name in _LISTS if isinstance(problem.get(name), list)), ())
+    return "; ".join(map(str, listed)) or NEXT.get(kind, "")
+
+
+def quoted(step: str, problem: Mapping[str, Any]) -> str:
+    """The same for people, with the code under which the node's own log knows the answer."""
+    instance = problem.get("instance")
+    return f"{step}\n  mã để hỏi quản trị (quote it when you ask): {instance}".lstrip() if instance else step
+
+
+def named(problem: Mapping[str, Any]) -> str:
+    """Which agency, reason or attachment a problem is about, as it stands behind its sentence."""
+    about = ", ".join(f"{name}: {problem[name]}" for name in _NAMES if problem.get(name))
+    return f" ({about})" if about else ""

@@ -1,0 +1,106 @@
+"""`axis log show`: read what the log says, of one document or of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from axis.cli.endpoint import Instant
+from axis.cli.output import Answer, Exit, give_up, json_option, local, say, say_json
+from axis.core.model import EntryKind
+from axis.core.times import parse_rfc3339
+
+if TYPE_CHECKING:
+    from axis.log.entries import ReadEntry
+
+_KINDS: Final = click.Choice([kind.value for kind in EntryKind])
+_SILENT: Final = "_commitment", "policy_sha256"
+"""Facts that prove something and tell a reader nothing: only with --json."""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--about", metavar="REF", help="Only entries about it: the axis' reference of a document, a delivery or a status."
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice([kind.value for kind in EntryKind]),
+    help="Only these; may repeat.",
+)
+@click.option("--since", type=Instant(), help="Only from this time on.")
+@click.option("--until", type=Instant(), help="Only before this time.")
+@click.option("--from", "first", type=click.IntRange(0), default=0, help="Begin at this index.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True)
+@json_option
+def show(
+    folder: Path,
+    about: str | None,
+    kinds: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    first: int,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Show what the log in FOLDER says, oldest first. Verifies nothing: `axis log verify` says whether it is whole.
+
+    Exit 0 when there are such entries, 1 when there are none.
+    """
+    from axis.log.files import Damaged, LogFolder
+    from axis.log.reading import entries, published_size
+
+    log = LogFolder(folder)
+    try:
+        size = published_size(log)
+    except Damaged as error:
+        give_up(Exit.NO, str(error), "axis log verify says more", as_json=as_json)
+    if not size:
+        give_up(Exit.NO, "there is no checkpoint yet", f"is {folder} the folder of a log?", as_json=as_json)
+
+    def wanted() -> Iterator[tuple[int, ReadEntry]]:
+        for index, entry in entries(log, size, first):
+            at = parse_rfc3339(entry.at)
+            if (
+                (about is None or about == entry.subject or about in entry.facts.values())
+                and (not kinds or entry.kind in kinds)
+                and (since is None or at >= since)
+                and (until is None or at < until)
+            ):
+                yield index, entry
+
+    found = [one for one, _ in zip(wanted(), range(limit + 1), strict=False)]
+    more = found[limit][0] if len(found) > limit else None
+    if as_json:
+        say_json({"entries": [_facts(*one) for one in found[:limit]], "next": more})
+    else:
+        for index, entry in found[:limit]:
+            told = f"{index:>6}  {local(parse_rfc3339(entry.at))}  {entry.kind:<14}  {entry.actor}  {entry.subject}"
+            say(told.rstrip(), "red" if entry.kind in (EntryKind.FAILED, EntryKind.REFUSED) else "")
+            if facts := _told(entry.facts):
+                say(f"{'':>6}  {facts}")
+        if not found:
+            say("không có bản ghi nào như vậy (no such entries)")
+        if more is not None:
+            say(f"còn nữa (more): --from {more}")
+    raise Answer(Exit.YES if found else Exit.NO)
+
+
+def _facts(index: int, entry: ReadEntry) -> dict[str, Any]:
+    named = {name: getattr(entry, name) for name in ("at", "actor", "subject")}
+    return {"index": index, "kind": entry.kind.value, **named, "facts": dict(entry.facts)}
+
+
+def _told(facts: Mapping[str, Any]) -> str:
+    plain = {name: value for name, value in facts.items() if value not in (None, []) and not name.endswith(_SILENT)}
+    return ", ".join(f"{name} {_flat(value)}" for name, value in plain.items())
+
+
+def _flat(value: Any) -> str:
+    return "[" + " ".join(map(_flat, value)) + "]" if isinstance(value, list) else str(value)
