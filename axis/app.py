@@ -86,6 +86,8 @@ BESIDE_THE_WAY = 10
 """Niceness of the PDF judge where nothing waits for it: on a busy machine intake and delivery come first."""
 CONNECT_S = 10.0
 TRANSFER_S = 50.0
+KEY_PROVED_S = 10.0
+"""A key in a device that signed within this is believed to do so again."""
 
 
 def utc_now() -> datetime:
@@ -272,8 +274,14 @@ def context_of(
         trust=trust_of(config),
         policies=POLICIES,
         certificates=CertificateCache(),
+def receipt_key_of(key: OwnKey) -> ReceiptKey:
+    """The key of receipts. One in a device may fail, and takes its time."""
+    ready = partial(key.has_signed_within, KEY_PROVED_S) if isinstance(key, TokenEd25519) else lambda: True
+    return ReceiptKey(raw_public(key).hex(), partial(sign_bytes, key), isinstance(key, TokenEd25519), ready)
+
+
         sinks=sinks,
-        receipt_key=ReceiptKey(raw_public(key).hex(), partial(sign_bytes, key), isinstance(key, TokenEd25519)),
+        receipt_key=receipt_key_of(key),
         retry=config.delivery.retry,
         now=utc_now,
         new_id=new_id,

@@ -35,6 +35,8 @@ class ReceiptKey:
     blocks: bool = False
     """It asks a device: never on the event loop."""
 
+    ready: Callable[[], bool] = lambda: True
+    """Says whether it signed so lately that it will now."""
     def seal(self, body: Mapping[str, Json]) -> bytes:
         """A body with this key's id and signature: what a receipt or a notice is."""
         return seal(body, self.id, self.sign)
