@@ -33,6 +33,7 @@ from axis.core.ports import Sink, Source
 from axis.core.routing import RoutingTable
 from axis.flow.admission import Admission
 from axis.flow.attachments import AttachmentJudge
+from axis.flow.clock import Clocks, watch_clock
 from axis.flow.context import Context, ReceiptKey
 from axis.flow.dispatch import Dispatcher
 from axis.flow.evidence import EvidenceKeeper, Fetch
@@ -58,6 +59,7 @@ from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from axis.tls import client_context, server_context
 from axis.trust import trust_of
+from axis.watch import watch_certificate, watch_store
 from axis.web.api import Api
 from axis.web.auth import Doors
 from axis.web.console import Console
@@ -84,12 +86,19 @@ TRUST_EVERY = timedelta(seconds=30)
 RECHECK_EVERY = timedelta(seconds=30)
 BESIDE_THE_WAY = 10
 """Niceness of the PDF judge where nothing waits for it: on a busy machine intake and delivery come first."""
+KEY_PROVED_S = 10.0
+"""A key in a device that signed within this is believed to do so again."""
 CONNECT_S = 10.0
 TRANSFER_S = 50.0
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _steady() -> float:
+    """Seconds that nobody sets, and that go on while the machine sleeps where the system counts so."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def network_of(config: Config) -> Network:
@@ -174,6 +183,7 @@ async def serve(config: Config) -> None:
         heads = CheckpointStore(config.keys.checkpoints, name)
         folder = LogFolder(config.node.log, name)
         lease = LogLease(store, name, time.monotonic) if name else None
+        clocks = Clocks(utc_now, _steady)
         receipt_key, log_key = stack.enter_context(own_keys(config, "receipts", "log"))
         ctx = context_of(config, store, hands.sinks, receipt_key)
         paths = ctx.paths = PathWorker()
@@ -194,13 +204,14 @@ async def serve(config: Config) -> None:
                 heads,
                 signer,
                 config.node.name,
-                utc_now,
+                clocks.now,
                 lease=lease,
                 merge_delay=config.limits.merge_delay,
             )
         )
-        ctx.log_behind = lambda: sequencer.lag(utc_now())
+        ctx.log_behind = lambda: sequencer.lag(clocks.now())
         ctx.log_written = sequencer.wake
+        ctx.now, ctx.wall, ctx.clock_off = clocks.now, utc_now, clocks.off
         store.listen(ctx.wake)
         await _note(store, EntryKind.STARTED, config.node.name)
 
@@ -212,7 +223,8 @@ async def serve(config: Config) -> None:
         places = Places(config.limits.connections, ctx.refused)
         queue = OperatorQueue(ctx, write_token(config.node.data))
         console = Console(ctx, lambda: _head(sequencer), queue, lambda: places.taken)
-        tls = server_context(config.listen.certificate, config.listen.key, config.listen.client_ca)
+        shown = (config.listen.certificate, config.listen.key, config.listen.client_ca)
+        tls = server_context(*shown)
         doorways = (
             (api.app(), config.listen.agencies, tls, places),
             (console.app(), config.listen.operator, None, Places(OPERATOR_CONNECTIONS)),
@@ -236,9 +248,13 @@ async def serve(config: Config) -> None:
             if ctx.evidence is not None:
                 services.create_task(ctx.evidence.run(stop))
             services.create_task(_watch_bindings(config, ctx, stop))
-            services.create_task(_watch_store(store, stop))
+            services.create_task(watch_store(store, stop))
+            services.create_task(watch_clock(clocks, stop))
+            services.create_task(watch_certificate(*shown, outer.show, TRUST_EVERY, stop))
             swept = Where(config.store_url, holding_of(config), config.node.log, config.keys.checkpoints)
-            services.create_task(run_sweep(swept, config.store.keep_unnamed, utc_now, stop, lambda: sequencer.leading))
+            services.create_task(
+                run_sweep(swept, config.store.keep_unnamed, clocks.now, stop, lambda: sequencer.leading)
+            )
             for source_name, (source, every) in hands.sources.items():
                 by = config.principals[source_name]
                 # Of several processes the one that leads asks: two would fetch the same things.
@@ -258,6 +274,12 @@ def own_keys(config: Config, *names: Literal["receipts", "log"]) -> AbstractCont
     return open_keys(settings, [one.label if isinstance(one, InToken) else one for one in references])
 
 
+def receipt_key_of(key: OwnKey) -> ReceiptKey:
+    """The key of receipts. One in a device may fail, and takes its time."""
+    ready = partial(key.has_signed_within, KEY_PROVED_S) if isinstance(key, TokenEd25519) else lambda: True
+    return ReceiptKey(raw_public(key).hex(), partial(sign_bytes, key), isinstance(key, TokenEd25519), ready)
+
+
 def context_of(
     config: Config, store: SqlStore, sinks: Mapping[str, Sink], receipt_key: OwnKey | None = None
 ) -> Context:
@@ -273,7 +295,7 @@ def context_of(
         policies=POLICIES,
         certificates=CertificateCache(),
         sinks=sinks,
-        receipt_key=ReceiptKey(raw_public(key).hex(), partial(sign_bytes, key), isinstance(key, TokenEd25519)),
+        receipt_key=receipt_key_of(key),
         retry=config.delivery.retry,
         now=utc_now,
         new_id=new_id,
@@ -376,25 +398,3 @@ async def _watch_bindings(config: Config, ctx: Context, stop: asyncio.Event) -> 
                 routes = RoutingTable(ctx.network.routes.rules, fresh)
                 ctx.network = replace(ctx.network, routes=routes)
                 log.info("bindings_reloaded", bindings=len(fresh.bindings.rows))
-
-
-async def _watch_store(store: SqlStore, stop: asyncio.Event) -> None:
-    """Tell when nothing can be written, and when it can again. End the process when the store is past helping itself:
-    an honest restart reconciles, a guess does not."""
-    lost = False
-    while not stop.is_set():
-        trouble = store.trouble
-        if (trouble is not None) is not lost:
-            lost = trouble is not None
-            log.error("store_lost", error=trouble) if lost else log.info("store_back")
-        if store.poisoned:
-            raise StorePoisoned("the outcome of a commit is unknown; restart to reconcile")
-        try:
-            async with asyncio.timeout(1):
-                await stop.wait()
-        except TimeoutError:
-            continue
-
-
-class StorePoisoned(Exception):
-    """A commit failed in a way that leaves its outcome unknown."""

@@ -51,6 +51,7 @@ class Kind(StrEnum):
     STORE_UNAVAILABLE = "store-unavailable"
     STORED_DAMAGED = "stored-damaged"
     LOG_STALE = "log-stale"
+    KEY_UNAVAILABLE = "key-unavailable"
     INTERNAL = "internal"
 
 
@@ -157,6 +158,9 @@ TABLE: Final[Mapping[Kind, Row]] = MappingProxyType(
             503, True, "operator", "Bản lưu tại trục bị hỏng", "what the axis stored is damaged or gone there"
         ),
         Kind.LOG_STALE: Row(503, True, "operator", "Nhật ký ký số bị chậm", "the signature log is behind"),
+        Kind.KEY_UNAVAILABLE: Row(
+            503, True, "operator", "Trục tạm thời không ký được biên nhận", "receipts cannot be signed now"
+        ),
         Kind.INTERNAL: Row(500, True, "us", "Lỗi hệ thống", "internal error"),
     }
 )

@@ -87,7 +87,7 @@ async def look(
 
 
 def _question(octets: Place, record: AttachmentRecord, ctx: Context) -> PdfQuestion:
-    return PdfQuestion(octets, record, ctx.now(), ctx.policies[Profile.REQUIRED])
+    return PdfQuestion(octets, record, ctx.judged_at(), ctx.policies[Profile.REQUIRED])
 
 
 def _unreadable(wanted: Mapping[int, AttachmentRecord], ctx: Context) -> tuple[JudgedAttachment, ...]:
@@ -108,7 +108,7 @@ async def _judge(question: PdfQuestion, ctx: Context, pdfs: PdfWorker) -> PdfAns
     came = await asyncio.gather(*map(ctx.evidence.bring, answer.missing))
     if not any(came):
         return answer
-    later = PdfQuestion(question.octets, question.record, ctx.now(), question.policy)
+    later = PdfQuestion(question.octets, question.record, ctx.judged_at(), question.policy)
     return await pdfs.judge(later, ctx.trust)
 
 

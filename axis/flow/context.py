@@ -16,6 +16,7 @@ from axis.core.problems import Kind, Problem, Unavailable
 from axis.core.receipt import seal
 from axis.core.retry import RetryPolicy
 from axis.flow.admission import Admission
+from axis.flow.clock import holds
 from axis.flow.evidence import EvidenceKeeper
 from axis.flow.grounds import Known
 from axis.flow.pathworker import PathWorker
@@ -34,6 +35,8 @@ class ReceiptKey:
     sign: Callable[[bytes], bytes]
     blocks: bool = False
     """It asks a device: never on the event loop."""
+    ready: Callable[[], bool] = lambda: True
+    """Says whether it signed so lately that it will now."""
 
     def seal(self, body: Mapping[str, Json]) -> bytes:
         """A body with this key's id and signature: what a receipt or a notice is."""
@@ -70,6 +73,10 @@ class Context:
     admission: Admission = field(default_factory=Admission)
     """Who may begin to hand something over."""
     log_behind: Callable[[], timedelta] = timedelta
+    clock_off: Callable[[], timedelta] = timedelta
+    """How much further the wall clock has gone than the time that went by since the process began."""
+    wall: Callable[[], datetime] | None = None
+    """The wall clock whatever it does, for certificates; `now` does not follow it where it jumps."""
     written: asyncio.Event = field(default_factory=asyncio.Event)
     """Set after each transaction that may have made work: the dispatcher waits for it."""
     log_written: Callable[[], None] = lambda: None
@@ -92,6 +99,14 @@ class Context:
     def wake(self) -> None:
         self.written.set()
         self.log_written()
+
+    @property
+    def clock_holds(self) -> bool:
+        return holds(self.clock_off())
+
+    def judged_at(self) -> datetime:
+        """The time to judge certificates by."""
+        return (self.wall or self.now)()
 
     def refuse_when_log_is_stale(self) -> None:
         """No log, no service: raise `Unavailable(LOG_STALE)` when the log has not kept up."""

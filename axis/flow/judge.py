@@ -63,7 +63,7 @@ async def judge(raw: Raw, by: Principal, ctx: Context, parts: Sequence[Part[Held
     """
     small = len(raw) + sum(part.size for part in parts) <= ctx.inline_judging_bytes
     policy = ctx.policies[by.profile]
-    at = ctx.now()
+    at = ctx.judged_at()
     if small:
         with _refusing():
             parsed = parse_xml(raw, ctx.xml_limits)
@@ -148,7 +148,7 @@ async def _certify(inspection: Inspection, policy: SignaturePolicy, at: datetime
         proven = await asyncio.to_thread(certify, inspection, trust, at)
         missing = (leaf, *(stamp.certificate for stamp in proven.proof.timestamps if stamp.waits))
         if _waits(proven.certificate) and ctx.evidence and any(await asyncio.gather(*map(ctx.evidence.bring, missing))):
-            proven = await asyncio.to_thread(certify, inspection, ctx.trust, ctx.now())
+            proven = await asyncio.to_thread(certify, inspection, ctx.trust, ctx.judged_at())
         return proven
     known = ctx.certificates.find(leaf, trust, policy, at)
     if known is None:
@@ -156,7 +156,7 @@ async def _certify(inspection: Inspection, policy: SignaturePolicy, at: datetime
         if _waits(known) and ctx.evidence and await ctx.evidence.bring(leaf):
             # Later than before: what a responder has only just said was not yet said then.
             trust = ctx.trust
-            known = await _judge_certificate(leaf, trust, policy, ctx.now(), ctx)
+            known = await _judge_certificate(leaf, trust, policy, ctx.judged_at(), ctx)
     return Certified(known, trust=trust)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -32,6 +33,9 @@ from signing.verdict import Reason
 
 log = structlog.get_logger()
 
+PROBE: Final = b"axis-probe"
+"""What a key signs to show that it does. It is no receipt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -55,6 +59,7 @@ async def receive(
     for an authenticated caller, one entry in the log. `Unavailable`: repeat the same octets later, that is always safe.
     """
     ctx.refuse_when_log_is_stale()
+    await refuse_without_key(ctx)
     try:
         judged = await judge(spooled.view(), by, ctx, parts)
     except Refused as error:
@@ -160,6 +165,12 @@ async def give_receipt(document: Document, ctx: Context) -> Receipt:
     if ctx.receipt_key.blocks:
         return await asyncio.to_thread(issue_receipt, document, ctx)
     return issue_receipt(document, ctx)
+
+
+async def refuse_without_key(ctx: Context) -> None:
+    """No receipt, no document: `Unavailable(KEY_UNAVAILABLE)` while the key's device does not sign."""
+    if not ctx.receipt_key.ready():
+        await asyncio.to_thread(ctx.receipt_key.sign, PROBE)
 
 
 def adopt_orphans(document: Document, ledger: Ledger, ctx: Context) -> None:

@@ -103,6 +103,6 @@ def _waited_out(key: TokenEd25519) -> TokenEd25519:
             return key.sign(data)
         except TokenError as error:
             context = {"trouble": error.trouble.value, "error": error.told, "remedy": error.remedy}
-            raise Unavailable(Problem(Kind.INTERNAL, context=context), retry_after_s=5) from error
+            raise Unavailable(Problem(Kind.KEY_UNAVAILABLE, context=context), retry_after_s=5) from error
 
     return TokenEd25519(key.public_key(), sign)

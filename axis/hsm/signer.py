@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, Self
@@ -130,6 +131,7 @@ class TokenEd25519(ed25519.Ed25519PrivateKey):
     def __init__(self, public: ed25519.Ed25519PublicKey, sign: Callable[[bytes], bytes]) -> None:
         self._public = public
         self._sign = sign
+        self._signed_at: float | None = None
 
     @classmethod
     def of(cls, key: TokenKey) -> Self:
@@ -152,7 +154,15 @@ class TokenEd25519(ed25519.Ed25519PrivateKey):
         return self._public
 
     def sign(self, data: Any) -> bytes:
-        return self._sign(bytes(data))
+        self._signed_at = None
+        value = self._sign(bytes(data))
+        self._signed_at = time.monotonic()
+        return value
+
+    def has_signed_within(self, seconds: float) -> bool:
+        """Say whether it signed so lately, and has not failed since."""
+        signed_at = self._signed_at  # another thread may be signing
+        return signed_at is not None and time.monotonic() - signed_at < seconds
 
     def private_bytes(
         self, encoding: Encoding, format: PrivateFormat, encryption_algorithm: KeySerializationEncryption

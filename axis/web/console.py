@@ -67,7 +67,7 @@ class Console:
         counts = await views.counts()
         recent = await views.recent(RECENT)
         head = self.head()
-        known = pages.LogHead(*head, self.ctx.log_behind(), not self._ready()) if head else None
+        known = pages.LogHead(*head, self.ctx.log_behind(), self._stale()) if head else None
         marks = await views.attachment_checks([document.ref for document in recent])
         failed = await views.queue(None, DeliveryState.FAILED, None, FAILED)
         now = self.ctx.now()
@@ -109,14 +109,20 @@ class Console:
         return web.json_response({"status": "ok"})
 
     async def get_ready(self, request: web.Request) -> web.StreamResponse:
-        """Documents are taken: the store answers and the log keeps up. 503 otherwise, with which of the two."""
+        """Documents are taken: the store answers, the log keeps up, the clock is to be believed. 503 otherwise, with
+        which of them."""
         waiting, _ = await self.ctx.store.views.backlog()
         ready = self._ready()
-        body = {"ready": ready, "log_waiting": waiting, "log_behind_s": self.ctx.log_behind() / timedelta(seconds=1)}
+        second = timedelta(seconds=1)
+        behind, off = self.ctx.log_behind() / second, round(self.ctx.clock_off() / second)
+        body = {"ready": ready, "log_waiting": waiting, "log_behind_s": behind, "clock_off_s": off}
         return web.json_response(body, status=200 if ready else 503)
 
     def _ready(self) -> bool:
-        return self.ctx.log_behind() <= self.ctx.log_stale
+        return not self._stale() and self.ctx.clock_holds
+
+    def _stale(self) -> bool:
+        return self.ctx.log_behind() > self.ctx.log_stale
 
     async def get_metrics(self, request: web.Request) -> web.StreamResponse:
         head = self.head()

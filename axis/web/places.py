@@ -199,6 +199,10 @@ class Door:
     def open(self) -> None:
         self._tasks = [asyncio.create_task(self._accept(one)) for one in self.listeners]
 
+    def show(self, tls: ssl.SSLContext) -> None:
+        """New connections get these TLS settings; those that stand, or are in their handshake, keep theirs."""
+        self.tls = tls
+
     async def close(self) -> None:
         """Nothing is accepted any more, and handshakes under way end. Connections that stand are their guests'
         business. May be called again."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tests.faults import broken_trust
 from tests.faults.field import LARGE
 from tests.faults.points import Point, sending
 from tests.mutations.edit import Mutation, off
@@ -254,7 +256,7 @@ FULL: Final = (
     ),
 )
 
-BY_FAULT: Final = {
+BY_FAULT: Final[Mapping[str, tuple[Broken, ...]]] = {
     "F07": QUARANTINE,
     "F12": FULL,
     "F31": DEADLOCKS,
@@ -262,5 +264,9 @@ BY_FAULT: Final = {
     "F33": SETTINGS,
     "F44": HEADS,
     "F45": BODIES,
+    **{
+        fault: tuple(Broken(fault, one.mutation, one.says) for one in found)
+        for fault, found in broken_trust.BY_FAULT.items()
+    },
 }
 """The same for faults beside the matrix: each has a test of its own that runs without the defence."""

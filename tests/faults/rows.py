@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from tests.faults import rows_trust
 from tests.faults.broken import MUTATIONS
 from tests.faults.points import POINTS
 
@@ -286,6 +287,7 @@ FAULTS: Final = (
         "expired, another host, unknown authority",
         f"{LINES}::test_an_address_whose_certificate_is_wrong_is_given_nothing",
     ),
+    *(Row(*one) for one in rows_trust.ROWS),
 )
 
 ROWS: Final = (*KILLS, *FAULTS)

@@ -173,7 +173,7 @@ def test_what_was_accepted_stays_accepted_when_its_signer_is_revoked_later(site:
     assert first.json()["state"] == "accepted"
     site.pki.revoke(site.signers["once good"], datetime.now(UTC) - timedelta(minutes=1))
     _publish(site)
-    assert site.send(package, OFFICE).body == first.body
+    assert site.send(package, OFFICE).body == first.body, "a repeat gets another answer"
     reply = site.send(site.package(OFFICE, [HOME_AFFAIRS], signer="once good"), OFFICE)
     assert (reply.status, reply.json()["reason"]) == (422, "cert-revoked")
     assert site.receive(HOME_AFFAIRS, first.json()["document"])[1] == package

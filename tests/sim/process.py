@@ -61,7 +61,7 @@ SENT: ContextVar[Consignment] = ContextVar("sent")
 
 
 class StorePoisoned(Exception):
-    """As `axis.app.StorePoisoned`: an honest restart reconciles."""
+    """As `axis.watch.StorePoisoned`: an honest restart reconciles."""
 
 
 ENDS: Final = (OSError, StorePoisoned, Locked)

@@ -19,13 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from axis.cli.doctor import State, look_at_token
 from axis.config import load_file
 from axis.core.canonical import canonical
+from axis.demo.client import Reply
 from axis.hsm.process import TokenProcess
 from axis.hsm.signer import TokenKey
 from axis.log.findings import LogReport
 from axis.log.verify import verify_log
 from signing.keys import raw_public, verify_bytes
 from signing.note import NoteKey
-from tests.site import HOME_AFFAIRS, OFFICE, Site, until
+from tests.site import HOME_AFFAIRS, OFFICE, Site, problem, until
 from tests.unit.hsm.soft import LABEL, PIN, SoftToken, soft_token
 
 pytestmark = pytest.mark.slow
@@ -121,6 +122,37 @@ def test_a_restarted_node_goes_on_with_its_token(site: TokenSite) -> None:
     site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
     assert site.stop() == 0
     site.audit()
+
+
+@pytest.mark.faults
+def test_without_its_token_a_node_takes_nothing_in_and_goes_on_afterwards(site: TokenSite, token: SoftToken) -> None:
+    """F77. What was taken in before anybody knew gets its receipt when the sender repeats it."""
+    key, tokens, pulled = public(token, "receipts"), token.folder / "tokens", token.folder / "pulled"
+    site.start()
+    taken = site.package(OFFICE, [HOME_AFFAIRS])
+    first = site.take(taken, OFFICE)
+    unsure, later = (site.package(OFFICE, [HOME_AFFAIRS]) for _ in range(2))
+    tokens.rename(pulled)
+    try:
+        os.kill(site.child(), signal.SIGKILL)
+        assert refusal(site.send(unsure, OFFICE)) == (503, "key-unavailable")
+        kept = site.state()
+        for package in (later, unsure, taken):
+            assert refusal(site.send(package, OFFICE)) == (503, "key-unavailable")
+        assert site.state() == kept, "something was taken in that gets no receipt"
+    finally:
+        pulled.rename(tokens)
+    until("it signs again", lambda: site.send(later, OFFICE).status == 202)
+    for package in (unsure, later):
+        assert receipt_is_good(site.take(package, OFFICE), key)
+    assert site.take(taken, OFFICE) == first
+    assert site.rows("SELECT count(*) FROM document") == [(3,)]
+    assert site.stop() == 0
+    site.audit()
+
+
+def refusal(reply: Reply) -> tuple[int, str]:
+    return reply.status, problem(reply.body)
 
 
 def test_doctor_signs_with_each_key(site: TokenSite, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
+from structlog.testing import capture_logs
 
 from adapters.fetch import Fetcher, PublicResolver
 from signing.chain import judge_certificate
@@ -126,8 +127,11 @@ async def test_a_bad_list_is_refused_and_the_kept_one_stays(name: str, tmp_path:
         kept = at_work.trust.crls
         server.pages["/ca.crl"] = BAD[name]()  # type: ignore[assignment]
         at_work.at += timedelta(hours=19)
-        await at_work.keeper.refresh()
+        with capture_logs() as said:
+            await at_work.keeper.refresh()
         assert server.asked.count("/ca.crl") == 2
+        told = {one["event"] for one in said if one["url"].endswith("/ca.crl")}
+        assert told == {"evidence_unavailable" if name == "200 MB" else "evidence_refused"}, "it is not refused"
         assert reason(at_work) is Reason.GOOD
         assert set(at_work.trust.crls) == set(kept)
 

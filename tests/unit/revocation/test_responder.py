@@ -194,6 +194,20 @@ async def test_an_answer_that_is_none(name: str, tmp_path: Path) -> None:
     assert not list((tmp_path / "revocation").glob("*.ocsp"))
 
 
+@pytest.mark.parametrize("name", PAGES)
+async def test_where_no_answer_is_one_the_list_is_asked(name: str, tmp_path: Path) -> None:
+    """F69, F70."""
+    async with serving() as server, desk(field(), tmp_path, server, order=("ocsp", "crl")) as at_work:
+        server.pages |= field().lists(real_now() - HOUR) | {"/": PAGES[name]()}  # type: ignore[dict-item]
+        errand = at_work.keeper.want(field().good.der)
+        assert errand is not None
+        await errand
+        assert server.asked[:2] == ["/", "/ca.crl"], "the list was not asked"
+        verdict = judge_certificate(field().good.der, at_work.trust, at_work.at, OWN_NETWORK)
+    assert verdict.reason is Reason.GOOD, verdict.checks[-1]
+    assert {one.kind for one in verdict.evidence} == {"certificate", "crl"}
+
+
 async def test_these_answers_differ_from_a_good_one_by_one_thing_only(tmp_path: Path) -> None:
     _, verdict, _ = await asked(tmp_path, field().good, page=answer())
     assert verdict.reason is Reason.GOOD, verdict.checks[-1]

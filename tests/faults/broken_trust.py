@@ -1,0 +1,219 @@
+"""What holds F64 to F77, taken away: the tests named must turn red, and say why (`test_trust_defences.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tests.faults.rows_trust import HELD, HSM, KEEPER, RESPONDER, STAMPED, TIME, TOKEN, TRUST
+from tests.mutations.edit import Mutation, off
+from tests.mutations.table_trust import MUTATIONS
+
+REQUEST, INTAKE = "signing/revocation/request.py", "axis/core/intake.py"
+
+
+@dataclass(frozen=True)
+class Off:
+    """Without `mutation` one of `tests` fails with words that match `says`."""
+
+    mutation: Mutation
+    says: str
+    tests: tuple[str, ...]
+
+
+REPEATS: Final = off(
+    "a repeat has its receipt, whatever would be said of it now",
+    INTAKE,
+    (
+        "    if same is not None:\n        return _repeat(",
+        "    if same is not None and accept(sub.by.profile, verdict) is Acceptance.ACCEPT:\n        return _repeat(",
+    ),
+)
+
+BY_FAULT: Final[Mapping[str, tuple[Off, ...]]] = {
+    "F64": (
+        Off(
+            off("a node whose clock jumped is not ready", "axis/web/console.py", (" and self.ctx.clock_holds", "")),
+            "never: it is not ready",
+            (f"{TRUST}::test_a_clock_that_jumps_is_told_and_spends_nobodys_time[back]",),
+        ),
+        Off(
+            off(
+                "deliveries go by a clock that does not jump",
+                "axis/flow/clock.py",
+                ("        return wall if holds(wall - passed) else passed\n", "        return wall\n"),
+            ),
+            "never: attempts go on",
+            (f"{TRUST}::test_a_clock_that_jumps_is_told_and_spends_nobodys_time[back]",),
+        ),
+    ),
+    "F65": (
+        Off(
+            off("a clock that stands is noticed", "axis/flow/clock.py", ("abs(off) <= SLACK", "off <= SLACK")),
+            "never: it is not ready",
+            (f"{TRUST}::test_a_clock_that_stands_is_told",),
+        ),
+    ),
+    "F66": (
+        Off(
+            off(
+                "the use of grace is told",
+                "signing/revocation/judge.py",
+                ('    return [f"revocation=stale({int((question.at - end).total_seconds())}s)"]\n', "    return []\n"),
+            ),
+            "revocation=stale",
+            (f"{TIME}::test_grace_is_declared_bounded_and_recorded",),
+        ),
+    ),
+    "F67": (
+        Off(
+            off(
+                "a list with a lower number is not kept",
+                REQUEST,
+                ("        if same and believed and (known.number", "        if False and (known.number"),
+            ),
+            "it is not refused",
+            (f"{KEEPER}::test_a_bad_list_is_refused_and_the_kept_one_stays[an older number]",),
+        ),
+    ),
+    "F68": (
+        Off(
+            off(
+                "a fetched list is signed by who may",
+                REQUEST,
+                (
+                    "    if not any(crl.is_signed_by(one.certificate, one.sha256) for one in",
+                    "    if not any(True for one in",
+                ),
+            ),
+            "it is not refused",
+            (f"{KEEPER}::test_a_bad_list_is_refused_and_the_kept_one_stays",),
+        ),
+        Off(
+            off(
+                "what is fetched is bounded",
+                "adapters/fetch.py",
+                ("                if (response.content_length or 0) > most:", "                if False:"),
+                ("        if size > most:", "        if False:"),
+            ),
+            "DID NOT RAISE",
+            (f"{KEEPER}::test_what_is_too_large_is_given_up_at_once[page1]",),
+        ),
+    ),
+    "F69": (
+        Off(
+            off(
+                "where the first kind of evidence brings nothing, the other is asked for",
+                "axis/flow/evidence.py",
+                ("        for kind in self.order:", "        for kind in self.order[:1]:"),
+            ),
+            "the list was not asked",
+            (f"{RESPONDER}::test_where_no_answer_is_one_the_list_is_asked[tryLater]",),
+        ),
+    ),
+    "F70": (
+        Off(
+            MUTATIONS["answer-nonce"],
+            "the list was not asked",
+            (f"{RESPONDER}::test_where_no_answer_is_one_the_list_is_asked[another request's]",),
+        ),
+        Off(
+            MUTATIONS["answer-fresh"],
+            "the list was not asked",
+            (f"{RESPONDER}::test_where_no_answer_is_one_the_list_is_asked[stale]",),
+        ),
+        Off(
+            MUTATIONS["answer-serial"],
+            "the list was not asked",
+            (f"{RESPONDER}::test_where_no_answer_is_one_the_list_is_asked[another certificate]",),
+        ),
+        Off(MUTATIONS["answer-delegate"], "GOOD", (f"{RESPONDER}::test_who_may_not_answer",)),
+    ),
+    "F71": (
+        Off(
+            REPEATS,
+            "a repeat gets another answer",
+            (f"{HELD}::test_what_was_accepted_stays_accepted_when_its_signer_is_revoked_later",),
+        ),
+    ),
+    "F72": (
+        Off(
+            off(
+                "nothing is sent without the time stamp that was asked for",
+                "axis/cli/send.py",
+                ("            if not authority.optional:\n", "            if False:\n"),
+            ),
+            "sent without a time stamp",
+            (f"{STAMPED}::test_without_a_time_stamp_nothing_is_sent_unless_one_may_do_without[busy]",),
+        ),
+    ),
+    "F73": (
+        Off(
+            MUTATIONS["stamp-imprint"],
+            "time stamp",
+            (f"{STAMPED}::test_without_a_time_stamp_nothing_is_sent_unless_one_may_do_without[of other octets]",),
+        ),
+        Off(
+            off(
+                "a token of a time to come proves none",
+                "signing/timestamp/judge.py",
+                ("    if gen_time > at + _CLOCKS:", "    if False:"),
+            ),
+            "good",
+            (f"{TOKEN}::test_bad[genTime in the future]",),
+        ),
+    ),
+    "F74": (
+        Off(
+            off(
+                "the same octets of the same sender are one document",
+                INTAKE,
+                (
+                    "    same = next((document for document in seen if document.digest == sub.digest), None)\n",
+                    "    same = None\n",
+                ),
+            ),
+            "409",
+            (f"{TRUST}::test_a_retry_under_new_certificates_gets_the_first_receipt",),
+        ),
+    ),
+    "F75": (
+        Off(
+            off(
+                "new connections get the new certificate",
+                "axis/web/places.py",
+                ("        self.tls = tls\n", "        pass\n"),
+            ),
+            "never: new connections get the new one",
+            (f"{TRUST}::test_a_new_certificate_is_for_new_connections_and_uploads_end_under_the_old_one",),
+        ),
+    ),
+    "F76": (
+        Off(
+            off(
+                "the roots are read again",
+                "axis/app.py",
+                ("    if (fresh.epoch, fresh.answers) != (ctx.trust.epoch, ctx.trust.answers):", "    if False:"),
+            ),
+            "never: the roots are read again",
+            (f"{TRUST}::test_a_root_that_is_taken_away_lets_in_nothing_new_and_what_waits_goes_on",),
+        ),
+        Off(
+            REPEATS,
+            "a repeat gets another answer",
+            (f"{TRUST}::test_a_root_that_is_taken_away_lets_in_nothing_new_and_what_waits_goes_on",),
+        ),
+    ),
+    "F77": (
+        Off(
+            off(
+                "without a key that signs nothing is taken in",
+                "axis/flow/receive.py",
+                ("    if not ctx.receipt_key.ready():\n", "    if False:\n"),
+            ),
+            "something was taken in that gets no receipt",
+            (f"{HSM}::test_without_its_token_a_node_takes_nothing_in_and_goes_on_afterwards",),
+        ),
+    ),
+}
