@@ -39,12 +39,13 @@ _REF = re.compile(r"[a-z0-9]{26}")
 @dataclass(frozen=True, slots=True)
 class Console:
     """Pages over one `Context`. `head` reads the published log head, `None` before the first checkpoint; `connections`
-    says how many are open at the agencies' listener."""
+    says how many are open at the agencies' listener, `stopping` whether the daemon was asked to stop."""
 
     ctx: Context
     head: Callable[[], tuple[int, str] | None]
     queue: OperatorQueue
     connections: Callable[[], int]
+    stopping: Callable[[], bool]
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems], client_max_size=MAX_JSON)
@@ -67,7 +68,7 @@ class Console:
         counts = await views.counts()
         recent = await views.recent(RECENT)
         head = self.head()
-        known = pages.LogHead(*head, self.ctx.log_behind(), not self._ready()) if head else None
+        known = pages.LogHead(*head, self.ctx.log_behind(), self._stale()) if head else None
         marks = await views.attachment_checks([document.ref for document in recent])
         failed = await views.queue(None, DeliveryState.FAILED, None, FAILED)
         now = self.ctx.now()
@@ -109,14 +110,19 @@ class Console:
         return web.json_response({"status": "ok"})
 
     async def get_ready(self, request: web.Request) -> web.StreamResponse:
-        """Documents are taken: the store answers and the log keeps up. 503 otherwise, with which of the two."""
+        """Documents are taken: the store answers, the log keeps up, the daemon is to go on. 503 otherwise, with which
+        of them."""
         waiting, _ = await self.ctx.store.views.backlog()
         ready = self._ready()
-        body = {"ready": ready, "log_waiting": waiting, "log_behind_s": self.ctx.log_behind() / timedelta(seconds=1)}
+        behind_s = self.ctx.log_behind() / timedelta(seconds=1)
+        body = {"ready": ready, "stopping": self.stopping(), "log_waiting": waiting, "log_behind_s": behind_s}
         return web.json_response(body, status=200 if ready else 503)
 
     def _ready(self) -> bool:
-        return self.ctx.log_behind() <= self.ctx.log_stale
+        return not self._stale() and not self.stopping()
+
+    def _stale(self) -> bool:
+        return self.ctx.log_behind() > self.ctx.log_stale
 
     async def get_metrics(self, request: web.Request) -> web.StreamResponse:
         head = self.head()
