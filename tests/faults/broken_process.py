@@ -14,7 +14,6 @@ WORKER: Final = "tests/unit/revocation/test_worker.py"
 LEASE: Final = "tests/unit/log/test_lease.py"
 FSCK: Final = "tests/care/test_fsck.py::test_a_planted_damage_is_found"
 LEDGER: Final = "tests/contract/test_ledger.py"
-ENGINE: Final = "tests/flow/test_engine.py"
 MISMATCH: Final = "tests/unit/log/test_mismatch.py"
 VERIFY: Final = "tests/unit/log/test_verify.py"
 
@@ -125,15 +124,15 @@ SHOWN: Final = (
         ),
     ),
     (
-        f"{ENGINE}::test_what_killed_its_worker_again_and_again_is_set_aside_without_another_attempt",
+        "tests/unit/core/test_settlement.py::test_attempts_that_break_again_and_again_set_the_delivery_aside",
         Broken(
             "F85",
             off(
-                "what killed its worker so often is not attempted again",
-                "axis/flow/attempt.py",
-                ("    if delivery.breaks >= ctx.retry.breaks:\n", "    if False:\n"),
+                "what breaks its worker so often is set aside",
+                "axis/core/settlement.py",
+                ("    if breaks >= policy.breaks:\n", "    if False:\n"),
             ),
-            "TimeoutError",
+            "AssertionError",
         ),
     ),
     (
@@ -179,7 +178,7 @@ SHOWN: Final = (
         ),
     ),
     (
-        f"{ENGINE}::test_a_slow_peer_takes_its_share_and_delays_nobody_else",
+        "tests/unit/core/test_window.py::test_slow_ones_use_up_what_is_shared_and_the_quick_one_still_moves",
         Broken(
             "F90",
             off(
@@ -187,7 +186,7 @@ SHOWN: Final = (
                 "axis/core/window.py",
                 ("min(self.own[endpoint] - under_way, first + max(shared, 0))", "self.together - sum(busy.values())"),
             ),
-            "AssertionError|TimeoutError",
+            "AssertionError",
         ),
     ),
     (
@@ -295,7 +294,7 @@ SHOWN: Final = (
                 "axis/log/disk.py",
                 ("            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "            pass\n"),
             ),
-            UNRAISED,
+            "store-behind",
         ),
     ),
     (

@@ -233,7 +233,7 @@ ROWS: Final = (
     row(
         "F104",
         "a node in a crash loop",
-        "SIGKILL at any moment of five starts",
+        "SIGKILL at any moment of three starts",
         f"{STOP}::test_a_node_that_is_killed_as_often_as_it_starts_keeps_everything",
         f"{STOP}::test_the_unit_file_waits_between_two_starts_and_not_for_a_wrong_configuration",
         "tests/crash/test_kill.py::test_ten_kills_lose_nothing_and_deliver_nothing_twice",

@@ -116,6 +116,7 @@ def test_a_document_goes_to_as_many_as_may_be_or_to_nobody(tmp_path: Path) -> No
     site.registry = "".join(map(row, (*codes, "H99.46", "H99.47")))
     site.endpoints = (
         f'[[endpoint]]\nname = "xa-phuong"\nadapter = "mailbox"\nagencies = ["{PROVINCE}"]\n'
+        f'api_keys = ["sha256:{"ab" * 32}"]\n'
         '[[route]]\nprefix = "H99.45"\nendpoint = "xa-phuong"\n'
         '[[route]]\nprefix = "H99.46"\nendpoint = "xa-phuong"\n'
     )

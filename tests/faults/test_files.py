@@ -72,8 +72,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             made.kill()
 
 
-@pytest.mark.parametrize("form", ["PEM", "DER"])
-@pytest.mark.parametrize("half", [0, 50])
+@pytest.mark.parametrize(("half", "form"), [(0, "PEM"), (50, "DER")])
 def test_a_list_that_is_replaced_half_is_not_believed_and_the_old_ones_are(half: int, form: str, site: Site) -> None:
     """F80, F81. `half` is how many octets in a hundred have been written; whoever writes it ends some time."""
     assert site.crls is not None

@@ -21,13 +21,6 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     made.close()
 
 
-def test_with_every_defence_in_place_each_is_green(copy: Copy) -> None:
-    """Else what follows would prove nothing."""
-    run = copy.run(test for test, _ in SHOWN)
-    assert {node: said for node, said in run.said.items() if said != "passed"} == {}, run.output
-    assert len(run.said) >= len({test for test, _ in SHOWN})
-
-
 @pytest.mark.parametrize(("test", "broken"), SHOWN, ids=lambda one: one.point if isinstance(one, Broken) else "")
 def test_without_its_defence_it_shows(test: str, broken: Broken, copy: Copy) -> None:
     with copy.mutated(broken.mutation):
