@@ -162,15 +162,17 @@ def _session(context: ssl.SSLContext, window: int) -> aiohttp.ClientSession:
 
 async def serve(config: Config) -> None:
     """Run the node until SIGTERM or SIGINT. A core service that breaks ends the process; the service manager restarts.
+    After SIGHUP it reads trust and bindings again at once.
 
     Nothing is taken in before the store is open, the log is reconciled with its heads and the listeners stand.
     `TooFewFiles` where the system would not let it keep what it promises.
     """
     allow_files(config)
-    stop = asyncio.Event()
+    stop, asked = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
     async with AsyncExitStack() as stack:
         name = config.node.instance if config.store.shared else ""
         blobs = shelf_of(config, f"spool-{name}" if name else "spool")
@@ -222,7 +224,7 @@ async def serve(config: Config) -> None:
         api = Api(ctx, lambda: doors, open_spool, config.node.log)
         places = Places(config.limits.connections, ctx.refused)
         queue = OperatorQueue(ctx, write_token(config.node.data))
-        console = Console(ctx, lambda: _head(sequencer), queue, lambda: places.taken)
+        console = Console(ctx, lambda: _head(sequencer), queue, lambda: places.taken, stop.is_set)
         shown = (config.listen.certificate, config.listen.key, config.listen.client_ca)
         tls = server_context(*shown)
         doorways = (
@@ -248,6 +250,7 @@ async def serve(config: Config) -> None:
             if ctx.evidence is not None:
                 services.create_task(ctx.evidence.run(stop))
             services.create_task(_watch_bindings(config, ctx, stop))
+            services.create_task(_read_when_asked(config, ctx, asked, stop))
             services.create_task(watch_store(store, stop))
             services.create_task(watch_clock(clocks, stop))
             services.create_task(watch_certificate(*shown, outer.show, TRUST_EVERY, stop))
@@ -384,17 +387,35 @@ async def _watch_bindings(config: Config, ctx: Context, stop: asyncio.Event) -> 
             async with asyncio.timeout(TRUST_EVERY.total_seconds()):
                 await stop.wait()
         except TimeoutError:
-            registry = ctx.network.registry
-            try:
-                fresh = await asyncio.to_thread(reread, config, registry)
-            except (ConfigError, OSError) as error:
-                if str(error) != told:
-                    log.error("bindings_not_reloaded", error=str(error))
-                told = str(error)
-                continue
-            told = ""
-            # A reload of the configuration in between has read them itself.
-            if fresh is not registry and ctx.network.registry is registry:
-                routes = RoutingTable(ctx.network.routes.rules, fresh)
-                ctx.network = replace(ctx.network, routes=routes)
-                log.info("bindings_reloaded", bindings=len(fresh.bindings.rows))
+            told = await _reload_bindings(config, ctx, told)
+
+
+async def _reload_bindings(config: Config, ctx: Context, told: str = "") -> str:
+    """Believe the bindings that the file has now. What is wrong with them is returned, and logged unless `told`."""
+    registry = ctx.network.registry
+    try:
+        fresh = await asyncio.to_thread(reread, config, registry)
+    except (ConfigError, OSError) as error:
+        if str(error) != told:
+            log.error("bindings_not_reloaded", error=str(error))
+        return str(error)
+    # Somebody else may have read them in between.
+    if fresh is not registry and ctx.network.registry is registry:
+        ctx.network = replace(ctx.network, routes=RoutingTable(ctx.network.routes.rules, fresh))
+        log.info("bindings_reloaded", bindings=len(fresh.bindings.rows))
+    return ""
+
+
+async def _read_when_asked(config: Config, ctx: Context, asked: asyncio.Event, stop: asyncio.Event) -> None:
+    """Read trust and bindings again when somebody asks. What is wrong with them is told each time, and changes nothing;
+    the rest of the configuration counts from the next start."""
+    while not stop.is_set():
+        waits = [asyncio.ensure_future(one.wait()) for one in (asked, stop)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for one in waits:
+            one.cancel()
+        if asked.is_set():
+            asked.clear()
+            log.info("asked_to_read_again")
+            await reload_trust(config, ctx)
+            await _reload_bindings(config, ctx)

@@ -96,9 +96,20 @@ def _files(path: Path, suffixes: frozenset[str]) -> Iterator[Path]:
         yield path
 
 
+def _length(octets: bytes) -> int:
+    """How long the DER value that begins there says it is, with its head (X.690 §8.1.3)."""
+    first = octets[1] if len(octets) > 1 else 0
+    if first < 0x80:
+        return 2 + first
+    more = first & 0x7F
+    return 2 + more + int.from_bytes(octets[2 : 2 + more], "big")
+
+
 def _blocks(path: Path, labels: frozenset[bytes]) -> list[bytes]:
     octets = path.read_bytes()
     if octets[:1] == b"\x30":  # a DER SEQUENCE
+        if len(octets) < _length(octets):
+            raise ValueError(f"{path}: cut off")
         return [octets]
     found = [base64.b64decode(body) for label, body in _PEM.findall(octets) if label in labels]
     if not found:

@@ -39,12 +39,13 @@ _REF = re.compile(r"[a-z0-9]{26}")
 @dataclass(frozen=True, slots=True)
 class Console:
     """Pages over one `Context`. `head` reads the published log head, `None` before the first checkpoint; `connections`
-    says how many are open at the agencies' listener."""
+    says how many are open at the agencies' listener, `stopping` whether the daemon was asked to stop."""
 
     ctx: Context
     head: Callable[[], tuple[int, str] | None]
     queue: OperatorQueue
     connections: Callable[[], int]
+    stopping: Callable[[], bool]
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems], client_max_size=MAX_JSON)
@@ -109,17 +110,22 @@ class Console:
         return web.json_response({"status": "ok"})
 
     async def get_ready(self, request: web.Request) -> web.StreamResponse:
-        """Documents are taken: the store answers, the log keeps up, the clock is to be believed. 503 otherwise, with
-        which of them."""
+        """Documents are taken: the store answers, the log keeps up, the clock is to be believed, the daemon is to go
+        on. 503 otherwise, with which of them."""
         waiting, _ = await self.ctx.store.views.backlog()
         ready = self._ready()
         second = timedelta(seconds=1)
-        behind, off = self.ctx.log_behind() / second, round(self.ctx.clock_off() / second)
-        body = {"ready": ready, "log_waiting": waiting, "log_behind_s": behind, "clock_off_s": off}
+        body = {
+            "ready": ready,
+            "stopping": self.stopping(),
+            "log_waiting": waiting,
+            "log_behind_s": self.ctx.log_behind() / second,
+            "clock_off_s": round(self.ctx.clock_off() / second),
+        }
         return web.json_response(body, status=200 if ready else 503)
 
     def _ready(self) -> bool:
-        return not self._stale() and self.ctx.clock_holds
+        return not self._stale() and not self.stopping() and self.ctx.clock_holds
 
     def _stale(self) -> bool:
         return self.ctx.log_behind() > self.ctx.log_stale

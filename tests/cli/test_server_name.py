@@ -21,7 +21,10 @@ NOTHING = cast(Context, None)
 
 def apps() -> dict[str, web.Application]:
     api = Api(NOTHING, lambda: Doors({}, {}), cast(Any, None), Path("/nowhere"))
-    return {"agencies": api.app(), "operator": Console(NOTHING, lambda: None, OperatorQueue(NOTHING, ""), int).app()}
+    return {
+        "agencies": api.app(),
+        "operator": Console(NOTHING, lambda: None, OperatorQueue(NOTHING, ""), int, bool).app(),
+    }
 
 
 @pytest.mark.parametrize("listener", ["agencies", "operator"])

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from tests.faults import broken_trust
+from tests.faults.broken_process import BY_FAULT as PROCESS
 from tests.faults.field import LARGE
 from tests.faults.points import Point, sending
-from tests.mutations.edit import Mutation, off
-
-
-@dataclass(frozen=True)
-class Broken:
-    """`point` must fail with words that match `says`: mostly the name of the checker's rule."""
-
-    point: str
-    mutation: Mutation
-    says: str
-
+from tests.faults.row import Broken as Broken
+from tests.mutations.edit import off
 
 ONLY_MUTATED: Final = (
     Point("K11-before", "before COMMIT, SQLite", sending("before commit"), "either"),
@@ -268,5 +259,6 @@ BY_FAULT: Final[Mapping[str, tuple[Broken, ...]]] = {
         fault: tuple(Broken(fault, one.mutation, one.says) for one in found)
         for fault, found in broken_trust.BY_FAULT.items()
     },
+    **PROCESS,
 }
 """The same for faults beside the matrix: each has a test of its own that runs without the defence."""

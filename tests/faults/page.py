@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.broken import BY_FAULT
+from tests.faults.row import number
 from tests.faults.rows import CUT, FAULTS, KILLS, MUTATED, SWEEP, Row
 from tests.faults.test_durable import BROKEN
 from tests.sim.broken import HALVES, PLANTED
@@ -75,7 +76,7 @@ def _kills() -> str:
 
 def _faults() -> str:
     lines = [
-        "## Disk, database, network, receivers",
+        "## Disk, database, network, receivers, processes, log",
         "",
         "| no. | fault | how it is made | shown by |",
         "|---|---|---|---|",
@@ -98,7 +99,7 @@ def _mutations() -> str:
     lines += ["", "| fault | defence | what is said |", "|---|---|---|"]
     lines += [
         f"| {fault} | {broken.mutation.defence} | {broken.says.replace('|', ' or ')} |"
-        for fault, found in BY_FAULT.items()
+        for fault, found in sorted(BY_FAULT.items(), key=lambda item: number(item[0]))
         for broken in found
     ]
     return "\n".join(lines) + "\n\n"

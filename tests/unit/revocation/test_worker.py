@@ -16,7 +16,7 @@ from axis.flow.pathworker import PathWorker
 from signing.chain import Trust, judge_certificate
 from signing.policy import OWN_NETWORK
 from signing.verdict import Reason, SubIndication
-from tests.pki import NOW, Holder, issue, pki, revocation_list
+from tests.pki import NOW, WIDE, Holder, issue, pki, revocation_list
 
 HOUR = timedelta(hours=1)
 
@@ -28,7 +28,8 @@ def pathological() -> tuple[Holder, Trust]:
     excluded = [x509.DNSName(f"x{number}.example") for number in range(20_000)]
     authority = issue("CA", root, ca=True, more=[(x509.NameConstraints(None, excluded), True)])
     leaf = issue("lá", authority, hosts=[f"y{number}.invalid" for number in range(200)])
-    return leaf, Trust((root.der,), (authority.der,), (revocation_list(root), revocation_list(authority)))
+    lists = tuple(revocation_list(one, until=WIDE[1]) for one in (root, authority))
+    return leaf, Trust((root.der,), (authority.der,), lists)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,350 @@
+"""What keeps the promises of `rows_process`, taken away: by a node that runs so, or by the test that the row names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.faults.row import Broken
+from tests.mutations.edit import off
+
+SETTLING: Final = "            )\n            .values(\n                state"
+UNRAISED: Final = "DID NOT RAISE"
+WORKER: Final = "tests/unit/revocation/test_worker.py"
+LEASE: Final = "tests/unit/log/test_lease.py"
+FSCK: Final = "tests/care/test_fsck.py::test_a_planted_damage_is_found"
+LEDGER: Final = "tests/contract/test_ledger.py"
+MISMATCH: Final = "tests/unit/log/test_mismatch.py"
+VERIFY: Final = "tests/unit/log/test_verify.py"
+
+STOP: Final = (
+    Broken(
+        "F78",
+        off(
+            "readiness is red once a node is asked to stop",
+            "axis/web/console.py",
+            ("not self._stale() and not self.stopping()", "not self._stale()"),
+        ),
+        "never: readiness is red at once",
+    ),
+    Broken(
+        "F78",
+        off(
+            "the agencies' listener closes at once",
+            "axis/app.py",
+            ("            services.create_task(_shut(outer, stop))\n", ""),
+        ),
+        "newcomers are let in",
+    ),
+)
+
+AGAIN: Final = (
+    Broken(
+        "F79",
+        off(
+            "a second SIGTERM changes nothing",
+            "axis/app.py",
+            (
+                "loop.add_signal_handler(number, stop.set)",
+                "loop.add_signal_handler(number, lambda one=number: (stop.set(), loop.remove_signal_handler(one)))",
+            ),
+        ),
+        "its request was under way",
+    ),
+)
+
+HANGUP: Final = (
+    Broken(
+        "F80",
+        off(
+            "SIGHUP does not end a node",
+            "axis/app.py",
+            ("    loop.add_signal_handler(signal.SIGHUP, asked.set)\n", ""),
+        ),
+        "it is there no more",
+    ),
+)
+
+STAMPED: Final = (
+    Broken(
+        "F83",
+        off(
+            "a delivery keeps the endpoint that its document was routed to",
+            "axis/flow/attempt.py",
+            (
+                "await ctx.sinks[delivery.endpoint].deliver(consignment)",
+                "await ctx.sinks[ctx.network.routes.route(delivery.recipients[0]).endpoint].deliver(consignment)",
+            ),
+        ),
+        "never: the first goes where it was routed",
+    ),
+)
+
+SUPERVISED: Final = (
+    Broken(
+        "F92",
+        off(
+            "a service that breaks ends the process",
+            "axis/app.py",
+            (
+                "services.create_task(Dispatcher(ctx).run(stop))",
+                "asyncio.gather(Dispatcher(ctx).run(stop), return_exceptions=True)",
+            ),
+        ),
+        "the node lives",
+    ),
+)
+
+SHOWN: Final = (
+    (
+        f"{LEDGER}::test_only_the_holder_of_the_token_settles",
+        Broken(
+            "F82",
+            off(
+                "only whoever has the lease settles an attempt",
+                "axis/sql/statements.py",
+                (
+                    f'delivery.c.token == bindparam("held"),\n{SETTLING}',
+                    f'delivery.c.id == bindparam("of"),\n{SETTLING}',
+                ),
+            ),
+            UNRAISED,
+        ),
+    ),
+    (
+        "tests/contract/test_migrations.py::test_a_store_of_a_newer_version_is_left_alone",
+        Broken(
+            "F84",
+            off(
+                "a store whose schema is another one is not opened",
+                "axis/sql/sqlite.py",
+                ("    if found != SCHEMA_VERSION:\n", "    if False:\n"),
+            ),
+            UNRAISED,
+        ),
+    ),
+    (
+        "tests/unit/core/test_settlement.py::test_attempts_that_break_again_and_again_set_the_delivery_aside",
+        Broken(
+            "F85",
+            off(
+                "what breaks its worker so often is set aside",
+                "axis/core/settlement.py",
+                ("    if breaks >= policy.breaks:\n", "    if False:\n"),
+            ),
+            "AssertionError",
+        ),
+    ),
+    (
+        f"{WORKER}::test_a_worker_that_was_killed_is_replaced",
+        Broken(
+            "F87",
+            off(
+                "certificates are judged in another process",
+                "axis/flow/pathworker.py",
+                (
+                    "            return self._worker.ask((leaf, at, policy), trust)\n",
+                    "            return judge_certificate(leaf, trust, at, policy)\n",
+                ),
+            ),
+            "None is not None",
+        ),
+    ),
+    (
+        f"{WORKER}::test_a_pathological_chain_ends_after_two_seconds_and_the_next_is_judged",
+        Broken(
+            "F88",
+            off(
+                "a question that used up its time is answered, and not asked again",
+                "axis/flow/worker.py",
+                ("                if ended == -signal.SIGPROF:\n", "                if False:\n"),
+            ),
+            "Unavailable",
+        ),
+    ),
+    (
+        f"{LEDGER}::test_what_is_done_often_uses_its_index[due_priorities-ix_delivery_due]",
+        Broken(
+            "F89",
+            off(
+                "what is due is found by its index",
+                "axis/sql/statements.py",
+                (
+                    "text(CLAIMABLE),\n                    )\n",
+                    'text(f"+{CLAIMABLE}"),\n                    )\n',
+                ),
+            ),
+            "SCAN|ix_delivery_due",
+        ),
+    ),
+    (
+        "tests/unit/core/test_window.py::test_slow_ones_use_up_what_is_shared_and_the_quick_one_still_moves",
+        Broken(
+            "F90",
+            off(
+                "each destination has a window",
+                "axis/core/window.py",
+                ("min(self.own[endpoint] - under_way, first + max(shared, 0))", "self.together - sum(busy.values())"),
+            ),
+            "AssertionError",
+        ),
+    ),
+    (
+        "tests/unit/core/test_intake.py::test_a_submission_is_refused_when_it[names too many]",
+        Broken(
+            "F91",
+            off(
+                "a document names so many at most",
+                "axis/core/intake.py",
+                ("    if len(named) > network.max_recipients:\n", "    if False:\n"),
+            ),
+            "AssertionError",
+        ),
+    ),
+    (
+        FSCK,
+        Broken(
+            "F93",
+            off(
+                "each row is held against its entry",
+                "axis/core/house.py",
+                ("            if facts.get(name) != value:\n", "            if False:\n"),
+            ),
+            "document-differs",
+        ),
+    ),
+    (
+        FSCK,
+        Broken(
+            "F94",
+            off(
+                "each entry has its row",
+                "axis/core/house.py",
+                ("for ref in told[kind] if ref not in known)", "for ref in told[kind] if False)"),
+            ),
+            "entry-without-document",
+        ),
+    ),
+    (
+        f"{MISMATCH}::test_an_old_hash_that_was_altered_under_a_running_sequencer_is_not_signed",
+        Broken(
+            "F95",
+            off(
+                "what is signed is read again from the disk",
+                "axis/log/writer.py",
+                ("        if before != old.checkpoint.root or root != grown.root():\n", "        if False:\n"),
+            ),
+            UNRAISED,
+        ),
+    ),
+    (
+        f"{MISMATCH}::test_a_published_checkpoint_of_another_history_is_refused",
+        Broken(
+            "F96",
+            off(
+                "what was published is never newer than the newest head",
+                "axis/log/writer.py",
+                ("        if published.size > head.checkpoint.size:\n", "        if False:\n"),
+            ),
+            UNRAISED,
+        ),
+    ),
+    (
+        f"{MISMATCH}::test_a_part_put_back_to_an_older_state_is_refused_by_name",
+        Broken(
+            "F97",
+            off(
+                "a store knows everything that was signed",
+                "axis/log/writer.py",
+                ("        if store_size < size:\n", "        if False:\n"),
+            ),
+            UNRAISED,
+        ),
+    ),
+    (
+        f"{MISMATCH}::test_a_part_put_back_to_an_older_state_is_refused_by_name",
+        Broken(
+            "F98",
+            off(
+                "everything that the store knows as logged was signed",
+                "axis/log/writer.py",
+                ("        if store_size > size:\n", "        if False:\n"),
+            ),
+            UNRAISED,
+        ),
+    ),
+    (
+        f"{VERIFY}::test_an_older_checkpoint_larger_than_the_log_shows_a_rollback",
+        Broken(
+            "F99",
+            off(
+                "a log is as long as a checkpoint that somebody kept",
+                "axis/log/verify.py",
+                ("            if claim[1] is Code.OLD_INCONSISTENT:\n", "            if False:\n"),
+            ),
+            "rolled-back",
+        ),
+    ),
+    (
+        f"{MISMATCH}::test_two_sequencers_cannot_have_one_log",
+        Broken(
+            "F100",
+            off(
+                "a folder of the log has one writer",
+                "axis/log/disk.py",
+                ("            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "            pass\n"),
+            ),
+            "store-behind",
+        ),
+    ),
+    (
+        f"{LEASE}::test_a_shared_store_of_heads_refuses_an_older_token",
+        Broken(
+            "F100",
+            off(
+                "the store of heads refuses an older token",
+                "axis/log/heads.py",
+                ("        if fence > self._token:\n", "        if False:\n"),
+            ),
+            UNRAISED,
+        ),
+    ),
+    (
+        f"{VERIFY}::test_an_older_checkpoint_must_be_the_beginning",
+        Broken(
+            "F101",
+            off(
+                "a log begins with what somebody's checkpoint says",
+                "axis/log/verify.py",
+                (
+                    "            if size == self._tree.size and head.checkpoint.root != self._tree.root():\n",
+                    "            if False:\n",
+                ),
+            ),
+            "old-inconsistent",
+        ),
+    ),
+    (
+        "tests/care/test_sweep.py::test_what_is_named_after_the_rows_were_asked_stays",
+        Broken(
+            "F103",
+            off(
+                "what was named since the rows were asked is not removed",
+                "axis/blobs.py",
+                ("            if found.st_mtime >= before:\n", "            if False:\n"),
+            ),
+            "Swept",
+        ),
+    ),
+)
+"""Each with the test that turns red: it runs on a copy of the product without the defence."""
+
+
+def _by_fault() -> Mapping[str, tuple[Broken, ...]]:
+    found: dict[str, tuple[Broken, ...]] = {}
+    for broken in (*STOP, *AGAIN, *HANGUP, *STAMPED, *SUPERVISED, *(one for _, one in SHOWN)):
+        found[broken.point] = (*found.get(broken.point, ()), broken)
+    return found
+
+
+BY_FAULT: Final = _by_fault()
