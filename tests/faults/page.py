@@ -17,7 +17,7 @@ COMMAND: Final = "python -m tests.faults.page"
 HEAD: Final = f"""# What was broken, and what held
 
 Written by `{COMMAND}` from the table in `tests/faults`; a test compares the two, and that every test named
-here exists. `make test-faults` and `make test-power` run them.
+here exists. `make test-faults` and `make test-power` run them, `make test-mutations` some of those without their defence.
 
 A node runs as a real process. Agencies send, fetch, acknowledge and report; each keeps a history of what it did and
 what it was answered: done, refused, or *nobody knows*. Then the node is broken, started again, and everything is
@@ -76,7 +76,7 @@ def _kills() -> str:
 
 def _faults() -> str:
     lines = [
-        "## Disk, database, network, receivers, processes, log",
+        "## Disk, database, network, receivers, trust, processes, log",
         "",
         "| no. | fault | how it is made | shown by |",
         "|---|---|---|---|",
