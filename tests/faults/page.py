@@ -17,7 +17,8 @@ COMMAND: Final = "python -m tests.faults.page"
 HEAD: Final = f"""# What was broken, and what held
 
 Written by `{COMMAND}` from the table in `tests/faults`; a test compares the two, and that every test named
-here exists. `make test-faults` and `make test-power` run them, `make test-mutations` some of those without their defence.
+here exists. `make test-faults` and `make test-power` run them, `make test-mutations` some of those without their
+defence.
 
 A node runs as a real process. Agencies send, fetch, acknowledge and report; each keeps a history of what it did and
 what it was answered: done, refused, or *nobody knows*. Then the node is broken, started again, and everything is
