@@ -49,6 +49,7 @@ ROWS: Final = (
         "a file is replaced half-written",
         "the file is cut",
         f"{FILES}::test_a_list_that_is_replaced_half_is_not_believed_and_the_old_ones_are",
+        "tests/unit/revocation/test_trust_files.py::test_a_list_that_is_cut_off_is_told",
         f"{CONFIG}::test_what_is_not_toml_is_one_fault",
         note="the configuration is read once, as a whole, at the start",
     ),
@@ -133,7 +134,7 @@ ROWS: Final = (
         "1,000 recipients, 1,001",
         f"{BACKLOG}::test_a_document_goes_to_as_many_as_may_be_or_to_nobody",
         "tests/unit/core/test_intake.py::test_a_submission_is_refused_when_it",
-        note="killed between them: K09",
+        note="killed between them: K09, whose mutation it shares",
     ),
     row(
         "F92",
