@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from tests.faults.broken_network import BY_FAULT as NETWORK
 from tests.faults.field import LARGE
 from tests.faults.points import Point, sending
-from tests.mutations.edit import Mutation, off
-
-
-@dataclass(frozen=True)
-class Broken:
-    """`point` must fail with words that match `says`: mostly the name of the checker's rule."""
-
-    point: str
-    mutation: Mutation
-    says: str
-
+from tests.faults.row import Broken as Broken
+from tests.mutations.edit import off
 
 ONLY_MUTATED: Final = (
     Point("K11-before", "before COMMIT, SQLite", sending("before commit"), "either"),
@@ -262,5 +253,6 @@ BY_FAULT: Final = {
     "F33": SETTINGS,
     "F44": HEADS,
     "F45": BODIES,
+    **NETWORK,
 }
 """The same for faults beside the matrix: each has a test of its own that runs without the defence."""

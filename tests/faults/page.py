@@ -98,7 +98,7 @@ def _mutations() -> str:
     lines += ["", "| fault | defence | what is said |", "|---|---|---|"]
     lines += [
         f"| {fault} | {broken.mutation.defence} | {broken.says.replace('|', ' or ')} |"
-        for fault, found in BY_FAULT.items()
+        for fault, found in sorted(BY_FAULT.items())
         for broken in found
     ]
     return "\n".join(lines) + "\n\n"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from tests.faults.broken import MUTATIONS
 from tests.faults.points import POINTS
+from tests.faults.row import Row as Row
+from tests.faults.row import row
+from tests.faults.rows_network import ROWS as NETWORK
 
 MATRIX: Final = "tests/faults/test_kill_matrix.py::test_a_node_that_ends_here_keeps_its_promise"
 CUT: Final = "tests/faults/test_power_cut.py::test_a_node_that_loses_its_power_here_keeps_its_promise"
@@ -22,21 +24,6 @@ PRESSURE = "tests/flow/test_pressure.py"
 SWEEP = "tests/faults/test_sweep.py::test_any_call_that_writes_may_be_the_last_or_fail"
 
 
-@dataclass(frozen=True)
-class Row:
-    """`tests` are node ids without parameters. Without tests, `note` says why there are none."""
-
-    id: str
-    what: str
-    how: str
-    tests: tuple[str, ...] = ()
-    note: str = ""
-
-
-def row(id: str, what: str, how: str, *tests: str, note: str = "") -> Row:
-    return Row(id, what, how, tests, note)
-
-
 KILLS: Final = (
     *(row(point.id, point.where, "SIGKILL", MATRIX, note=point.only and f"on {point.only}") for point in POINTS),
     row("K20", "a witness has signed, its answer is not stored", "", note="there are no witnesses yet"),
@@ -50,7 +37,7 @@ KILLS: Final = (
     ),
 )
 
-FAULTS: Final = (
+OWN: Final = (
     row(
         "F01",
         "the commit's sync fails, SQLite",
@@ -288,6 +275,7 @@ FAULTS: Final = (
     ),
 )
 
+FAULTS: Final = tuple(sorted((*OWN, *NETWORK), key=lambda row: row.id))
 ROWS: Final = (*KILLS, *FAULTS)
 
 MUTATED: Final = {broken.point: broken for broken in MUTATIONS}
