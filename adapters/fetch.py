@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from adapters.resolve import OwnThreads
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 
 _PORTS: Final = frozenset({80, 443})
@@ -107,7 +108,7 @@ class PublicResolver(AbstractResolver):
     something else a moment later. What it returns is what is connected to."""
 
     def __init__(self, inner: AbstractResolver | None = None) -> None:
-        self._inner = inner or aiohttp.ThreadedResolver()
+        self._inner = inner or OwnThreads()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

@@ -1,11 +1,18 @@
-"""How the octets of a delivery are given to the HTTP client."""
+"""The HTTP client of one destination, and how the octets of a delivery are given to it."""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from typing import Final
 
+import aiohttp
+
+from adapters.resolve import OwnThreads
 from axis.core.ports import Body
+
+CONNECT_S: Final = 10.0
+TRANSFER_S: Final = 50.0
 
 WHOLE: Final = 131_072
 """What is not larger shared its row, so that it is in memory as it is. It goes out with the head, as one."""
@@ -14,3 +21,12 @@ WHOLE: Final = 131_072
 async def octets_of(body: Body) -> bytes | AsyncIterator[bytes]:
     """The whole of a small body, the pieces of a larger one. `Unavailable` for what is not what was stored."""
     return await body.read() if body.size <= WHOLE else body.chunks()
+
+
+def session(context: ssl.SSLContext, window: int) -> aiohttp.ClientSession:
+    """One session per destination: keep-alive, bounded, time-outs below the lease, no proxies, no cookies."""
+    connector = aiohttp.TCPConnector(ssl=context, limit=window, resolver=OwnThreads())
+    timeout = aiohttp.ClientTimeout(total=TRANSFER_S, sock_connect=CONNECT_S)
+    return aiohttp.ClientSession(
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+    )

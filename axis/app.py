@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import ssl
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, suppress
@@ -15,13 +14,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-import aiohttp
 import structlog
 
 from adapters.fetch import Fetcher
 from adapters.http_push import HttpPushSink
 from adapters.national.client import NationalSink, NationalSource, VxpClient
 from adapters.node import NodeSink
+from adapters.sending import session
 from axis.blobs import Spool, free_octets
 from axis.care.sweep import Where, run_sweep
 from axis.config.bindings import registry_of, reread
@@ -88,8 +87,6 @@ BESIDE_THE_WAY = 10
 """Niceness of the PDF judge where nothing waits for it: on a busy machine intake and delivery come first."""
 KEY_PROVED_S = 10.0
 """A key in a device that signed within this is believed to do so again."""
-CONNECT_S = 10.0
-TRANSFER_S = 50.0
 
 
 def utc_now() -> datetime:
@@ -130,11 +127,11 @@ class Hands:
             match endpoint:
                 case NodeEndpoint():
                     context = client_context(endpoint.ca, endpoint.certificate, endpoint.key)
-                    self.sinks[endpoint.name] = NodeSink(endpoint.url, _session(context, windows[endpoint.name]))
+                    self.sinks[endpoint.name] = NodeSink(endpoint.url, session(context, windows[endpoint.name]))
                 case HttpPushEndpoint():
-                    session = _session(client_context(endpoint.ca), windows[endpoint.name])
+                    pool = session(client_context(endpoint.ca), windows[endpoint.name])
                     bearer = endpoint.bearer_file.read_text().strip() if endpoint.bearer_file else None
-                    self.sinks[endpoint.name] = HttpPushSink(endpoint.url, session, bearer)
+                    self.sinks[endpoint.name] = HttpPushSink(endpoint.url, pool, bearer)
                 case NationalEndpoint():
                     secret = endpoint.secret_file.read_text().strip()
                     tls = client_context(endpoint.ca)
@@ -149,15 +146,6 @@ class Hands:
             await sink.close()
         for source, _ in self.sources.values():
             await source.close()
-
-
-def _session(context: ssl.SSLContext, window: int) -> aiohttp.ClientSession:
-    """One session per destination: keep-alive, bounded, time-outs below the lease, no proxies, no cookies."""
-    connector = aiohttp.TCPConnector(ssl=context, limit=window)
-    timeout = aiohttp.ClientTimeout(total=TRANSFER_S, sock_connect=CONNECT_S)
-    return aiohttp.ClientSession(
-        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
-    )
 
 
 async def serve(config: Config) -> None:

@@ -20,6 +20,7 @@ from adapters.national import vxp
 from adapters.national.content import MAX_REST, BadAnswer, Content, read_object
 from adapters.national.joined import Joined, join
 from adapters.national.vxp import Call, Code, MessageType, State
+from adapters.resolve import OwnThreads
 from axis.core.model import Cargo
 from axis.core.payload import Made
 from axis.core.ports import Consignment, Handover, Incoming
@@ -226,7 +227,8 @@ class VxpClient:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=10, ssl=self._tls))
+            connector = aiohttp.TCPConnector(limit=10, ssl=self._tls, resolver=OwnThreads())
+            self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 
 

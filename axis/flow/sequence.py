@@ -217,10 +217,7 @@ class Sequencer:
         self._hook(Step.READ)
         if not intents:
             return finished
-        if size != self.head.checkpoint.size:
-            raise LogMismatch(
-                Mismatch.STORE_DIFFERS, f"the store counts {size} leaves, the head {self.head.checkpoint.size}"
-            )
+        self._agree(size)
         batch = Batch(size, tuple(intent.id for intent in intents), tuple(intent.leaf for intent in intents))
         self._reconciled = False  # until the round is whole, the next one looks at what there is
         await self._finish(batch)
@@ -230,6 +227,12 @@ class Sequencer:
             self._logged_until = asked
         return finished + len(intents)
 
+    def _agree(self, size: int) -> None:
+        if size != self.head.checkpoint.size:
+            raise LogMismatch(
+                Mismatch.STORE_DIFFERS, f"the store counts {size} leaves, the head {self.head.checkpoint.size}"
+            )
+
     def _plan(self, ledger: Ledger, gather: bool) -> tuple[int, Sequence[Intent], bool]:
         """What the next round integrates, from which index on, and whether it leaves something. Whoever takes over now
         does the same."""
@@ -237,6 +240,9 @@ class Sequencer:
         intents = waiting[: _whole_tiles(size, len(waiting))] if gather else waiting
         if self._lease is not None:
             self._lease.hold(ledger)
+            # Else the plan of a store that lost its newest commits would pass, after a restart, for the round that was
+            # signed, and its intents would get the places of others.
+            self._agree(size)
             if intents:
                 plan = json.dumps({"first": size, "ids": [intent.id for intent in intents]})
                 ledger.keep_fact(PLAN, ledger.fact(PLAN), plan)

@@ -1,8 +1,8 @@
 """SQLite: one file, one daemon, one connection that writes.
 
 `open_store` refuses to start where a promise would not hold: another process has the store, the schema is another one,
-SQLite is too old, or does not read back as durable (WAL with `synchronous=FULL`; with NORMAL a power cut took all of
-200 acknowledged rows in a probe).
+the file lies on a network, or SQLite does not read back as durable (WAL with `synchronous=FULL`; with NORMAL a power
+cut took all of 200 acknowledged rows in a probe).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sqlalchemy.pool import NullPool
 from axis.core.ports import About
 from axis.durable import sync_folder
 from axis.sql.driver import Session, StoreDamaged, StoreError
+from axis.sql.filesystem import refuse_shared
 from axis.sql.gather import GatheringSession
 from axis.sql.statements import Statements
 from axis.sql.store import SqlStore
@@ -288,6 +289,7 @@ def open_sqlite(url: str, blobs: Shelf, *, connection_class: type[sqlite3.Connec
     Close it with `SqlStore.close`. `connection_class` is for tests that make SQLite fail.
     """
     path = sqlite_path(url)
+    refuse_shared(path)
     _right_schema(path)
     database = SqliteDatabase(path, connection_class)
     try:

@@ -212,6 +212,40 @@ async def test_a_delivery_is_claimed_by_one_process_only(stores: list[SqlStore])
     assert len({one.id for one in claimed}) == 120
 
 
+async def test_what_has_a_smaller_number_and_is_committed_later_is_skipped_by_nobody(stores: list[SqlStore]) -> None:
+    """Mailboxes, workers and the log go by what is open, never by the highest number that they saw (E5)."""
+    gate, inside = threading.Event(), threading.Event()
+    early, late = delivery(lane="l1"), delivery(lane="l2")
+
+    def slow(ledger: Ledger) -> None:
+        ledger.apply(decision(AddDelivery(early)))
+        ledger.delivery(early.id)  # it has its number
+        inside.set()
+        assert gate.wait(10)
+
+    async def seen() -> tuple[set[str], set[str], int]:
+        """What the mailbox lists, what a worker takes, and how many intents get a place in the log."""
+        listed = {item.delivery for item in await stores[2].views.inbox(HERE, 0, 10)}
+        taken = await stores[2].transact(lambda ledger: ledger.claim([HERE], NOW, LEASE, 10))
+
+        def log(ledger: Ledger) -> int:
+            waiting = [one.id for one in ledger.intents(10)]
+            ledger.indexed(ledger.log_size(), waiting)
+            return len(waiting)
+
+        return listed, {one.id for one in taken}, await stores[2].transact(log)
+
+    holding = asyncio.ensure_future(stores[0].transact(slow))
+    await asyncio.to_thread(inside.wait, 10)
+    await stores[1].transact(lambda ledger: ledger.apply(decision(AddDelivery(late))))
+    assert await seen() == ({late.id}, {late.id}, 1)
+    gate.set()
+    await holding
+    numbers = [await stores[1].transact(lambda ledger, one=one: ledger.delivery(one.id)) for one in (early, late)]
+    assert numbers[0] and numbers[1] and numbers[0].seq < numbers[1].seq, "the fault would be none"
+    assert await seen() == ({early.id}, {early.id}, 1), "it was passed over"
+
+
 async def test_who_is_in_the_way_for_too_long_is_told_to_come_back(
     stores: list[SqlStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:

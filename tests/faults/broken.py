@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.faults import broken_trust
+from tests.faults.broken_network import BY_FAULT as NETWORK
 from tests.faults.broken_process import BY_FAULT as PROCESS
 from tests.faults.field import LARGE
 from tests.faults.points import Point, sending
@@ -260,5 +261,6 @@ BY_FAULT: Final[Mapping[str, tuple[Broken, ...]]] = {
         for fault, found in broken_trust.BY_FAULT.items()
     },
     **PROCESS,
+    **NETWORK,
 }
 """The same for faults beside the matrix: each has a test of its own that runs without the defence."""

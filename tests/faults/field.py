@@ -317,6 +317,13 @@ def field_of(folder: Path, places: Mapping[str, Place], *, start: bool = True, *
             made.end()
 
 
+def again(field: Field) -> None:
+    """Write the configuration again, for a start that is to come: the one that is called has no mailbox."""
+    known, field.site.agencies = field.site.agencies, AGENCIES
+    field.site.configure()
+    field.site.agencies = known
+
+
 @contextmanager
 def unanswered() -> Iterator[None]:
     """Whatever a connection can do when the other side is killed: nobody knows what came of it."""

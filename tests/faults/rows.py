@@ -9,6 +9,7 @@ from tests.faults.broken import MUTATIONS
 from tests.faults.points import POINTS
 from tests.faults.row import Row as Row
 from tests.faults.row import number, row
+from tests.faults.rows_network import ROWS as NETWORK
 from tests.faults.rows_process import ROWS as PROCESS
 
 MATRIX: Final = "tests/faults/test_kill_matrix.py::test_a_node_that_ends_here_keeps_its_promise"
@@ -277,7 +278,7 @@ OWN: Final = (
     *(Row(*one) for one in rows_trust.ROWS),
 )
 
-FAULTS: Final = tuple(sorted((*OWN, *PROCESS), key=lambda row: number(row.id)))
+FAULTS: Final = tuple(sorted((*OWN, *NETWORK, *PROCESS), key=lambda row: number(row.id)))
 ROWS: Final = (*KILLS, *FAULTS)
 
 MUTATED: Final = {broken.point: broken for broken in MUTATIONS}

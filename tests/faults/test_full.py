@@ -50,7 +50,8 @@ def files(field: Field) -> set[str]:
 def connections(field: Field) -> list[list[str]]:
     """What the kernel says of the connections at the agencies' listener that the node has open (proc(5))."""
     port, ours = f":{field.site.port:04X}", files(field)
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    assert field.site.process is not None
+    rows = [line.split() for line in Path(f"/proc/{field.site.process.pid}/net/tcp").read_text().splitlines()[1:]]
     return [row for row in rows if row[1].endswith(port) and row[3] == "01" and f"socket:[{row[9]}]" in ours]
 
 

@@ -34,19 +34,25 @@ def injected(field: Field, what: str, calls: str, *, must: bool = True) -> Itera
 def fired(record: Path) -> bool:
     """What kills at a call leaves no line of the call itself."""
     said = record.read_text(errors="replace")
-    return "(INJECTED)" in said or "killed by SIGKILL" in said
+    return "(INJECTED)" in said or "(DELAYED)" in said or "killed by SIGKILL" in said
 
 
 @contextmanager
 def recorded(field: Field, calls: str, *more: str) -> Iterator[Path]:
     """Follow the running node and write down these calls of all its threads."""
     assert field.site.process is not None
-    pid, record = field.site.process.pid, field.site.folder / "trace"
+    with following(field.site.process.pid, field.site.folder / "trace", calls, *more) as record:
+        yield record
+
+
+@contextmanager
+def following(pid: int, record: Path, calls: str, *more: str) -> Iterator[Path]:
+    """Follow any process, with its threads and children, and write down these calls."""
     record.unlink(missing_ok=True)
     command = [need("strace"), "-f", "-qq", "-e", f"trace={calls}", *more, "-o", str(record), "-p", str(pid)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        until("strace follows the node", lambda: followed(pid))
+        until("strace follows the process", lambda: followed(pid))
         yield record
     finally:
         process.send_signal(signal.SIGINT)

@@ -48,6 +48,25 @@ def test_a_file_of_the_tree_never_changes(folder: LogFolder) -> None:
         assert folder.hashes(tile)[:2] == [ONE, TWO]
 
 
+def test_a_file_that_cannot_be_closed_gets_no_name(folder: LogFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems tell only then that octets did not get there. What stood in its place stands there still."""
+    folder.write([(Tile(0, 0, 1), ONE)])
+    close, fired = os.close, []
+
+    def failing(handle: int) -> None:
+        close(handle)
+        fired.append(handle)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.close", failing)
+        with pytest.raises(OSError, match="Input/output"):
+            folder.write([(Tile(0, 0, 2), ONE + TWO)])
+    assert len(fired) == 1
+    assert not (folder.path / Tile(0, 0, 2).path).exists(), "it has its name"
+    assert folder.hashes(Tile(0, 0, 1)) == [ONE]
+
+
 def test_the_full_file_serves_where_the_partial_one_is_gone(folder: LogFolder) -> None:
     folder.write([(Tile(0, 0), ONE * 256), (Bundle(0), encode_bundle([b"x"] * 256))])
     assert folder.hashes(Tile(0, 0, 3)) == [ONE] * 3

@@ -1,0 +1,255 @@
+"""What holds in the rows of `rows_network`, taken away: `make test-mutations` sees a test of the row turn red."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.faults.row import Broken
+from tests.mutations.edit import off
+
+STATEMENTS: Final = "axis/sql/statements.py"
+INTENTS: Final = "select(log_intent.c.id, log_intent.c.leaf).where(waiting).order_by(log_intent.c.id))\n"
+
+FOUND: Final = (
+    Broken(
+        "F02",
+        off(
+            "a lost database is looked for",
+            "axis/sql/group.py",
+            ("        if self._writer is None and self._database.reconnects:\n", "        if False:\n"),
+        ),
+        "never: it is taken",
+    ),
+    Broken(
+        "F05",
+        off(
+            "a file that cannot be closed was not written",
+            "axis/log/disk.py",
+            (
+                "            os.fsync(handle)\n        finally:\n            os.close(handle)\n",
+                "            os.fsync(handle)\n        finally:\n"
+                "            from contextlib import suppress\n\n"
+                "            with suppress(OSError):\n                os.close(handle)\n",
+            ),
+        ),
+        "DID NOT RAISE",
+    ),
+    Broken(
+        "F14",
+        off(
+            "a store that cannot be written is not gone on with",
+            "axis/sql/sqlite.py",
+            ("        sqlite3.SQLITE_IOERR,\n        sqlite3.SQLITE_CORRUPT,\n", "        sqlite3.SQLITE_CORRUPT,\n"),
+        ),
+        "ready|the node lives",
+    ),
+    Broken(
+        "F20",
+        off(
+            "a transaction that may write says so when it begins",
+            "axis/sql/sqlite.py",
+            (
+                'self._connection.execute("BEGIN IMMEDIATE")\n        self._session.begin_transaction(together)\n',
+                'self._connection.execute("BEGIN")\n        self._session.begin_transaction(together)\n',
+            ),
+        ),
+        "BEGIN",
+    ),
+    Broken(
+        "F22",
+        off("a store lies on a disk of this machine", "axis/sql/sqlite.py", ("    refuse_shared(path)\n", "")),
+        "DID NOT RAISE",
+    ),
+    Broken(
+        "F23",
+        off(
+            "nobody is answered before COMMIT",
+            "axis/sql/group.py",
+            (
+                "        try:\n            writer.commit()\n",
+                "        for job in group:\n"
+                "            job.future.get_loop().call_soon_threadsafe(_answer, [job])\n"
+                "        time.sleep(0.5)\n"
+                "        try:\n            writer.commit()\n",
+            ),
+        ),
+        "answered before the disk had it",
+    ),
+    Broken(
+        "F29",
+        off(
+            "a lost database is looked for",
+            "axis/sql/group.py",
+            ("        if self._writer is None and self._database.reconnects:\n", "        if False:\n"),
+        ),
+        "never: it is taken",
+    ),
+    Broken(
+        "F30",
+        off(
+            "a standby is not believed",
+            "axis/sql/postgres.py",
+            ('    if _answer(connection, "SELECT pg_is_in_recovery()"):\n', "    if False:\n"),
+        ),
+        "never: it is told in the log",
+    ),
+    Broken(
+        "F34",
+        off(
+            "the log takes whatever has no place yet",
+            STATEMENTS,
+            (
+                INTENTS,
+                "select(log_intent.c.id, log_intent.c.leaf).where(waiting)"
+                '.where(text("id > (SELECT coalesce(max(id), 0) FROM log_intent WHERE log_index IS NOT NULL)"))'
+                ".order_by(log_intent.c.id))\n",
+            ),
+        ),
+        "passed over",
+    ),
+    Broken(
+        "F35",
+        off(
+            "nothing waits for the oldest transaction",
+            STATEMENTS,
+            (
+                INTENTS,
+                "select(log_intent.c.id, log_intent.c.leaf).where(waiting)"
+                '.where(text("xmin::text::bigint < txid_snapshot_xmin(txid_current_snapshot())"))'
+                ".order_by(log_intent.c.id))\n",
+            ),
+        ),
+        "never: everything is delivered and logged",
+    ),
+    Broken(
+        "F38",
+        off(
+            "only whoever has the lease settles an attempt",
+            STATEMENTS,
+            (
+                '                delivery.c.token == bindparam("held"),\n            )\n            .values(\n'
+                '                state=bindparam("now")',
+                '            )\n            .values(\n                state=bindparam("now")',
+            ),
+        ),
+        "LostRace|DID NOT RAISE|Error",
+    ),
+    Broken(
+        "F39",
+        off(
+            "the first attempt of every destination is free",
+            "axis/core/window.py",
+            ("first = 1 if under_way == 0 else 0", "first = 0"),
+        ),
+        "TimeoutError",
+    ),
+    *(
+        Broken(
+            point,
+            off(
+                "a receipt is computed from the committed row",
+                "axis/flow/receive.py",
+                (
+                    "    return receipt(document, ctx.network.node",
+                    "    from dataclasses import replace\n\n"
+                    "    document = replace(document, accepted_at=ctx.now())\n"
+                    "    return receipt(document, ctx.network.node",
+                ),
+            ),
+            "accepted twice",
+        )
+        for point in ("F40", "F41")
+    ),
+    Broken(
+        "F43",
+        off(
+            "a connection that rests is let go",
+            "axis/web/framing.py",
+            ("keepalive_timeout=IDLE_S", "keepalive_timeout=3600"),
+        ),
+        "never: it is let go",
+    ),
+    Broken(
+        "F54",
+        off(
+            "what is connected to is what was looked at",
+            "adapters/fetch.py",
+            ("        if not all(is_public(", "        if False and not all(is_public("),
+        ),
+        "DID NOT RAISE",
+    ),
+    *(
+        Broken(
+            point,
+            off(
+                "a destination that fails is left alone",
+                "axis/core/breaker.py",
+                (
+                    "        case BreakerState.OPEN:\n            return 0\n",
+                    "        case BreakerState.OPEN:\n            return window\n",
+                ),
+            ),
+            says,
+        )
+        for point, says in (("F48", "TimeoutError|AssertionError"), ("F55", "an attempt was spent on each"))
+    ),
+    Broken(
+        "F57",
+        off(
+            "a repeat is known by its digest",
+            "axis/flow/receive.py",
+            (
+                "        seen = ledger.same_document(envelope.sender.code, envelope.kind, content.document_id)\n",
+                "        seen: list[Document] = []\n",
+            ),
+        ),
+        "",
+    ),
+    Broken(
+        "F58",
+        off(
+            "the national axis shows who it is",
+            "axis/tls.py",
+            (
+                "    context = ssl.create_default_context(cafile=str(ca) if ca else None)\n",
+                "    context = ssl._create_unverified_context()\n",
+            ),
+        ),
+        "",
+    ),
+    Broken(
+        "F59",
+        off(
+            "names are looked up in threads of their own",
+            "adapters/resolve.py",
+            ("run_in_executor(self._threads, ask)", "run_in_executor(None, ask)"),
+        ),
+        "waited for the names of others|never: it is taken",
+    ),
+    Broken(
+        "F62",
+        off(
+            "an acknowledgement can be repeated",
+            "axis/flow/mailbox.py",
+            (
+                "        if delivery.state is DeliveryState.DELIVERED:\n            return Collected(",
+                "        if False:\n            return Collected(",
+            ),
+        ),
+        "",
+    ),
+    Broken(
+        "F63",
+        off(
+            "a mailbox is one connection's own",
+            "axis/flow/mailbox.py",
+            ("\n    if delivery is None or delivery.endpoint != by.name:\n", "\n    if delivery is None:\n"),
+            ("        if delivery is None or delivery.endpoint != by.name:\n", "        if delivery is None:\n"),
+        ),
+        "",
+    ),
+)
+
+BY_FAULT: Final = {
+    point: tuple(one for one in FOUND if one.point == point) for point in dict.fromkeys(one.point for one in FOUND)
+}

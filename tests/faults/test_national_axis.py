@@ -1,0 +1,171 @@
+"""A national axis that is away for a long time, that offers one thing again and again, that has another certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from adapters.national.client import NationalSource, VxpClient
+from adapters.national.simulator.main import Running, running
+from adapters.national.simulator.settings import SeedAgency, Seeds, SeedSystem, Settings
+from adapters.national.vxp import MessageType
+from axis.app import context_of
+from axis.blobs import Blobs
+from axis.config import load_file
+from axis.core.problems import Kind, Problem, Unavailable
+from axis.demo.network import free_ports
+from axis.devpki import DevPki, Identity
+from axis.flow.poll import take
+from axis.sql.engine import open_store
+from axis.tls import client_context
+from schemas.codes import AgencyCode
+from tests.flow.test_rewriting_axis import NATIONAL, OURS, SECRET, THEIRS, now, octets_of, settings
+from tests.site import HOME_AFFAIRS, OFFICE, Site, row, until
+
+pytestmark = pytest.mark.faults
+
+ELSEWHERE = "000.00.50.H99"
+MANY = 40
+QUICK = (
+    '[delivery]\nlease = "20s"\nfirst_retry = "100ms"\nretry_ceiling = "400ms"\nbreaker_first = "300ms"\n'
+    'breaker_ceiling = "1s"'
+)
+
+
+def joined(folder: Path, port: int) -> Site:
+    """A node that knows one agency behind the national axis, which is to be found at `port`."""
+    site = Site(folder, QUICK)
+    site.registry = row(ELSEWHERE)
+    block = NATIONAL.format(profile="verify-if-present", system=OURS)
+    secret, authority = site.folder / "national.secret", site.pki.tls_ca
+    site.endpoints = block.replace("https://127.0.0.1:1/", f"https://127.0.0.1:{port}/").replace(
+        "pki/tls-ca.pem", str(authority)
+    ) + (f'[[route]]\nprefix = "{ELSEWHERE}"\nendpoint = "quoc-gia"\n')
+    site.configure()
+    handle = os.open(secret, os.O_WRONLY | os.O_CREAT, 0o600)
+    os.write(handle, SECRET.encode())
+    os.close(handle)
+    return site
+
+
+@asynccontextmanager
+async def axis_at(site: Site, port: int, shows: Identity) -> AsyncIterator[Running]:
+    systems = (
+        SeedSystem(OURS, SECRET, (SeedAgency(OFFICE, "Văn phòng"),)),
+        SeedSystem(THEIRS, SECRET, (SeedAgency(ELSEWHERE, "Nơi khác"),)),
+    )
+    data = site.folder / "national"
+    async with running(
+        Settings(data, Seeds(systems), port=port, tls_certificate=shows.certificate, tls_key=shows.key)
+    ) as found:
+        yield found
+
+
+def states(site: Site) -> dict[str, int]:
+    sql = "SELECT state, count(*) FROM delivery WHERE endpoint = 'quoc-gia' AND cargo = 'document' GROUP BY state"
+    return dict(site.rows(sql))
+
+
+async def delivered(site: Site, axis: Running) -> int:
+    """Wait until everything is there; how many things the axis has, each once."""
+    await asyncio.to_thread(until, "everything is delivered", lambda: states(site) == {"delivered": MANY}, 60)
+    theirs = VxpClient(axis.url, THEIRS, SECRET, now, tls=client_context(site.pki.tls_ca))
+    entries = await theirs.received(MessageType.EDOC)
+    await theirs.close()
+    return len(entries)
+
+
+def fill(site: Site) -> None:
+    """Send what cannot go on; all of it is taken, and few attempts are spent."""
+    for _ in range(MANY):
+        site.take(site.package(OFFICE, [ELSEWHERE]), OFFICE)
+    until("the way is closed", lambda: site.said("breaker_moved") >= 1)
+    assert states(site).get("delivered", 0) == 0, "the fault would be none"
+    assert sum(states(site).values()) == MANY
+    site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
+    assert len(site.inbox(HOME_AFFAIRS)) == 1, "others have what is for them"
+    untried = "SELECT count(*) FROM delivery WHERE endpoint = 'quoc-gia' AND attempts = 0"
+    assert site.rows(untried)[0][0] > 0, "an attempt was spent on each"
+
+
+async def test_while_the_national_axis_is_away_everything_waits_and_then_goes_once(tmp_path: Path) -> None:
+    """F55. Where the way is known to be closed nothing is tried but a probe."""
+    (port,) = free_ports(1)
+    site = joined(tmp_path, port)
+    site.start()
+    try:
+        await asyncio.to_thread(fill, site)
+        async with axis_at(site, port, site.pki.tls_server("quoc-gia")) as axis:
+            assert await delivered(site, axis) == MANY
+        assert await asyncio.to_thread(site.stop) == 0
+        site.audit()
+    finally:
+        if site.running:
+            site.kill()
+
+
+async def test_a_national_axis_with_a_certificate_of_another_authority_is_given_nothing(tmp_path: Path) -> None:
+    """F58. Told in the log and by the metrics; a new certificate of the same authority needs nothing at all."""
+    (port,) = free_ports(1)
+    site = joined(tmp_path, port)
+    (tmp_path / "other").mkdir()
+    stranger = DevPki.create(tmp_path / "other" / "pki", now()).tls_server("quoc-gia")
+    site.start()
+    try:
+        async with axis_at(site, port, stranger) as axis:
+            await asyncio.to_thread(fill, site)
+            told = await asyncio.to_thread(site.log.read_bytes)
+            assert b"CertificateError" in told, "the fault never fired"
+            entries = axis.store.call(axis.store.all, "SELECT * FROM documents")
+            assert entries == [], "it was given to a stranger"
+        async with axis_at(site, port, site.pki.tls_server("quoc-gia-2")) as axis:
+            assert await delivered(site, axis) == MANY
+    finally:
+        site.kill()
+
+
+async def lost() -> None:
+    raise Unavailable(Problem(Kind.DESTINATION_UNAVAILABLE, "the answer was lost"))
+
+
+async def test_what_the_national_axis_offers_again_is_taken_once(tmp_path: Path) -> None:
+    """F57. Our word that we have it was lost, twice."""
+    site = Site(tmp_path)
+    async with running(replace(settings(site), rewrite=False)) as axis:
+        tls = client_context(site.pki.tls_ca)
+        package = site.package(OFFICE, [HOME_AFFAIRS])
+        sender = VxpClient(axis.url, THEIRS, SECRET, now, tls=tls)
+        digest = sha256(package).digest()
+        await sender.send_edoc(AgencyCode.parse(OFFICE), MessageType.EDOC, octets_of(package), len(package), digest)
+        await sender.close()
+        site.endpoints = NATIONAL.format(profile="verify-if-present", system=OURS)
+        handle = os.open(site.folder / "national.secret", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(handle, SECRET.encode())
+        os.close(handle)
+        site.configure()
+        config = load_file(site.config)
+        blobs = Blobs(config.node.blobs)
+        store = open_store(config.store_url, blobs)
+        source = NationalSource(VxpClient(axis.url, OURS, SECRET, now, tls=tls))
+        ctx = context_of(config, store, {})
+        settled = []
+        try:
+            for heard in (False, False, True):
+                async for incoming in source.poll():
+                    offered = incoming if heard else replace(incoming, accept=lost)
+                    by = config.principals["quoc-gia"]
+                    settled.append(await take(offered, by, lambda: blobs.spool(10_000_000), ctx))
+            assert settled == [0, 0, 1], "the fault never fired"
+            assert [one async for one in source.poll()] == []
+            assert len(await store.views.recent(10)) == 1
+        finally:
+            await source.close()
+            await store.close()
+    assert site.logged("accepted") == 1

@@ -1,0 +1,184 @@
+"""What becomes of a node whose PostgreSQL loses its disk, has no more places, or is another one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import psycopg
+import pytest
+
+from axis.sql import migrate
+from axis.sql.address import connect
+from tests.faults.field import Field, field_of
+from tests.faults.test_database import asked, refused, stored
+from tests.faults.trace import fired, following
+from tests.history.event import Operation
+from tests.postgres import Server, server
+from tests.site import HOME_AFFAIRS, OFFICE, until
+
+pytestmark = pytest.mark.faults
+
+
+@contextmanager
+def own_server(folder: Path, *settings: str) -> Iterator[tuple[Field, Server]]:
+    """A node on a server of its own, that has taken one document in."""
+    with server(*settings) as own:
+        url = own.database()
+        migrate.upgrade(url)
+        with field_of(folder, {}, store=url) as field:
+            field.patience_s = 30
+            field.insist(field.package((HOME_AFFAIRS,)))
+            field.quiet()
+            yield field, own
+
+
+def is_ready(field: Field) -> bool:
+    """What the operator's listener says; that it is alive it says in any case."""
+    assert urlopen(f"{field.site.pages}/healthz").status == 200
+    try:
+        return bool(urlopen(f"{field.site.pages}/readyz").status == 200)
+    except HTTPError:
+        return False
+
+
+# --- its disk -----------------------------------------------------------------------------------------------------
+
+
+def test_a_commit_that_does_not_reach_the_servers_disk_is_unknown_and_the_node_goes_on(tmp_path: Path) -> None:
+    """F02. The server ends by itself and recovers from its log; the node finds it again."""
+    with own_server(tmp_path) as (field, own):
+        writes = "SELECT pid FROM pg_stat_activity WHERE application_name = 'axis main: writes'"
+        backend = int(asked(own.url("postgres"), writes))
+        package = field.package()
+        with following(backend, tmp_path / "backend", "fdatasync", "-e", "inject=fdatasync:error=EIO") as record:
+            named = {"sender": package.sender, "kind": package.kind, "document_id": package.document_id}
+            told = {"sha256": package.sha256, "recipients": list(package.recipients)}
+            with field.history.doing(package.sender, Operation.SUBMIT, **named, **told):
+                assert field.site.send(package.octets, package.sender).status == 503
+            assert fired(record), "the fault never fired"
+        assert b"PANIC" in (own.folder.parent / "server.log").read_bytes()
+        field.insist(package)
+        assert stored(field, package.document_id) == 1
+        assert field.site.running
+        field.settled()
+
+
+# --- its places ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def no_more_places(field: Field, own: Server) -> Iterator[None]:
+    """Inside, the server has given every place away, and the node has lost all that it had."""
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'axis main: %'"
+    with ExitStack() as stack:
+        boss = stack.enter_context(psycopg.connect(own.conninfo("postgres"), autocommit=True))
+
+        def taken() -> bool:
+            if boss.execute(end).fetchall():
+                return False  # its place is free when it has ended, and whoever asks first has it
+            with suppress(psycopg.OperationalError):
+                while True:
+                    stack.enter_context(psycopg.connect(own.conninfo("postgres"), autocommit=True))
+            return not boss.execute(end.replace("pg_terminate_backend(pid)", "pid")).fetchall()
+
+        until("nobody has a place but the test", taken)
+        yield
+
+
+def test_a_server_without_places_is_waited_for_and_said_so(tmp_path: Path) -> None:
+    """F29. Who asks is told to come back, and whether the node lives can be asked meanwhile."""
+    with own_server(tmp_path, "max_connections=30") as (field, own):
+        package = field.package()
+        with no_more_places(field, own):
+            for _ in range(3):
+                refused_there(field, package.octets)
+            until("it says that it is not ready", lambda: not is_ready(field))
+            assert b"too many clients" in field.site.log.read_bytes(), "the fault never fired"
+        field.insist(package)
+        assert is_ready(field)
+        field.settled()
+
+
+def refused_there(field: Field, octets: bytes) -> None:
+    began = time.monotonic()
+    reply = field.site.send(octets, OFFICE)
+    assert reply.status == 503
+    assert int(reply.headers["retry-after"]) > 0
+    assert time.monotonic() - began < 10
+
+
+# --- another server in its place ----------------------------------------------------------------------------------
+
+
+def test_a_server_that_turns_into_a_standby_is_given_nothing_until_it_is_the_first_again(tmp_path: Path) -> None:
+    """F30. It answers every question and takes nothing; the node says which of the two it is."""
+    with own_server(tmp_path) as (field, own):
+        own.stop()
+        (own.folder / "data" / "standby.signal").touch()
+        own.start()
+        assert asked(own.url("postgres"), "SELECT pg_is_in_recovery()"), "the fault would be none"
+        package = field.package()
+        refused(field, package)
+        until("it says that it is not ready", lambda: not is_ready(field))
+        until("it is told in the log", lambda: b"this server is a standby" in field.site.log.read_bytes(), 10)
+        own.run("SELECT pg_promote()")
+        field.insist(package)
+        assert is_ready(field)
+        field.settled()
+
+
+def test_a_server_that_has_lost_what_was_signed_is_not_gone_on_with(tmp_path: Path) -> None:
+    """F30. Another server takes over that had not got the last commits: the log's heads know more than it does."""
+    with own_server(tmp_path) as (field, own):
+        data = own.folder / "data"
+        own.stop()
+        subprocess.run(["cp", "-a", data, own.folder / "behind"], check=True)
+        own.start()
+        lost = field.package((HOME_AFFAIRS,))
+        field.insist(lost)
+        field.quiet()
+        own.stop(signal.SIGQUIT)
+        data.rename(own.folder / "newest")
+        (own.folder / "behind").rename(data)
+        own.start()
+        assert stored(field, lost.document_id) == 0, "the fault would be none"
+        with suppress(OSError):
+            field.site.send(field.package((HOME_AFFAIRS,)).octets, OFFICE)
+        field.dies(1)
+        for _ in range(2):
+            with pytest.raises(AssertionError, match="the node ended"):
+                field.site.start()
+        assert field.site.log.read_bytes().count(b"store-behind: the database knows") == 2
+        own.stop(signal.SIGQUIT)
+        data.rename(own.folder / "behind")
+        (own.folder / "newest").rename(data)
+        own.start()
+        field.site.start()
+        field.settled()
+
+
+# --- somebody else's long transaction ------------------------------------------------------------------------------
+
+
+def test_a_report_that_takes_an_hour_holds_nobody_up(postgres: Server, template: str, tmp_path: Path) -> None:
+    """F35. What is read goes by what is written in the rows, not by how old the oldest transaction is."""
+    with field_of(tmp_path, {}, store=postgres.database(template)) as field:
+        field.patience_s = 15
+        with (
+            connect(field.site.store, "report", idle_in_transaction_session_timeout="0") as report,
+            report.transaction(),
+        ):
+            report.execute("SELECT pg_current_xact_id(), count(*) FROM document")
+            for _ in range(5):
+                field.insist(field.package())
+            field.drain()
+            horizon = "SELECT age(backend_xid) FROM pg_stat_activity WHERE application_name = 'report'"
+            assert int(asked(field.site.store, horizon) or 0) >= 5, "the fault would be none"
+        field.settled()
