@@ -20,7 +20,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from axis.core.problems import Kind, Problem
 from axis.web.places import Door, Place, Places, accepting
-from axis.web.problem_json import answer, counted
+from axis.web.problem_json import answer, problem_told
 
 log = structlog.get_logger()
 
@@ -96,6 +96,14 @@ class _Handler(web.RequestHandler):
             self._refused[Kind.TOO_SLOW] += 1
             self.transport.abort()
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        kind = problem_told(resp)
+        if kind is not None:
+            self._refused[kind] += 1
+        return await super().finish_response(request, resp, start_time)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -116,7 +124,6 @@ class _Handler(web.RequestHandler):
         else:
             problem = Problem(Kind.BAD_REQUEST, "this is not HTTP that can be read")
         response = answer(problem)
-        self._refused[problem.kind] += 1  # no application prepares this one
         response.force_close()
         return response
 
@@ -148,7 +155,7 @@ async def listening(
     head that is not waited for, is counted where the places count whom they refuse."""
     head_s = head.total_seconds()
     runner = ProblemRunner(
-        counted(app, places.refused),
+        app,
         access_log=None,
         shutdown_timeout=GRACE_S,
         max_field_size=MAX_FIELD,

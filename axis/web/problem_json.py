@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -52,16 +52,9 @@ def answer(problem: Problem, retry_after_s: float | None = None) -> web.Response
     return response
 
 
-def counted(app: web.Application, refused: Counter[Kind]) -> web.Application:
-    """`app`, with every problem that it answers counted by its kind in `refused`."""
-
-    async def count(request: web.Request, response: web.StreamResponse) -> None:
-        kind = response.get(_ANSWERED)
-        if kind is not None:
-            refused[kind] += 1
-
-    app.on_response_prepare.append(count)
-    return app
+def problem_told(response: web.StreamResponse) -> Kind | None:
+    """Which problem a response tells of."""
+    return response.get(_ANSWERED) if response.status >= HTTPStatus.BAD_REQUEST else None
 
 
 def members(problem: Problem) -> dict[str, Any]:
