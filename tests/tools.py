@@ -12,6 +12,7 @@ PACKAGES = MappingProxyType(
         "chromium": "chromium",
         "curl": "curl",
         "go": "golang-go golang-golang-x-mod-dev",
+        "ip": "iproute2",
         "openssl": "openssl",
         "softhsm2-util": "softhsm2",
         "strace": "strace",

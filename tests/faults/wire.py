@@ -21,7 +21,9 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from tests.tools import lacking
+import pytest
+
+from tests.tools import need
 
 T = TypeVar("T")
 
@@ -36,16 +38,16 @@ class Wire:
     """`loss` is the part of the packets that is dropped, `delay_s` and `jitter_s` what the others wait. While it is
     `down` all are dropped. `lost`, `late` and `overtaken` are counted."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, ip: str) -> None:
         self.loss, self.delay_s, self.jitter_s, self.down = 0.0, 0.0, 0.0, False
         self.lost = self.overtaken = self.passed = 0
         self._chance = random.Random(seed)
         self._device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(self._device, _TUNSETIFF, struct.pack("16sH", b"wire0", _IFF_TUN | _IFF_NO_PI))
         for command in (
-            ["ip", "link", "set", "lo", "up"],
-            ["ip", "address", "add", f"{NEAR}/24", "dev", "wire0"],
-            ["ip", "link", "set", "wire0", "up"],
+            [ip, "link", "set", "lo", "up"],
+            [ip, "address", "add", f"{NEAR}/24", "dev", "wire0"],
+            [ip, "link", "set", "wire0", "up"],
         ):
             subprocess.run(command, check=True)
         self._over = threading.Event()
@@ -85,6 +87,7 @@ def _turned(packet: bytes) -> bytes:
 
 def on_a_wire(body: Callable[[Wire], T], seed: int) -> T:
     """What `body` returns, run in a thread whose network is a `Wire`. Skips where none can be made."""
+    ip = need("ip")
     outcome: list[T] = []
     trouble: list[BaseException] = []
 
@@ -92,7 +95,7 @@ def on_a_wire(body: Callable[[Wire], T], seed: int) -> T:
         try:
             if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET):
                 raise PermissionError(ctypes.get_errno(), "unshare")
-            wire = Wire(seed)
+            wire = Wire(seed, ip)
         except (OSError, subprocess.SubprocessError) as error:
             trouble.append(Unwired(repr(error)))
             return
@@ -108,7 +111,7 @@ def on_a_wire(body: Callable[[Wire], T], seed: int) -> T:
     thread.join()
     for error in trouble:
         if isinstance(error, Unwired):
-            lacking(f"needs root, /dev/net/tun and ip: {error}")
+            pytest.skip(f"no network of one's own can be made here, which needs root and /dev/net/tun: {error}")
         raise error
     return outcome[0]
 
