@@ -73,7 +73,7 @@ FOUND: Final = (
                 "        try:\n            writer.commit()\n",
             ),
         ),
-        "answered before the disk had it",
+        "AGAIN|answered before the disk had it",
     ),
     Broken(
         "F29",
