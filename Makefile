@@ -49,7 +49,7 @@ test-power: $(VENV)/.dev  ## cut the power at every point of a node's life, star
 test-sim: $(VENV)/.dev  ## simulate networks of nodes by seed; SEED=7 replays one, ARGS="--seconds 600" goes on for longer
 	$(BIN)/python -m tests.sim --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-test-mutations: $(VENV)/.dev  ## switch off each defence of the judge in turn, and see its tests turn red
+test-mutations: $(VENV)/.dev  ## switch off each defence in turn, of the judge and of nodes, and see its tests turn red
 	$(BIN)/python -m pytest -n $(JOBS) -m mutations -o faulthandler_timeout=600 $(ARGS)
 
 # The allocator's settings are those of the unit file in docs/operations.md.

@@ -11,7 +11,7 @@ from tests.faults.broken_process import SHOWN
 from tests.faults.row import Broken
 from tests.mutations.run import Copy
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.mutations
 
 
 @pytest.fixture(scope="module")
