@@ -61,7 +61,7 @@ HANGUP: Final = (
             "axis/app.py",
             ("    loop.add_signal_handler(signal.SIGHUP, asked.set)\n", ""),
         ),
-        "it is there no more",
+        "it is there no more|it has heard",
     ),
 )
 

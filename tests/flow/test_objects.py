@@ -122,8 +122,3 @@ def test_attachments_beside_their_envelope_are_judged_where_they_are_brought(bot
     document = reply.json()["document"]
     until("a judgement", lambda: both.one.logged("attachments"))
     assert both.one.facts(document, OFFICE)
-
-
-def test_the_house_is_in_order_afterwards(both: Both) -> None:
-    until("the log has all", both.one.log_has_all)
-    both.one.audit()

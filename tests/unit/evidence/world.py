@@ -55,6 +55,7 @@ class Desk:
                     Profile.LEGACY_TOLERATED: LEGACY,
                 },
                 now=lambda: self.clock,
+                judged_at=lambda: self.clock,
                 xml_limits=XmlLimits(),
                 field_limits=FieldLimits(),
                 inline_judging_bytes=1 << 20,

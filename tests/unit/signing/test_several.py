@@ -401,6 +401,7 @@ class Errands:
                 evidence=self,
                 paths=None,
                 now=lambda: NOW,
+                judged_at=lambda: NOW,
             ),
         )
         self.wanted: list[bytes] = []
