@@ -12,7 +12,7 @@ from tests.pki import issue, pki, revocation_list
 LIST = revocation_list(pki().good)
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 100, len(LIST) - 1])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 100, -1])
 def test_a_list_that_is_cut_off_is_told(size: int, tmp_path: Path) -> None:
     file = tmp_path / "ca.crl"
     file.write_bytes(LIST[:size])
