@@ -111,7 +111,7 @@ class CheckpointStore:
         size = os.fstat(self._handle).st_size
         start = max(0, size - _TAIL_BYTES)
         tail = os.pread(self._handle, _TAIL_BYTES, start)
-        complete = tail[: tail.rfind(b"\n") + 1]
+        complete = _acknowledged(tail)
         if not complete and start:
             raise HeadsDamaged("the end of the history cannot be read")
         self._line = complete[complete.rfind(b"\n", 0, -1) + 1 :]
@@ -219,7 +219,7 @@ class CheckpointStore:
                 tail = file.read()
         except FileNotFoundError:
             return None
-        complete = tail[: tail.rfind(b"\n") + 1]
+        complete = _acknowledged(tail)
         return _parse(complete[complete.rfind(b"\n", 0, -1) + 1 :]) if complete else None
 
     def _append(self, line: bytes) -> None:
@@ -236,6 +236,14 @@ class CheckpointStore:
         self._line = line
         self._end += len(line)
         self._broken = False
+
+
+def _acknowledged(tail: bytes) -> bytes:
+    """The whole lines of a history's end. A last one with octets that never were written (they read as zeros) was torn
+    by a power cut before its sync ended, however its end looks: nobody was told of it."""
+    complete = tail[: tail.rfind(b"\n") + 1]
+    begin = complete.rfind(b"\n", 0, -1) + 1
+    return complete[:begin] if b"\0" in complete[begin:] else complete
 
 
 def _parse(line: bytes) -> Head:

@@ -150,6 +150,23 @@ def test_a_shared_store_of_heads_refuses_an_older_token(path: Path) -> None:
         CheckpointStore(path / "heads", "older").open(1)
 
 
+def test_a_last_line_with_a_hole_was_never_acknowledged(path: Path) -> None:
+    """Found by a seed: the power went at a sync, the end of the line was on the disk and its beginning was not."""
+    heads = CheckpointStore(path / "heads", "one")
+    heads.open(1)
+    first = heads.advance(None, signed(1, ROOT))
+    heads.close()
+    file = path / "heads" / "heads.jsonl"
+    file.write_bytes(file.read_bytes() + bytes(100) + b'rest"}\n')
+    again = CheckpointStore(path / "heads", "one")
+    assert again.peek() == first
+    again.open(2)
+    assert again.latest() == first
+    again.advance(first, signed(2, ROOT))
+    assert [head.checkpoint.size for head in again.history()] == [1, 2]
+    again.close()
+
+
 def test_nothing_is_synced_while_others_are_kept_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk may take its time, and a process may be stopped while it waits for one: the others go on all the same."""
     synced = []
