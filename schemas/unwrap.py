@@ -50,6 +50,8 @@ _OFFICE: Final = (
     ("xl/", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     ("ppt/", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
 )
+# All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods, impossible numbers.
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 _MAX_ENTRIES: Final = 10_000
 
 
@@ -107,8 +109,7 @@ def _extract(octets: bytes, entry: zipfile.ZipInfo, limit: int) -> bytes | None:
                         Violation("attachment-too-large", "", f"a zipped attachment holds more than {limit} bytes")
                     )
                 pieces.append(piece)
-    # All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods, impossible numbers.
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError):
+    except _BROKEN:
         return None
     return b"".join(pieces)
 
@@ -121,7 +122,7 @@ def _entries(octets: bytes) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(io.BytesIO(octets)) as archive:
             return archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError):  # as above
+    except _BROKEN:
         return []
 
 

@@ -231,7 +231,7 @@ class Door:
             except OSError as error:
                 self._troubles.happened("times", error=(error.strerror or str(error)).lower())
                 pause_s = PAUSE_S
-            except Exception:  # the edge of the service
+            except Exception:  # the edge of the service: a bug costs one connection, never those that come after it
                 log.exception("accept_broke")
                 pause_s = PAUSE_S
             await asyncio.sleep(pause_s)
@@ -255,7 +255,7 @@ class Door:
             )
         except OSError:  # it spoke no TLS, not in time, or went away
             place.give_back()
-        except Exception:  # the edge of the service
+        except Exception:  # the edge of the service: nobody waits for this task, and the place must come back
             log.exception("greeting_broke")
             place.give_back()
         except asyncio.CancelledError:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.faults import broken_trust
+from tests.faults.broken_network import ANSWERED
 from tests.faults.broken_network import BY_FAULT as NETWORK
 from tests.faults.broken_process import BY_FAULT as PROCESS
 from tests.faults.field import LARGE
@@ -56,17 +57,7 @@ MUTATIONS: Final = (
     ),
     Broken(
         "K11-before",
-        off(
-            "nobody is answered before COMMIT",
-            "axis/sql/group.py",
-            (
-                "        try:\n            writer.commit()\n",
-                "        for job in group:\n"
-                "            job.future.get_loop().call_soon_threadsafe(_answer, [job])\n"
-                "        time.sleep(0.5)\n"
-                "        try:\n            writer.commit()\n",
-            ),
-        ),
+        ANSWERED,
         "NO_LEAF|AGAIN",  # the answer that was given too soon is a receipt's, or an acknowledgement's
     ),
     Broken(

@@ -10,14 +10,27 @@ from tests.mutations.edit import off
 STATEMENTS: Final = "axis/sql/statements.py"
 INTENTS: Final = "select(log_intent.c.id, log_intent.c.leaf).where(waiting).order_by(log_intent.c.id))\n"
 
+LOOKED_FOR: Final = off(
+    "a lost database is looked for",
+    "axis/sql/group.py",
+    ("        if self._writer is None and self._database.reconnects:\n", "        if False:\n"),
+)
+ANSWERED: Final = off(
+    "nobody is answered before COMMIT",
+    "axis/sql/group.py",
+    (
+        "        try:\n            writer.commit()\n",
+        "        for job in group:\n"
+        "            job.future.get_loop().call_soon_threadsafe(_answer, [job])\n"
+        "        time.sleep(0.5)\n"
+        "        try:\n            writer.commit()\n",
+    ),
+)
+
 FOUND: Final = (
     Broken(
         "F02",
-        off(
-            "a lost database is looked for",
-            "axis/sql/group.py",
-            ("        if self._writer is None and self._database.reconnects:\n", "        if False:\n"),
-        ),
+        LOOKED_FOR,
         "never: it is taken",
     ),
     Broken(
@@ -62,26 +75,12 @@ FOUND: Final = (
     ),
     Broken(
         "F23",
-        off(
-            "nobody is answered before COMMIT",
-            "axis/sql/group.py",
-            (
-                "        try:\n            writer.commit()\n",
-                "        for job in group:\n"
-                "            job.future.get_loop().call_soon_threadsafe(_answer, [job])\n"
-                "        time.sleep(0.5)\n"
-                "        try:\n            writer.commit()\n",
-            ),
-        ),
+        ANSWERED,
         "AGAIN|answered before the disk had it",
     ),
     Broken(
         "F29",
-        off(
-            "a lost database is looked for",
-            "axis/sql/group.py",
-            ("        if self._writer is None and self._database.reconnects:\n", "        if False:\n"),
-        ),
+        LOOKED_FOR,
         "never: it is taken",
     ),
     Broken(

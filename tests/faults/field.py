@@ -255,6 +255,17 @@ class Field:
         """What bodies on their way have left in the spool, whatever it is called."""
         return list((self.site.folder / "data" / "blobs").glob("spool*/*"))
 
+    def open_files(self) -> set[str]:
+        """What the node has open: paths, and sockets by their inode (proc(5))."""
+        assert self.site.process is not None
+        found = set()
+        for one in Path(f"/proc/{self.site.process.pid}/fd").iterdir():
+            try:
+                found.add(str(one.readlink()))
+            except FileNotFoundError:
+                continue
+        return found
+
     def at_rest(self) -> bool:
         return not self._open()
 

@@ -35,21 +35,9 @@ def field(tmp_path: Path) -> Iterator[Field]:
         yield made
 
 
-def files(field: Field) -> set[str]:
-    """What the node has open."""
-    assert field.site.process is not None
-    found = set()
-    for one in Path(f"/proc/{field.site.process.pid}/fd").iterdir():
-        try:
-            found.add(str(one.readlink()))
-        except FileNotFoundError:
-            continue
-    return found
-
-
 def connections(field: Field) -> list[list[str]]:
     """What the kernel says of the connections at the agencies' listener that the node has open (proc(5))."""
-    port, ours = f":{field.site.port:04X}", files(field)
+    port, ours = f":{field.site.port:04X}", field.open_files()
     assert field.site.process is not None
     rows = [line.split() for line in Path(f"/proc/{field.site.process.pid}/net/tcp").read_text().splitlines()[1:]]
     return [row for row in rows if row[1].endswith(port) and row[3] == "01" and f"socket:[{row[9]}]" in ours]
@@ -218,7 +206,7 @@ def refuses(field: Field) -> None:
 def test_a_flood_that_never_speaks_is_refused_and_who_is_at_work_is_served_to_the_end(field: Field) -> None:
     """F44, F12. Two thousand connections, while somebody sends a document."""
     with half_sent(field) as rest:
-        before = len(files(field))
+        before = len(field.open_files())
         refused = 0
         began = time.monotonic()
         with ExitStack() as flood:
@@ -229,7 +217,7 @@ def test_a_flood_that_never_speaks_is_refused_and_who_is_at_work_is_served_to_th
                 refused += 1
             assert time.monotonic() - began < HEAD_S - 1, "the machine is too slow for this test"
             assert established(field) == BOUND
-            assert len(files(field)) - before < BOUND + 10
+            assert len(field.open_files()) - before < BOUND + 10
             rest()
             assert gone(held) == 0
     until("a newcomer is served", lambda: field.submit(field.last))

@@ -55,14 +55,7 @@ def lines(field: Field, count: int) -> Iterator[list[ssl.SSLSocket]]:
 
 def served(field: Field) -> set[str]:
     """The connections that the node has open, as the inodes of its sockets."""
-    assert field.site.process is not None
-    found = set()
-    for one in Path(f"/proc/{field.site.process.pid}/fd").iterdir():
-        try:
-            found.add(str(one.readlink()))
-        except FileNotFoundError:
-            continue
-    return {name for name in found if name.startswith("socket:")}
+    return {name for name in field.open_files() if name.startswith("socket:")}
 
 
 def still_open(connections: Sequence[ssl.SSLSocket]) -> list[ssl.SSLSocket]:
