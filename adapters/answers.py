@@ -55,6 +55,12 @@ async def body_of(response: aiohttp.ClientResponse) -> bytes:
     return bytes(octets)
 
 
+def peer_ref(said: object) -> str | None:
+    """The other side's id of what it took: at most 200 characters of printable ASCII, or none. It goes into our log."""
+    fits = isinstance(said, str) and said.isascii() and said.isprintable() and 0 < len(said) <= 200
+    return str(said) if fits else None
+
+
 def judge_answer(response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> None:
     """Return for 2xx; otherwise raise what the status means. Redirects are never followed and mean a wrong address."""
     status = response.status

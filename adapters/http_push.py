@@ -50,7 +50,7 @@ class HttpPushSink:
         ):
             await body_of(response)
             judge_answer(response, {})
-        return Handover({})
+        return Handover()
 
     async def close(self) -> None:
         await self._session.close()

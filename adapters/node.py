@@ -8,7 +8,7 @@ from typing import Any, assert_never
 import aiohttp
 import orjson
 
-from adapters.answers import body_of, judge_answer, network_errors
+from adapters.answers import body_of, judge_answer, network_errors, peer_ref
 from adapters.sending import octets_of
 from axis.core.model import Cargo
 from axis.core.ports import Consignment, Handover
@@ -45,7 +45,7 @@ class NodeSink:
             answer = _json(await body_of(response))
             judge_answer(response, answer)
         _see_receipt(consignment, answer)
-        return Handover({"document": str(answer.get("document", ""))[:64]})
+        return Handover(peer_ref(answer.get("document")))
 
     async def close(self) -> None:
         await self._session.close()

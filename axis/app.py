@@ -19,6 +19,7 @@ import structlog
 from adapters.fetch import Fetcher
 from adapters.http_push import HttpPushSink
 from adapters.national.client import NationalSink, NationalSource, VxpClient
+from adapters.national.inquiry import NationalInquiry
 from adapters.node import NodeSink
 from adapters.sending import session
 from axis.blobs import Spool, free_octets
@@ -26,9 +27,10 @@ from axis.care.sweep import Where, run_sweep
 from axis.config.bindings import registry_of, reread
 from axis.config.fault import ConfigError
 from axis.config.model import Config, HttpPushEndpoint, InToken, NationalEndpoint, NodeEndpoint
+from axis.core.follow_up import FollowUpRules
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
 from axis.core.network import Network, PdfRule
-from axis.core.ports import Sink, Source
+from axis.core.ports import Inquiry, Sink, Source
 from axis.core.routing import RoutingTable
 from axis.flow.admission import Admission
 from axis.flow.attachments import AttachmentJudge
@@ -42,6 +44,7 @@ from axis.flow.pathworker import PathWorker
 from axis.flow.pdfworker import PDF_BOUNDS, PdfWorker
 from axis.flow.poll import run_source
 from axis.flow.recheck import run_recheck
+from axis.flow.reconcile import run_reconciliation
 from axis.flow.sequence import Sequencer
 from axis.flow.traffic import Traffic
 from axis.hsm.keys import OwnKey, open_keys
@@ -111,15 +114,21 @@ def network_of(config: Config) -> Network:
         hold=config.limits.hold,
         hold_count=config.limits.hold_count,
         pdf=config.trust.pdf,
+        follow_up={
+            one.name: FollowUpRules(one.reconcile_after, config.delivery.lifetime)
+            for one in config.endpoint
+            if isinstance(one, NationalEndpoint) and one.reconcile_after
+        },
     )
 
 
 class Hands:
-    """The sinks and sources of all endpoints that have one; mailboxes have none, their owners come by themselves."""
+    """What calls the endpoints that are called; mailboxes have nothing of it, their owners come by themselves."""
 
     def __init__(self) -> None:
         self.sinks: dict[str, Sink] = {}
         self.sources: dict[str, tuple[Source, timedelta]] = {}
+        self.inquiries: dict[str, Inquiry] = {}
 
     def open(self, config: Config) -> None:
         windows = config.windows
@@ -138,6 +147,8 @@ class Hands:
                     client = VxpClient(endpoint.url, endpoint.system_id, secret, utc_now, tls=tls)
                     self.sinks[endpoint.name] = NationalSink(client, endpoint.trace_organ)
                     self.sources[endpoint.name] = (NationalSource(client), endpoint.poll)
+                    if endpoint.reconcile_after:
+                        self.inquiries[endpoint.name] = NationalInquiry(client)
                 case _:
                     continue
 
@@ -246,6 +257,8 @@ async def serve(config: Config) -> None:
             services.create_task(
                 run_sweep(swept, config.store.keep_unnamed, clocks.now, stop, lambda: sequencer.leading)
             )
+            if hands.inquiries:
+                services.create_task(run_reconciliation(hands.inquiries, ctx, stop, lambda: sequencer.leading))
             for source_name, (source, every) in hands.sources.items():
                 by = config.principals[source_name]
                 # Of several processes the one that leads asks: two would fetch the same things.

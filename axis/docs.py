@@ -60,7 +60,7 @@ DELIVERY_MEANING: Final[Mapping[DeliveryState, tuple[str, str]]] = MappingProxyT
         DeliveryState.ON_HOLD: ("Tạm dừng", "an operator keeps it back; it does not age"),
         DeliveryState.FAILED: (
             "Không chuyển được",
-            "refused for good, lifetime spent, poison, damaged here or given up; somebody is told, and may resend it",
+            "refused, lifetime spent, poison, damaged here, lost there, given up; somebody is told, and may resend it",
         ),
         DeliveryState.DROPPED: ("Đã bỏ", "a status or a notice that an operator ended; what follows it goes on"),
     }
@@ -89,6 +89,8 @@ DELIVERY_EVENT: Final[Mapping[DeliveryEvent, str]] = MappingProxyType(
         DeliveryEvent.RELEASE: "an operator lets it go on",
         DeliveryEvent.GIVE_UP: "an operator ended a document: its recipient never gets it, so what follows it stays",
         DeliveryEvent.DROP: "an operator ended a status or a notice",
+        DeliveryEvent.RESEND: "the destination says later that it does not know it: due again",
+        DeliveryEvent.LOSE: "the same, and what followed it has arrived, or its lifetime is spent",
     }
 )
 BREAKER_MEANING: Final[Mapping[BreakerState, tuple[str, str]]] = MappingProxyType(

@@ -13,11 +13,13 @@ import pytest
 from axis.core.acceptance import Acceptance
 from axis.core.attachments import Cause, decide_attachments
 from axis.core.canonical import canonical
+from axis.core.follow_up import FollowUpRules, begin, heard
 from axis.core.intake import decide_intake, decide_recheck, refused
-from axis.core.model import Decision, EntryKind, NoticeOutcome, Profile
+from axis.core.model import Decision, Delivery, Document, EntryKind, NoticeOutcome, Profile
 from axis.core.notice import Telling, decide_notice
 from axis.core.problems import Kind, Problem
 from axis.core.queue import Action, Order, decide_operation
+from axis.core.reconciliation import decide_answer
 from axis.core.restoration import Backup, Reach, Way, decide_restored
 from axis.core.retry import RetryPolicy
 from axis.core.settlement import decide_handover, decide_setback
@@ -78,7 +80,8 @@ def decisions() -> list[Decision[Any]]:
         decide_recheck(held, Acceptance.HOLD, waiting(), at, NOW + timedelta(days=9), number),
         refused(submission(), Problem(Kind.SIGNATURE_FAILED), passed(), NOW),
         refused(submission(), Problem(Kind.MALFORMED_XML), None, NOW),
-        decide_handover(leased, DeliveryEvent.ACK, document, {}, "dms-20", at, NOW, number),
+        decide_handover(leased, DeliveryEvent.ACK, document, {}, "dms-20", at, NOW, number, "theirs"),
+        followed(replace(leased, state=DeliveryState.DELIVERED), document),
         decide_setback(leased, down, RetryPolicy(), at, NOW, 0),
         decide_setback(leased, gone, RetryPolicy(), at, NOW, 0),
         decide_status(report("13", TWENTY, TEN), document, (), DMS_20, (), at, NOW, number),
@@ -94,6 +97,14 @@ def decisions() -> list[Decision[Any]]:
         decide_notice(held, NoticeOutcome.REFUSED, "cert-revoked", at, NOW, number, canonical),
         decide_restored(Way(Reach.BEHIND, 1, 2, True), Backup("00", NOW), [(1, 2)], "node", "an", "hong", NOW),
     ]
+
+
+def followed(delivery: Delivery, document: Document) -> Decision[Any]:
+    rules = FollowUpRules(timedelta(hours=1), timedelta(days=7))
+    before = begin(delivery.id, delivery.endpoint, "theirs", NOW, rules)
+    telling = Telling(document, None, ids(), canonical)
+    after = heard(before, {}, NOW, rules)
+    return decide_answer(delivery, before, after, False, RetryPolicy(), network(), NOW, 0, telling)
 
 
 def test_every_fact_of_the_log_is_described_and_every_described_fact_is_written() -> None:

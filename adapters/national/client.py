@@ -15,7 +15,7 @@ from typing import Final
 import aiohttp
 import structlog
 
-from adapters.answers import trouble_of_ours
+from adapters.answers import peer_ref, trouble_of_ours
 from adapters.national import vxp
 from adapters.national.content import MAX_REST, BadAnswer, Content, read_object
 from adapters.national.joined import Joined, join
@@ -276,10 +276,10 @@ class NationalSink:
         if joined is not None:
             digest = await joined.digest()
             doc_id = await self._client.send_edoc(sender, message, joined.chunks(), joined.size, digest)
-            return Handover({"national_doc_id": doc_id})
+            return Handover(peer_ref(doc_id))
         ref = payload.ref
         doc_id = await self._client.send_edoc(sender, message, payload.chunks(), ref.size, bytes.fromhex(ref.sha256))
-        return Handover({"national_doc_id": doc_id})
+        return Handover(peer_ref(doc_id))
 
     async def close(self) -> None:
         await self._client.close()

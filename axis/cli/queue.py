@@ -26,6 +26,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 STATES: Final = ("queued", "leased", "on-hold", "failed", "delivered", "dropped")
 _DELIVERY: Final = re.compile(r"[a-z0-9]{26}")
+BECAME: Final = ("waiting", "refused", "lost")
+_BECAME: Final = {
+    "waiting": ("chưa ai lấy (not fetched)", "yellow"),
+    "refused": ("nơi nhận không đọc được (not readable there)", "red"),
+    "lost": ("trục quốc gia không còn (lost there)", "red"),
+}
 _TIMEOUT_S: Final = 60.0
 _AGES: Final = ("<1m", "<1h", "<1d", "<7d", ">=7d")
 
@@ -89,6 +95,10 @@ def _facts(one: Delivery) -> dict[str, Any]:
     }
 
 
+def _codes(one: Delivery) -> str:
+    return ", ".join(code.text for code in one.recipients[:4]) + (" …" if len(one.recipients) > 4 else "")
+
+
 def _show(one: Delivery, fetched: bool) -> None:
     """One delivery; `fetched` by its owner, so that nobody but him moves it on."""
     from axis.core.problems import TABLE, Kind
@@ -96,11 +106,10 @@ def _show(one: Delivery, fetched: bool) -> None:
     why = f"  {one.last_problem}: {TABLE[Kind(one.last_problem)].vi}" if one.last_problem in list(Kind) else ""
     style = {"failed": "red", "on-hold": "yellow"}.get(one.state.value, "")
     say(f"{one.id}  {one.state.value:<9} {one.endpoint}  {one.cargo.value}  {one.attempts} lần (attempts){why}", style)
-    codes = ", ".join(code.text for code in one.recipients[:4]) + (" …" if len(one.recipients) > 4 else "")
     queued = one.state.value == "queued"
     due = f", lại lúc (due) {local(one.due_at)}" if queued and not fetched else ""
     due = ", chờ nơi nhận lấy (waits to be fetched)" if queued and fetched else due
-    say(f"{'':>26}  {codes}; từ (since) {local(one.created_at)}{due}; văn bản (document) {one.document or '–'}")
+    say(f"{'':>26}  {_codes(one)}; từ (since) {local(one.created_at)}{due}; văn bản (document) {one.document or '–'}")
 
 
 @queue.command()
@@ -160,6 +169,51 @@ def _clock(text: str) -> str:
     from axis.core.times import parse_rfc3339
 
     return local(parse_rfc3339(text))
+
+
+@queue.command("handed-over")
+@config_option
+@click.option("--became", type=click.Choice(BECAME), help="Only those; default: all three.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@json_option
+def handed_over(config_path: Path, became: str | None, limit: int, as_json: bool) -> None:
+    """What the national axis took, and what it says became of it: still waits there, could not be read, or is lost.
+
+    Oldest first, without what every recipient has fetched. Exit 0 when there is some, 1 when there is none.
+    """
+    from axis.core.follow_up import Became
+    from axis.core.times import rfc3339
+
+    config = need_config(config_path, as_json)
+    wanted = Became(became) if became else None
+    found = _look(config, as_json, lambda ask: ask.told_of(wanted, limit + 1))
+    shown, more = found[:limit], len(found) > limit
+    if as_json:
+        say_json(
+            {
+                "handed_over": [
+                    {
+                        "became": one.became.value,
+                        "peer_ref": one.peer_ref,
+                        "since": rfc3339(one.since),
+                        "asked": one.asked,
+                        "ask_at": rfc3339(one.due_at) if one.due_at else None,
+                        "delivery": _facts(delivery),
+                    }
+                    for one, delivery in shown
+                ],
+                "more": more,
+            }
+        )
+    elif not shown:
+        say("không có gì phải theo dõi (nothing to look after)")
+    for one, delivery in () if as_json else shown:
+        said, colour = _BECAME[one.became.value]
+        say(f"{delivery.id}  {said}  {one.endpoint}  {one.peer_ref}", colour)
+        again = f", hỏi lại lúc (asked again) {local(one.due_at)}" if one.due_at else ""
+        about = f"văn bản (document) {delivery.document or '–'}"
+        say(f"{'':>26}  {_codes(delivery)}; giao lúc (handed over) {local(one.since)}{again}; {about}")
+    raise Answer(Exit.YES if shown else Exit.NO)
 
 
 def _acting(reason_required: bool) -> Callable[[F], F]:

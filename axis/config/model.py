@@ -307,7 +307,8 @@ class NodeEndpoint(EndpointBase, ByCertificate):
 class NationalEndpoint(EndpointBase):
     """The national axis (Trục liên thông văn bản quốc gia) over VXP. It is polled, it does not call us.
 
-    With `trace_organ` outgoing copies carry a TraceHeader of that agency, where their signature permits it.
+    With `trace_organ` outgoing copies carry a TraceHeader of that agency, where their signature permits it. So long
+    after a handover the axis is asked what became of it, `0s` for never (`axis.core.follow_up`).
     """
 
     role: ClassVar[Role] = Role.NATIONAL
@@ -318,6 +319,7 @@ class NationalEndpoint(EndpointBase):
     system_id: Annotated[str, Field(min_length=1, max_length=64, examples=["00.99.H99"])]
     secret_file: Annotated[SecretFile, Field(examples=["keys/national.secret"])]
     poll: Duration = timedelta(seconds=2)
+    reconcile_after: DurationOrNone = timedelta(minutes=30)
     trace_organ: Code | None = None
     window: Window | None = None
 

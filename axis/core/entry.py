@@ -30,6 +30,7 @@ ENTRY_MEANING: Final[Mapping[EntryKind, str]] = MappingProxyType(
         EntryKind.DELIVERED: "a destination has a document, status or notice",
         EntryKind.DEFERRED: "an attempt failed for now; due again",
         EntryKind.FAILED: "a delivery ended without success",
+        EntryKind.FOLLOWED: "a destination was asked what became of what it took; whether it is sent again",
         EntryKind.OPERATED: "an operator acted on a delivery, or on all of an endpoint; who, and why",
         EntryKind.STATUS: "a business status was reported; code, receiver, standing",
         EntryKind.STATUS_REFUSED: "a status that this party may never set was refused",

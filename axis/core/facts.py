@@ -69,9 +69,19 @@ FACTS: Final[Mapping[EntryKind, Sequence[tuple[str, str]]]] = MappingProxyType(
                 "`[place, outcome, reason, octets, verdict]` of each that was judged now; the last two are commitments",
             ),
         ),
-        EntryKind.DELIVERED: _DELIVERY_FACTS,
+        EntryKind.DELIVERED: (*_DELIVERY_FACTS, ("peer_ref", "the destination's own id of it, where it named one")),
         EntryKind.DEFERRED: _SETBACK_FACTS,
         EntryKind.FAILED: _FAILURE_FACTS,
+        EntryKind.FOLLOWED: (
+            *_DELIVERY_FACTS,
+            ("peer_ref", "the destination's own id of it, under which it was asked for"),
+            ("asked", "which answer it is, from 1"),
+            (
+                "became",
+                "`waiting`, `taken`, `refused` (a recipient could not read it), `lost`; `null` where none is known",
+            ),
+            ("resent", "whether it is due again; what is lost and is not, has failed"),
+        ),
         EntryKind.OPERATED: (
             ("action", "`retry`, `hold`, `release`, `give-up`"),
             ("operator", "the account at the machine"),

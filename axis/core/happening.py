@@ -24,6 +24,7 @@ class EntryKind(StrEnum):
     DELIVERED = "delivered"
     DEFERRED = "deferred"
     FAILED = "failed"
+    FOLLOWED = "followed"
     OPERATED = "operated"
     STATUS = "status"
     STATUS_REFUSED = "status-refused"

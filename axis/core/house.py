@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from axis.core.attachments import attached_payloads, attachment_commitments, worst
+from axis.core.follow_up import Became
 from axis.core.intake import document_facts
 from axis.core.model import (
     AttachmentCheck,
@@ -228,7 +229,8 @@ def _deliveries(documents: dict[Any, Document], deliveries: Iterable[Delivery], 
             made_out[delivery.cargo_ref].update(code.text for code in delivery.recipients)
             if delivery.cargo_ref not in documents:
                 yield Finding("delivery-without-document", delivery.id)
-        delivered = len(told[EntryKind.DELIVERED][delivery.id])
+        lost = [one for one in told[EntryKind.FOLLOWED][delivery.id] if one["facts"]["became"] == Became.LOST]
+        delivered = len(told[EntryKind.DELIVERED][delivery.id]) - len(lost)
         if delivered != (1 if delivery.state is DeliveryState.DELIVERED else 0):
             yield Finding("delivery-entry", delivery.id, f"{delivery.state} with {delivered} delivered entries")
         failures = told[EntryKind.FAILED][delivery.id]

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Generic, NewType, TypeVar
 
 from axis.core.canonical import Json
+from axis.core.follow_up import AddFollowUp, MoveFollowUp
 from axis.core.happening import EntryKind as EntryKind
 from axis.core.happening import LogEntry as LogEntry
 from axis.core.registry import Path
@@ -90,10 +91,8 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentRecord:
-    """One attachment of a stored document; `sha256` is over the decoded octets.
-
-    `form` is `pdf` or `zip` by its first octets, whatever name and type say: what may hold signatures of its own.
-    """
+    """One attachment of a stored document; `sha256` is over the decoded octets. `form` is `pdf` or `zip` by its first
+    octets, whatever name and type say: what may hold signatures of its own."""
 
     content_id: str
     name: str
@@ -290,7 +289,7 @@ class JudgedAttachment:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentVerdict:
-    """One judgement of one attachment, kept for ever; the newest, of the highest `round`, is the one that counts."""
+    """One judgement of one attachment, kept for ever; the one of the highest `round` counts."""
 
     document: DocumentRef
     round: int
@@ -432,6 +431,8 @@ Change = (
     | AddAttachmentCheck
     | MoveAttachmentCheck
     | AddAttachmentVerdict
+    | AddFollowUp
+    | MoveFollowUp
 )
 
 R = TypeVar("R", covariant=True)

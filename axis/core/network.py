@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from axis.core.follow_up import FollowUpRules
 from axis.core.model import Role
 from axis.core.registry import Registry
 from axis.core.routing import RoutingTable
@@ -58,6 +59,8 @@ class Network:
     hold_count: int = 1_000
     pdf: PdfRule = PdfRule.INFORM
     future: timedelta = field(default=timedelta(minutes=5))
+    follow_up: Mapping[str, FollowUpRules] = field(default_factory=dict)
+    """The endpoints that are asked what became of what they took, and when."""
     national: str | None = field(init=False)
     """The endpoint that is the national axis, `None` when this node has none."""
 

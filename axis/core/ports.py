@@ -8,10 +8,12 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from axis.core.follow_up import FollowUp, PeerState
 from axis.core.inbox import InboxItem
 from axis.core.model import (
     AttachmentCheck,
     AttachmentVerdict,
+    Cargo,
     Decision,
     Delivery,
     DeliveryId,
@@ -116,6 +118,11 @@ class Ledger(Protocol):
         ...
 
     def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None: ...
+    def follow_up(self, id: DeliveryId) -> FollowUp | None: ...
+    def overtaken(self, delivery: Delivery) -> bool:
+        """Whether something later in its lane has been delivered."""
+        ...
+
     def attachment_verdicts(self, ref: DocumentRef) -> Sequence[AttachmentVerdict]:
         """Every judgement of the document's attachments, oldest first."""
         ...
@@ -218,6 +225,8 @@ class Counts:
     """Documents by the outcome of what is attached; `waiting` before the first judgement, `none` without any PDF."""
     failed: Mapping[str, int] = field(default_factory=dict)
     """Failed deliveries by the kind of problem."""
+    became: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """What was handed over, endpoint -> what became of it -> number; without what was taken or is not known yet."""
 
 
 class Age(StrEnum):
@@ -289,6 +298,14 @@ class Views(Protocol):
 
     async def checks_waiting(self, after: str, limit: int) -> Sequence[AttachmentCheck]:
         """Accepted documents whose attachments were judged and will be again, by reference; `after` the last one's."""
+        ...
+
+    async def follow_ups_due(self, endpoint: str, now: datetime, limit: int) -> Sequence[FollowUp]:
+        """Deliveries about which `endpoint` is to be asked by now, longest due first."""
+        ...
+
+    async def follow_ups_of(self, ref: DocumentRef) -> Sequence[FollowUp]:
+        """Those of the deliveries of a document and of statuses about it, in their order."""
         ...
 
     async def counts(self) -> Counts: ...
@@ -381,9 +398,9 @@ class Consignment:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """The destination has it. `facts` are what it answered, for the log of this node (ids, never content)."""
+    """The destination has it. `peer_ref` is the id that it gave it, where it named a fit one."""
 
-    facts: Mapping[str, str]
+    peer_ref: str | None = None
 
 
 class Sink(Protocol):
@@ -407,6 +424,15 @@ class Incoming:
     only_for: tuple[AgencyCode, ...] | None
     accept: Callable[[], Awaitable[None]]
     reject: Callable[[Problem], Awaitable[None]]
+
+
+class Inquiry(Protocol):
+    """Asks the other side what became of what it took."""
+
+    async def became(self, cargo: Cargo, peer_ref: str) -> Mapping[str, PeerState]:
+        """By recipient, as the other side writes its code; empty where it does not know it. `Unavailable` when it does
+        not answer, `Refused` when it will not say."""
+        ...
 
 
 class Source(Protocol):

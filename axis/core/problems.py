@@ -45,6 +45,7 @@ class Kind(StrEnum):
     DESTINATION_REFUSED = "destination-refused"
     DELIVERY_EXPIRED = "delivery-expired"
     DELIVERY_POISON = "delivery-poison"
+    DELIVERY_LOST = "delivery-lost"
     GIVEN_UP = "given-up"
     NOT_POSSIBLE = "not-possible"
     REVOCATION_UNKNOWN = "revocation-unknown"
@@ -139,6 +140,13 @@ TABLE: Final[Mapping[Kind, Row]] = MappingProxyType(
             "us, operator",
             "Lượt chuyển nhiều lần làm hỏng việc chuyển",
             "attempts at it broke again and again, and it was set aside",
+        ),
+        Kind.DELIVERY_LOST: Row(
+            0,
+            False,
+            "recipient, operator",
+            "Nơi nhận đã nhận nhưng sau đó không còn văn bản",
+            "the destination took it, and said later that it does not know it",
         ),
         Kind.GIVEN_UP: Row(0, False, "operator", "Người vận hành trục đã dừng chuyển", "the axis' operator gave it up"),
         Kind.NOT_POSSIBLE: Row(

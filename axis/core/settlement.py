@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from axis.core.canonical import Json
+from axis.core.follow_up import AddFollowUp, begin
 from axis.core.model import (
     Cargo,
     Change,
@@ -46,16 +47,21 @@ def decide_handover(
     network: Network,
     now: datetime,
     new_id: NewId,
+    peer_ref: str | None = None,
 ) -> Decision[tuple[StatusReport, ...]]:
-    """The destination has it: `ACK` of a hand, or `COLLECT` by the recipient itself.
+    """The destination has it: `ACK` of a hand, or `COLLECT` by the recipient itself. `peer_ref` is its own id of it.
 
     A document in the hands of its recipient (not of a neighbouring axis) has arrived: 01 where the axis owns it.
     Replies with the statuses so made.
     """
     now_state = advance(DELIVERY, delivery.state, event)
-    entry = LogEntry(EntryKind.DELIVERED, now, by, delivery.id, _facts(delivery))
+    told = {} if peer_ref is None else {"peer_ref": peer_ref}
+    entry = LogEntry(EntryKind.DELIVERED, now, by, delivery.id, {**facts_of(delivery), **told})
     entries = [entry]
     changes: list[Change] = [MoveDelivery(delivery.id, delivery.state, event, now_state, delivery.token, now)]
+    rules = network.follow_up.get(delivery.endpoint)
+    if rules is not None and peer_ref is not None:
+        changes.append(AddFollowUp(begin(delivery.id, delivery.endpoint, peer_ref, now, rules)))
     made: list[StatusReport] = []
     if document is not None and asks_for_arrival(delivery, network):
         for recipient in delivery.recipients:
@@ -86,14 +92,14 @@ def decide_setback(
     """
     breaks = delivery.breaks + 1 if broke else 0
     if breaks >= policy.breaks:
-        return _failed(delivery, DeliveryEvent.REFUSE, Problem(Kind.DELIVERY_POISON), problem, network, now, telling)
+        return failed(delivery, DeliveryEvent.REFUSE, Problem(Kind.DELIVERY_POISON), problem, network, now, telling)
     if problem.kind is Kind.STORED_DAMAGED:
         return decide_quarantine(delivery, problem, network, now, telling)
     if not problem.temporary:
-        return _failed(delivery, DeliveryEvent.REFUSE, problem, None, network, now, telling)
+        return failed(delivery, DeliveryEvent.REFUSE, problem, None, network, now, telling)
     due = policy.next_due(delivery.attempts, delivery.since, now, jitter)
     if due is None:
-        return _failed(delivery, DeliveryEvent.REFUSE, Problem(Kind.DELIVERY_EXPIRED), problem, network, now, telling)
+        return failed(delivery, DeliveryEvent.REFUSE, Problem(Kind.DELIVERY_EXPIRED), problem, network, now, telling)
     if retry_after_s is not None:
         due = max(due, min(now + policy.ceiling, _later(now, retry_after_s)))
     change = MoveDelivery(
@@ -107,7 +113,7 @@ def decide_setback(
         problem.kind.value,
         breaks,
     )
-    facts = {**_facts(delivery), "problem": problem.kind.value, "attempt": delivery.attempts}
+    facts = {**facts_of(delivery), "problem": problem.kind.value, "attempt": delivery.attempts}
     return Decision((LogEntry(EntryKind.DEFERRED, now, network.node, delivery.id, facts),), (change,), None)
 
 
@@ -116,19 +122,19 @@ def decide_quarantine(
 ) -> Decision[Problem | None]:
     """What it carries is not what was stored: no attempt can mend that, and none may send it. Once a person has put the
     octets back, it is sent again like all that failed."""
-    return _failed(delivery, DeliveryEvent.QUARANTINE, problem, None, network, now, telling)
+    return failed(delivery, DeliveryEvent.QUARANTINE, problem, None, network, now, telling)
 
 
 def decide_poison(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:
     """Set a claimed delivery aside without another attempt: the last ones never came back."""
-    return _failed(
+    return failed(
         delivery, DeliveryEvent.REFUSE, Problem(Kind.DELIVERY_POISON), Problem(Kind.INTERNAL), network, now, telling
     )
 
 
 def decide_expiry(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:
     """A queued delivery's lifetime ended before an attempt could be made, as behind an open breaker."""
-    return _failed(delivery, DeliveryEvent.AGE, Problem(Kind.DELIVERY_EXPIRED), _last(delivery), network, now, telling)
+    return failed(delivery, DeliveryEvent.AGE, Problem(Kind.DELIVERY_EXPIRED), _last(delivery), network, now, telling)
 
 
 def decide_end(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:
@@ -140,10 +146,10 @@ def decide_end(delivery: Delivery, network: Network, now: datetime, telling: Tel
     event = DeliveryEvent.GIVE_UP if delivery.cargo is Cargo.DOCUMENT else DeliveryEvent.DROP
     # Of a status that had failed before, everybody was told then.
     told = telling if delivery.state is not DeliveryState.FAILED else None
-    return _failed(delivery, event, Problem(Kind.GIVEN_UP), _last(delivery), network, now, told)
+    return failed(delivery, event, Problem(Kind.GIVEN_UP), _last(delivery), network, now, told)
 
 
-def _failed(
+def failed(
     delivery: Delivery,
     event: DeliveryEvent,
     problem: Problem,
@@ -152,9 +158,10 @@ def _failed(
     now: datetime,
     telling: Telling | None,
 ) -> Decision[Problem | None]:
+    """End it as failed by `event`, and tell whom it concerns, where `telling` lets us."""
     told = decide_undelivered(delivery, problem, telling, network, now) if telling else None
     facts: dict[str, Json] = {
-        **_facts(delivery),
+        **facts_of(delivery),
         "problem": problem.kind.value,
         "attempt": delivery.attempts,
         "cause": cause.kind.value if cause else None,
@@ -183,7 +190,8 @@ def _later(now: datetime, seconds: float) -> datetime:
     return now + timedelta(seconds=min(max(seconds, 0), 86_400))
 
 
-def _facts(delivery: Delivery) -> dict[str, Json]:
+def facts_of(delivery: Delivery) -> dict[str, Json]:
+    """What the log says of every delivery."""
     return {
         "cargo": delivery.cargo.value,
         "cargo_ref": delivery.cargo_ref,

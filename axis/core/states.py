@@ -45,6 +45,8 @@ class DeliveryEvent(StrEnum):
     RELEASE = "release"  # an operator lets it go on
     GIVE_UP = "give-up"  # an operator ended a document: what follows it stays
     DROP = "drop"  # an operator ended a status or a notice: what follows it goes on
+    RESEND = "resend"  # the destination has lost it: due again
+    LOSE = "lose"  # the destination has lost it, and by itself it is not sent again
 
 
 class BreakerState(StrEnum):
@@ -95,6 +97,8 @@ DELIVERY: Final[Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState]] = M
         (DeliveryState.QUEUED, DeliveryEvent.DROP): DeliveryState.DROPPED,
         (DeliveryState.ON_HOLD, DeliveryEvent.DROP): DeliveryState.DROPPED,
         (DeliveryState.FAILED, DeliveryEvent.DROP): DeliveryState.DROPPED,
+        (DeliveryState.DELIVERED, DeliveryEvent.RESEND): DeliveryState.QUEUED,
+        (DeliveryState.DELIVERED, DeliveryEvent.LOSE): DeliveryState.FAILED,
     }
 )
 

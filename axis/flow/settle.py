@@ -117,9 +117,9 @@ def _handover(
         if document.crossed is not (document.ref in crossed):
             document = replace(document, crossed=not document.crossed)
         told = {code: prior[document.ref, code] for code in delivery.recipients}
-    return decide_handover(
-        delivery, DeliveryEvent.ACK, document, told, delivery.endpoint, ctx.network, one.at, ctx.new_id
-    )
+    assert isinstance(one.outcome, Handover), "it was handed over"
+    by, peer_ref = delivery.endpoint, one.outcome.peer_ref
+    return decide_handover(delivery, DeliveryEvent.ACK, document, told, by, ctx.network, one.at, ctx.new_id, peer_ref)
 
 
 def _setback(one: Ended, problem: Problem | None, ledger: Ledger, ctx: Context) -> Decision[Problem | None]:

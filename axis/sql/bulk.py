@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, Table
 
+from axis.sql.follow_ups import ANEW
 from axis.sql.statements import Statements
 from axis.sql.tables import (
     KEPT,
@@ -22,6 +23,7 @@ from axis.sql.tables import (
     document,
     document_recipient,
     evidence,
+    follow_up,
     log_intent,
     notice,
     payload,
@@ -84,6 +86,7 @@ def bulks(statements: Statements) -> dict[str, Bulk]:
         statements.add_attachment_verdict: _rows(attachment_verdict),
         statements.hold_lane: Bulk(hold, ("lane",)),
         statements.add_delivery: _rows(delivery, {"head": head}),
+        statements.follow_ups.add: _rows(follow_up, end=ANEW),
         statements.add_intent: _rows(log_intent),
     }
 

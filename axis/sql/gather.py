@@ -61,6 +61,7 @@ class GatheringSession(Session):
             statements.add_attachment_check,
             statements.add_attachment_verdict,
             statements.add_delivery,
+            statements.follow_ups.add,
             statements.add_intent,
         )
         self._collected = frozenset(self._order)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final, assert_never
 
+from axis.core.follow_up import AddFollowUp, MoveFollowUp
 from axis.core.model import (
     SUSPECT,
     AddAttachmentCheck,
@@ -46,6 +47,7 @@ from axis.sql.rows import (
     codes_json,
     delivery_params,
     document_params,
+    follow_up_params,
     intent_params,
     key,
     many,
@@ -184,6 +186,10 @@ class SqlLedger(Reader):
     def was_sent(self, ref: DocumentRef, endpoint: str) -> bool:
         return self.session.run(self.sql.was_sent, ref=ref, endpoint=endpoint).fetchone() is not None
 
+    def overtaken(self, delivery: Delivery) -> bool:
+        later = self.session.run(self.sql.follow_ups.overtaken, seq=delivery.seq, lane=delivery.lane)
+        return later.fetchone() is not None
+
     def same_notice(self, document: DocumentRef, octets: bytes) -> bool:
         return self.session.run(self.sql.same_notice, document=document, octets=octets).fetchone() is not None
 
@@ -301,6 +307,19 @@ class SqlLedger(Reader):
                     due=None if check.due_at is None else rfc3339(check.due_at),
                     now=check.rounds,
                     found=check.outcome and check.outcome.value,
+                )
+            case AddFollowUp(one):
+                self.session.write(self.sql.follow_ups.add, follow_up_params(one))
+            case MoveFollowUp(one, before):
+                self.session.change(
+                    self.sql.follow_ups.move,
+                    of=one.delivery,
+                    was=before,
+                    due=None if one.due_at is None else rfc3339(one.due_at),
+                    now=one.asked,
+                    misses=one.missed,
+                    found=one.became and one.became.value,
+                    lost=one.lost,
                 )
             case _:
                 assert_never(change)

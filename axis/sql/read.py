@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from axis.core.follow_up import FollowUp
 from axis.core.model import (
     AttachmentCheck,
     AttachmentVerdict,
@@ -17,7 +18,15 @@ from axis.core.model import (
     StatusReport,
 )
 from axis.sql.driver import Session
-from axis.sql.rows import read_attachment, read_check, read_delivery, read_document, read_notice, read_status
+from axis.sql.rows import (
+    read_attachment,
+    read_check,
+    read_delivery,
+    read_document,
+    read_follow_up,
+    read_notice,
+    read_status,
+)
 
 
 class Reader:
@@ -54,6 +63,13 @@ class Reader:
 
     def checks(self, sql: str, /, **params: str | int) -> Sequence[AttachmentCheck]:
         return [read_check(row) for row in self.session.run(sql, **params).fetchall()]
+
+    def follow_up(self, id: DeliveryId) -> FollowUp | None:
+        row = self.session.run(self.sql.follow_ups.one, delivery=id).fetchone()
+        return None if row is None else read_follow_up(row)
+
+    def follow_ups(self, sql: str, /, **params: str | int) -> Sequence[FollowUp]:
+        return [read_follow_up(row) for row in self.session.run(sql, **params).fetchall()]
 
     def documents(self, sql: str, /, **params: str | int | None) -> Sequence[Document]:
         return [read_document(row) for row in self.session.run(sql, **params).fetchall()]

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from axis.core.entry import leaf
+from axis.core.follow_up import Became, FollowUp
 from axis.core.model import (
     AttachmentCheck,
     AttachmentRecord,
@@ -305,6 +306,26 @@ def read_check(row: Row) -> AttachmentCheck:
     document, since, due_at, rounds, outcome = row
     found = None if outcome is None else PdfOutcome(outcome)
     return AttachmentCheck(DocumentRef(document), parse_rfc3339(since), instant(due_at), rounds, found)
+
+
+def follow_up_params(one: FollowUp) -> Params:
+    return {
+        "delivery": one.delivery,
+        "endpoint": one.endpoint,
+        "peer_ref": one.peer_ref,
+        "since": rfc3339(one.since),
+        "due_at": None if one.due_at is None else rfc3339(one.due_at),
+        "asked": one.asked,
+        "missed": one.missed,
+        "became": one.became and one.became.value,
+        "lost": one.lost,
+    }
+
+
+def read_follow_up(row: Row) -> FollowUp:
+    delivery, endpoint, peer_ref, since, due_at, asked, missed, became, lost = row
+    found = None if became is None else Became(became)
+    return FollowUp(delivery, endpoint, peer_ref, parse_rfc3339(since), instant(due_at), asked, missed, found, lost)
 
 
 def attachment_params(verdict: AttachmentVerdict) -> Params:

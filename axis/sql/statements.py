@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
+from axis.sql.follow_ups import FollowUps
 from axis.sql.leases import lease_claimed
 from axis.sql.outgoing import Outgoing
 from axis.sql.places import place_intents
@@ -52,6 +53,7 @@ from axis.sql.tables import (
     document_recipient,
     endpoint_hold,
     evidence,
+    follow_up,
     log_intent,
     meta,
     notice,
@@ -118,6 +120,7 @@ class Statements:
         self._log()
         self._payloads()
         self._lists()
+        self.follow_ups = FollowUps(self._text, self._insert(follow_up))
 
     def _text(self, statement: ClauseElement) -> str:
         return _compiled(statement, self._dialect)

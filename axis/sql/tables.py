@@ -21,6 +21,8 @@ KEPT = "state IN ('accepted', 'held')"
 OPEN = "state IN ('failed', 'leased', 'on-hold', 'queued')"
 CLAIMABLE = "head = 1 AND state IN ('leased', 'queued')"
 TO_JUDGE = "due_at IS NOT NULL"
+TO_ASK = "due_at IS NOT NULL"
+TOLD_OF = "became IN ('lost', 'refused', 'waiting')"
 WAITING = "head = 1 AND state = 'queued'"
 PARKED = "head = 0 AND state = 'queued'"
 FAILED = "state = 'failed'"
@@ -235,6 +237,26 @@ class AttachmentVerdictRow(Base, table=True):
     verdict: str = Field(sa_type=Text)
 
 
+class FollowUpRow(Base, table=True):
+    """One `FollowUp`: `due_at` is NULL where nothing more is asked. Few are told of: most are taken soon."""
+
+    __tablename__ = "follow_up"
+    __table_args__ = (
+        Index("ix_follow_up_due", "endpoint", "due_at", "delivery", **_where(TO_ASK)),
+        Index("ix_follow_up_told", "became", "since", "delivery", **_where(TOLD_OF)),
+    )
+
+    delivery: str = Field(sa_type=Text, sa_column_args=(ForeignKey("delivery.id"),), primary_key=True)
+    endpoint: str = Field(sa_type=Text)
+    peer_ref: str = Field(sa_type=Text)
+    since: str = Field(sa_type=Text)
+    due_at: str | None = Field(default=None, sa_type=Text)
+    asked: int = Field(sa_type=Integer)
+    missed: int = Field(sa_type=Integer)
+    became: str | None = Field(default=None, sa_type=Text)
+    lost: int = Field(sa_type=Integer)
+
+
 class LogIntentRow(Base, table=True):
     """One leaf of the log, `log_index` NULL until the sequencer has given it its place."""
 
@@ -291,10 +313,11 @@ status_report = _table("status_report")
 notice = _table("notice")
 attachment_check = _table("attachment_check")
 attachment_verdict = _table("attachment_verdict")
+follow_up = _table("follow_up")
 log_intent = _table("log_intent")
 payload = _table("payload")
 evidence = _table("evidence")
 meta = _table("meta")
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The alembic revision that these tables are. A test compares."""

@@ -108,10 +108,14 @@ class Tally:
             for outcome, begun, number in session.run(sql.count_checks).fetchall()
         }
         failed = {problem: number for problem, number in session.run(sql.queues.count_failed).fetchall() if problem}
+        became: dict[str, dict[str, int]] = {}
+        for endpoint, what, number in session.run(sql.follow_ups.counts).fetchall():
+            became.setdefault(endpoint, {})[what] = number
         return Counts(
             {state: number for state, number in intake.items() if number},
             by_endpoint,
             dict(statuses),
             attachments,
             failed,
+            became,
         )

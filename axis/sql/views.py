@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
+from axis.core.follow_up import Became, FollowUp
 from axis.core.inbox import InboxItem, ToldStatus
 from axis.core.model import (
     AttachmentCheck,
@@ -153,6 +154,22 @@ class Questions(Reader):
         found = ((ref, self.attachment_check(ref)) for ref in refs)
         return {ref: check for ref, check in found if check is not None}
 
+    def follow_ups_of(self, ref: DocumentRef) -> Sequence[FollowUp]:
+        return self.follow_ups(self.sql.follow_ups.of_document, document=ref)
+
+    def told_of(self, became: Became | None, limit: int) -> Sequence[tuple[FollowUp, Delivery]]:
+        """What was handed over and is not taken, with its delivery; those handed over first come first."""
+        texts = self.sql.follow_ups
+        if became is None:
+            found = self.follow_ups(texts.told_of, limit=limit)
+        else:
+            found = self.follow_ups(texts.told_of_these, became=became.value, limit=limit)
+        pairs = ((one, self.delivery(DeliveryId(one.delivery))) for one in found)
+        return [(one, delivery) for one, delivery in pairs if delivery is not None]
+
+    def due_follow_ups(self, endpoint: str, now: datetime, limit: int) -> Sequence[FollowUp]:
+        return self.follow_ups(self.sql.follow_ups.due, endpoint=endpoint, now=rfc3339(now), limit=limit)
+
     def backlog(self) -> tuple[int, datetime | None]:
         (number,) = self.session.run(self.sql.backlog).fetchone()
         oldest = self.session.run(self.sql.oldest_intent).fetchone()
@@ -281,6 +298,12 @@ class SqlViews:
 
     async def checks_waiting(self, after: str, limit: int) -> Sequence[AttachmentCheck]:
         return await self._aside(lambda ask: ask.checks(ask.sql.checks_waiting, after=after, limit=limit))
+
+    async def follow_ups_due(self, endpoint: str, now: datetime, limit: int) -> Sequence[FollowUp]:
+        return await self._aside(lambda ask: ask.due_follow_ups(endpoint, now, limit))
+
+    async def follow_ups_of(self, ref: DocumentRef) -> Sequence[FollowUp]:
+        return await self._aside(lambda ask: ask.follow_ups_of(ref))
 
     async def counts(self) -> Counts:
         return await self._aside(lambda ask: self._tally.counts(ask.session))

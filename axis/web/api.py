@@ -158,6 +158,7 @@ class Api:
         registry = self.ctx.network.registry
         statuses = await views.statuses(document.ref)
         deliveries = await views.deliveries(document.ref)
+        asked = {one.delivery: one for one in await views.follow_ups_of(document.ref)}
         check = await views.attachment_check(document.ref)
         verdicts = await views.attachment_verdicts(document.ref) if check else ()
         if not registry.within(document.sender, by.authority):
@@ -167,7 +168,7 @@ class Api:
         return reply(
             {
                 **document_facts(document, check, verdicts),
-                "deliveries": [delivery_facts(one) for one in deliveries],
+                "deliveries": [delivery_facts(one, asked.get(one.id)) for one in deliveries],
                 "statuses": [status_facts(one) for one in statuses],
             }
         )

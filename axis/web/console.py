@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from axis.core.follow_up import Became
 from axis.core.model import DocumentRef
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
@@ -165,6 +166,12 @@ class _Gauges(Collector):
         )
         for outcome in ("valid", "unsigned", "invalid", "indeterminate", "none", "waiting"):
             attached.add_metric([outcome], self._counts.attachments.get(outcome, 0))
+        became = GaugeMetricFamily(
+            "axis_handed_over", "handed over, by what its destination says became of it", labels=["endpoint", "became"]
+        )
+        for endpoint, numbers in self._counts.became.items():
+            for what in (Became.WAITING, Became.REFUSED, Became.LOST):
+                became.add_metric([endpoint, what], numbers.get(what, 0))
         size = GaugeMetricFamily("axis_log_size", "entries under the published checkpoint", value=self._log_size)
         behind = GaugeMetricFamily(
             "axis_log_behind_seconds", "age of the oldest entry without an index", value=self._behind.total_seconds()
@@ -172,7 +179,7 @@ class _Gauges(Collector):
         connections = GaugeMetricFamily(
             "axis_connections", "connections open at the agencies' listener", value=self._connections
         )
-        return [documents, deliveries, failed, statuses, attached, size, behind, connections]
+        return [documents, deliveries, failed, statuses, attached, became, size, behind, connections]
 
 
 class _Refusals(Collector):

@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem, ToldStatus
 from axis.core.model import AttachmentCheck, AttachmentVerdict, Cargo, Delivery, Document, StatusReport
 from axis.core.pressure import PATIENCE_S, WAITS_S
@@ -153,7 +154,8 @@ def document_facts(
     }
 
 
-def delivery_facts(delivery: Delivery) -> dict[str, Any]:
+def delivery_facts(delivery: Delivery, follow_up: FollowUp | None = None) -> dict[str, Any]:
+    """`became` is what the destination said later, where it is asked (`axis.core.follow_up.Became`)."""
     return {
         "delivery": delivery.id,
         "cargo": delivery.cargo.value,
@@ -164,6 +166,7 @@ def delivery_facts(delivery: Delivery) -> dict[str, Any]:
         "due_at": instant(delivery.due_at),
         "settled_at": instant(delivery.settled_at),
         "problem": delivery.last_problem,
+        "became": follow_up.became.value if follow_up and follow_up.became else None,
     }
 
 

@@ -109,7 +109,7 @@ MUTATIONS: Final = (
             (
                 "            outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)\n",
                 "            from axis.flow import dispatch\n"
-                "            await dispatch.settle([Ended(delivery, Handover({}), ctx.now(), document)], ctx)\n"
+                "            await dispatch.settle([Ended(delivery, Handover(), ctx.now(), document)], ctx)\n"
                 "            outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)\n",
             ),
         ),

@@ -205,6 +205,15 @@ FOUND: Final = (
         "assert",
     ),
     Broken(
+        "F56",
+        off(
+            "a handover is asked about later",
+            "axis/core/settlement.py",
+            ("    if rules is not None and peer_ref is not None:\n", "    if False:\n"),
+        ),
+        "assert|IndexError|ValueError",
+    ),
+    Broken(
         "F58",
         off(
             "the national axis shows who it is",

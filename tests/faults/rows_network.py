@@ -149,8 +149,9 @@ ROWS: Final = (
     row(
         "F56",
         "the national axis answers 200 and loses the message",
-        "",
-        note="nothing asks afterwards what became of a message: an answer that names a DocId is believed",
+        "one of two documents is taken out of a simulated one's store",
+        f"{NATIONAL}::test_what_the_national_axis_has_lost_is_missed_and_sent_again",
+        "tests/flow/test_reconcile.py::test_what_is_lost_is_sent_again_once_the_other_side_has_named_anything",
     ),
     row(
         "F57",

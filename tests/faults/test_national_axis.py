@@ -15,7 +15,7 @@ import pytest
 from adapters.national.client import NationalSource, VxpClient
 from adapters.national.simulator.main import Running, running
 from adapters.national.simulator.settings import SeedAgency, Seeds, SeedSystem, Settings
-from adapters.national.vxp import MessageType
+from adapters.national.vxp import MessageType, State
 from axis.app import context_of
 from axis.blobs import Blobs
 from axis.config import load_file
@@ -129,6 +129,62 @@ async def test_a_national_axis_with_a_certificate_of_another_authority_is_given_
             assert await delivered(site, axis) == MANY
     finally:
         site.kill()
+
+
+RECONCILED = 'reconcile_after = "400ms"\n[[route]]'
+
+
+def forget(axis: Running, doc_id: str) -> None:
+    """The axis loses what it has answered for: nothing of it is there any more."""
+    of_it = "(SELECT id FROM documents WHERE doc_id = ?)"
+
+    def forgotten() -> None:
+        axis.store.do(f"DELETE FROM entries WHERE document = {of_it}", doc_id)
+        axis.store.do("DELETE FROM documents WHERE doc_id = ?", doc_id)
+
+    axis.store.call(forgotten)
+
+
+def became(site: Site) -> list[tuple[str, str | None]]:
+    return site.rows("SELECT peer_ref, became FROM follow_up ORDER BY since")
+
+
+async def test_what_the_national_axis_has_lost_is_missed_and_sent_again(tmp_path: Path) -> None:
+    """F56. One document of two is lost after it was answered for; the other one is fetched."""
+    (port,) = free_ports(1)
+    site = joined(tmp_path, port)
+    site.endpoints = site.endpoints.replace("[[route]]", RECONCILED, 1)
+    site.configure()
+    site.start()
+    try:
+        async with axis_at(site, port, site.pki.tls_server("quoc-gia")) as axis:
+            theirs = VxpClient(axis.url, THEIRS, SECRET, now, tls=client_context(site.pki.tls_ca))
+            for _ in range(2):
+                site.take(site.package(OFFICE, [ELSEWHERE]), OFFICE)
+            await asyncio.to_thread(until, "both are there", lambda: states(site) == {"delivered": 2}, 30)
+            gone = became(site)[0][0]
+            forget(axis, gone)
+            there = await theirs.received(MessageType.EDOC)
+            assert len(there) == 1, "the fault never fired"
+            await theirs.update_status(there[0].doc_id, State.DONE)
+            await asyncio.to_thread(until, "it is missed", lambda: site.said("handed_over_and_lost") == 1, 30)
+            await asyncio.to_thread(
+                until, "it is there again", lambda: gone not in {ref for ref, _ in became(site)}, 30
+            )
+            again = [one for one in await theirs.received(MessageType.EDOC) if one.state != State.DONE]
+            assert len(again) == 1
+            await theirs.update_status(again[0].doc_id, State.DONE)
+            await asyncio.to_thread(
+                until, "both are taken", lambda: [one for _, one in became(site)] == ["taken", "taken"], 30
+            )
+            told = site.rows("SELECT attempts, last_problem FROM delivery WHERE endpoint = 'quoc-gia' ORDER BY seq")
+            assert [tuple(one) for one in told] == [(2, "delivery-lost"), (1, None)]
+            await theirs.close()
+        assert await asyncio.to_thread(site.stop) == 0
+        site.audit()
+    finally:
+        if site.running:
+            site.kill()
 
 
 async def lost() -> None:

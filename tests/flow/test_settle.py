@@ -54,7 +54,7 @@ async def handed(at: Engine, deliveries: Sequence[Delivery]) -> list[Ended]:
     assert len(carried) == len(deliveries)
     documents = [(await consign(one, at.ctx, carried)).document for one in deliveries]
     now = at.ctx.now()
-    return [Ended(one, Handover({}), now, document) for one, document in zip(deliveries, documents, strict=True)]
+    return [Ended(one, Handover(), now, document) for one, document in zip(deliveries, documents, strict=True)]
 
 
 async def states(at: Engine, deliveries: Sequence[Delivery]) -> list[DeliveryState]:

@@ -70,7 +70,7 @@ PLANTED: Final[Mapping[str, Planted]] = MappingProxyType(
             off(
                 "what failed for now is due again",
                 "axis/flow/attempt.py",
-                ("        outcome = error.problem\n", "        outcome = Handover({})\n"),
+                ("        outcome = error.problem\n", "        outcome = Handover()\n"),
             ),
             "LOST",
         ),

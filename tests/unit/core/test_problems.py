@@ -39,6 +39,7 @@ def test_what_happens_at_a_destination_is_never_an_answer() -> None:
         Kind.DESTINATION_REFUSED,
         Kind.DELIVERY_EXPIRED,
         Kind.DELIVERY_POISON,
+        Kind.DELIVERY_LOST,
         Kind.GIVEN_UP,
         Kind.NOT_POSSIBLE,
     }

@@ -28,7 +28,7 @@ from axis.core.states import (
 Table = Mapping[tuple[Any, Any], Any]
 TABLES: list[tuple[Table, type[StrEnum], type[StrEnum], StrEnum, set[StrEnum]]] = [
     (INTAKE, IntakeState, IntakeEvent, IntakeState.START, {IntakeState.ACCEPTED, IntakeState.REFUSED}),
-    (DELIVERY, DeliveryState, DeliveryEvent, DeliveryState.QUEUED, {DeliveryState.DELIVERED, DeliveryState.DROPPED}),
+    (DELIVERY, DeliveryState, DeliveryEvent, DeliveryState.QUEUED, {DeliveryState.DROPPED}),
 ]
 walked = pytest.mark.parametrize(("table", "states", "events", "start", "ends"), TABLES, ids=["intake", "delivery"])
 
