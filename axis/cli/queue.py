@@ -27,6 +27,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 STATES: Final = ("queued", "leased", "on-hold", "failed", "delivered", "dropped")
 _DELIVERY: Final = re.compile(r"[a-z0-9]{26}")
 _TIMEOUT_S: Final = 60.0
+_SOON_S: Final = 3.0
+_KNOWN: Final = "/operator/queue/destinations"
 _AGES: Final = ("<1m", "<1h", "<1d", "<7d", ">=7d")
 
 
@@ -288,8 +290,19 @@ def _look(config: Config, as_json: bool, ask: Callable[[Questions], Any]) -> Any
 
 
 def _destinations(config: Config, as_json: bool) -> Sequence[dict[str, Any]] | None:
-    answer = _ask(config, "GET", "/operator/queue/destinations", None, "", as_json)
+    answer = _ask(config, "GET", _KNOWN, None, "", as_json)
     return None if answer is None or answer[0] != 200 else answer[1]["destinations"]
+
+
+def destinations(config: Config) -> Sequence[dict[str, Any]] | None:
+    """What the running daemon knows of those that it calls; `None` where none runs, or it does not answer soon."""
+    import http.client
+
+    try:
+        status, known = _request(config, "GET", _KNOWN, None, "", _SOON_S)
+    except (OSError, http.client.HTTPException):
+        return None
+    return known["destinations"] if status == 200 else None
 
 
 def _through_daemon(config: Config, action: str, order: dict[str, Any], as_json: bool) -> dict[str, Any] | None:
@@ -328,19 +341,28 @@ def _ask(
 ) -> tuple[int, dict[str, Any]] | None:
     """One request at the operator's listener; `None` where nobody listens."""
     import http.client
+
+    try:
+        return _request(config, method, path, body, token, _TIMEOUT_S)
+    except ConnectionRefusedError:
+        return None
+    except (OSError, http.client.HTTPException) as error:
+        give_up(Exit.UNSURE, f"the daemon does not answer: {error}", "repeating is safe", as_json=as_json)
+
+
+def _request(
+    config: Config, method: str, path: str, body: dict[str, Any] | None, token: str, timeout_s: float
+) -> tuple[int, dict[str, Any]]:
+    """`OSError` or `HTTPException` where there is no answer."""
+    import http.client
     import json
 
     address = config.listen.operator
     headers = {"Axis-Operator": token, "Content-Type": "application/json"}
-    with closing(http.client.HTTPConnection(address.host, address.port, timeout=_TIMEOUT_S)) as connection:
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
-            answer = connection.getresponse()
-            octets = answer.read()
-        except ConnectionRefusedError:
-            return None
-        except (OSError, http.client.HTTPException) as error:
-            give_up(Exit.UNSURE, f"the daemon does not answer: {error}", "repeating is safe", as_json=as_json)
+    with closing(http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)) as connection:
+        connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
+        answer = connection.getresponse()
+        octets = answer.read()
     try:
         facts = json.loads(octets)
     except ValueError:

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from axis.core.dossier import Dossier
 from axis.core.inbox import InboxItem
 from axis.core.model import (
     AttachmentCheck,
@@ -272,6 +273,14 @@ class Views(Protocol):
 
     async def search(self, document_id: str) -> Sequence[Document]:
         """Documents under that sender-given id, or with that ref, newest first."""
+        ...
+
+    async def find(self, text: str) -> Sequence[Document]:
+        """The same, and those with that official number, or that a delivery of that id is about: for people who ask."""
+        ...
+
+    async def dossier(self, ref: DocumentRef) -> Dossier | None:
+        """Everything about one document, as of one moment."""
         ...
 
     async def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None: ...

@@ -13,10 +13,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from axis.core.journey import journey
 from axis.core.model import DocumentRef
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
 from axis.core.states import BreakerState, DeliveryState
+from axis.core.step import Around
 from axis.flow.context import Context
 from axis.flow.traffic import Destination
 from axis.web import pages
@@ -78,11 +80,11 @@ class Console:
         return _html(pages.overview(network.node, now, counts, known, recent, marks, traffic, renewed))
 
     async def get_documents(self, request: web.Request) -> web.StreamResponse:
-        """`q` asks for documents under that id; otherwise a page of all, those older than `before`."""
+        """`q` asks for documents by id, reference or number; otherwise a page of all, those older than `before`."""
         views, asked = self.ctx.store.views, request.query.get("q", "").replace("\0", "").strip()[:MAX_ASKED]
         before = request.query.get("before", "")
         if asked:
-            found = await views.search(asked)
+            found = await views.find(asked)
         else:
             found = await views.recent(PAGE + 1, DocumentRef(before) if _REF.fullmatch(before) else None)
         shown = found[:PAGE]
@@ -91,19 +93,27 @@ class Console:
         return _html(pages.documents_page(self.ctx.network.node, shown, marks, asked, older))
 
     async def get_document(self, request: web.Request) -> web.StreamResponse:
-        views = self.ctx.store.views
-        document = await views.document(DocumentRef(request.match_info["ref"]))
-        if document is None:
-            return _html(pages.missing(self.ctx.network.node), 404)
-        deliveries = await views.deliveries(document.ref)
-        statuses = await views.statuses(document.ref)
-        check = await views.attachment_check(document.ref)
-        verdicts = await views.attachment_verdicts(document.ref)
         network = self.ctx.network
-        agencies = map(network.registry.find, {document.sender, *document.recipients})
+        dossier = await self.ctx.store.views.dossier(DocumentRef(request.match_info["ref"]))
+        if dossier is None:
+            return _html(pages.missing(network.node), 404)
+        agencies = map(network.registry.find, {dossier.document.sender, *dossier.document.recipients})
         names = {agency.code: agency.name for agency in agencies if agency is not None}
-        called = frozenset(one.endpoint for one in self.ctx.traffic.shown(self.ctx.now()))
-        return _html(pages.document_page(network.node, document, deliveries, statuses, check, verdicts, names, called))
+        around = self._around()
+        return _html(pages.document_page(network.node, dossier, journey(dossier, around), names, around.called))
+
+    def _around(self) -> Around:
+        network, head = self.ctx.network, self.head()
+        destinations = self.ctx.traffic.shown(self.ctx.now())
+        return Around(
+            routes=network.routes,
+            known=frozenset(network.roles),
+            called=frozenset(one.endpoint for one in destinations),
+            hold=network.hold,
+            lifetime=self.ctx.retry.lifetime,
+            signed=head[0] if head else 0,
+            shut={one.endpoint: one.until for one in destinations if one.breaker is BreakerState.OPEN},
+        )
 
     async def get_health(self, request: web.Request) -> web.StreamResponse:
         """The process answers."""

@@ -8,18 +8,12 @@ from datetime import datetime, timedelta, timezone
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from axis.core.model import (
-    AttachmentCheck,
-    AttachmentVerdict,
-    Attestation,
-    Cargo,
-    Delivery,
-    Document,
-    DocumentRef,
-    StatusReport,
-)
+from axis.core.dossier import Dossier
+from axis.core.journey import Journey
+from axis.core.model import AttachmentCheck, Delivery, Document, DocumentRef
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
+from axis.core.step import ATTESTED, CARGO
 from axis.flow.traffic import Destination
 from axis.web.attached import attachment_signatures, mark, words
 from schemas.codes import AgencyCode
@@ -45,14 +39,6 @@ BREAKER_LABEL: Mapping[str, str] = {
     "open": "ngừng gọi",
     "half-open": "đang thử",
     "draining": "đang hồi phục",
-}
-
-CARGO_LABEL: Mapping[Cargo, str] = {Cargo.DOCUMENT: "văn bản", Cargo.STATUS: "trạng thái", Cargo.NOTICE: "thông báo"}
-
-ATTESTATION_LABEL: Mapping[Attestation, str] = {
-    Attestation.CONNECTION: "nơi nhận báo",
-    Attestation.NEIGHBOUR: "trục lân cận chuyển đến",
-    Attestation.AXIS: "trục ghi khi giao",
 }
 
 _environment = Environment(
@@ -117,7 +103,7 @@ def overview(
         recent=recent,
         reasons=REASONS,
         renewed=renewed,
-        cargoes=CARGO_LABEL,
+        cargoes=CARGO,
         statuses=five,
         queues=queues,
         marks={ref: mark(check) for ref, check in marks.items()},
@@ -144,36 +130,31 @@ def documents_page(
 
 
 def document_page(
-    node: str,
-    document: Document,
-    deliveries: Sequence[Delivery],
-    statuses: Sequence[StatusReport],
-    check: AttachmentCheck | None,
-    verdicts: Sequence[AttachmentVerdict],
-    names: Mapping[AgencyCode, str],
-    called: frozenset[str],
+    node: str, dossier: Dossier, told: Journey, names: Mapping[AgencyCode, str], called: frozenset[str]
 ) -> str:
-    """One document: facts, verdict, where it went, what the receivers said.
+    """One document: facts, what became of it and what it waits for, verdict, where it went, what the receivers said.
 
     `names` are those of known agencies, `called` the endpoints that are not left to fetch for themselves.
     """
+    document = dossier.document
     labels = {wire: LABEL[status] for wire, status in BY_WIRE.items()}
     return _environment.get_template("document.html").render(
         node=node,
         document=document,
+        journey=told,
         verdict=document.verdict,
         sentence=REASONS[document.verdict.reason],
-        deliveries=deliveries,
-        statuses=statuses,
+        deliveries=dossier.deliveries,
+        statuses=dossier.statuses,
         labels=labels,
         names=names,
         called=called,
-        cargoes=CARGO_LABEL,
+        cargoes=CARGO,
         standings=STANDING_LABEL,
-        attestations=ATTESTATION_LABEL,
-        mark=mark(check),
+        attestations=ATTESTED,
+        mark=mark(dossier.check),
         attached=[
-            (record, attachment_signatures(record, place, verdicts))
+            (record, attachment_signatures(record, place, dossier.verdicts))
             for place, record in enumerate(document.attachments, 1)
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.error
 import urllib.request
@@ -10,8 +11,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from click.testing import CliRunner
 from lxml import etree
 
+from axis.cli import main
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, until
 from tests.tools import need
 
@@ -104,10 +107,13 @@ def test_the_overview_tells_the_numbers(site: Site, documents: dict[str, str]) -
     assert f'href="/documents/{documents["handled"]}"' in html
 
 
-def _rows(html: str) -> list[list[str]]:
+def _rows(html: str, table: str = "") -> list[list[str]]:
+    """The cells of the table with that id, or of all."""
+    root = etree.HTML(html)
+    rows = root.xpath(f"//table[@id='{table}']//tr") if table else root.iter("tr")
     return [
         [" ".join("".join(map(str, cell.itertext())).split()) for cell in row.iter("td")]
-        for row in etree.HTML(html).iter("tr")
+        for row in rows
         if row.find("td") is not None
     ]
 
@@ -118,10 +124,10 @@ def test_a_document_s_page_tells_where_it_went_and_what_was_said(site: Site, doc
     seen = _text(html)
     assert "Chữ ký hợp lệ" in seen and "TOTAL-PASSED" in seen
     waits = _rows(_open(site, f"/documents/{documents['hostile']}")[2])
-    assert [row[2] for row in waits if row[1:2] == ["văn bản"]] == ["chờ nơi nhận lấy"]
+    assert [row[2] for row in waits if row[1:2] == ["văn bản document"]] == ["chờ nơi nhận lấy"]
     facts = site.facts(documents["handled"], OFFICE)
     assert facts["sha256"] in seen and facts["document_id"] in seen
-    assert [row[0] for row in _rows(html) if row[1:2] == ["văn bản"]] == [
+    assert [row[0] for row in _rows(html) if row[1:2] == ["văn bản document"]] == [
         f"so-noi-vu {HOME_AFFAIRS}",
         f"so-tai-chinh {FINANCE}",
     ]
@@ -134,12 +140,41 @@ def test_a_document_s_page_tells_where_it_went_and_what_was_said(site: Site, doc
     assert said == [(HOME_AFFAIRS, "01"), (HOME_AFFAIRS, "03"), (FINANCE, "01"), (FINANCE, "03")]
 
 
+def test_a_document_s_page_and_axis_why_tell_the_same_in_both_languages(site: Site, documents: dict[str, str]) -> None:
+    _head(site)  # what one of them says of the log, the other still says a moment later
+    for name, least in (("handled", 9), ("hostile", 3)):
+        result = CliRunner().invoke(main, ["why", documents[name], "-c", str(site.config), "--json"])
+        assert result.exit_code == 0, result.output
+        told = json.loads(result.stdout)
+        assert told["present"] and told["running"] is True
+        html = _open(site, f"/documents/{documents[name]}")[2]
+        shown = [row for id_ in ("journey", "present") for row in _rows(html, id_)]
+        steps = [*told["past"], *told["present"]]
+        assert len(shown) == len(steps)
+        for row, step in zip(shown, steps, strict=True):
+            assert step["told"]["vi"] in row[2] and step["told"]["en"] in row[2]
+            assert (step["next"] is None) or step["next"]["vi"] in row[2]
+        log = told["log"]
+        assert log["entries"] == log["signed"] >= least
+        assert f"Nhật ký: {log['entries']} bản ghi, đều nằm dưới mốc đã ký {log['head']}." in _text(html)
+
+
+def test_the_reason_of_a_status_is_shown(site: Site, documents: dict[str, str]) -> None:
+    said = "chuyển phòng Tổ chức xử lý"
+    assert site.status(HOME_AFFAIRS, documents["handled"], "04", description=said).status == 202
+    html = _open(site, f"/documents/{documents['handled']}")[2]
+    assert [row[5] for row in _rows(html, "statuses") if row[1] == "04"] == [said]
+    assert any(f"«{said}»" in row[2] for row in _rows(html, "journey"))
+
+
 def test_a_document_is_found_by_the_id_that_its_sender_gave_it_or_by_its_reference(
     site: Site, documents: dict[str, str]
 ) -> None:
     ref = documents["handled"]
     asked = site.facts(ref, OFFICE)["document_id"]
-    for text in (asked, ref, f"  {asked} "):
+    number = re.findall(r"<h1>(.*?)</h1>", _open(site, f"/documents/{ref}")[2])[0]
+    delivery = site.facts(ref, OFFICE)["deliveries"][0]["delivery"]
+    for text in (asked, ref, f"  {asked} ", number, delivery):
         html = _open(site, f"/documents?{urlencode({'q': text})}")[2]
         assert re.findall(r'href="/documents/([a-z0-9]{26})"', html) == [ref]
     assert "Không có văn bản nào mang đúng mã đó" in _open(site, "/documents?q=nothing")[2]
