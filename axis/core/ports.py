@@ -20,6 +20,7 @@ from axis.core.model import (
     DocumentRef,
     EvidenceRecord,
     Hop,
+    LogEntry,
     Notice,
     NoticeRef,
     PayloadRef,
@@ -281,6 +282,10 @@ class Views(Protocol):
 
     async def dossier(self, ref: DocumentRef) -> Dossier | None:
         """Everything about one document, as of one moment."""
+        ...
+
+    async def refusals(self, limit: int, among: int) -> Sequence[LogEntry]:
+        """What was refused to authenticated callers, newest first, as far as the newest `among` log entries tell."""
         ...
 
     async def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None: ...

@@ -43,6 +43,13 @@ def operated_since(session: Session, at: datetime, subjects: Collection[str]) ->
             yield placed
 
 
+def refused_lately(session: Session, limit: int, among: int) -> list[LogEntry]:
+    """What was refused, newest first: at most so many, of the newest `among` entries."""
+    (last,) = session.run(session.statements.queues.last_intent).fetchone()
+    rows = session.run(session.statements.queues.refused_from, id=last - among + 1, limit=limit).fetchall()
+    return [_placed(*row).entry for row in rows]
+
+
 def _place(session: Session, at: datetime) -> int:
     """The first row, nearly, of that instant or later."""
     (last,) = session.run(session.statements.queues.last_intent).fetchone()

@@ -134,4 +134,6 @@ class Queues:
         self.operated_from = text_of(
             select(*columns[1:]).where(onward, text("kind = 'operated'")).order_by(log_intent.c.id)
         )
+        refused = select(*columns[1:]).where(onward, text("kind IN ('refused', 'status-refused')"))
+        self.refused_from = text_of(at_most(refused.order_by(log_intent.c.id.desc())))
         self.intents_from = text_of(at_most(select(*columns).where(onward).order_by(log_intent.c.id)))

@@ -23,6 +23,7 @@ from axis.core.model import (
     DocumentRef,
     EvidenceRecord,
     HoldEndpoint,
+    LogEntry,
     Notice,
     NoticeRef,
     PayloadRef,
@@ -34,7 +35,7 @@ from axis.core.ports import Age, Carried, Counts, Heap, Parcel
 from axis.core.states import OPEN, DeliveryState
 from axis.core.times import parse_rfc3339, rfc3339
 from axis.sql.driver import unavailable
-from axis.sql.instants import entries_at, operated_since
+from axis.sql.instants import entries_at, operated_since, refused_lately
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
 from axis.sql.rows import Row, instant, many, read_document, read_notice
@@ -159,6 +160,9 @@ class Questions(Reader):
             acts = operated_since(self.session, dossier.document.accepted_at, held)
             found += [one for one in acts if one not in found]
         return found
+
+    def refusals(self, limit: int, among: int) -> Sequence[LogEntry]:
+        return refused_lately(self.session, limit, among)
 
     def queue(
         self, endpoint: str | None, state: DeliveryState | None, document: str | None, limit: int, after_seq: int = 0
@@ -319,6 +323,9 @@ class SqlViews:
 
     async def dossier(self, ref: DocumentRef) -> Dossier | None:
         return await self._aside(lambda ask: ask.dossier(ref))
+
+    async def refusals(self, limit: int, among: int) -> Sequence[LogEntry]:
+        return await self._aside(lambda ask: ask.refusals(limit, among))
 
     async def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None:
         return await self._by_key(lambda ask: ask.attachment_check(ref))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
@@ -35,6 +35,9 @@ FAILED = 20
 HELD = 20
 MAX_JSON = 65_536
 MAX_ASKED = 200
+LATELY = 50
+AMONG = 20_000
+"""Of so many of the newest log entries what was refused is shown: some 10 ms of reading."""
 _REF = re.compile(r"[a-z0-9]{26}")
 
 
@@ -48,6 +51,8 @@ class Console:
     queue: OperatorQueue
     connections: Callable[[], int]
     stopping: Callable[[], bool]
+    began: datetime
+    """When this process began to count."""
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems], client_max_size=MAX_JSON)
@@ -56,6 +61,7 @@ class Console:
                 web.get("/", self.get_overview),
                 web.get("/documents", self.get_documents),
                 web.get(r"/documents/{ref:[a-z0-9]{26}}", self.get_document),
+                web.get("/refusals", self.get_refusals),
                 web.get("/healthz", self.get_health),
                 web.get("/readyz", self.get_ready),
                 web.get("/metrics", self.get_metrics),
@@ -77,7 +83,8 @@ class Console:
         network, held = self.ctx.network, await views.held(HELD)
         traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed, held, network.hold)
         renewed = request.query.get("renew") != "0"
-        return _html(pages.overview(network.node, now, counts, known, recent, marks, traffic, renewed))
+        refused = pages.Refused(self.began, self.ctx.refused)
+        return _html(pages.overview(network.node, now, counts, known, recent, marks, traffic, refused, renewed))
 
     async def get_documents(self, request: web.Request) -> web.StreamResponse:
         """`q` asks for documents by id, reference or number; otherwise a page of all, those older than `before`."""
@@ -114,6 +121,12 @@ class Console:
             signed=head[0] if head else 0,
             shut={one.endpoint: one.until for one in destinations if one.breaker is BreakerState.OPEN},
         )
+
+    async def get_refusals(self, request: web.Request) -> web.StreamResponse:
+        """What was refused: by code as this process counted, and lately as the log tells."""
+        lately = await self.ctx.store.views.refusals(LATELY, AMONG)
+        refused = pages.Refused(self.began, self.ctx.refused)
+        return _html(pages.refusals(self.ctx.network.node, refused, lately, AMONG))
 
     async def get_health(self, request: web.Request) -> web.StreamResponse:
         """The process answers."""

@@ -94,6 +94,16 @@ async def test_who_holds_a_delivery_is_found_whenever_that_was(store: SqlStore) 
     assert [placed.entry for placed in found.entries] == [acts[1]]
 
 
+async def test_what_was_refused_is_told_newest_first_as_far_as_the_newest_entries_go(store: SqlStore) -> None:
+    kinds = EntryKind.REFUSED, EntryKind.STATUS_REFUSED, EntryKind.REFUSED
+    refused = [LogEntry(kind, later(hours=at), "dms", "", {"problem": "no-route"}) for at, kind in enumerate(kinds)]
+    for one in refused:
+        await log(store, one, *noise(later(hours=1), 10))
+    assert await store.views.refusals(9, 1_000) == refused[::-1]
+    assert await store.views.refusals(2, 1_000) == refused[:0:-1]
+    assert await store.views.refusals(9, 12) == refused[2:]
+
+
 async def test_a_document_is_found_by_whatever_people_know_of_it(store: SqlStore, url: str) -> None:
     one, same, other = document(number="7/QĐ"), document(number="7/qđ"), document(number="7/QĐ")
     refused = document(number="7/QĐ", state=IntakeState.HELD)
