@@ -6,8 +6,8 @@ import aiohttp
 
 from adapters.answers import body_of, judge_answer, network_errors
 from adapters.sending import octets_of
+from axis.core.hands import Consignment, Handover
 from axis.core.model import Cargo
-from axis.core.ports import Consignment, Handover
 
 
 class HttpPushSink:

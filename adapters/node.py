@@ -10,8 +10,8 @@ import orjson
 
 from adapters.answers import body_of, judge_answer, network_errors, peer_ref
 from adapters.sending import octets_of
+from axis.core.hands import Consignment, Handover
 from axis.core.model import Cargo
-from axis.core.ports import Consignment, Handover
 from axis.core.problems import Kind, Problem, Unavailable
 from axis.core.times import rfc3339
 

@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 
 from adapters.resolve import OwnThreads
-from axis.core.ports import Body
+from axis.core.hands import Body
 
 CONNECT_S: Final = 10.0
 TRANSFER_S: Final = 50.0

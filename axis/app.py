@@ -28,9 +28,9 @@ from axis.config.bindings import registry_of, reread
 from axis.config.fault import ConfigError
 from axis.config.model import Config, HttpPushEndpoint, InToken, NationalEndpoint, NodeEndpoint
 from axis.core.follow_up import FollowUpRules
+from axis.core.hands import Inquiry, Sink, Source
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
 from axis.core.network import Network, PdfRule
-from axis.core.ports import Inquiry, Sink, Source
 from axis.core.routing import RoutingTable
 from axis.flow.admission import Admission
 from axis.flow.attachments import AttachmentJudge
@@ -223,7 +223,7 @@ async def serve(config: Config) -> None:
         api = Api(ctx, lambda: doors, open_spool, config.node.log)
         places = Places(config.limits.connections, ctx.refused)
         queue = OperatorQueue(ctx, write_token(config.node.data))
-        console = Console(ctx, lambda: _head(sequencer), queue, lambda: places.taken, stop.is_set)
+        console = Console(ctx, lambda: _head(sequencer), queue, lambda: places.taken, stop.is_set, ctx.now())
         shown = (config.listen.certificate, config.listen.key, config.listen.client_ca)
         tls = server_context(*shown)
         doorways = (

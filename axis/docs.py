@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from axis.care.findings import TABLE as CARE
 from axis.core.acceptance import ACCEPTANCE, Acceptance
+from axis.core.advice import NEXT
 from axis.core.entry import ENTRY_MEANING, leaf
 from axis.core.facts import FACTS
 from axis.core.merkle import leaf_hash
@@ -249,6 +250,13 @@ def _problems() -> Iterable[str]:
             (f"`{kind}`", TABLE[kind].http or "–", "yes" if TABLE[kind].temporary else "no", *_people(kind))
             for kind in Kind
         ),
+    )
+    yield (
+        "What a person at the node does next about a delivery that waits or failed; `axis why` and a document's page "
+        "in the console say the same:"
+    )
+    yield _table(
+        ("kind", "bước tiếp theo", "next step"), ((f"`{kind}`", words.vi, words.en) for kind, words in NEXT.items())
     )
 
 

@@ -77,6 +77,7 @@ TABLES = (
     "delivery",
     "status_report",
     "notice",
+    "follow_up",
     "payload",
 )
 """What a request may change. Judgements of attachments, and evidence, which comes with them too, are not among them:

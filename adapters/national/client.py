@@ -21,9 +21,9 @@ from adapters.national.content import MAX_REST, BadAnswer, Content, read_object
 from adapters.national.joined import Joined, join
 from adapters.national.vxp import Call, Code, MessageType, State
 from adapters.resolve import OwnThreads
+from axis.core.hands import Consignment, Handover, Incoming
 from axis.core.model import Cargo
 from axis.core.payload import Made
-from axis.core.ports import Consignment, Handover, Incoming
 from axis.core.problems import Kind, Problem, ProblemError, Refused, Unavailable
 from schemas.codes import AgencyCode, CodeError
 from schemas.write import with_trace

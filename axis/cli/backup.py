@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from axis.cli.fsck import place_of, progress, report_json, show
+from axis.cli.operate import operator_name
 from axis.cli.output import Answer, Exit, config_option, give_up, json_option, local, need_config, say, say_json, size
-from axis.cli.queue import operator_name
 
 if TYPE_CHECKING:
     from axis.care.restore import Restored

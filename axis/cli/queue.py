@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
-import pwd
 import re
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from axis.cli.daemon import asked_destinations
+from axis.cli.operate import alone, operator_name, through_daemon
 from axis.cli.output import Answer, Exit, config_option, give_up, json_option, local, need_config, say, say_json
 
 if TYPE_CHECKING:
@@ -32,7 +29,6 @@ _BECAME: Final = {
     "refused": ("nơi nhận không đọc được (not readable there)", "red"),
     "lost": ("trục quốc gia không còn (lost there)", "red"),
 }
-_TIMEOUT_S: Final = 60.0
 _AGES: Final = ("<1m", "<1h", "<1d", "<7d", ">=7d")
 
 
@@ -125,7 +121,7 @@ def shape(config_path: Path, as_json: bool) -> None:
     config = need_config(config_path, as_json)
     now = datetime.now(UTC)
     heaps, holds = _look(config, as_json, lambda ask: (ask.shape(now), ask.holds()))
-    known = _destinations(config, as_json)
+    known = asked_destinations(config, as_json)
     if as_json:
         say_json(
             {
@@ -292,9 +288,9 @@ def _act(
         {"deliveries": deliveries} if deliveries else {"endpoint": endpoint} if endpoint else {"document": document}
     )
     order: dict[str, Any] = {"operator": operator_name(), "reason": reason, **chosen}
-    answer = _through_daemon(config, action, order, as_json)
+    answer = through_daemon(config, action, order, as_json)
     if answer is None:
-        answer = _alone(config, action, order, as_json)
+        answer = alone(config, action, order, as_json)
     ok = all(one["problem"] is None for one in answer["deliveries"])
     some = bool(answer["deliveries"]) or answer["changed"] is not None
     if as_json:
@@ -319,17 +315,6 @@ def _tell(action: str, endpoint: str | None, answer: dict[str, Any]) -> None:
             say(f"{one['delivery']}  {one['was']}: không làm được {action} (not possible in this state)", "red")
 
 
-def operator_name() -> str:
-    """The account that runs this command, and who became it by sudo. Environment variables alone prove nothing."""
-    uid = os.getuid()
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        name = f"uid {uid}"
-    before = os.environ.get("SUDO_USER", "")
-    return f"{name} (sudo {before})"[:64] if uid == 0 and before.isidentifier() else name
-
-
 def _look(config: Config, as_json: bool, ask: Callable[[Questions], Any]) -> Any:
     from axis.sql.driver import StoreError
     from axis.sql.engine import open_readonly
@@ -339,99 +324,3 @@ def _look(config: Config, as_json: bool, ask: Callable[[Questions], Any]) -> Any
             return ask(questions)
     except StoreError as error:
         give_up(Exit.UNSURE, str(error), as_json=as_json)
-
-
-def _destinations(config: Config, as_json: bool) -> Sequence[dict[str, Any]] | None:
-    answer = _ask(config, "GET", "/operator/queue/destinations", None, "", as_json)
-    return None if answer is None or answer[0] != 200 else answer[1]["destinations"]
-
-
-def _through_daemon(config: Config, action: str, order: dict[str, Any], as_json: bool) -> dict[str, Any] | None:
-    """The running daemon's answer; `None` where none runs."""
-    from axis.operator import read_token
-
-    try:
-        token = read_token(config.node.data)
-    except OSError as error:
-        give_up(Exit.UNSURE, f"the operator's token cannot be read: {error.strerror}", _ACCOUNT, as_json=as_json)
-    if token is None:
-        return None
-    answer = _ask(config, "POST", f"/operator/queue/{action}", order, token, as_json)
-    if answer is None:
-        return None
-    status, body = answer
-    if status == 401:
-        give_up(Exit.UNSURE, "something else answers at listen.operator", "is this the right -c?", as_json=as_json)
-    if status == 400:
-        _misused(str(body.get("detail", "the order is not understood")), body.get("fields"), as_json)
-    if status != 200:
-        give_up(Exit.UNSURE, f"the daemon answered {status} {body.get('title', '')}".rstrip(), as_json=as_json)
-    return body
-
-
-def _misused(detail: str, fields: Any, as_json: bool) -> NoReturn:
-    named = ", ".join(map(str, fields)) if isinstance(fields, list | tuple) else ""
-    give_up(Exit.USAGE, f"{detail}: {named}" if named else detail, as_json=as_json)
-
-
-_ACCOUNT: Final = "run the command as the account of the daemon, or as root"
-
-
-def _ask(
-    config: Config, method: str, path: str, body: dict[str, Any] | None, token: str, as_json: bool
-) -> tuple[int, dict[str, Any]] | None:
-    """One request at the operator's listener; `None` where nobody listens."""
-    import http.client
-    import json
-
-    address = config.listen.operator
-    headers = {"Axis-Operator": token, "Content-Type": "application/json"}
-    with closing(http.client.HTTPConnection(address.host, address.port, timeout=_TIMEOUT_S)) as connection:
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
-            answer = connection.getresponse()
-            octets = answer.read()
-        except ConnectionRefusedError:
-            return None
-        except (OSError, http.client.HTTPException) as error:
-            give_up(Exit.UNSURE, f"the daemon does not answer: {error}", "repeating is safe", as_json=as_json)
-    try:
-        facts = json.loads(octets)
-    except ValueError:
-        facts = {}
-    return answer.status, facts if isinstance(facts, dict) else {}
-
-
-def _alone(config: Config, action: str, order: dict[str, Any], as_json: bool) -> dict[str, Any]:
-    """Do it here, on a store that nobody has open."""
-    from axis.app import context_of, own_keys
-    from axis.cli.logs import configure
-    from axis.core.problems import Refused
-    from axis.core.queue import Action
-    from axis.hsm.wire import TokenError
-    from axis.objects.bucket import NotUsable
-    from axis.shelf import shelf_of
-    from axis.sql.driver import StoreError
-    from axis.sql.engine import open_store
-    from axis.web.queue import carry_out
-
-    configure(as_json=True, level=logging.WARNING)
-
-    async def run() -> dict[str, Any]:
-        store = open_store(config.store_url, shelf_of(config))
-        try:
-            with own_keys(config, "receipts") as (key,):
-                return await carry_out(Action(action), order, context_of(config, store, {}, key))
-        finally:
-            await store.close()
-
-    try:
-        return asyncio.run(run())
-    except Refused as error:
-        _misused(error.problem.detail, error.problem.extra.get("fields"), as_json)
-    except NotUsable as error:
-        give_up(Exit.UNSURE, str(error), "axis doctor looks closer", as_json=as_json)
-    except StoreError as error:
-        give_up(Exit.UNSURE, str(error), "the daemon runs and its operator's port does not answer", as_json=as_json)
-    except TokenError as error:
-        give_up(Exit.UNSURE, error.told, error.remedy, as_json=as_json)

@@ -1,35 +1,34 @@
-"""What the flows ask of the world, but for octets (`axis.core.octets`). Implemented in `axis.sql` and `adapters`."""
+"""What the flows ask of the store, implemented in `axis.sql`. Octets: `axis.core.octets`; hands: `axis.core.hands`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from axis.core.follow_up import FollowUp, PeerState
+from axis.core.dossier import Dossier
+from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem
 from axis.core.model import (
     AttachmentCheck,
     AttachmentVerdict,
-    Cargo,
     Decision,
     Delivery,
     DeliveryId,
     Document,
     DocumentRef,
     EvidenceRecord,
-    Hop,
+    LogEntry,
     Notice,
     NoticeRef,
     PayloadRef,
     StatusRef,
     StatusReport,
 )
-from axis.core.octets import Kept, Payload
+from axis.core.octets import Kept
 from axis.core.outline import Outline
-from axis.core.problems import Problem
 from axis.core.states import DeliveryState
 from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind
@@ -283,6 +282,18 @@ class Views(Protocol):
         """Documents under that sender-given id, or with that ref, newest first."""
         ...
 
+    async def find(self, text: str) -> Sequence[Document]:
+        """The same, and those with that official number, or that a delivery of that id is about: for people who ask."""
+        ...
+
+    async def dossier(self, ref: DocumentRef) -> Dossier | None:
+        """Everything about one document, as of one moment."""
+        ...
+
+    async def refusals(self, limit: int, among: int) -> Sequence[LogEntry]:
+        """What was refused to authenticated callers, newest first, as far as the newest `among` log entries tell."""
+        ...
+
     async def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None: ...
     async def attachment_verdicts(self, ref: DocumentRef) -> Sequence[AttachmentVerdict]:
         """Every judgement of the document's attachments, oldest first."""
@@ -360,86 +371,3 @@ class Store(Protocol):
     async def shelve(self, octets: bytes) -> tuple[PayloadRef, bytes | None]:
         """Make large octets durable under their digest; small ones are given back, to be put into a row."""
         ...
-
-
-class Body(Protocol):
-    """What goes over the wire for a delivery, in the form in which it was submitted: can be sent more than once."""
-
-    @property
-    def content_type(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    def chunks(self) -> AsyncIterator[bytes]:
-        """`Unavailable` before the last octets of anything that is not what was stored."""
-        ...
-
-    async def read(self) -> bytes:
-        """All of it, where that is little. `Unavailable` likewise."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Consignment:
-    """One delivery with everything a hand needs to make it: the cargo's facts, its octets, the trace of hops.
-
-    For a status, `payload` is the status message as XML, for a notice its JSON; only one of `document` and `status` is
-    there, or neither. `attached` are a document's attachments in manifest order, where they lie beside the envelope:
-    `payload` is then the envelope alone, `body` all of them.
-    """
-
-    delivery: Delivery
-    document: Document | None
-    status: StatusReport | None
-    payload: Payload
-    hops: tuple[Hop, ...]
-    body: Body
-    attached: tuple[Payload, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Handover:
-    """The destination has it. `peer_ref` is the id that it gave it, where it named a fit one."""
-
-    peer_ref: str | None = None
-
-
-class Sink(Protocol):
-    """A hand that delivers."""
-
-    async def deliver(self, consignment: Consignment) -> Handover:
-        """Hand over once. `Unavailable` to be asked again, `Refused` to stop. Safe to repeat with one delivery id."""
-        ...
-
-    async def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """Something a source fetched. `accept` is called after it is durably stored, `reject` after a final refusal.
-
-    Neither is called when waiting helps: the source will find it again.
-    """
-
-    octets: AsyncIterator[bytes]
-    only_for: tuple[AgencyCode, ...] | None
-    accept: Callable[[], Awaitable[None]]
-    reject: Callable[[Problem], Awaitable[None]]
-
-
-class Inquiry(Protocol):
-    """Asks the other side what became of what it took."""
-
-    async def became(self, cargo: Cargo, peer_ref: str) -> Mapping[str, PeerState]:
-        """By recipient, as the other side writes its code; empty where it does not know it. `Unavailable` when it does
-        not answer, `Refused` when it will not say."""
-        ...
-
-
-class Source(Protocol):
-    """A hand that fetches."""
-
-    def poll(self) -> AsyncIterator[Incoming]:
-        """One round: everything that waits at the other side now. `Unavailable` when it cannot be reached."""
-        ...
-
-    async def close(self) -> None: ...

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import structlog
 
+from axis.core.hands import Handover
 from axis.core.model import Delivery, Document, DocumentRef
-from axis.core.ports import Carried, Handover
+from axis.core.ports import Carried
 from axis.core.problems import Kind, Problem, ProblemError, Unavailable
 from axis.flow.context import Context
 from axis.flow.messages import consign

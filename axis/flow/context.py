@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from axis.core.canonical import Json
+from axis.core.hands import Sink
 from axis.core.model import NewId, Profile
 from axis.core.network import Network
-from axis.core.ports import Sink, Store
+from axis.core.ports import Store
 from axis.core.problems import Kind, Problem, Unavailable
 from axis.core.receipt import seal
 from axis.core.retry import RetryPolicy

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from axis.core.hands import Body
 from axis.core.inbox import InboxItem
 from axis.core.model import Attestation, Cargo, Delivery, DeliveryId, Principal, StatusReport
-from axis.core.ports import Body, Ledger
+from axis.core.ports import Ledger
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.settlement import decide_handover, decide_quarantine
 from axis.core.states import DeliveryEvent, DeliveryState

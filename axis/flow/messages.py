@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from axis.core.hands import Consignment
 from axis.core.model import (
     Cargo,
     Delivery,
@@ -14,7 +15,7 @@ from axis.core.model import (
     StatusReport,
 )
 from axis.core.payload import Made
-from axis.core.ports import Carried, Consignment
+from axis.core.ports import Carried
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.flow.body import Plain, body_of
 from axis.flow.context import Context

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import structlog
 
+from axis.core.hands import Incoming, Source
 from axis.core.model import Principal
 from axis.core.octets import Spooled
-from axis.core.ports import Incoming, Source
 from axis.core.problems import ProblemError, Refused, Unavailable
 from axis.flow.context import Context
 from axis.flow.receive import receive

@@ -10,8 +10,9 @@ from typing import Final
 import structlog
 
 from axis.core.follow_up import Became, FollowUp, concerning, heard, unheard
+from axis.core.hands import Inquiry
 from axis.core.model import Delivery, DeliveryId
-from axis.core.ports import Inquiry, Ledger, LostRace
+from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Refused, Unavailable
 from axis.core.reconciliation import Outcome, decide_answer
 from axis.core.states import DeliveryState

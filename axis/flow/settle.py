@@ -14,9 +14,10 @@ from typing import Final
 
 import structlog
 
+from axis.core.hands import Handover
 from axis.core.model import Cargo, Decision, Delivery, Document, DocumentRef, MoveDelivery, StatusRef, StatusReport
 from axis.core.notice import Telling
-from axis.core.ports import Handover, Ledger, LostRace
+from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Kind, Problem, Unavailable
 from axis.core.settlement import asks_for_arrival, decide_handover, decide_poison, decide_setback
 from axis.core.states import DeliveryEvent

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, Integer, Select, Text, bindparam, case, func, literal_column, select, text
+from sqlalchemy import ClauseElement, Integer, Select, Text, bindparam, case, func, literal_column, or_, select, text
 
 from axis.sql.tables import (
     CLAIMABLE,
     DROPPED,
     FAILED,
+    KEPT,
     ON_HOLD,
     OPEN,
     PARKED,
     WAITING,
     delivery,
     document,
+    endpoint_hold,
+    log_intent,
+    notice,
     status_report,
 )
 
@@ -98,3 +102,38 @@ class Queues:
             .group_by(delivery.c.endpoint, delivery.c.state, text("age"))
             .order_by(delivery.c.endpoint, delivery.c.state, text("age"))
         )
+        self._one_document(text_of, deliveries)
+
+    def _one_document(self, text_of: Callable[[ClauseElement], str], deliveries: Select[Any]) -> None:
+        """What is asked about one document, and to find it."""
+        in_lane = deliveries.where(
+            delivery.c.lane == bindparam("lane"), delivery.c.seq < bindparam("seq"), text(OPEN)
+        ).order_by(delivery.c.seq)
+        self.ahead = text_of(in_lane.limit(literal_column("1")).offset(literal_column("0")))
+        self.holds = text_of(select(endpoint_hold))
+        self.notices_of = text_of(
+            select(notice).where(notice.c.document == bindparam("document")).order_by(notice.c.at, notice.c.ref)
+        )
+        # The inner question reads the index of numbers, not the documents.
+        named = document.alias("named")
+        numbered = select(named.c.seq).where(named.c.number_key == bindparam("number_key"))
+        among = [numbered.where(text(condition)) for condition in (KEPT, "state = 'refused'")]
+        self.numbered = text_of(
+            at_most(select(document).where(or_(*map(document.c.seq.in_, among))).order_by(document.c.seq.desc()))
+        )
+        self.last_intent = text_of(select(func.coalesce(func.max(log_intent.c.id), literal_column("0"))))
+        onward = log_intent.c.id >= bindparam("id", type_=Integer)
+        self.instant_from = text_of(
+            select(log_intent.c.at)
+            .where(onward)
+            .order_by(log_intent.c.id)
+            .limit(literal_column("1"))
+            .offset(literal_column("0"))
+        )
+        columns = (log_intent.c.id, log_intent.c.log_index, log_intent.c.at, log_intent.c.leaf)
+        self.operated_from = text_of(
+            select(*columns[1:]).where(onward, text("kind = 'operated'")).order_by(log_intent.c.id)
+        )
+        refused = select(*columns[1:]).where(onward, text("kind IN ('refused', 'status-refused')"))
+        self.refused_from = text_of(at_most(refused.order_by(log_intent.c.id.desc())))
+        self.intents_from = text_of(at_most(select(*columns).where(onward).order_by(log_intent.c.id)))

@@ -6,10 +6,12 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
+from axis.core.dossier import Dossier, Placed, instants, subjects
 from axis.core.follow_up import Became, FollowUp
 from axis.core.inbox import InboxItem, ToldStatus
 from axis.core.model import (
@@ -21,6 +23,8 @@ from axis.core.model import (
     Document,
     DocumentRef,
     EvidenceRecord,
+    HoldEndpoint,
+    LogEntry,
     Notice,
     NoticeRef,
     PayloadRef,
@@ -32,9 +36,10 @@ from axis.core.ports import Age, Carried, Counts, Heap, Parcel
 from axis.core.states import OPEN, DeliveryState
 from axis.core.times import parse_rfc3339, rfc3339
 from axis.sql.driver import unavailable
+from axis.sql.instants import entries_at, operated_since, refused_lately
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
-from axis.sql.rows import Row, instant, many, read_document
+from axis.sql.rows import Row, instant, many, read_document, read_notice
 from axis.sql.tally import Tally
 from schemas.codes import document_key
 from schemas.multipart import PackageForm
@@ -113,6 +118,53 @@ class Questions(Reader):
         return self.documents(
             self.sql.search, document_key=document_key(document_id), ref=document_id.strip(), limit=MAX_FOUND
         )
+
+    def find(self, text: str) -> Sequence[Document]:
+        found = self.search(text)
+        if found:
+            return found
+        carried = self.delivery(DeliveryId(text.strip()))
+        if carried is not None and carried.document is not None:
+            document = self.document(carried.document)
+            return [] if document is None else [document]
+        return self.documents(self.sql.queues.numbered, number_key=document_key(text), limit=MAX_FOUND)
+
+    def dossier(self, ref: DocumentRef) -> Dossier | None:
+        document = self.document(ref)
+        if document is None:
+            return None
+        queues = self.sql.queues
+        deliveries = self.deliveries_of(ref)
+        waits = [one for one in deliveries if one.state in (DeliveryState.QUEUED, DeliveryState.ON_HOLD)]
+        before = ((one.id, self.deliveries(queues.ahead, lane=one.lane, seq=one.seq)) for one in waits)
+        held = [
+            (row[0], HoldEndpoint(row[0], parse_rfc3339(row[1]), *row[2:]))
+            for row in self.session.run(queues.holds).fetchall()
+        ]
+        dossier = Dossier(
+            document=document,
+            deliveries=deliveries,
+            statuses=self.statuses(ref),
+            notices=[read_notice(row) for row in self.session.run(queues.notices_of, document=ref).fetchall()],
+            check=self.attachment_check(ref),
+            verdicts=self.attachment_verdicts(ref),
+            ahead={id: found[0] for id, found in before if found},
+            holds=dict(held),
+            follow_ups={one.delivery: one for one in self.follow_ups_of(ref)},
+        )
+        return replace(dossier, entries=tuple(self._entries(dossier)))
+
+    def _entries(self, dossier: Dossier) -> Sequence[Placed]:
+        """Those at the instants of its records; of what an operator holds, who did that, and why, as well."""
+        found = list(entries_at(self.session, instants(dossier), subjects(dossier)))
+        held = {one.id for one in dossier.deliveries if one.state is DeliveryState.ON_HOLD}
+        if held:
+            acts = operated_since(self.session, dossier.document.accepted_at, held)
+            found += [one for one in acts if one not in found]
+        return found
+
+    def refusals(self, limit: int, among: int) -> Sequence[LogEntry]:
+        return refused_lately(self.session, limit, among)
 
     def queue(
         self, endpoint: str | None, state: DeliveryState | None, document: str | None, limit: int, after_seq: int = 0
@@ -283,6 +335,15 @@ class SqlViews:
 
     async def search(self, document_id: str) -> Sequence[Document]:
         return await self._aside(lambda ask: ask.search(document_id))
+
+    async def find(self, text: str) -> Sequence[Document]:
+        return await self._aside(lambda ask: ask.find(text))
+
+    async def dossier(self, ref: DocumentRef) -> Dossier | None:
+        return await self._aside(lambda ask: ask.dossier(ref))
+
+    async def refusals(self, limit: int, among: int) -> Sequence[LogEntry]:
+        return await self._aside(lambda ask: ask.refusals(limit, among))
 
     async def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None:
         return await self._by_key(lambda ask: ask.attachment_check(ref))

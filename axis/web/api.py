@@ -14,8 +14,8 @@ import orjson
 import structlog
 from aiohttp import web
 
+from axis.core.hands import Body
 from axis.core.model import DocumentRef, Hop, Principal, Role
-from axis.core.ports import Body
 from axis.core.problems import Kind, Problem, ProblemError, Refused
 from axis.core.states import DeliveryState
 from axis.core.times import parse_rfc3339

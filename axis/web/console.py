@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
@@ -14,10 +14,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from axis.core.follow_up import Became
+from axis.core.journey import journey
 from axis.core.model import DocumentRef
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
 from axis.core.states import BreakerState, DeliveryState
+from axis.core.step import Around
 from axis.flow.context import Context
 from axis.flow.traffic import Destination
 from axis.web import pages
@@ -34,6 +36,9 @@ FAILED = 20
 HELD = 20
 MAX_JSON = 65_536
 MAX_ASKED = 200
+LATELY = 50
+AMONG = 20_000
+"""Of so many of the newest log entries what was refused is shown: some 10 ms of reading."""
 _REF = re.compile(r"[a-z0-9]{26}")
 
 
@@ -47,6 +52,8 @@ class Console:
     queue: OperatorQueue
     connections: Callable[[], int]
     stopping: Callable[[], bool]
+    began: datetime
+    """When this process began to count."""
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems], client_max_size=MAX_JSON)
@@ -55,6 +62,7 @@ class Console:
                 web.get("/", self.get_overview),
                 web.get("/documents", self.get_documents),
                 web.get(r"/documents/{ref:[a-z0-9]{26}}", self.get_document),
+                web.get("/refusals", self.get_refusals),
                 web.get("/healthz", self.get_health),
                 web.get("/readyz", self.get_ready),
                 web.get("/metrics", self.get_metrics),
@@ -76,14 +84,15 @@ class Console:
         network, held = self.ctx.network, await views.held(HELD)
         traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed, held, network.hold)
         renewed = request.query.get("renew") != "0"
-        return _html(pages.overview(network.node, now, counts, known, recent, marks, traffic, renewed))
+        refused = pages.Refused(self.began, self.ctx.refused)
+        return _html(pages.overview(network.node, now, counts, known, recent, marks, traffic, refused, renewed))
 
     async def get_documents(self, request: web.Request) -> web.StreamResponse:
-        """`q` asks for documents under that id; otherwise a page of all, those older than `before`."""
+        """`q` asks for documents by id, reference or number; otherwise a page of all, those older than `before`."""
         views, asked = self.ctx.store.views, request.query.get("q", "").replace("\0", "").strip()[:MAX_ASKED]
         before = request.query.get("before", "")
         if asked:
-            found = await views.search(asked)
+            found = await views.find(asked)
         else:
             found = await views.recent(PAGE + 1, DocumentRef(before) if _REF.fullmatch(before) else None)
         shown = found[:PAGE]
@@ -92,19 +101,33 @@ class Console:
         return _html(pages.documents_page(self.ctx.network.node, shown, marks, asked, older))
 
     async def get_document(self, request: web.Request) -> web.StreamResponse:
-        views = self.ctx.store.views
-        document = await views.document(DocumentRef(request.match_info["ref"]))
-        if document is None:
-            return _html(pages.missing(self.ctx.network.node), 404)
-        deliveries = await views.deliveries(document.ref)
-        statuses = await views.statuses(document.ref)
-        check = await views.attachment_check(document.ref)
-        verdicts = await views.attachment_verdicts(document.ref)
         network = self.ctx.network
-        agencies = map(network.registry.find, {document.sender, *document.recipients})
+        dossier = await self.ctx.store.views.dossier(DocumentRef(request.match_info["ref"]))
+        if dossier is None:
+            return _html(pages.missing(network.node), 404)
+        agencies = map(network.registry.find, {dossier.document.sender, *dossier.document.recipients})
         names = {agency.code: agency.name for agency in agencies if agency is not None}
-        called = frozenset(one.endpoint for one in self.ctx.traffic.shown(self.ctx.now()))
-        return _html(pages.document_page(network.node, document, deliveries, statuses, check, verdicts, names, called))
+        around = self._around()
+        return _html(pages.document_page(network.node, dossier, journey(dossier, around), names, around.called))
+
+    def _around(self) -> Around:
+        network, head = self.ctx.network, self.head()
+        destinations = self.ctx.traffic.shown(self.ctx.now())
+        return Around(
+            routes=network.routes,
+            known=frozenset(network.roles),
+            called=frozenset(one.endpoint for one in destinations),
+            hold=network.hold,
+            lifetime=self.ctx.retry.lifetime,
+            signed=head[0] if head else 0,
+            shut={one.endpoint: one.until for one in destinations if one.breaker is BreakerState.OPEN},
+        )
+
+    async def get_refusals(self, request: web.Request) -> web.StreamResponse:
+        """What was refused: by code as this process counted, and lately as the log tells."""
+        lately = await self.ctx.store.views.refusals(LATELY, AMONG)
+        refused = pages.Refused(self.began, self.ctx.refused)
+        return _html(pages.refusals(self.ctx.network.node, refused, lately, AMONG))
 
     async def get_health(self, request: web.Request) -> web.StreamResponse:
         """The process answers."""

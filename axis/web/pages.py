@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from axis.core.model import (
-    AttachmentCheck,
-    AttachmentVerdict,
-    Attestation,
-    Cargo,
-    Delivery,
-    Document,
-    DocumentRef,
-    StatusReport,
-)
+from axis.core.dossier import Dossier
+from axis.core.journey import Journey
+from axis.core.model import AttachmentCheck, Cargo, Delivery, Document, DocumentRef, EntryKind, LogEntry
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
+from axis.core.step import ATTESTED, CARGO
 from axis.flow.traffic import Destination
 from axis.web.attached import attachment_signatures, mark, words
 from schemas.codes import AgencyCode
 from schemas.status import BY_WIRE, LABEL, STANDING_LABEL, WIRE
-from signing.verdict import REASONS, PdfOutcome
+from signing.verdict import REASONS, PdfOutcome, Reason, Sentence
 
 VIETNAM = timezone(timedelta(hours=7))
 
@@ -47,14 +42,6 @@ BREAKER_LABEL: Mapping[str, str] = {
     "draining": "đang hồi phục",
 }
 
-CARGO_LABEL: Mapping[Cargo, str] = {Cargo.DOCUMENT: "văn bản", Cargo.STATUS: "trạng thái", Cargo.NOTICE: "thông báo"}
-
-ATTESTATION_LABEL: Mapping[Attestation, str] = {
-    Attestation.CONNECTION: "nơi nhận báo",
-    Attestation.NEIGHBOUR: "trục lân cận chuyển đến",
-    Attestation.AXIS: "trục ghi khi giao",
-}
-
 _environment = Environment(
     loader=PackageLoader("axis.web"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
 )
@@ -68,7 +55,7 @@ def _local(at: datetime | None) -> str:
 _environment.filters["local"] = _local
 _environment.filters["state"] = lambda name: STATE_LABEL.get(str(name), str(name))
 _environment.filters["breaker"] = lambda name: BREAKER_LABEL.get(str(name), str(name))
-_environment.filters["problem"] = lambda slug: TABLE[Kind(slug)].vi if slug in list(Kind) else slug
+_environment.filters["problem"] = lambda slug: TABLE[Kind(slug)] if slug in list(Kind) else Sentence(slug, slug)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +81,25 @@ class Queues:
     hold: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """How often this process refused what, since it began."""
+
+    since: datetime
+    counts: Mapping[Kind, int]
+
+
+ACTS: Mapping[str, str] = {
+    "caller": "người gọi",
+    "sender": "nơi gửi",
+    "recipient": "nơi nhận",
+    "operator": "người vận hành",
+    "axis": "trục",
+    "us": "người làm phần mềm",
+}
+"""Who must act (`axis.core.problems.Row.acts`), in Vietnamese."""
+
+
 def overview(
     node: str,
     at: datetime,
@@ -102,13 +108,14 @@ def overview(
     recent: Sequence[Document],
     marks: Mapping[DocumentRef, AttachmentCheck],
     queues: Queues,
+    refused: Refused,
     renewed: bool,
 ) -> str:
     """The status page: what waits for a person first, then documents, deliveries, log head.
 
     `marks` tell what is attached to the documents; `renewed` asks the browser to load the page again by itself.
     """
-    five = [(WIRE[status], LABEL[status], counts.statuses.get(WIRE[status], 0)) for status in WIRE]
+    five = [(WIRE[status], LABEL[status], status.value, counts.statuses.get(WIRE[status], 0)) for status in WIRE]
     return _environment.get_template("overview.html").render(
         node=node,
         at=at,
@@ -117,11 +124,13 @@ def overview(
         recent=recent,
         reasons=REASONS,
         renewed=renewed,
-        cargoes=CARGO_LABEL,
+        cargoes=CARGO,
         statuses=five,
         queues=queues,
         marks={ref: mark(check) for ref, check in marks.items()},
-        attached=[(words(outcome).vi, outcome.value, counts.attachments.get(outcome, 0)) for outcome in PdfOutcome],
+        attached=[(words(outcome), counts.attachments.get(outcome, 0)) for outcome in PdfOutcome],
+        refused=sum(refused.counts.values()),
+        began=refused.since,
     )
 
 
@@ -144,39 +153,68 @@ def documents_page(
 
 
 def document_page(
-    node: str,
-    document: Document,
-    deliveries: Sequence[Delivery],
-    statuses: Sequence[StatusReport],
-    check: AttachmentCheck | None,
-    verdicts: Sequence[AttachmentVerdict],
-    names: Mapping[AgencyCode, str],
-    called: frozenset[str],
+    node: str, dossier: Dossier, told: Journey, names: Mapping[AgencyCode, str], called: frozenset[str]
 ) -> str:
-    """One document: facts, verdict, where it went, what the receivers said.
+    """One document: facts, what became of it and what it waits for, verdict, where it went, what the receivers said.
 
     `names` are those of known agencies, `called` the endpoints that are not left to fetch for themselves.
     """
-    labels = {wire: LABEL[status] for wire, status in BY_WIRE.items()}
+    document = dossier.document
+    labels = {wire: Sentence(LABEL[status], status.value) for wire, status in BY_WIRE.items()}
     return _environment.get_template("document.html").render(
         node=node,
         document=document,
+        journey=told,
         verdict=document.verdict,
         sentence=REASONS[document.verdict.reason],
-        deliveries=deliveries,
-        statuses=statuses,
+        deliveries=dossier.deliveries,
+        statuses=dossier.statuses,
         labels=labels,
         names=names,
         called=called,
-        cargoes=CARGO_LABEL,
+        cargoes=CARGO,
         standings=STANDING_LABEL,
-        attestations=ATTESTATION_LABEL,
-        mark=mark(check),
+        attestations=ATTESTED,
+        mark=mark(dossier.check),
         attached=[
-            (record, attachment_signatures(record, place, verdicts))
+            (record, attachment_signatures(record, place, dossier.verdicts))
             for place, record in enumerate(document.attachments, 1)
         ],
     )
+
+
+def refusals(node: str, refused: Refused, lately: Sequence[LogEntry], span: int) -> str:
+    """What was refused: counted by code, and as the newest `span` entries of the log tell, newest first."""
+    last: dict[str, datetime] = {}
+    for entry in lately:
+        last.setdefault(str(entry.facts["problem"]), entry.at)
+    counts = [
+        {"code": kind.value, "words": TABLE[kind], "acts": _acts(kind), "number": number, "last": last.get(kind.value)}
+        for kind, number in sorted(refused.counts.items(), key=lambda one: -one[1])
+    ]
+    told = [_refusal(entry) for entry in lately]
+    return _environment.get_template("refusals.html").render(
+        node=node, began=refused.since, counts=counts, lately=told, span=span
+    )
+
+
+def _acts(kind: Kind) -> Sentence:
+    acts = TABLE[kind].acts
+    return Sentence(", ".join(ACTS[one] for one in acts.split(", ")), acts)
+
+
+def _refusal(entry: LogEntry) -> dict[str, Any]:
+    """One refusal, as the log has it: who, what, by which code; nothing of what was refused."""
+    reason, status = entry.facts.get("reason"), entry.kind is EntryKind.STATUS_REFUSED
+    code = entry.facts.get("code", "")
+    return {
+        "at": entry.at,
+        "by": entry.actor,
+        "what": Sentence(f"trạng thái {code}", f"status {code}") if status else CARGO[Cargo.DOCUMENT],
+        "document": entry.subject if status else "",
+        "code": entry.facts["problem"],
+        "verdict": REASONS[Reason(reason)] if reason in list(Reason) else None,
+    }
 
 
 def missing(node: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import http.client
 import json
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -62,6 +63,12 @@ def send(site: Site, to: str) -> tuple[str, str]:
     """A document of the office: its ref, and the id of its delivery."""
     document = site.take(site.package(OFFICE, [to]), OFFICE)["document"]
     return document, site.facts(document, OFFICE)["deliveries"][0]["delivery"]
+
+
+def change(site: Site, sql: str, *values: object) -> None:
+    """Write into the database beside the running node."""
+    with closing(sqlite3.connect(site.folder / "data" / "axis.db")) as beside, beside:
+        beside.execute(sql, values)
 
 
 def state(site: Site, delivery: str) -> str:
@@ -256,6 +263,22 @@ def test_without_a_daemon_the_command_does_it_itself(site: Site, far: Receiver) 
     finally:
         site.start()
     becomes(site, delivery, DeliveryState.DELIVERED)
+
+
+def test_what_was_handed_over_and_is_not_taken_is_listed(site: Site) -> None:
+    document, delivery = send(site, HOME_AFFAIRS)
+    run(site, "handed-over", code=1)
+    row = (delivery, "quoc-gia", "d-7", "2026-11-23T01:02:03.000004Z", None, 9, 0, "waiting", 0)
+    change(site, "INSERT INTO follow_up VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *row)
+    (one,) = told(site, "handed-over")["handed_over"]
+    assert (one["became"], one["peer_ref"], one["asked"], one["ask_at"]) == ("waiting", "d-7", 9, None)
+    assert (one["delivery"]["delivery"], one["delivery"]["document"]) == (delivery, document)
+    shown = run(site, "handed-over").stdout
+    assert "chưa ai lấy (not fetched)" in shown
+    assert document in shown
+    run(site, "handed-over", "--became", "lost", code=1)
+    assert site.facts(document, OFFICE)["deliveries"][0]["became"] == "waiting"
+    change(site, "DELETE FROM follow_up")
 
 
 def test_nothing_is_told_as_nothing(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ def apps() -> dict[str, web.Application]:
     api = Api(NOTHING, lambda: Doors({}, {}), cast(Any, None), Path("/nowhere"))
     return {
         "agencies": api.app(),
-        "operator": Console(NOTHING, lambda: None, OperatorQueue(NOTHING, ""), int, bool).app(),
+        "operator": Console(NOTHING, lambda: None, OperatorQueue(NOTHING, ""), int, bool, datetime.now(UTC)).app(),
     }
 
 

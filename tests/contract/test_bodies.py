@@ -14,8 +14,8 @@ from adapters.national.client import VxpClient
 from adapters.national.vxp import MessageType
 from adapters.node import NodeSink
 from axis.core.breaker import answered
+from axis.core.hands import Consignment
 from axis.core.model import PayloadRef
-from axis.core.ports import Consignment
 from axis.core.problems import Kind, Unavailable
 from axis.flow.body import Plain
 from axis.kept import trouble

@@ -15,8 +15,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from axis.core.hands import Consignment, Handover, Sink
 from axis.core.model import Cargo, Decision, Delivery, DocumentRef, EntryKind, LogEntry, MarkCrossed, Role
-from axis.core.ports import Consignment, Handover, Ledger, Sink
+from axis.core.ports import Ledger
 from axis.core.states import BreakerState, DeliveryState
 from axis.flow.messages import consign
 from axis.flow.settle import Ended, settle

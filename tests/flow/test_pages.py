@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.error
 import urllib.request
@@ -10,8 +11,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from click.testing import CliRunner
 from lxml import etree
 
+from axis.cli import main
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, until
 from tests.tools import need
 
@@ -97,17 +100,20 @@ def test_the_overview_tells_the_numbers(site: Site, documents: dict[str, str]) -
     assert "0 văn bản tạm giữ" in seen
     assert f"{size} bản ghi nhật ký đã ký" in seen and root in seen
     rows = {cells[0]: cells for cells in _rows(html)}
-    assert rows["01"] == ["01", "Đã đến", "2"]
-    assert rows["03"] == ["03", "Đã tiếp nhận", "2"]
+    assert rows["01"] == ["01", "Đã đến arrived", "2"]
+    assert rows["03"] == ["03", "Đã tiếp nhận accepted", "2"]
     assert rows["06"][2] == "0"
     assert rows["so-noi-vu"] == ["so-noi-vu", "1", "0", "0", "1", "0", "0"]
     assert f'href="/documents/{documents["handled"]}"' in html
 
 
-def _rows(html: str) -> list[list[str]]:
+def _rows(html: str, table: str = "") -> list[list[str]]:
+    """The cells of the table with that id, or of all."""
+    root = etree.HTML(html)
+    rows = root.xpath(f"//table[@id='{table}']//tr") if table else root.iter("tr")
     return [
         [" ".join("".join(map(str, cell.itertext())).split()) for cell in row.iter("td")]
-        for row in etree.HTML(html).iter("tr")
+        for row in rows
         if row.find("td") is not None
     ]
 
@@ -118,20 +124,47 @@ def test_a_document_s_page_tells_where_it_went_and_what_was_said(site: Site, doc
     seen = _text(html)
     assert "Chữ ký hợp lệ" in seen and "TOTAL-PASSED" in seen
     waits = _rows(_open(site, f"/documents/{documents['hostile']}")[2])
-    assert [row[2] for row in waits if row[1:2] == ["văn bản"]] == ["chờ nơi nhận lấy"]
+    assert [row[2] for row in waits if row[1:2] == ["văn bản document"]] == ["chờ nơi nhận lấy waits to be fetched"]
     facts = site.facts(documents["handled"], OFFICE)
     assert facts["sha256"] in seen and facts["document_id"] in seen
-    assert [row[0] for row in _rows(html) if row[1:2] == ["văn bản"]] == [
+    assert [row[0] for row in _rows(html) if row[1:2] == ["văn bản document"]] == [
         f"so-noi-vu {HOME_AFFAIRS}",
         f"so-tai-chinh {FINANCE}",
     ]
     told = {row[1]: row[4] for row in _rows(html) if row[0] == FINANCE}
     assert told == {
-        "01": "tiến lên trạng thái này applied; trục ghi khi giao axis",
-        "03": "tiến lên trạng thái này applied; nơi nhận báo connection",
+        "01": "tiến lên trạng thái này applied; trục ghi khi giao this axis, on handing over",
+        "03": "tiến lên trạng thái này applied; nơi nhận báo the recipient said so",
     }
     said = sorted((row[0], row[1]) for row in _rows(html) if row[0] in (HOME_AFFAIRS, FINANCE))
     assert said == [(HOME_AFFAIRS, "01"), (HOME_AFFAIRS, "03"), (FINANCE, "01"), (FINANCE, "03")]
+
+
+def test_a_document_s_page_and_axis_why_tell_the_same_in_both_languages(site: Site, documents: dict[str, str]) -> None:
+    _head(site)  # what one of them says of the log, the other still says a moment later
+    for name, least in (("handled", 9), ("hostile", 3)):
+        result = CliRunner().invoke(main, ["why", documents[name], "-c", str(site.config), "--json"])
+        assert result.exit_code == 0, result.output
+        told = json.loads(result.stdout)
+        assert told["present"] and told["running"] is True
+        html = _open(site, f"/documents/{documents[name]}")[2]
+        shown = [row for id_ in ("journey", "present") for row in _rows(html, id_)]
+        steps = [*told["past"], *told["present"]]
+        assert len(shown) == len(steps)
+        for row, step in zip(shown, steps, strict=True):
+            assert step["told"]["vi"] in row[2] and step["told"]["en"] in row[2]
+            assert (step["next"] is None) or step["next"]["vi"] in row[2]
+        log = told["log"]
+        assert log["entries"] == log["signed"] >= least
+        assert f"Nhật ký: {log['entries']} bản ghi, đều nằm dưới mốc đã ký {log['head']}." in _text(html)
+
+
+def test_the_reason_of_a_status_is_shown(site: Site, documents: dict[str, str]) -> None:
+    said = "chuyển phòng Tổ chức xử lý"
+    assert site.status(HOME_AFFAIRS, documents["handled"], "04", description=said).status == 202
+    html = _open(site, f"/documents/{documents['handled']}")[2]
+    assert [row[5] for row in _rows(html, "statuses") if row[1] == "04"] == [said]
+    assert any(f"«{said}»" in row[2] for row in _rows(html, "journey"))
 
 
 def test_a_document_is_found_by_the_id_that_its_sender_gave_it_or_by_its_reference(
@@ -139,7 +172,9 @@ def test_a_document_is_found_by_the_id_that_its_sender_gave_it_or_by_its_referen
 ) -> None:
     ref = documents["handled"]
     asked = site.facts(ref, OFFICE)["document_id"]
-    for text in (asked, ref, f"  {asked} "):
+    number = re.findall(r"<h1>(.*?)</h1>", _open(site, f"/documents/{ref}")[2])[0]
+    delivery = site.facts(ref, OFFICE)["deliveries"][0]["delivery"]
+    for text in (asked, ref, f"  {asked} ", number, delivery):
         html = _open(site, f"/documents?{urlencode({'q': text})}")[2]
         assert re.findall(r'href="/documents/([a-z0-9]{26})"', html) == [ref]
     assert "Không có văn bản nào mang đúng mã đó" in _open(site, "/documents?q=nothing")[2]
@@ -174,6 +209,43 @@ def test_every_page_forbids_what_is_not_its_own(site: Site, documents: dict[str,
         assert policy["default-src"] == "'none'" and policy["frame-ancestors"] == "'none'"
         assert "script-src" not in policy
         assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_was_refused_is_counted_by_code_and_told_from_the_log(site: Site, documents: dict[str, str]) -> None:
+    assert site.send(site.package(OFFICE, ["000.00.77.H99"], subject="trích yếu mật"), OFFICE).status == 422
+    assert site.get("/v1/inbox", OFFICE).status == 200
+    assert site.ask("GET", "/v1/inbox").status == 401
+    assert site.status(HOME_AFFAIRS, documents["hostile"], "13").status == 409
+    html = _open(site, "/refusals")[2]
+    counts = {row[0]: row for row in _rows(html, "counts")}
+    assert counts["unknown-agency"][1:4] == [
+        "Mã cơ quan không tồn tại an agency code is not registered",
+        "nơi gửi sender",
+        "1",
+    ]
+    assert counts["unknown-agency"][4] != "–"
+    assert counts["unauthenticated"][4] == "–", "who has no credentials is counted, and not in the log"
+    status, document = _rows(html, "lately")[:2]
+    assert (status[1], status[2], status[3]) == ("so-noi-vu", "trạng thái 13 status 13", "illegal-status")
+    assert (document[1], document[2], document[3]) == ("van-phong", "văn bản document", "unknown-agency")
+    assert "Chữ ký hợp lệ" in document[5]
+    assert f'href="/documents/{documents["hostile"]}"' in html and "trích yếu mật" not in html
+    assert "/refusals" in _open(site, "/")[2]
+    assert re.search(r"đã từ chối \d+ lần từ", _text(_open(site, "/")[2]))
+
+
+def test_everything_that_a_page_says_is_said_in_both_languages(site: Site, documents: dict[str, str]) -> None:
+    """Headings, heads of columns, paragraphs and labels: where there is Vietnamese there is English, and the other way
+    round. What names a document or an attachment is in nobody's language."""
+    of = f"/documents/{documents['handled']}", f"/documents/{documents['hostile']}", f"/documents/{'a' * 26}"
+    for path in ("/", "/documents", "/documents?q=khong-co", *of, "/refusals"):
+        root = etree.HTML(_open(site, path)[2])
+        for element in root.iter("h1", "h2", "th", "dt", "p", "label", "header"):
+            english = element.xpath("string(descendant-or-self::*[@lang='en'])")
+            other = "".join(element.xpath(".//text()[not(ancestor::*[@lang='en'] or ancestor::code)]")).strip()
+            named = other == "SHA-256" or (element.tag == "h1" and path in of[:2])
+            assert named or english, f"{path}: only in Vietnamese: {other}"
+            assert other or element.get("lang"), f"{path}: only in English: {english}"
 
 
 def test_what_is_not_there_is_not_found(site: Site) -> None:

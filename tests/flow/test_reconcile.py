@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from axis.core.follow_up import MISSES, Became, FollowUp, FollowUpRules, PeerState
+from axis.core.hands import Consignment, Handover
 from axis.core.model import Cargo, DocumentRef
-from axis.core.ports import Consignment, Handover
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.core.reconciliation import Outcome
 from axis.core.states import DeliveryState

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from axis.core.hands import Handover
 from axis.core.inbox import InboxItem
 from axis.core.model import Delivery, DocumentRef
-from axis.core.ports import Handover
 from axis.core.problems import Kind, Problem
 from axis.core.states import DeliveryState
 from axis.flow.messages import carried_by, consign

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from axis.core.hands import Consignment
 from axis.core.model import Cargo
-from axis.core.ports import Consignment
 from tests.history.event import Event, Operation, Outcome
 from tests.history.package import Package
 from tests.sim.agency import Agency

@@ -14,9 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from axis.core.hands import Consignment
 from axis.core.model import Principal
 from axis.core.network import Network
-from axis.core.ports import Consignment
 from axis.core.retry import RetryPolicy
 from tests.faults.disk import Disk, Found, Loss, lay_out
 from tests.history.event import History

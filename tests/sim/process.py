@@ -24,8 +24,8 @@ from adapters.node import NodeSink
 from axis.app import POLICIES
 from axis.blobs import Blobs, Spool
 from axis.core.breaker import BreakerRules
+from axis.core.hands import Consignment, Handover, Sink
 from axis.core.model import Decision, EntryKind, LogEntry, Role
-from axis.core.ports import Consignment, Handover, Sink
 from axis.flow.admission import Admission
 from axis.flow.context import Context, ReceiptKey
 from axis.flow.dispatch import Dispatcher

@@ -22,8 +22,8 @@ from cryptography.x509.oid import NameOID
 
 from adapters.national.client import NationalSink, NationalSource
 from adapters.national.vxp import MessageType, State
+from axis.core.hands import Consignment, Incoming
 from axis.core.model import AttachmentRecord, Cargo, PayloadRef
-from axis.core.ports import Consignment, Incoming
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 from schemas.attachment import decode, encoded_attachments
 from schemas.codes import AgencyCode
