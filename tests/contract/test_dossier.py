@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-
-import pytest
+from pathlib import Path
 
 from axis.core.dossier import Placed
 from axis.core.model import (
@@ -24,6 +23,7 @@ from axis.core.model import (
     NoticeRef,
 )
 from axis.core.states import DeliveryEvent, DeliveryState, IntakeState
+from axis.sql import migrate
 from axis.sql.engine import open_readonly
 from axis.sql.instants import SLACK
 from axis.sql.store import SqlStore
@@ -122,9 +122,9 @@ async def test_a_document_is_found_by_whatever_people_know_of_it(store: SqlStore
         assert {each.ref for each in books.find("7/QĐ")} == await refs("7/QĐ")
 
 
-def test_looking_for_a_number_reads_the_index_of_numbers_and_not_the_documents(url: str) -> None:
-    if not url.startswith("sqlite"):
-        pytest.skip("a plan of SQLite")
+def test_looking_for_a_number_reads_the_index_of_numbers_and_not_the_documents(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/axis.db"
+    migrate.upgrade(url)
     with open_readonly(url) as books:
         plan = books.session.run(f"EXPLAIN QUERY PLAN {books.sql.queues.numbered}", number_key="7", limit=9).fetchall()
     steps = [row[3] for row in plan]

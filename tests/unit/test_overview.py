@@ -34,3 +34,10 @@ def test_a_node_at_rest_complains_of_nothing(head: pages.LogHead | None) -> None
 def test_a_page_that_renews_itself_can_be_stopped() -> None:
     assert 'http-equiv="refresh"' in page() and 'href="/?renew=0"' in page()
     assert "refresh" not in page(renewed=False)
+
+
+def test_what_was_handed_over_and_is_not_taken_is_shown_where_there_is_some() -> None:
+    assert 'id="handed-over"' not in page()
+    shown = page(counts=replace(NOTHING, became={"quoc-gia": {"waiting": 4, "lost": 2}}))
+    assert shown.index('id="handed-over"') < shown.index("statuses")
+    assert '<td class="n">4</td><td class="n">0</td><td class="n bad">2</td>' in shown
