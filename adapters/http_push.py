@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import aiohttp
 
 from adapters.answers import body_of, judge_answer, network_errors
@@ -21,10 +23,15 @@ class HttpPushSink:
     def __init__(self, url: str, session: aiohttp.ClientSession, bearer: str | None = None) -> None:
         self._url = url
         self._session = session
+        self._tls: ssl.SSLContext | bool = True  # the session's own
         self._bearer = bearer
 
     def __repr__(self) -> str:
         return "HttpPushSink()"
+
+    def renew(self, tls: ssl.SSLContext) -> None:
+        """What begins from now on takes connections under `tls`; those of before are used no more."""
+        self._tls = tls
 
     async def deliver(self, consignment: Consignment) -> Handover:
         delivery = consignment.delivery
@@ -46,7 +53,9 @@ class HttpPushSink:
         octets = await octets_of(consignment.body)
         async with (
             network_errors(),
-            self._session.post(self._url, data=octets, headers=headers, allow_redirects=False) as response,
+            self._session.post(
+                self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
+            ) as response,
         ):
             await body_of(response)
             judge_answer(response, {})

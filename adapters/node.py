@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Any, assert_never
 
@@ -26,6 +27,11 @@ class NodeSink:
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self._url = url.rstrip("/") + "/v1/relay"
         self._session = session
+        self._tls: ssl.SSLContext | bool = True  # the session's own
+
+    def renew(self, tls: ssl.SSLContext) -> None:
+        """What begins from now on takes connections under `tls`; those of before are used no more."""
+        self._tls = tls
 
     async def deliver(self, consignment: Consignment) -> Handover:
         delivery = consignment.delivery
@@ -40,7 +46,9 @@ class NodeSink:
         octets = await octets_of(consignment.body)
         async with (
             network_errors(),
-            self._session.post(self._url, data=octets, headers=headers, allow_redirects=False) as response,
+            self._session.post(
+                self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
+            ) as response,
         ):
             answer = _json(await body_of(response))
             judge_answer(response, answer)

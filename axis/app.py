@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -61,7 +61,7 @@ from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from axis.tls import client_context, server_context
 from axis.trust import trust_of
-from axis.watch import watch_certificate, watch_store
+from axis.watch import TlsFiles, watch_store, watch_tls
 from axis.web.api import Api
 from axis.web.auth import Doors
 from axis.web.console import Console
@@ -129,28 +129,37 @@ class Hands:
         self.sinks: dict[str, Sink] = {}
         self.sources: dict[str, tuple[Source, timedelta]] = {}
         self.inquiries: dict[str, Inquiry] = {}
+        self.tls: list[TlsFiles] = []
 
     def open(self, config: Config) -> None:
         windows = config.windows
         for endpoint in config.endpoint:
             match endpoint:
                 case NodeEndpoint():
-                    context = client_context(endpoint.ca, endpoint.certificate, endpoint.key)
-                    self.sinks[endpoint.name] = NodeSink(endpoint.url, session(context, windows[endpoint.name]))
+                    tls = self._tls(endpoint.name, endpoint.ca, endpoint.certificate, endpoint.key)
+                    node = NodeSink(endpoint.url, session(tls.make(), windows[endpoint.name]))
+                    self.sinks[endpoint.name], tls.show = node, node.renew
                 case HttpPushEndpoint():
-                    pool = session(client_context(endpoint.ca), windows[endpoint.name])
+                    tls = self._tls(endpoint.name, endpoint.ca)
                     bearer = endpoint.bearer_file.read_text().strip() if endpoint.bearer_file else None
-                    self.sinks[endpoint.name] = HttpPushSink(endpoint.url, pool, bearer)
+                    push = HttpPushSink(endpoint.url, session(tls.make(), windows[endpoint.name]), bearer)
+                    self.sinks[endpoint.name], tls.show = push, push.renew
                 case NationalEndpoint():
+                    tls = self._tls(endpoint.name, endpoint.ca)
                     secret = endpoint.secret_file.read_text().strip()
-                    tls = client_context(endpoint.ca)
-                    client = VxpClient(endpoint.url, endpoint.system_id, secret, utc_now, tls=tls)
-                    self.sinks[endpoint.name] = NationalSink(client, endpoint.trace_organ)
+                    client = VxpClient(endpoint.url, endpoint.system_id, secret, utc_now, tls=tls.make())
+                    self.sinks[endpoint.name], tls.show = NationalSink(client, endpoint.trace_organ), client.renew
                     self.sources[endpoint.name] = (NationalSource(client), endpoint.poll)
                     if endpoint.reconcile_after:
                         self.inquiries[endpoint.name] = NationalInquiry(client)
                 case _:
                     continue
+
+    def _tls(self, name: str, *files: Path | None) -> TlsFiles:
+        """TLS towards an endpoint, by the files that `client_context` takes; without any there is nothing to watch."""
+        made = TlsFiles(tuple(path for path in files if path is not None), partial(client_context, *files), name)
+        self.tls.append(made)
+        return made
 
     async def close(self) -> None:
         for sink in self.sinks.values():
@@ -161,7 +170,7 @@ class Hands:
 
 async def serve(config: Config) -> None:
     """Run the node until SIGTERM or SIGINT. A core service that breaks ends the process; the service manager restarts.
-    After SIGHUP it reads trust and bindings again at once.
+    After SIGHUP it reads trust, bindings and the files of its TLS again at once.
 
     Nothing is taken in before the store is open, the log is reconciled with its heads and the listeners stand.
     `TooFewFiles` where the system would not let it keep what it promises.
@@ -224,18 +233,22 @@ async def serve(config: Config) -> None:
         places = Places(config.limits.connections, ctx.refused)
         queue = OperatorQueue(ctx, write_token(config.node.data))
         console = Console(ctx, lambda: _head(sequencer), queue, lambda: places.taken, stop.is_set, ctx.now())
-        shown = (config.listen.certificate, config.listen.key, config.listen.client_ca)
-        tls = server_context(*shown)
+        at = config.listen
+        shown = TlsFiles(
+            (at.certificate, at.key, *at.client_ca), partial(server_context, at.certificate, at.key, at.client_ca)
+        )
         doorways = (
-            (api.app(), config.listen.agencies, tls, places),
-            (console.app(), config.listen.operator, None, Places(OPERATOR_CONNECTIONS)),
+            (api.app(), at.agencies, shown.make(), places),
+            (console.app(), at.operator, None, Places(OPERATOR_CONNECTIONS)),
         )
         outer, _ = [
-            await stack.enter_async_context(listening(app, at.host, at.port, secured, config.limits.head, within))
-            for app, at, secured, within in doorways
+            await stack.enter_async_context(listening(app, door.host, door.port, secured, config.limits.head, within))
+            for app, door, secured, within in doorways
         ]
+        shown.show = outer.show
+        watched = (shown, *hands.tls)
         settle_memory()
-        listening_at = {"agencies": str(config.listen.agencies), "operator": str(config.listen.operator)}
+        listening_at = {"agencies": str(at.agencies), "operator": str(at.operator)}
         log.info("node_ready", node=config.node.name, instance=name, **listening_at)
         async with asyncio.TaskGroup() as services:
             services.create_task(_shut(outer, stop))
@@ -249,10 +262,10 @@ async def serve(config: Config) -> None:
             if ctx.evidence is not None:
                 services.create_task(ctx.evidence.run(stop))
             services.create_task(_watch_bindings(config, ctx, stop))
-            services.create_task(_read_when_asked(config, ctx, asked, stop))
+            services.create_task(_read_when_asked(config, ctx, watched, asked, stop))
             services.create_task(watch_store(store, stop))
             services.create_task(watch_clock(clocks, stop))
-            services.create_task(watch_certificate(*shown, outer.show, TRUST_EVERY, stop))
+            services.create_task(watch_tls(watched, TRUST_EVERY, stop))
             swept = Where(config.store_url, holding_of(config), config.node.log, config.keys.checkpoints)
             services.create_task(
                 run_sweep(swept, config.store.keep_unnamed, clocks.now, stop, lambda: sequencer.leading)
@@ -407,9 +420,11 @@ async def _reload_bindings(config: Config, ctx: Context, told: str = "") -> str:
     return ""
 
 
-async def _read_when_asked(config: Config, ctx: Context, asked: asyncio.Event, stop: asyncio.Event) -> None:
-    """Read trust and bindings again when somebody asks. What is wrong with them is told each time, and changes nothing;
-    the rest of the configuration counts from the next start."""
+async def _read_when_asked(
+    config: Config, ctx: Context, tls: Sequence[TlsFiles], asked: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Read trust, bindings and the files of TLS again when somebody asks. What is wrong with them is told each time,
+    and changes nothing; the rest of the configuration counts from the next start."""
     while not stop.is_set():
         waits = [asyncio.ensure_future(one.wait()) for one in (asked, stop)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -420,3 +435,5 @@ async def _read_when_asked(config: Config, ctx: Context, asked: asyncio.Event, s
             log.info("asked_to_read_again")
             await reload_trust(config, ctx)
             await _reload_bindings(config, ctx)
+            for each in tls:
+                await each.look(asked=True)

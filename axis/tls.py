@@ -6,6 +6,8 @@ import ssl
 from collections.abc import Iterable
 from pathlib import Path
 
+from axis.core.pem import is_whole
+
 
 def server_context(certificate: Path, key: Path, client_ca: Iterable[Path]) -> ssl.SSLContext:
     """For the agencies' listener: TLS 1.2 or newer; a client certificate is asked for when there is a CA to check it.
@@ -17,6 +19,7 @@ def server_context(certificate: Path, key: Path, client_ca: Iterable[Path]) -> s
     context.load_cert_chain(certificate, key)
     authorities = list(client_ca)
     for authority in authorities:
+        see_whole(authority)
         context.load_verify_locations(authority)
     if authorities:
         context.verify_mode = ssl.CERT_OPTIONAL
@@ -25,8 +28,17 @@ def server_context(certificate: Path, key: Path, client_ca: Iterable[Path]) -> s
 
 def client_context(ca: Path | None, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
     """Towards others: their certificate is always checked, against `ca` or the system's authorities."""
+    if ca is not None:
+        see_whole(ca)
     context = ssl.create_default_context(cafile=str(ca) if ca else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certificate is not None:
         context.load_cert_chain(certificate, key)
     return context
+
+
+def see_whole(authorities: Path) -> None:
+    """`OSError` for a file of PEM certificates that ends inside one, as while somebody writes it: OpenSSL takes those
+    before it, and would believe in less than is meant."""
+    if not is_whole(authorities.read_text(errors="replace")):
+        raise OSError(f"{authorities}: no whole certificates in PEM, or cut off")

@@ -1,4 +1,4 @@
-"""What a running node looks after besides its work: its store, and the certificate that it shows."""
+"""What a running node looks after besides its work: its store, what it shows by TLS, and whom it believes there."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
 import structlog
-
-from axis.tls import server_context
 
 log = structlog.get_logger()
 
@@ -49,41 +49,64 @@ async def watch_store(store: Watched, stop: asyncio.Event) -> None:
             continue
 
 
-async def watch_certificate(
-    certificate: Path,
-    key: Path,
-    client_ca: Sequence[Path],
-    show: Callable[[ssl.SSLContext], None],
-    every: timedelta,
-    stop: asyncio.Event,
-) -> None:
-    """`show` what the files hold now, where that is something new: new connections get it, those that stand keep what
-    they have. A pair that does not fit, as while one of two files is replaced, leaves the old one in force and is told
-    once. Looks each `every`."""
-    files, told = (certificate, key, *client_ca), ""
-    try:
-        shown = await asyncio.to_thread(_digest, files)
-    except OSError:  # gone since they were read: the first round tells
-        shown = ""
+@dataclass(slots=True)
+class TlsFiles:
+    """TLS that is made from files, and made anew where these change: of the agencies' listener, or towards `endpoint`.
+
+    Construct it before the first `make`, so that no change is missed. `make` raises `OSError` (`ssl.SSLError` is one)
+    for what is not whole or does not fit together; what was in force before then stays. `show` puts a new one in force.
+    """
+
+    files: tuple[Path, ...]
+    make: Callable[[], ssl.SSLContext]
+    endpoint: str = ""
+    show: Callable[[ssl.SSLContext], None] = field(init=False)
+    _shown: str = ""
+    _told: str = ""
+
+    def __post_init__(self) -> None:
+        with suppress(OSError):  # gone: `make` tells
+            self._shown = _digest(self.files)
+
+    async def look(self, asked: bool = False) -> None:
+        """`show` what the files hold now, where that is something new. What is wrong with them is told once, or each
+        time that somebody `asked`."""
+        try:
+            # The digest first: what is replaced while it is read is read again at the next look.
+            fresh = await asyncio.to_thread(_digest, self.files)
+            if fresh == self._shown:
+                return
+            context = await asyncio.to_thread(self.make)
+        except OSError as error:
+            if asked or str(error) != self._told:
+                self._tell(str(error))
+            self._told = str(error)
+            return
+        if fresh != self._shown:  # somebody else may have looked meanwhile
+            self._shown, self._told = fresh, ""
+            self.show(context)
+            self._tell()
+
+    def _tell(self, error: str = "") -> None:
+        if self.endpoint and error:
+            log.error("destination_tls_not_reloaded", endpoint=self.endpoint, error=error)
+        elif self.endpoint:
+            log.info("destination_tls_reloaded", endpoint=self.endpoint)
+        elif error:
+            log.error("certificate_not_reloaded", error=error)
+        else:
+            log.info("certificate_reloaded")
+
+
+async def watch_tls(watched: Sequence[TlsFiles], every: timedelta, stop: asyncio.Event) -> None:
+    """Look at all of them each `every`. New connections get what is new, those that stand keep what they have."""
     while not stop.is_set():
         try:
             async with asyncio.timeout(every.total_seconds()):
                 await stop.wait()
         except TimeoutError:
-            try:
-                # The digest first: what is replaced while it is read is read again in the next round.
-                fresh = await asyncio.to_thread(_digest, files)
-                if fresh == shown:
-                    continue
-                context = await asyncio.to_thread(server_context, certificate, key, client_ca)
-            except OSError as error:  # `ssl.SSLError` among them
-                if str(error) != told:
-                    log.error("certificate_not_reloaded", error=str(error))
-                told = str(error)
-                continue
-            shown, told = fresh, ""
-            show(context)
-            log.info("certificate_reloaded")
+            for one in watched:
+                await one.look()
 
 
 def _digest(files: Sequence[Path]) -> str:

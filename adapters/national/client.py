@@ -99,6 +99,10 @@ class VxpClient:
     def __repr__(self) -> str:
         return f"VxpClient({self._base!r}, {self._system!r})"
 
+    def renew(self, tls: ssl.SSLContext) -> None:
+        """Calls that begin from now on take connections under `tls`; those of before are used no more."""
+        self._tls = tls
+
     async def close(self) -> None:
         if self._own and self._session is not None:
             await self._session.close()
@@ -211,7 +215,12 @@ class VxpClient:
         )
         try:
             async with self._http().post(
-                f"{self._base}/{call.value}", data=body, headers=headers, timeout=timeout, allow_redirects=False
+                f"{self._base}/{call.value}",
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                ssl=self._tls,
             ) as response:
                 yield response
         except ProblemError:
@@ -227,7 +236,7 @@ class VxpClient:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=10, ssl=self._tls, resolver=OwnThreads())
+            connector = aiohttp.TCPConnector(limit=10, resolver=OwnThreads())
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 

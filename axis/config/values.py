@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from axis.core.pem import is_whole
 from axis.core.registry import prefix_path
 from schemas.codes import AgencyCode, CodeError
 
@@ -248,8 +249,11 @@ def _secret(value: Any, info: ValidationInfo) -> Path:
 
 def _certificates(value: Any, info: ValidationInfo) -> Path:
     path = _file(value, info)
-    if not pem_fingerprints(path.read_bytes()):
+    octets = path.read_bytes()
+    if not pem_fingerprints(octets):
         raise fault(f"{path} holds no certificate in PEM form", "openssl x509 -inform DER -in FILE -out FILE.pem")
+    if not is_whole(octets.decode(errors="replace")):
+        raise fault(f"{path} is cut off inside a certificate", "copy it again, and into place with mv")
     return path
 
 

@@ -226,6 +226,16 @@ FOUND: Final = (
         "vxp_sent",
     ),
     Broken(
+        "F58",
+        off("a new authority is put in force", "axis/watch.py", ("            self.show(context)\n", "")),
+        "never: it is handed over",
+    ),
+    Broken(
+        "F58",
+        off("half a file of authorities is none", "axis/tls.py", ("        see_whole(ca)\n", "        pass\n")),
+        "never: half a file is told",
+    ),
+    Broken(
         "F59",
         off(
             "names are looked up in threads of their own",

@@ -163,9 +163,12 @@ ROWS: Final = (
     row(
         "F58",
         "the national axis shows a certificate of another authority",
-        "a simulated one that does, then one of the same authority as before",
+        "a simulated one that does, then one of the same authority as before; then the authority's file is replaced",
         f"{NATIONAL}::test_a_national_axis_with_a_certificate_of_another_authority_is_given_nothing",
-        note="a new authority (`ca`) is believed after a restart",
+        f"{NATIONAL}::test_a_new_authority_is_believed_without_a_restart_and_the_old_one_no_more",
+        f"{NATIONAL}::test_a_new_authority_of_any_destination_is_believed_by_itself",
+        note="half a file is not believed, the old one is in force until it is whole; without `ca`, what the system "
+        "trusts is read at the start",
     ),
     row(
         "F59",

@@ -1,9 +1,11 @@
-"""A national axis that is away for a long time, that offers one thing again and again, that has another certificate."""
+"""A national axis that is away for a long time, that offers one thing again and again, that has another certificate.
+And the certificates of other destinations."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from adapters.national.client import NationalSource, VxpClient
 from adapters.national.simulator.main import Running, running
@@ -24,7 +27,7 @@ from axis.demo.network import free_ports
 from axis.devpki import DevPki, Identity
 from axis.flow.poll import take
 from axis.sql.engine import open_store
-from axis.tls import client_context
+from axis.tls import client_context, server_context
 from schemas.codes import AgencyCode
 from tests.flow.test_rewriting_axis import NATIONAL, OURS, SECRET, THEIRS, now, octets_of, settings
 from tests.site import HOME_AFFAIRS, OFFICE, Site, row, until
@@ -73,10 +76,10 @@ def states(site: Site) -> dict[str, int]:
     return dict(site.rows(sql))
 
 
-async def delivered(site: Site, axis: Running) -> int:
+async def delivered(site: Site, axis: Running, pki: DevPki | None = None) -> int:
     """Wait until everything is there; how many things the axis has, each once."""
     await asyncio.to_thread(until, "everything is delivered", lambda: states(site) == {"delivered": MANY}, 60)
-    theirs = VxpClient(axis.url, THEIRS, SECRET, now, tls=client_context(site.pki.tls_ca))
+    theirs = VxpClient(axis.url, THEIRS, SECRET, now, tls=client_context((pki or site.pki).tls_ca))
     entries = await theirs.received(MessageType.EDOC)
     await theirs.close()
     return len(entries)
@@ -185,6 +188,104 @@ async def test_what_the_national_axis_has_lost_is_missed_and_sent_again(tmp_path
     finally:
         if site.running:
             site.kill()
+
+
+async def test_a_new_authority_is_believed_without_a_restart_and_the_old_one_no_more(tmp_path: Path) -> None:
+    """F58. First half of its file comes, then all of it and SIGHUP; the axis shows its certificate all the while."""
+    (port,) = free_ports(1)
+    site = joined(tmp_path, port)
+    authority = site.folder / "national-ca.pem"
+    site.endpoints = site.endpoints.replace(str(site.pki.tls_ca), str(authority))
+    put(authority, site.pki.tls_ca.read_text())
+    site.configure()
+    (tmp_path / "other").mkdir()
+    other = DevPki.create(tmp_path / "other" / "pki", now())
+    site.start()
+    assert site.process is not None
+    try:
+        async with axis_at(site, port, other.tls_server("quoc-gia")) as axis:
+            await asyncio.to_thread(fill, site)
+            # OpenSSL would take the first of the two, and say nothing of the second.
+            put(authority, other.tls_ca.read_text() + site.pki.tls_ca.read_text()[:8])
+            site.process.send_signal(signal.SIGHUP)
+            await asyncio.to_thread(until, "half a file is told", lambda: site.said("destination_tls_not_reloaded"))
+            entries = axis.store.call(axis.store.all, "SELECT * FROM documents")
+            assert entries == [], "half a file was believed"
+            put(authority, other.tls_ca.read_text())
+            site.process.send_signal(signal.SIGHUP)
+            assert await delivered(site, axis, other) == MANY
+        await shut_out(site, port)
+        assert site.said("destination_tls_reloaded") == site.said("node_ready") == 1
+    finally:
+        site.kill()
+
+
+async def shut_out(site: Site, port: int) -> None:
+    """The axis shows a certificate of the authority that was believed before: nothing is handed to it any more."""
+    trips = site.said("breaker_moved")
+    async with axis_at(site, port, site.pki.tls_server("quoc-gia-3")) as axis:
+        had = len(axis.store.call(axis.store.all, "SELECT * FROM documents"))
+        for _ in range(MANY // 4):
+            site.take(site.package(OFFICE, [ELSEWHERE]), OFFICE)
+        await asyncio.to_thread(until, "the way is closed again", lambda: site.said("breaker_moved") > trips)
+        assert len(axis.store.call(axis.store.all, "SELECT * FROM documents")) == had, "the old authority still does"
+
+
+def put(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.rename(path)
+
+
+@pytest.mark.parametrize("adapter", ["http-push", "node"])
+async def test_a_new_authority_of_any_destination_is_believed_by_itself(adapter: str, tmp_path: Path) -> None:
+    """Of an agency's system that is called, of a neighbour: their files are looked at now and then, without SIGHUP."""
+    (port,) = free_ports(1)
+    site = joined(tmp_path, port)
+    site.hurried = True
+    authority, ours = site.folder / "far-ca.pem", site.pki.tls_client("goi-di")
+    (tmp_path / "other").mkdir()
+    other = DevPki.create(tmp_path / "other" / "pki", now())
+    put(authority, site.pki.tls_ca.read_text())
+    site.endpoints = (
+        f'[[endpoint]]\nname = "quoc-gia"\nadapter = "{adapter}"\nagencies = ["{ELSEWHERE}"]\n'
+        f'url = "https://127.0.0.1:{port}"\nca = "{authority}"\n'
+        + (f'certificate = "{ours.certificate}"\nkey = "{ours.key}"\n' if adapter == "node" else "")
+        + f'[[route]]\nprefix = "{ELSEWHERE}"\nendpoint = "quoc-gia"\n'
+    )
+    site.configure()
+    taken: list[bytes] = []
+    site.start()
+    try:
+        async with taking(other.tls_server("he-thong"), port, taken):
+            package = site.package(OFFICE, [ELSEWHERE])
+            site.take(package, OFFICE)
+            await asyncio.to_thread(until, "it is not talked to", lambda: site.said("delivery_deferred") > 0)
+            assert taken == []
+            put(authority, other.tls_ca.read_text())
+            await asyncio.to_thread(until, "it is handed over", lambda: package in taken)
+        assert site.said("destination_tls_reloaded") == site.said("node_ready") == 1
+    finally:
+        site.kill()
+
+
+@asynccontextmanager
+async def taking(shows: Identity, port: int, taken: list[bytes]) -> AsyncIterator[None]:
+    """An agency's system that takes everything, by TLS."""
+
+    async def take_it(request: web.Request) -> web.Response:
+        taken.append(await request.read())
+        return web.Response()
+
+    app = web.Application(client_max_size=10**7)
+    app.router.add_post("/{anywhere:.*}", take_it)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=server_context(shows.certificate, shows.key, ())).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
 
 
 async def lost() -> None:

@@ -119,6 +119,15 @@ VALUES = [
 ]
 
 
+def test_a_file_of_authorities_that_ends_inside_a_certificate_is_a_fault(site: Path) -> None:
+    whole = (site.parent / "tls" / "national-ca.pem").read_text()
+    (site.parent / "tls" / "cut.pem").write_text(whole + whole[:-30])
+    text, _ = changed(site, "tls/national-ca.pem", "tls/cut.pem")
+    (fault,) = faults(text, site)
+    assert (fault.key, fault.hint) == ("endpoint[3].ca", "copy it again, and into place with mv")
+    assert "cut off inside a certificate" in fault.reason
+
+
 @pytest.mark.parametrize(
     ("old", "new", "column", "key", "reason", "hint"), VALUES, ids=[f"{v[3]}-{v[4]}" for v in VALUES]
 )
