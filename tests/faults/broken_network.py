@@ -214,6 +214,24 @@ FOUND: Final = (
         "assert|IndexError|ValueError",
     ),
     Broken(
+        "F56",
+        off(
+            "who has never named anything is not believed when he names nothing",
+            "axis/flow/reconcile.py",
+            ("            believed = _believed(delivery, bool(said), ledger)\n", "            believed = True\n"),
+        ),
+        "it has never named anything",
+    ),
+    Broken(
+        "F56",
+        off(
+            "no document arrives behind its own recall",
+            "axis/core/reconciliation.py",
+            ("    late = (overtaken and delivery.cargo is Cargo.DOCUMENT) or", "    late ="),
+        ),
+        "assert",
+    ),
+    Broken(
         "F58",
         off(
             "the national axis shows who it is",

@@ -152,6 +152,7 @@ ROWS: Final = (
         "one of two documents is taken out of a simulated one's store",
         f"{NATIONAL}::test_what_the_national_axis_has_lost_is_missed_and_sent_again",
         "tests/flow/test_reconcile.py::test_what_is_lost_is_sent_again_once_the_other_side_has_named_anything",
+        "tests/unit/core/test_follow_up.py::test_a_document_does_not_arrive_behind_its_own_recall_but_a_status_may",
     ),
     row(
         "F57",
