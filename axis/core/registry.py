@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -41,14 +42,20 @@ class Registry:
     def __init__(self, agencies: Iterable[Agency], rows: Iterable[Binding] = ()) -> None:
         """`rows` are the operator's bindings with dates."""
         self._agencies = {agency.code: agency for agency in agencies}
-        self._paths: dict[AgencyCode, Path] = {}
-        self._steps: dict[str, str] = {}  # a hundred thousand paths share some hundred steps: less memory to reach for
-        listed = (Binding(one, agency.code) for agency in self for one in sorted(agency.certificates))
-        self.bindings = Bindings(rows, listed)
+        steps: dict[str, str] = {}  # a hundred thousand paths share some hundred steps: less memory to reach for
+        self._paths: Mapping[AgencyCode, Path] = {
+            code: tuple(steps.setdefault(step, step) for step in self._walk(code, MAX_DEPTH)) for code in self._agencies
+        }
+        self.bindings = Bindings(rows, self._listed())
 
     def bound(self, rows: Iterable[Binding]) -> Self:
         """The same agencies with other bindings."""
-        return type(self)(self, rows)
+        other = copy(self)
+        other.bindings = Bindings(rows, self._listed())
+        return other
+
+    def _listed(self) -> Iterator[Binding]:
+        return (Binding(one, agency.code) for agency in self for one in sorted(agency.certificates))
 
     def __iter__(self) -> Iterator[Agency]:
         return iter(self._agencies.values())
@@ -66,11 +73,7 @@ class Registry:
         step below it. Bounded against loops in the data.
         """
         known = self._paths.get(code)
-        if known is None:
-            known = self._walk(code, MAX_DEPTH)
-            if code in self._agencies:  # strangers' codes must not fill the memory
-                self._paths[code] = known = tuple(self._steps.setdefault(step, step) for step in known)
-        return known
+        return code.path if known is None else known
 
     def _walk(self, code: AgencyCode, left: int) -> Path:
         agency = self._agencies.get(code)
