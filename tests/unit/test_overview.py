@@ -17,7 +17,8 @@ WELL = pages.LogHead(7, "00" * 32, timedelta(seconds=1), stale=False)
 
 
 def page(counts: Counts = NOTHING, head: pages.LogHead | None = WELL, renewed: bool = True) -> str:
-    return pages.overview("truc-h99", NOW, counts, head, [], {}, IDLE, renewed)
+    refused = pages.Refused(NOW, {})
+    return pages.overview("truc-h99", NOW, counts, head, [], {}, IDLE, refused, renewed)
 
 
 def test_a_log_that_is_too_far_behind_is_told_above_all_else() -> None:
