@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -182,14 +183,11 @@ def _show(dossier: Dossier, found: Journey, registry: Registry, whole: bool) -> 
         say(f"  {'đến (to)' if not place else '':<11}  {_who(code, registry)}")
     if more:
         say(f"  {'':<11}  … +{more}")
-    for step in _few(found.past, whole):
-        _line(step)
+    _lines(found.past, whole)
     say()
     if found.present:
         say("bây giờ (now)")
-        for step in _few(found.present, whole):
-            _line(step)
-            _onward(step)
+        _lines(found.present, whole, present=True)
     else:
         say("bây giờ (now): xong, không chờ gì (done, nothing waits)", "green")
     _show_sealed(found.sealed)
@@ -200,22 +198,26 @@ def _who(code: AgencyCode, registry: Registry) -> str:
     return f"{code.text}  {agency.name if agency else '(không có trong danh mục, not registered)'}"
 
 
-def _few(steps: Sequence[Step], whole: bool) -> Sequence[Step]:
-    """The first of each kind; of what happened to many, as many as one can read."""
-    from collections import Counter
-
-    seen: Counter[str] = Counter()
-    shown, left = list[Any](), Counter[str]()
+def few(steps: Sequence[Step], whole: bool) -> tuple[Sequence[Step], str]:
+    """The first steps of each kind, as many as one can read, and how many of which are left out."""
+    seen, shown, left = Counter[str](), list[Any](), Counter[str]()
     for step in steps:
-        seen[step.what] += 1
-        if whole or seen[step.what] <= SHOWN:
+        seen[step.what.value] += 1
+        if whole or seen[step.what.value] <= SHOWN:
             shown.append(step)
         else:
             left[step.what.value] += 1
+    return shown, ", ".join(f"{what} +{number}" for what, number in left.items())
+
+
+def _lines(steps: Sequence[Step], whole: bool, present: bool = False) -> None:
+    shown, left = few(steps, whole)
+    for step in shown:
+        _line(step)
+        if present:
+            _onward(step)
     if left:
-        told = ", ".join(f"{what} +{number}" for what, number in left.items())
-        say(f"  (còn nữa, more: {told}; --all)", "yellow")
-    return shown
+        say(f"{'':>21}còn nữa (more): {left}; --all", "yellow")
 
 
 def _line(step: Step) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axis.cli import main
+from axis.cli.why import SHOWN, few
+from axis.core.step import Step, What
+from signing.verdict import Sentence
 from tests.flow.receiver import TAKEN, Receiver, status
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, row, until
 
@@ -134,6 +138,14 @@ def test_who_holds_a_delivery_and_an_endpoint_and_why_is_told(site: Site) -> Non
     assert "tạm dừng endpoint: bảo trì" in now["told"]["vi"]
     assert now["command"] == "axis queue release --endpoint so-noi-vu"
     queue("release", "--endpoint", "so-noi-vu")
+
+
+def test_of_many_steps_of_one_kind_a_screenful_is_shown_and_the_rest_counted() -> None:
+    told, at = Sentence("đã chuyển", "delivered"), datetime.now(UTC)
+    steps = [*[Step(at, What.DELIVERED, told)] * (SHOWN + 30), *[Step(at, What.STATUS, told)] * (SHOWN + 2)]
+    shown, left = few(steps, False)
+    assert len(shown) == 2 * SHOWN and left == "delivered +30, status +2"
+    assert few(steps, True) == (steps, "")
 
 
 def test_it_is_told_without_a_daemon_and_changes_nothing(tmp_path: Path) -> None:

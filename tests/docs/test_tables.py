@@ -46,6 +46,14 @@ def test_every_section_of_the_configuration_has_its_purpose(section: str) -> Non
     assert f"| `[{section}]` |" in OPERATIONS or f"| `[[{section}]]` |" in OPERATIONS
 
 
+def test_every_event_that_wants_a_person_is_one_that_is_told() -> None:
+    table = OPERATIONS.split("| sự kiện · event |")[1].split("\n\n")[0]
+    named = {event for line in table.splitlines()[2:] for event in re.findall(r"`([a-z_]+)`", line.split("|")[1])}
+    sources = [path.read_text() for room in ("axis", "adapters") for path in (ROOT / room).rglob("*.py")]
+    assert len(named) > 10
+    assert {event for event in named if not any(f'"{event}"' in source for source in sources)} == set()
+
+
 def test_every_adapter_is_named() -> None:
     assert all(f"`{name}`" in OPERATIONS for name in ADAPTERS)
 
