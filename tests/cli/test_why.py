@@ -148,6 +148,7 @@ def test_of_many_steps_of_one_kind_a_screenful_is_shown_and_the_rest_counted() -
     assert few(steps, True) == (steps, "")
 
 
+@pytest.mark.faults
 def test_it_is_told_without_a_daemon_and_changes_nothing(tmp_path: Path) -> None:
     made = Site(tmp_path / "alone")
     with kept_running(made):

@@ -138,6 +138,7 @@ async def test_what_does_not_read_back_is_not_kept(
     await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
 
 
+@pytest.mark.faults
 async def test_a_copy_that_is_killed_leaves_nothing_and_is_begun_again(urls: dict[str, str], tmp_path: Path) -> None:
     migrate.upgrade(urls["sqlite"])
     await fill(urls["sqlite"], tmp_path, 5)

@@ -76,6 +76,7 @@ def test_asking_for_the_schema_makes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.faults
 def test_a_migration_that_dies_half_way_leaves_nothing(tmp_path: Path) -> None:
     """Killed after the tables exist, before the commit."""
     url = f"sqlite:///{tmp_path}/axis.db"

@@ -63,6 +63,7 @@ def steps(books: sqlite3.Connection, tally: Tally) -> int:
     return taken[0]
 
 
+@pytest.mark.faults
 def test_counting_does_not_grow_with_what_is_done(books: sqlite3.Connection) -> None:
     tally = Tally()
     fill(books, 200, "queued")

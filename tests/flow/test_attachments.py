@@ -147,6 +147,7 @@ def test_a_signature_that_openssl_made(site: SignersSite, tmp_path: Path) -> Non
     assert (found["outcome"], found["pdfs"][0]["signatures"][0]["reason"]) == ("valid", "good")
 
 
+@pytest.mark.faults
 def test_a_pdf_that_kills_its_judge_is_undecided_and_the_node_goes_on(site: SignersSite) -> None:
     before = site.said("pdf_ended_its_judge")
     bad = site.document(bomb())

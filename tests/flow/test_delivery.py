@@ -132,6 +132,7 @@ def test_a_redirect_is_never_followed(site: Site, far: Receiver) -> None:
     assert [one for one in far.got if one.path != "/inbox"] == []
 
 
+@pytest.mark.faults
 def test_answers_that_are_no_answers_are_waited_out(site: Site, far: Receiver) -> None:
     garbage = [
         raw(b""),
@@ -172,6 +173,7 @@ def test_an_answer_that_comes_after_the_lease_is_too_late_and_the_delivery_is_ma
     assert len(site.told(OFFICE, document)) == 1, "arrived once"
 
 
+@pytest.mark.faults
 def test_a_node_that_dies_during_an_attempt_makes_it_again_under_the_same_id(site: Site, far: Receiver) -> None:
     released = threading.Event()
     document, mark, _ = _push(site, far, raw(hold=released), status(200))

@@ -202,6 +202,7 @@ class Sick:
         await self.hand.close()
 
 
+@pytest.mark.faults
 async def test_poison_is_set_aside_its_sender_is_told_and_the_other_lanes_go_on(opened: Open) -> None:
     async with opened(more="poison_after = 3") as (at, far, _):
         sick = Sick(at.ctx.sinks[CALLED[HEALTH]])

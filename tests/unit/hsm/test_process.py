@@ -94,6 +94,7 @@ def test_the_watch_replaces_a_process_that_died_while_nobody_asked(process: Toke
     assert process.starts == 2
 
 
+@pytest.mark.faults
 def test_a_process_that_hangs_is_ended_in_time_and_the_next_one_answers(token: SoftToken) -> None:
     with TokenProcess(token.settings, timeout_s=3.0) as process:
         key = TokenKey.find(process, "ed")

@@ -55,6 +55,7 @@ def test_it_says_what_we_would_say(worker: PdfWorker) -> None:
     assert waits.missing == (pki().good.der, pki().rsa.der), "whom to fetch evidence about"
 
 
+@pytest.mark.faults
 def test_a_pdf_that_takes_too_long_is_undecided_and_the_next_is_judged(worker: PdfWorker) -> None:
     worker.judge_now(question(plain()), pki().trust)
     before, ended = worker.pid, worker.ended
@@ -119,6 +120,7 @@ def test_a_worker_that_held_much_memory_retires_after_its_answer() -> None:
         worker.close()
 
 
+@pytest.mark.faults
 def test_what_crashes_the_worker_twice_is_to_blame() -> None:
     worker = asking(PATIENT)
     try:
@@ -139,6 +141,7 @@ def test_what_takes_no_processor_time_is_not_to_blame() -> None:
         worker.close()
 
 
+@pytest.mark.faults
 def test_a_worker_that_somebody_stopped_is_not_waited_for_for_ever() -> None:
     trust, worker = Trust(), asking(Bounds(cpu_s=30, wall_s=2))
     try:
