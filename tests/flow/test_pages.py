@@ -203,7 +203,7 @@ def test_hostile_texts_are_shown_as_text(site: Site, documents: dict[str, str]) 
 
 
 def test_every_page_forbids_what_is_not_its_own(site: Site, documents: dict[str, str]) -> None:
-    for path in ("/", "/documents", f"/documents/{documents['handled']}", f"/documents/{'a' * 26}"):
+    for path in ("/", "/documents", "/refusals", f"/documents/{documents['handled']}", f"/documents/{'a' * 26}"):
         headers = _open(site, path)[1]
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
         assert policy["default-src"] == "'none'" and policy["frame-ancestors"] == "'none'"
@@ -314,7 +314,8 @@ async def test_pages_can_be_read_on_a_narrow_screen_without_scripts_and_in_the_d
         page = await browser.new_page(
             viewport={"width": 390, "height": 800}, java_script_enabled=False, color_scheme="dark"
         )
-        for path in ("/", "/documents", f"/documents/{documents['handled']}", f"/documents/{documents['hostile']}"):
+        of = [f"/documents/{documents[name]}" for name in ("handled", "hostile")]
+        for path in ("/", "/documents", "/refusals", *of):
             await page.goto(site.pages + path)
             assert await page.evaluate("document.documentElement.scrollWidth") == 390, path
         await page.goto(site.pages + "/documents")
