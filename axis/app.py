@@ -147,7 +147,15 @@ class Hands:
                 case NationalEndpoint():
                     tls = self._tls(endpoint.name, endpoint.ca)
                     secret = endpoint.secret_file.read_text().strip()
-                    client = VxpClient(endpoint.url, endpoint.system_id, secret, utc_now, tls=tls.make())
+                    client = VxpClient(
+                        endpoint.url,
+                        endpoint.system_id,
+                        secret,
+                        utc_now,
+                        tls=tls.make(),
+                        # Beside what is delivered, one fetches and one asks what became of it.
+                        connections=windows[endpoint.name] + 2,
+                    )
                     self.sinks[endpoint.name], tls.show = NationalSink(client, endpoint.trace_organ), client.renew
                     self.sources[endpoint.name] = (NationalSource(client), endpoint.poll)
                     if endpoint.reconcile_after:

@@ -73,7 +73,8 @@ class Timeouts:
 class VxpClient:
     """One connected system (`systemid`). Every method is one call and may be repeated.
 
-    `Refused` and `Unavailable` come out of all of them, nothing else. A session that is handed in is not closed.
+    `Refused` and `Unavailable` come out of all of them, nothing else. A session that is handed in is not closed; one of
+    its own has at most so many `connections`.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class VxpClient:
         session: aiohttp.ClientSession | None = None,
         tls: ssl.SSLContext | bool = True,
         timeouts: Timeouts | None = None,
+        connections: int = 10,
     ) -> None:
         self._base = base_url.rstrip("/")
         self._system = system_id
@@ -95,6 +97,7 @@ class VxpClient:
         self._own = session is None
         self._tls = tls
         self._timeouts = timeouts or Timeouts()
+        self._connections = connections
 
     def __repr__(self) -> str:
         return f"VxpClient({self._base!r}, {self._system!r})"
@@ -236,7 +239,7 @@ class VxpClient:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=10, resolver=OwnThreads())
+            connector = aiohttp.TCPConnector(limit=self._connections, resolver=OwnThreads())
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 

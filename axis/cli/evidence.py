@@ -50,7 +50,7 @@ def export(document: str, config_path: Path, output: Path, as_json: bool) -> Non
     blobs = blobs_of(config, as_json)
     try:
         with open_readonly(config.store_url) as books:
-            books.session.run("BEGIN")  # one moment, also beside a running node
+            books.session.run(books.session.snapshot)  # one moment, also beside a running node
             found = _document(books, document, as_json)
             package = _octets(books.octets(found.payload), found.payload, blobs)
             beside = [_octets(books.octets(ref), ref, blobs) for ref in attached_payloads(found)]
