@@ -89,12 +89,19 @@ def begin(delivery: str, endpoint: str, peer_ref: str, now: datetime, rules: Fol
 
 
 def heard(
-    before: FollowUp, said: Mapping[str, PeerState], now: datetime, rules: FollowUpRules, *, believed: bool = True
+    before: FollowUp,
+    said: Mapping[str, PeerState],
+    now: datetime,
+    rules: FollowUpRules,
+    *,
+    believed: bool = True,
+    until_taken: bool = True,
 ) -> FollowUp:
     """What an answer makes of it: `said` by recipient, as the other side writes their codes, empty where it knows none.
 
     Who has never named anything of the kind (`believed`) does not tell by his silence that he has lost it: perhaps he
-    lists nothing at all. An answer that knows it ends a row of those that did not.
+    lists nothing at all. An answer that knows it ends a row of those that did not; and all of it, unless it is asked
+    about `until_taken`: many systems never say that they have fetched a status.
     """
     asked = before.asked + 1
     if not said and not believed:
@@ -114,6 +121,8 @@ def heard(
         )
         if state in states
     )
+    if became is Became.WAITING and not until_taken:
+        return replace(before, asked=asked, missed=0, became=None, due_at=None)
     due = _next(before, now, rules) if became is Became.WAITING else None
     return replace(before, asked=asked, missed=0, became=became, due_at=due)
 

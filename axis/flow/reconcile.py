@@ -11,7 +11,7 @@ import structlog
 
 from axis.core.follow_up import Became, FollowUp, concerning, heard, unheard
 from axis.core.hands import Inquiry
-from axis.core.model import Delivery, DeliveryId
+from axis.core.model import Cargo, Delivery, DeliveryId
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Refused, Unavailable
 from axis.core.reconciliation import Outcome, decide_answer
@@ -92,7 +92,8 @@ async def ask(before: FollowUp, inquiry: Inquiry, ctx: Context) -> Outcome | Non
             after = unheard(before, ctx.now(), rules)
         else:
             believed = _believed(delivery, bool(said), ledger)
-            after = heard(before, said, ctx.now(), rules, believed=believed)
+            document = delivery.cargo is Cargo.DOCUMENT
+            after = heard(before, said, ctx.now(), rules, believed=believed, until_taken=document)
         overtaken = after.became is Became.LOST and ledger.overtaken(delivery)
         telling = telling_of(delivery, ledger, ctx)
         decision = decide_answer(

@@ -86,6 +86,14 @@ def test_while_it_waits_the_waits_double_up_to_half_a_day() -> None:
     assert sum(waits) <= RULES.lifetime / timedelta(minutes=1)
 
 
+def test_of_a_status_only_whether_it_is_there_is_asked() -> None:
+    missed = after(40, {})
+    known = heard(missed, {"a": W}, NOW + timedelta(hours=1), RULES, until_taken=False)
+    assert (known.became, known.due_at, known.missed, known.asked) == (None, None, 0, 2)
+    for said, became in (({"a": T}, Became.TAKEN), ({"a": R}, Became.REFUSED)):
+        assert heard(missed, said, NOW, RULES, until_taken=False).became is became
+
+
 def test_three_answers_in_a_row_that_do_not_know_it_and_it_is_lost() -> None:
     one = TAKEN
     for number in range(1, MISSES):
