@@ -112,6 +112,10 @@ def decide_intake(
     outcome = accept(sub.by.profile, verdict)
     if outcome is Acceptance.REFUSE:
         return refused(sub, refusal(verdict), verdict, now)
+    if outcome is Acceptance.ACCEPT and not verdict.passed:
+        problem = _not_vouched(sub, content.envelope, network)
+        if problem:
+            return refused(sub, problem, verdict, now)
     if attached is not None:
         outcome = stricter(outcome, gate(attached))
         bad = deciding(attached)
@@ -228,11 +232,21 @@ def _stranger(sub: Submission, envelope: Envelope, network: Network) -> Problem 
     sender = envelope.sender.code
     if not network.registry.within(sender, sub.by.authority):
         return Problem(Kind.NOT_YOUR_AGENCY, "From lies outside what this connection may send for")
-    if network.registry.find(sender) is None and sub.by.role is not Role.NATIONAL:
-        return Problem(Kind.UNKNOWN_AGENCY, "the sender is not registered")
+    if network.registry.find(sender) is None:
+        if sub.by.role is not Role.NATIONAL:
+            return Problem(Kind.UNKNOWN_AGENCY, "the sender is not registered")
+        if network.registry.in_another_case(sender):
+            return Problem(Kind.UNKNOWN_AGENCY, "the sender's code is that of another agency, but for its case")
     if any(hop.node == network.node for hop in sub.hops) or len(sub.hops) >= MAX_HOPS:
         return Problem(Kind.ROUTING_LOOP)
     return None
+
+
+def _not_vouched(sub: Submission, envelope: Envelope, network: Network) -> Problem | None:
+    """A package that nobody's signature vouches for stands on the word of its connection alone."""
+    if network.may_vouch(sub.by, envelope.sender.code):
+        return None
+    return Problem(Kind.NOT_YOUR_AGENCY, "the sender is connected here, and this copy does not carry its signature")
 
 
 def _unreachable(sub: Submission, envelope: Envelope, network: Network, now: datetime) -> Problem | None:

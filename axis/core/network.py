@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from axis.core.model import Role
+from axis.core.model import Principal, Role
 from axis.core.registry import Registry
 from axis.core.routing import RoutingTable
 from schemas.codes import AgencyCode
@@ -72,6 +72,19 @@ class Network:
     def leads_away(self, endpoint: str) -> bool:
         """Say whether `endpoint` is another axis, so that one delivery serves all recipients behind it."""
         return self.roles[endpoint] in (Role.NODE, Role.NATIONAL)
+
+    def may_vouch(self, by: Principal, agency: AgencyCode) -> bool:
+        """Say whether the bare word of `by` stands for what `agency` says: a status, or a package nobody could verify.
+
+        An agency that is connected here speaks for itself. Another axis speaks for it only where its connection names
+        it as closely as the route does; to be the axis for everything else is not enough.
+        """
+        if by.role is Role.AGENCY:
+            return True
+        route = self.routes.route(agency)
+        if route is None or self.leads_away(route.endpoint):
+            return True
+        return self.registry.closeness(agency, by.authority) >= len(route.rule.path)
 
 
 def lane(endpoint: str, recipients: Iterable[AgencyCode], sender: AgencyCode, concerns: str) -> str:

@@ -202,6 +202,7 @@ async def _take_status(
         description=message.description,
         issued_on=message.promulgated_on,
         staff=message.staff,
+        signed=signed,
     )
     return await record_status(report, by, hops, ctx)
 

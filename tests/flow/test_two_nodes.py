@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ from axis.core.canonical import canonical
 from axis.demo.client import Reply
 from axis.demo.network import HOST
 from axis.devpki import Identity
-from schemas.envelope import Business, MessageKind
+from schemas.codes import AgencyCode
+from schemas.envelope import Business, MessageKind, Organization, StatusMessage
+from schemas.write import serialise, write_status
 from tests.flow.receiver import Receiver, text
 from tests.parts import body, related, split, taken_apart
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, row, signed_by, until
@@ -320,6 +323,37 @@ def test_a_neighbour_may_bring_only_what_lies_behind_it(two: Two) -> None:
     reply = two.upper.ask("POST", "/v1/relay", package, certificate=certificate, headers=headers)
     assert (reply.status, problem(reply.body)) == (403, "not-your-agency")
     assert two.upper.state() == before
+
+
+def _said(reporter: str, addressee: str, document_id: str, code: str) -> bytes:
+    """A status as one node hands it to another."""
+    message = StatusMessage(
+        reporter=Organization(AgencyCode.parse(reporter)),
+        addressee=AgencyCode.parse(addressee),
+        document_id=document_id,
+        code=None,
+        wire_code=code,
+        at=datetime.now(UTC).replace(microsecond=0),
+        description="không thuộc thẩm quyền",
+    )
+    return serialise(write_status(message))
+
+
+def test_a_neighbour_does_not_report_for_an_agency_that_is_connected_here(two: Two) -> None:
+    """The province may relay for everybody, and still the school says itself what becomes of what it got."""
+    package = two.lower.package(WARD, [SCHOOL, OFFICE])
+    receipt = two.lower.take(package, WARD)
+    recorded = "SELECT count(*) FROM status_report"
+    before = two.lower.rows(recorded)
+    for reporter, addressee, code in ((SCHOOL, WARD, "02"), (SCHOOL, WARD, "06"), (WARD, SCHOOL, "13")):
+        reply = two.relay(_said(reporter, addressee, receipt["document_id"], code), None)
+        assert (reply.status, problem(reply.body)) == (403, "not-your-agency"), (reporter, code)
+    early = two.relay(_said(SCHOOL, WARD, f"{WARD},2026/11/23,not yet/TN", "02"), None)
+    assert (early.status, problem(early.body)) == (403, "not-your-agency"), "nor of a document that is still to come"
+    assert two.lower.rows(recorded) == before
+    assert two.relay(_said(OFFICE, WARD, receipt["document_id"], "03"), None).status == 202
+    two.lower.receive(SCHOOL, receipt["document"])
+    two.lower.told(WARD, receipt["document"])
 
 
 def test_a_neighbour_cannot_look_into_what_it_did_not_bring(two: Two) -> None:

@@ -25,6 +25,7 @@ from axis.core.model import (
     MarkCrossed,
     Principal,
     Profile,
+    Role,
     Submission,
     WidenDocument,
 )
@@ -76,6 +77,7 @@ from tests.unit.core.world import (
 
 UNSIGNED = verdict_of(SubIndication.UNSIGNED, Reason.UNSIGNED)
 BROKEN = verdict_of(SubIndication.HASH_FAILURE, Reason.DIGEST)
+UNVERIFIABLE = verdict_of(SubIndication.NOT_VERIFIABLE, Reason.TRANSFORM)
 UNBOUND = verdict_of(SubIndication.SIG_CONSTRAINTS_FAILURE, Reason.NOT_BOUND)
 
 
@@ -219,6 +221,13 @@ def test_a_stranger_may_write_through_the_national_axis_only() -> None:
     assert taken.sender == unknown
     wide = replace(PROVINCE_97, authority=((),))
     assert problem_of(decide(submission(wide), content(TWENTY, sender=unknown))).kind is Kind.UNKNOWN_AGENCY
+
+
+@pytest.mark.parametrize("alike", ["h99.10", "g09"])
+def test_a_stranger_is_nobody_whose_code_is_registered_in_another_case(alike: str) -> None:
+    """The clerk who reads it would take one for the other."""
+    refusal = problem_of(decide(submission(NATIONAL), content(TWENTY, sender=code(alike))))
+    assert refusal.kind is Kind.UNKNOWN_AGENCY
 
 
 def test_nine_hops_are_taken() -> None:
@@ -397,6 +406,27 @@ def test_a_repeat_of_a_held_document_is_still_held() -> None:
 def test_the_profile_of_the_connection_decides_on_unsigned_packages(profile: Profile, accepted: bool) -> None:
     decision = decide(submission(replace(DMS_10, profile=profile)), verdict=UNSIGNED)
     assert isinstance(decision.reply, Document) is accepted
+
+
+@pytest.mark.parametrize("verdict", [UNSIGNED, UNVERIFIABLE])
+@pytest.mark.parametrize("sender", [TEN, code("000.00.10.H99")])
+def test_another_axis_brings_nothing_unsigned_of_an_agency_that_is_connected_here(
+    sender: AgencyCode, verdict: Verdict
+) -> None:
+    """Nor under its code in the other grammar, registered or not."""
+    tolerant = replace(NATIONAL, profile=Profile.LEGACY_TOLERATED)
+    decision = decide(submission(tolerant), content(TWENTY, sender=sender), verdict=verdict)
+    assert problem_of(decision).kind is Kind.NOT_YOUR_AGENCY
+    assert not decision.changes
+
+
+def test_another_axis_brings_what_such_an_agency_signed_or_where_it_is_named_as_closely() -> None:
+    tolerant = replace(NATIONAL, profile=Profile.LEGACY_TOLERATED)
+    assert document_of(decide(submission(tolerant), content(TWENTY))).via is Role.NATIONAL
+    named = replace(tolerant, authority=((), ("H99", "10")))
+    assert document_of(decide(submission(named), content(TWENTY), verdict=UNSIGNED)).sender == TEN
+    far = content(TWENTY, sender=MINISTRY)
+    assert document_of(decide(submission(tolerant), far, verdict=UNSIGNED)).sender == MINISTRY
 
 
 # --- where it goes -----------------------------------------------------------------------------------------
