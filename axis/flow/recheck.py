@@ -19,7 +19,7 @@ from axis.core.network import PdfRule
 from axis.core.notice import decide_notice
 from axis.core.octets import Held
 from axis.core.ports import Ledger, LostRace
-from axis.core.problems import ProblemError, Unavailable
+from axis.core.problems import Kind, ProblemError, Unavailable
 from axis.core.states import IntakeState
 from axis.flow.attachments import Looked, look, newest_of
 from axis.flow.body import package_here, stored_parts
@@ -68,13 +68,16 @@ async def recheck_held(
     for document in waiting:
         by = principals.get(document.by)
         try:
-            moved += await _recheck(document, by, ctx, news) if by else 0
+            moved += await _recheck(document, by, ctx, news) if by else await _give_up(document, ctx)
         except LostRace:
             continue
         except ProblemError as error:
             log.warning("recheck_deferred", document=document.ref, problem=error.problem.kind.value)
+            if error.problem.kind is not Kind.STORE_UNAVAILABLE:
+                moved += await _give_up(document, ctx)
         except Exception as surprise:
             log.exception("recheck_failed", document=document.ref, problem=type(surprise).__name__)
+            moved += await _give_up(document, ctx)
     return Round(moved, waiting[-1].ref if len(waiting) == limit else None)
 
 
@@ -101,6 +104,30 @@ async def _recheck(document: Document, by: Principal, ctx: Context, news: bool) 
         octets = await package_here(document, ctx.store.views, until)
         parts = await stored_parts(document, ctx.store.views, until)
         return await _judge_again(document, octets, parts, by, ctx, news)
+
+
+async def _give_up(document: Document, ctx: Context) -> int:
+    """What cannot be judged any more, because its connection is gone or its package cannot be read, waits no longer
+    than what is in doubt: then its sender is told."""
+    network, now = ctx.network, ctx.now()
+    decision = decide_recheck(document, Acceptance.HOLD, document.verdict, network, now, ctx.new_id)
+    if not decision.changes:
+        return 0
+    reason = document.verdict.reason.value
+
+    def body(ledger: Ledger) -> None:
+        check = ledger.attachment_check(document.ref)
+        ledger.apply(decide_recheck(document, Acceptance.HOLD, document.verdict, network, now, ctx.new_id, check))
+        outcome = NoticeOutcome.REFUSED
+        ledger.apply(decide_notice(decision.reply, outcome, reason, network, now, ctx.new_id, ctx.receipt_key.seal))
+
+    try:
+        await ctx.store.transact(body)
+    except (LostRace, Unavailable):  # settled meanwhile, or tried again next time
+        return 0
+    ctx.wake()
+    log.warning("held_document_given_up", document=document.ref, by=document.by, reason=reason)
+    return 1
 
 
 async def _judge_again(

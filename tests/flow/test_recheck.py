@@ -12,6 +12,7 @@ from types import MappingProxyType
 import pytest
 
 from axis.core.model import Cargo, DocumentRef, Principal, Profile
+from axis.flow.mailbox import inbox
 from axis.flow.recheck import Round, recheck_held, run_recheck
 from tests.flow.test_notices import Desk, desk
 from tests.site import AGENCIES, FINANCE, HOME_AFFAIRS, OFFICE
@@ -32,6 +33,37 @@ def with_bad_ones(at: Desk) -> dict[str, Principal]:
     at.ctx.policies = MappingProxyType({Profile.REQUIRED: at.ctx.policies[Profile.REQUIRED]})
     principals = dict(at.config.principals)
     return principals | {bad: replace(principals[bad], profile=Profile.LEGACY_TOLERATED)}
+
+
+async def test_a_held_document_whose_connection_is_gone_ends_with_the_budget_and_its_sender_is_told(
+    tmp_path: Path,
+) -> None:
+    """Nobody can say any more what that connection had to sign. It was held for ever, and nobody heard of it."""
+    async with desk(tmp_path) as at:
+        await held(at, OFFICE, 1)
+        without = {name: who for name, who in at.config.principals.items() if name != AGENCIES[OFFICE]}
+        began = at.ctx.now()
+        at.ctx.now = lambda: began + 71 * HOUR
+        assert (await recheck_held(without, at.ctx)).moved == 0
+        at.ctx.now = lambda: began + 73 * HOUR
+        assert (await recheck_held(without, at.ctx)).moved == 1
+        assert (await recheck_held(without, at.ctx)).moved == 0
+        assert await at.waiting(HOME_AFFAIRS) == []
+        (item,) = await inbox(at.config.principals[AGENCIES[OFFICE]], 0, 50, at.ctx)
+        assert item.notice is not None
+        told = json.loads(item.notice)
+        assert (told["outcome"], told["reason"]) == ("refused", "cert-revocation-unknown")
+
+
+async def test_a_held_document_that_cannot_be_judged_at_all_ends_with_the_budget_too(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await held(at, OFFICE, 1)
+        principals = with_bad_ones(at)
+        began = at.ctx.now()
+        assert (await recheck_held(principals, at.ctx)).moved == 0
+        at.ctx.now = lambda: began + 73 * HOUR
+        assert (await recheck_held(principals, at.ctx)).moved == 1
+        assert await at.waiting(OFFICE) == [Cargo.NOTICE]
 
 
 async def test_each_round_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
