@@ -111,6 +111,7 @@ def network_of(config: Config) -> Network:
         hold=config.limits.hold,
         hold_count=config.limits.hold_count,
         pdf=config.trust.pdf,
+        authority={name: one.authority for name, one in config.principals.items()},
     )
 
 

@@ -198,10 +198,14 @@ Carried = Callable[[], tuple[Document, Kept]]
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What a delivery to `endpoint` hands out. `package` are a document's octets where they are all that goes out: it
-    has one form, one payload. `digest` is the document's, `outcome` what was found in its attached PDFs."""
+    """What a delivery to `endpoint` for `recipients` hands out.
+
+    `package` are a document's octets where they are all that goes out: it has one form, one payload. `digest` is the
+    document's, `outcome` what was found in its attached PDFs.
+    """
 
     endpoint: str
+    recipients: tuple[AgencyCode, ...]
     package: Kept | None
     digest: str | None
     outcome: str | None
@@ -303,6 +307,10 @@ class Views(Protocol):
 
     async def shape(self, now: datetime) -> Sequence[Heap]:
         """All open deliveries in heaps, by endpoint, state and age."""
+        ...
+
+    async def addressees(self) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        """For whom deliveries are open at which endpoint, each pair once. Reads all that is open."""
         ...
 
     async def holds(self) -> frozenset[str]:

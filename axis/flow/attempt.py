@@ -26,6 +26,8 @@ async def deliver_once(delivery: Delivery, ctx: Context, carried: Mapping[Docume
     """
     if delivery.breaks >= ctx.retry.breaks:
         return Ended(delivery, None, ctx.now())
+    if not ctx.network.serves(delivery.endpoint, delivery.recipients):
+        return Ended(delivery, Problem(Kind.NO_ROUTE, "the recipient is no longer reached here"), ctx.now())
     outcome: Handover | Problem
     retry_after: float | None = None
     broke = False

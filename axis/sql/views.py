@@ -33,9 +33,9 @@ from axis.core.times import parse_rfc3339, rfc3339
 from axis.sql.driver import unavailable
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
-from axis.sql.rows import Row, instant, many, read_document
+from axis.sql.rows import Row, instant, many, read_codes, read_document
 from axis.sql.tally import Tally
-from schemas.codes import document_key
+from schemas.codes import AgencyCode, document_key
 from schemas.multipart import PackageForm
 
 T = TypeVar("T")
@@ -146,6 +146,10 @@ class Questions(Reader):
             for endpoint, state, age, number, oldest in self.session.run(self.sql.queues.shape, **bounds).fetchall()
         ]
 
+    def addressees(self) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        rows = self.session.run(self.sql.queues.addressees).fetchall()
+        return [(endpoint, read_codes(recipients)) for endpoint, recipients in rows]
+
     def holds(self) -> frozenset[str]:
         return frozenset(endpoint for (endpoint,) in self.session.run(self.sql.holds).fetchall())
 
@@ -246,9 +250,9 @@ class SqlViews:
         row = await self._by_key(lambda ask: ask.parcel(id))
         if row is None:
             return None
-        endpoint, digest, form, sha256, size, outcome, octets = row
+        endpoint, recipients, digest, form, sha256, size, outcome, octets = row
         whole = self._kept(PayloadRef(sha256, size), octets) if form == PackageForm.INLINE else None
-        return Parcel(endpoint, whole, digest, outcome)
+        return Parcel(endpoint, read_codes(recipients), whole, digest, outcome)
 
     async def carried(self, refs: Iterable[DocumentRef]) -> Mapping[DocumentRef, Carried]:
         rows = await self._by_key(lambda ask: ask.carried(refs))
@@ -292,6 +296,9 @@ class SqlViews:
 
     async def shape(self, now: datetime) -> Sequence[Heap]:
         return await self._aside(lambda ask: ask.shape(now))
+
+    async def addressees(self) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        return await self._aside(lambda ask: ask.addressees())
 
     async def holds(self) -> frozenset[str]:
         return await self._by_key(lambda ask: ask.holds())
