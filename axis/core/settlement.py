@@ -129,8 +129,10 @@ def decide_poison(delivery: Delivery, network: Network, now: datetime, telling: 
 def decide_expiry(
     delivery: Delivery, network: Network, now: datetime, telling: Telling, *, lost: bool = False
 ) -> Decision[Problem | None]:
-    """A queued delivery's lifetime ended before an attempt could be made, as behind an open breaker. `lost`: it is under
-    way, its lease has run out, and nobody makes another attempt."""
+    """A queued delivery's lifetime ended before an attempt could be made, as behind an open breaker.
+
+    `lost`: it was under way, its lease has run out, and nobody makes another attempt.
+    """
     event = DeliveryEvent.REFUSE if lost else DeliveryEvent.AGE
     return _failed(delivery, event, Problem(Kind.DELIVERY_EXPIRED), _last(delivery), network, now, telling)
 

@@ -42,9 +42,12 @@ class Doors:
         return self.by_certificate.get(hashlib.sha256(der).hexdigest()) if der else None
 
     def _key(self, request: web.Request) -> Principal | None:
-        header = request.headers.get("Authorization")
-        if header is None:
+        given = request.headers.getall("Authorization", ())
+        if not given:
             return None
+        header, *more = given
+        if more:  # whoever reads the other one, a proxy or its log, takes it for somebody else's request
+            raise Refused(Problem(Kind.UNAUTHENTICATED))
         scheme, _, key = header.partition(" ")
         if scheme.lower() == "bearer" and key.startswith(KEY_PREFIX):
             who = self.by_key.get(hashlib.sha256(key.encode()).hexdigest())

@@ -265,6 +265,9 @@ TRACES: dict[str, tuple[object, int, str]] = {
     "a time without a zone": ([["truc-tinh", "2026-11-23T01:00:00"]], 400, "bad-request"),
     "a time before time": ([["truc-tinh", "0001-01-01T00:00:00+07:00"]], 400, "bad-request"),
     "a number": (5, 400, "bad-request"),
+    "a name that fills the log": ([["x" * 64, AT]], 400, "bad-request"),
+    "a name of another kind": ([[["truc-tinh"], AT]], 400, "bad-request"),
+    "a name that breaks the line": ([["truc\r\nAxis-Recipients: x", AT]], 400, "bad-request"),
     "half a letter": ([["\ud800", AT]], 400, "bad-request"),
 }
 
