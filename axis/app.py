@@ -213,7 +213,9 @@ async def serve(config: Config) -> None:
         api = Api(ctx, lambda: doors, open_spool, config.node.log)
         places = Places(config.limits.connections, ctx.refused)
         queue = OperatorQueue(ctx, write_token(config.node.data))
-        console = Console(ctx, lambda: _head(sequencer), queue, lambda: places.taken, stop.is_set)
+        console = Console(
+            ctx, lambda: _head(sequencer), queue, lambda: places.taken, stop.is_set, config.listen.operator_names
+        )
         shown = (config.listen.certificate, config.listen.key, config.listen.client_ca)
         tls = server_context(*shown)
         doorways = (

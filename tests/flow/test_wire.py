@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import pytest
 
@@ -18,6 +20,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = Site(tmp_path_factory.mktemp("wire"))
+    listed = made.config.read_text().replace("\n[trust]", '\noperator_names = ["truc.example"]\n[trust]')
+    made.config.write_text(listed)
     with kept_running(made):
         yield made
 
@@ -122,6 +126,31 @@ def test_a_request_with_two_meanings_has_none(name: str, site: Site) -> None:
 def test_a_path_is_what_it_says(line: str, status: bytes, site: Site) -> None:
     answer = said(site, [f"{line} HTTP/1.1", bearer_of(site, OFFICE), "X-HTTP-Method-Override: GET"])
     assert answer.split(b" ", 2)[1] == status, answer[:60]
+
+
+def shown(site: Site, host: str, path: str) -> tuple[int, bytes]:
+    """What the operator's listener answers to a browser that was led there under a name."""
+    with closing(http.client.HTTPConnection(HOST, site.operator, timeout=30)) as connection:
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+@pytest.mark.parametrize("host", ["evil.example:{}", "127.0.0.1.evil.example", "localhost.evil.example", "[::1", ""])
+def test_the_operators_pages_are_not_shown_under_another_name(host: str, site: Site) -> None:
+    """A stranger's page in the operator's browser, whose name has come to lead to this machine."""
+    document = site.take(site.package(OFFICE, [FINANCE]), OFFICE)["document"]
+    for path in ("/", "/documents", f"/documents/{document}", "/operator/queue/destinations"):
+        status, body = shown(site, host.format(site.operator), path)
+        assert (status, document.encode() in body) == (400, False), path
+    assert shown(site, host.format(site.operator), "/healthz")[0] == 200, "probes come by all sorts of names"
+
+
+def test_they_are_shown_by_address_and_under_names_that_are_listed(site: Site) -> None:
+    document = site.take(site.package(OFFICE, [FINANCE]), OFFICE)["document"]
+    for host in (f"127.0.0.1:{site.operator}", "localhost:9999", "[::1]:9443", "Truc.example:80"):
+        status, body = shown(site, host, "/documents")
+        assert (status, document.encode() in body) == (200, True), host
 
 
 def test_a_get_does_nothing_whatever_method_it_names_beside(site: Site) -> None:
