@@ -181,8 +181,9 @@ class SqlLedger(Reader):
         (number,) = self.session.run(self.sql.held_under, anchor=anchor).fetchone()
         return int(number)
 
-    def was_sent(self, ref: DocumentRef, endpoint: str) -> bool:
-        return self.session.run(self.sql.was_sent, ref=ref, endpoint=endpoint).fetchone() is not None
+    def handed_to(self, ref: DocumentRef, endpoint: str) -> frozenset[AgencyCode]:
+        rows = self.session.run(self.sql.handed_to, ref=ref, endpoint=endpoint).fetchall()
+        return frozenset(code for (recipients,) in rows for code in read_codes(recipients))
 
     def same_notice(self, document: DocumentRef, octets: bytes) -> bool:
         return self.session.run(self.sql.same_notice, document=document, octets=octets).fetchone() is not None

@@ -150,14 +150,11 @@ class Statements:
             .select_from(document)
             .where(text("state = 'held'"), document.c.anchor.is_not_distinct_from(bindparam("anchor", type_=Text)))
         )
-        self.was_sent = self._text(
-            _at_most(
-                select(delivery.c.seq).where(
-                    delivery.c.document == bindparam("ref"),
-                    delivery.c.cargo == literal_column("'document'"),
-                    delivery.c.endpoint == bindparam("endpoint"),
-                ),
-                literal_column("1"),
+        self.handed_to = self._text(
+            select(delivery.c.recipients).where(
+                delivery.c.document == bindparam("ref"),
+                delivery.c.cargo == literal_column("'document'"),
+                delivery.c.endpoint == bindparam("endpoint"),
             )
         )
         self.add_notice = self._insert(notice)

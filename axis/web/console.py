@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -23,7 +24,7 @@ from axis.flow.context import Context
 from axis.flow.traffic import Destination
 from axis.web import pages
 from axis.web.name import named
-from axis.web.problem_json import Handler, problems
+from axis.web.problem_json import problems
 from axis.web.queue import OperatorQueue
 
 CSP = (
@@ -37,7 +38,6 @@ MAX_JSON = 65_536
 MAX_ASKED = 200
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """They show no document, and are asked for by all sorts of names."""
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 _REF = re.compile(r"[a-z0-9]{26}")
 
 

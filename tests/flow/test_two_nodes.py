@@ -509,6 +509,40 @@ def test_a_notice_that_is_none_is_refused(name: str, two: Two) -> None:
     assert two.lower.state() == before
 
 
+def _notice(receipt: dict[str, Any], **facts: Any) -> bytes:
+    """What the lower node would say of a document of the office that it was handed."""
+    names = ("sender", "document_id", "package_sha256", "document", "accepted_at")
+    told = {name: receipt[name] for name in names if name in receipt}
+    said = {"v": 1, "type": "axis-notice", "node": "truc-xa", "kind": "new", "sender": OFFICE, "signature": "AAAA"}
+    return canonical({**said, **told, "outcome": "undelivered", "cargo": "document", "reason": "given-up", **facts})
+
+
+def test_a_neighbour_tells_of_no_recipient_but_those_that_it_was_handed_the_document_for(two: Two) -> None:
+    """It would have told the sender that others, here or behind somebody else, do not get it: they do."""
+    receipt = two.upper.take(two.upper.package(OFFICE, [HOME_AFFAIRS, FINANCE, WARD]), OFFICE)
+    until("handed over", lambda: _below(two, receipt["document_id"]))
+    passport = two.lower.pki.folder / "tls" / "truc-xa-ra"
+    certificate = Identity(passport.with_suffix(".pem"), passport.with_suffix(".key"), "")
+    bad = {
+        "another": ({"recipients": [HOME_AFFAIRS]}, 404),
+        "another beside its own": ({"recipients": [WARD, HOME_AFFAIRS]}, 404),
+        "nobody": ({"recipients": []}, 400),
+        "a status": ({"recipients": [WARD], "cargo": "status", "code": "03"}, 400),
+        "in our name": ({"recipients": [WARD], "node": "truc-tinh"}, 400),
+        "no code": ({"recipients": ["../etc"]}, 400),
+        "no list": ({"recipients": 5}, 400),
+    }
+    json_type = {"Content-Type": "application/json"}
+    for name, (facts, status) in bad.items():
+        octets = _notice(receipt, **facts)
+        reply = two.upper.ask("POST", "/v1/relay", octets, certificate=certificate, headers=json_type)
+        assert reply.status == status, (name, reply.body)
+    assert two.upper.rows("SELECT count(*) FROM notice WHERE document = ?", receipt["document"]) == [(0,)]
+    octets = _notice(receipt, recipients=[WARD])
+    assert two.upper.ask("POST", "/v1/relay", octets, certificate=certificate, headers=json_type).status == 202
+    assert two.upper.notice(OFFICE, receipt["document"])["recipients"] == [WARD]
+
+
 def test_a_notice_about_what_was_never_handed_over_is_refused(two: Two) -> None:
     """A neighbour cannot make a sender believe something of a document that did not go its way."""
     inside = two.lower.take(two.lower.package(WARD, [SCHOOL]), WARD)
