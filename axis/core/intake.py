@@ -63,11 +63,11 @@ class Content:
     notes: tuple[str, ...] = ()
 
 
-def concerned_id(envelope: Envelope, document_id: str) -> str:
-    """The DocumentId that a package is about: its own when new, otherwise that of the document it changes.
+def concerned_ids(envelope: Envelope, document_id: str) -> tuple[str, ...]:
+    """The DocumentIds that a package is about: its own when new, otherwise those of the documents it changes.
 
-    A recall names it in ResponseFor, in the business block or in its own header, looked for in that order
-    (official builder of the edXML library; field practice).
+    A recall names them in ResponseFor, in the business block or in its own header, looked for in that order (official
+    builder of the edXML library; field practice).
     """
     candidates: list[str | None]
     match envelope.kind:
@@ -79,7 +79,13 @@ def concerned_id(envelope: Envelope, document_id: str) -> str:
             candidates = [envelope.business.document_id]
         case MessageKind.REPLACE:
             candidates = [*(item.document_id for item in envelope.business.replacements), envelope.business.document_id]
-    return document_key(next((text for text in candidates if text), document_id))
+    named = dict.fromkeys(document_key(text) for text in candidates if text)
+    return tuple(named) or (document_key(document_id),)
+
+
+def concerned_id(envelope: Envelope, document_id: str) -> str:
+    """The first of `concerned_ids`: in its lane the package goes."""
+    return concerned_ids(envelope, document_id)[0]
 
 
 def decide_intake(
@@ -94,14 +100,16 @@ def decide_intake(
     nonce: str,
     held: int = 0,
     attached: Sequence[JudgedAttachment] | None = None,
+    early: bool = False,
 ) -> Decision[Document | Problem]:
     """Decide one submission.
 
     `seen` are the stored documents under the same (sender, kind, document id), `addressed` the recipients that the one
     of the same digest was made out to already, `held` how many documents wait under the signer's trust anchor,
-    `attached` what the judge said of the attachments, where that gates (`PdfRule.GATE`), otherwise `None`. The
-    reply is the stored document or the problem to answer with; a refusal changes nothing but the log. Repeats come
-    before the verdict: what was accepted stays accepted.
+    `attached` what the judge said of the attachments, where that gates (`PdfRule.GATE`), otherwise `None`. `early` says
+    that what it concerns is still held: it waits with that, or it would be there first. The reply is the stored
+    document or the problem to answer with; a refusal changes nothing but the log. Repeats come before the verdict: what
+    was accepted stays accepted.
     """
     problem = _stranger(sub, content.envelope, network)
     if problem:
@@ -121,6 +129,8 @@ def decide_intake(
         bad = deciding(attached)
         if outcome is Acceptance.REFUSE and bad is not None:
             return refused(sub, attachment_refusal(bad), verdict, now)
+    if early:
+        outcome = stricter(outcome, Acceptance.HOLD)
     if outcome is Acceptance.HOLD and held >= network.hold_count:
         return refused(sub, Problem(Kind.REVOCATION_UNKNOWN), verdict, now)
     if seen and content.envelope.kind is MessageKind.NEW:
@@ -190,14 +200,16 @@ def decide_recheck(
     now: datetime,
     new_id: NewId,
     check: AttachmentCheck | None = None,
+    early: bool = False,
 ) -> Decision[Document]:
     """Decide a held document again under a new verdict; past the hold budget doubt becomes refusal.
 
     `check` is how far judging its attachments is. A good one whose recipients cannot all be reached now (the routes
-    changed since) goes on waiting: all or none.
+    changed since) goes on waiting: all or none. So does one that is `early`, as in `decide_intake`.
     """
     event = _EVENT[acceptance]
-    if event is IntakeEvent.PASS and any(network.routes.route(code) is None for code in _targets(document)):
+    unreached = any(network.routes.route(code) is None for code in _targets(document))
+    if event is IntakeEvent.PASS and (early or unreached):
         event = IntakeEvent.DOUBT
     if event is IntakeEvent.DOUBT:
         if now - document.accepted_at < network.hold:

@@ -24,6 +24,7 @@ from axis.core.states import IntakeState
 from axis.flow.attachments import Looked, look, newest_of
 from axis.flow.body import package_here, stored_parts
 from axis.flow.context import Context
+from axis.flow.early import is_early
 from axis.flow.grounds import evidence_of, make_ready
 from axis.flow.judge import judge
 from axis.flow.package import Part
@@ -156,8 +157,9 @@ async def _judge_again(
         check = ledger.attachment_check(document.ref)
         if attached is not None:
             check = _record(document, check, attached, ledger, ctx)
-        decision = decide_recheck(document, acceptance, verdict, network, now, ctx.new_id, check)
-        ledger.put_evidence(evidence)
+        early = judged.content is not None and is_early(judged.content, ledger, document)
+        decision = decide_recheck(document, acceptance, verdict, network, now, ctx.new_id, check, early)
+        ledger.put_evidence(evidence if decision.changes or attached is not None else ())
         ledger.apply(decision)
         moved = decision.reply
         if moved.state is IntakeState.ACCEPTED:
@@ -168,7 +170,9 @@ async def _judge_again(
         return moved
 
     moved = await ctx.store.transact(body)
-    ctx.known.add(one.ref.sha256 for one in evidence)
+    moves = moved.state is not document.state
+    if moves or attached is not None:
+        ctx.known.add(one.ref.sha256 for one in evidence)
     if not moves:
         return 0
     ctx.wake()

@@ -388,6 +388,17 @@ def test_doubt_holds_a_document_and_delivers_nothing() -> None:
     assert kinds(decision) == [EntryKind.HELD]
 
 
+def test_a_change_of_what_is_held_is_held_too() -> None:
+    recall = content(kind=MessageKind.RECALL)
+    decision = decide_intake(
+        submission(), recall, passed(), (), (), network(), NOW, ids(), NONCE, held=0, early=True
+    )  # fmt: skip
+    assert document_of(sound(decision)).state is IntakeState.HELD
+    assert not deliveries(decision)
+    full = decide_intake(submission(), recall, passed(), (), (), network(), NOW, ids(), NONCE, held=1_000, early=True)
+    assert problem_of(full).kind is Kind.REVOCATION_UNKNOWN, "and it counts like everything that is held"
+
+
 def test_a_document_that_cannot_be_delivered_is_not_held() -> None:
     assert problem_of(decide(verdict=waiting(), said=content(STRANGER))).kind is Kind.UNKNOWN_AGENCY
 
