@@ -166,7 +166,10 @@ async def _judge_again(
             adopt_orphans(moved, ledger, ctx)
         if moved.state is not document.state:
             outcome = NoticeOutcome.RELEASED if moved.state is IntakeState.ACCEPTED else NoticeOutcome.REFUSED
-            ledger.apply(decide_notice(moved, outcome, reason.value, network, now, ctx.new_id, ctx.receipt_key.seal))
+            # What was found good and could not be made out to all is not refused for its signature.
+            unreached = outcome is NoticeOutcome.REFUSED and acceptance is Acceptance.ACCEPT
+            why = Kind.NO_ROUTE.value if unreached else reason.value
+            ledger.apply(decide_notice(moved, outcome, why, network, now, ctx.new_id, ctx.receipt_key.seal))
         return moved
 
     moved = await ctx.store.transact(body)

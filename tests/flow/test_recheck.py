@@ -12,6 +12,7 @@ from types import MappingProxyType
 import pytest
 
 from axis.core.model import Cargo, DocumentRef, Principal, Profile
+from axis.core.routing import RoutingTable
 from axis.flow.mailbox import acknowledge, inbox
 from axis.flow.recheck import Round, recheck_held, run_recheck
 from axis.flow.report import visible_document
@@ -95,6 +96,23 @@ async def test_a_held_document_whose_connection_is_gone_ends_with_the_budget_and
         assert item.notice is not None
         told = json.loads(item.notice)
         assert (told["outcome"], told["reason"]) == ("refused", "cert-revocation-unknown")
+
+
+async def test_a_good_document_that_no_route_leads_to_any_more_is_not_refused_for_its_signature(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await held(at, OFFICE, 1)
+        at.lists_come()
+        routes = at.ctx.network.routes
+        rules = [rule for rule in routes.rules if rule.prefix != HOME_AFFAIRS]
+        at.ctx.network = replace(at.ctx.network, routes=RoutingTable(rules, routes.registry))
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 0
+        began = at.ctx.now()
+        at.ctx.now = lambda: began + 73 * HOUR
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 1
+        (item,) = await inbox(at.config.principals[AGENCIES[OFFICE]], 0, 50, at.ctx)
+        assert item.notice is not None
+        told = json.loads(item.notice)
+        assert (told["outcome"], told["reason"]) == ("refused", "no-route")
 
 
 async def test_a_held_document_that_cannot_be_judged_at_all_ends_with_the_budget_too(tmp_path: Path) -> None:
