@@ -107,9 +107,9 @@ def decide_intake(
     `seen` are the stored documents under the same (sender, kind, document id), `addressed` the recipients that the one
     of the same digest was made out to already, `held` how many documents wait under the signer's trust anchor,
     `attached` what the judge said of the attachments, where that gates (`PdfRule.GATE`), otherwise `None`. `early` says
-    that what it concerns is still held: it waits with that, or it would be there first. The reply is the stored
-    document or the problem to answer with; a refusal changes nothing but the log. Repeats come before the verdict: what
-    was accepted stays accepted.
+    that what it concerns is to be waited for (`axis.flow.early`): it is held, or it would be there first. The reply is
+    the stored document or the problem to answer with; a refusal changes nothing but the log. Repeats come before the
+    verdict: what was accepted stays accepted.
     """
     problem = _stranger(sub, content.envelope, network)
     if problem:
@@ -205,11 +205,13 @@ def decide_recheck(
     """Decide a held document again under a new verdict; past the hold budget doubt becomes refusal.
 
     `check` is how far judging its attachments is. A good one whose recipients cannot all be reached now (the routes
-    changed since) goes on waiting: all or none. So does one that is `early`, as in `decide_intake`.
+    changed since) goes on waiting: all or none. One that is `early`, as in `decide_intake`, waits as long as what it
+    concerns, as it would in its lane.
     """
     event = _EVENT[acceptance]
-    unreached = any(network.routes.route(code) is None for code in _targets(document))
-    if event is IntakeEvent.PASS and (early or unreached):
+    if event is IntakeEvent.PASS and early:
+        return Decision((), (), document)
+    if event is IntakeEvent.PASS and any(network.routes.route(code) is None for code in _targets(document)):
         event = IntakeEvent.DOUBT
     if event is IntakeEvent.DOUBT:
         if now - document.accepted_at < network.hold:

@@ -92,13 +92,14 @@ async def _take_document(
     sub = Submission(spooled.ref, judged.digest, by, now, only_for, hops, form)
     everything = (spooled, *(part.held for part in parts))
     attached: Sequence[JudgedAttachment] | None = None
+    named = tuple(one.code for one in envelope.recipients)
 
     def decide(ledger: Ledger) -> Decision[Document | Problem]:
         seen = ledger.same_document(envelope.sender.code, envelope.kind, content.document_id)
         same = next((one for one in seen if one.digest == sub.digest), None)
         addressed = ledger.addressed(same.ref) if same else frozenset()
         anchor = judged.verdict.path[-1] if judged.verdict.path else None
-        early = is_early(content, ledger)
+        early = is_early(content, sub.only_for or named, ctx.network, ledger)
         waits = early or not judged.verdict.passed or (attached is not None and gate(attached) is Acceptance.HOLD)
         held = ledger.held_under(anchor) if waits else 0
         verdict, nonce = judged.verdict, ctx.nonce()

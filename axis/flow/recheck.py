@@ -157,7 +157,9 @@ async def _judge_again(
         check = ledger.attachment_check(document.ref)
         if attached is not None:
             check = _record(document, check, attached, ledger, ctx)
-        early = judged.content is not None and is_early(judged.content, ledger, document)
+        early = judged.content is not None and is_early(
+            judged.content, document.only_for or document.recipients, network, ledger, document
+        )
         decision = decide_recheck(document, acceptance, verdict, network, now, ctx.new_id, check, early)
         ledger.put_evidence(evidence if decision.changes or attached is not None else ())
         ledger.apply(decision)

@@ -181,6 +181,10 @@ class SqlLedger(Reader):
         (number,) = self.session.run(self.sql.held_under, anchor=anchor).fetchone()
         return int(number)
 
+    def undone(self, ref: DocumentRef) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        rows = self.session.run(self.sql.undone, ref=ref).fetchall()
+        return [(endpoint, read_codes(recipients)) for endpoint, recipients in rows]
+
     def handed_to(self, ref: DocumentRef, endpoint: str) -> frozenset[AgencyCode]:
         rows = self.session.run(self.sql.handed_to, ref=ref, endpoint=endpoint).fetchall()
         return frozenset(code for (recipients,) in rows for code in read_codes(recipients))

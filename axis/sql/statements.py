@@ -150,6 +150,13 @@ class Statements:
             .select_from(document)
             .where(text("state = 'held'"), document.c.anchor.is_not_distinct_from(bindparam("anchor", type_=Text)))
         )
+        self.undone = self._text(
+            select(delivery.c.endpoint, delivery.c.recipients).where(
+                delivery.c.document == bindparam("ref"),
+                delivery.c.cargo == literal_column("'document'"),
+                text("state IN ('queued', 'leased', 'on-hold')"),
+            )
+        )
         self.handed_to = self._text(
             select(delivery.c.recipients).where(
                 delivery.c.document == bindparam("ref"),

@@ -19,6 +19,8 @@ from axis.core.routing import RoutingTable
 from axis.core.states import DeliveryState
 from axis.flow.expiry import expire_old, left_behind
 from axis.flow.mailbox import acknowledge, fetch, inbox
+from axis.flow.recheck import recheck_held
+from schemas.envelope import Business, MessageKind, Replacement
 from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
 from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, row
 
@@ -100,6 +102,45 @@ async def test_a_successor_still_gets_what_waits_where_the_route_leads_to_it(tmp
         items = await inbox(config.principals["so-noi-vu"], 0, 50, at.ctx)
         assert [one.document for one in items] == [document]
         assert await left_behind(at.ctx) == frozenset()
+
+
+async def test_a_recall_does_not_overtake_its_document_when_the_recipient_moved(tmp_path: Path) -> None:
+    """The document lies in the mailbox of the old system, which still acts for the agency; the recall goes to the new
+    one. It was there first, and the old one took the document as if it had never been recalled."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        known = f"{OFFICE},2026/11/23,sent by mistake/TN"
+        document, _ = await at.send(HOME_AFFAIRS, document_id=known)
+        route = f'prefix = "{HOME_AFFAIRS}"\nendpoint = '
+        restarted(at, (f'{route}"so-noi-vu"', f'{route}"so-tai-chinh"'))
+        old, new = (at.config.principals[name] for name in ("so-noi-vu", "so-tai-chinh"))
+        recall, _ = await at.send(
+            HOME_AFFAIRS, business=Business(kind=MessageKind.RECALL, document_id=known), document_id=known
+        )
+        assert await inbox(new, 0, 50, at.ctx) == []
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 0
+        (item,) = await inbox(old, 0, 50, at.ctx)
+        assert item.document == document
+        await acknowledge(item.delivery, old, at.ctx)
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 1
+        assert [one.document for one in await inbox(new, 0, 50, at.ctx)] == [recall]
+
+
+async def test_what_replaces_two_documents_overtakes_neither(tmp_path: Path) -> None:
+    """It goes in the lane of the first, and the second was overtaken."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        names = [f"{OFFICE},2026/11/23,{place}/TN" for place in ("first", "second")]
+        for name in names:
+            await at.send(HOME_AFFAIRS, document_id=name)
+        by = at.config.principals[AGENCIES[HOME_AFFAIRS]]
+        first, second = await inbox(by, 0, 50, at.ctx)
+        await acknowledge(first.delivery, by, at.ctx)
+        both = Business(kind=MessageKind.REPLACE, replacements=tuple(map(Replacement, names)))
+        replacing, _ = await at.send(HOME_AFFAIRS, business=both)
+        assert [one.document for one in await inbox(by, 0, 50, at.ctx)] == [second.document]
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 0
+        await acknowledge(second.delivery, by, at.ctx)
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 1
+        assert [one.document for one in await inbox(by, 0, 50, at.ctx)] == [replacing]
 
 
 async def test_an_address_that_became_another_agencys_is_not_given_what_waits_for_the_one_before(

@@ -130,6 +130,8 @@ def test_a_good_change_goes_on_waiting_while_what_it_concerns_is_held() -> None:
     document = held(TWENTY)
     waits = decide_recheck(document, Acceptance.ACCEPT, passed(), network(), NOW + HOUR, ids(), early=True)
     assert (waits.changes, waits.reply.state) == ((), IntakeState.HELD)
+    late = decide_recheck(document, Acceptance.ACCEPT, passed(), network(), NOW + 100 * HOUR, ids(), early=True)
+    assert late.changes == (), "as long as that, and no budget ends it before"
     refused = decide_recheck(document, Acceptance.REFUSE, REVOKED, network(), NOW + HOUR, ids(), early=True)
     assert refused.reply.state is IntakeState.REFUSED
 
