@@ -18,9 +18,10 @@ from axis.core.attachments import (
     stricter,
 )
 from axis.core.canonical import Json
+from axis.core.concern import concerned_id
 from axis.core.entry import commitment
+from axis.core.hop import MAX_HOPS
 from axis.core.model import (
-    MAX_HOPS,
     AddDelivery,
     AddDocument,
     AttachmentCheck,
@@ -38,6 +39,7 @@ from axis.core.model import (
     MarkCrossed,
     MoveDocument,
     NewId,
+    RetraceDocument,
     Role,
     Submission,
     WidenDocument,
@@ -45,7 +47,7 @@ from axis.core.model import (
 from axis.core.network import Network, lane
 from axis.core.problems import Kind, Problem
 from axis.core.states import INTAKE, IntakeEvent, IntakeState, advance
-from schemas.codes import AgencyCode, document_key
+from schemas.codes import AgencyCode
 from schemas.envelope import Envelope, MessageKind
 from signing.verdict import Verdict
 
@@ -61,31 +63,6 @@ class Content:
     document_id: str
     attachments: tuple[AttachmentRecord, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def concerned_ids(envelope: Envelope, document_id: str) -> tuple[str, ...]:
-    """The DocumentIds that a package is about: its own when new, otherwise those of the documents it changes.
-
-    A recall names them in ResponseFor, in the business block or in its own header, looked for in that order (official
-    builder of the edXML library; field practice).
-    """
-    candidates: list[str | None]
-    match envelope.kind:
-        case MessageKind.NEW:
-            candidates = []
-        case MessageKind.RECALL:
-            candidates = [*(answer.document_id for answer in envelope.responses), envelope.business.document_id]
-        case MessageKind.UPDATE:
-            candidates = [envelope.business.document_id]
-        case MessageKind.REPLACE:
-            candidates = [*(item.document_id for item in envelope.business.replacements), envelope.business.document_id]
-    named = dict.fromkeys(document_key(text) for text in candidates if text)
-    return tuple(named) or (document_key(document_id),)
-
-
-def concerned_id(envelope: Envelope, document_id: str) -> str:
-    """The first of `concerned_ids`: in its lane the package goes."""
-    return concerned_ids(envelope, document_id)[0]
 
 
 def decide_intake(
@@ -317,12 +294,21 @@ def _repeat(
     if problem:
         return refused(sub, problem, verdict, now)
     if document.state is not IntakeState.ACCEPTED:
-        return Decision((entry,), (WidenDocument(document.ref, (*_targets(document), *fresh)),), document)
+        widened = WidenDocument(document.ref, (*_targets(document), *fresh))
+        return Decision((entry,), (widened, *_retraced(sub, document)), document)
     deliveries, routed = _fan_out(document, fresh, network, now, new_id)
-    changes: list[Change] = list(map(AddDelivery, deliveries))
+    changes: list[Change] = [*_retraced(sub, document), *map(AddDelivery, deliveries)]
     if not document.crossed and (sub.by.role is Role.NATIONAL or _crosses(deliveries, network)):
         changes.append(MarkCrossed(document.ref))
     return Decision((entry, *routed), tuple(changes), document)
+
+
+def _retraced(sub: Submission, document: Document) -> tuple[Change, ...]:
+    """What goes on from here names the axes that every way has: a neighbour that brought the package first, with a
+    trace that names others, does not make those refuse what came by an honest way. A loop is known by its digest."""
+    brought = {hop.node for hop in sub.hops}
+    common = tuple(hop for hop in document.hops if hop.node in brought)
+    return () if common == document.hops else (RetraceDocument(document.ref, common),)
 
 
 def _targets(document: Document) -> Sequence[AgencyCode]:

@@ -11,6 +11,7 @@ from typing import Generic, NewType, TypeVar
 from axis.core.canonical import Json
 from axis.core.happening import EntryKind as EntryKind
 from axis.core.happening import LogEntry as LogEntry
+from axis.core.hop import Hop as Hop
 from axis.core.registry import Path
 from axis.core.states import DeliveryEvent, DeliveryState, IntakeState
 from schemas.codes import AgencyCode
@@ -29,7 +30,6 @@ NoticeRef = NewType("NoticeRef", str)
 
 NewId = Callable[[], str]
 
-MAX_HOPS = 10
 SUSPECT = 2
 """A delivery whose last so many attempts ended without an outcome is attempted while no other such one is: so that what
 kills a worker is told from what was only under way beside it."""
@@ -78,14 +78,6 @@ class EvidenceRecord:
     kind: str
     ref: PayloadRef
     octets: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One axis that a document passed, as the trace beside the package tells it."""
-
-    node: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +329,14 @@ class WidenDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class RetraceDocument:
+    """The document came again by another way: `hops` are those that both ways have."""
+
+    ref: DocumentRef
+    hops: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MarkCrossed:
     ref: DocumentRef
 
@@ -421,6 +421,7 @@ Change = (
     AddDocument
     | MoveDocument
     | WidenDocument
+    | RetraceDocument
     | MarkCrossed
     | AddDelivery
     | MoveDelivery

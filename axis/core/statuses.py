@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from axis.core.canonical import Json
+from axis.core.hop import MAX_HOPS
 from axis.core.model import (
-    MAX_HOPS,
     AddDelivery,
     AddStatus,
     AdoptStatus,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from axis.core.intake import Content, concerned_ids
+from axis.core.concern import concerned_ids
+from axis.core.intake import Content
 from axis.core.model import Document, DocumentRef
 from axis.core.network import Network
 from axis.core.ports import Ledger

@@ -30,6 +30,7 @@ from axis.core.model import (
     MoveDelivery,
     MoveDocument,
     PayloadRef,
+    RetraceDocument,
     StatusReport,
     WidenDocument,
 )
@@ -46,6 +47,7 @@ from axis.sql.rows import (
     codes_json,
     delivery_params,
     document_params,
+    hops_json,
     intent_params,
     key,
     many,
@@ -274,6 +276,8 @@ class SqlLedger(Reader):
                 )
             case WidenDocument(ref, only_for):
                 self.session.change(self.sql.widen_document, of=ref, codes=codes_json(only_for))
+            case RetraceDocument(ref, hops):
+                self.session.change(self.sql.retrace_document, of=ref, way=hops_json(hops))
             case MarkCrossed(ref):
                 self.session.change(self.sql.mark_crossed, of=ref)
             case AddDelivery(delivery):

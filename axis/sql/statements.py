@@ -181,6 +181,9 @@ class Statements:
             .where(document.c.ref == bindparam("of"), text("state = 'held'"))
             .values(only_for=bindparam("codes"))
         )
+        self.retrace_document = self._text(
+            update(document).where(document.c.ref == bindparam("of")).values(hops=bindparam("way"))
+        )
         self.mark_crossed = self._text(
             update(document).where(document.c.ref == bindparam("of")).values(crossed=literal_column("1"))
         )

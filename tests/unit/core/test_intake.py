@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axis.core.acceptance import Acceptance
+from axis.core.concern import concerned_id
 from axis.core.entry import leaf
-from axis.core.intake import Content, concerned_id, decide_intake, decide_recheck, refused
+from axis.core.intake import Content, decide_intake, decide_recheck, refused
 from axis.core.model import (
     AddDocument,
     Cargo,
@@ -25,6 +26,7 @@ from axis.core.model import (
     MarkCrossed,
     Principal,
     Profile,
+    RetraceDocument,
     Role,
     Submission,
     WidenDocument,
@@ -301,6 +303,18 @@ def test_a_copy_for_some_followed_by_one_for_all_reaches_all() -> None:
     held = replace(first, state=IntakeState.HELD)
     widened = WidenDocument(first.ref, (TWENTY, COMMUNE_1, COMMUNE_2, FAR))
     assert decide(submission(PROVINCE_97), SHARED, seen=[held]).changes == (widened,)
+
+
+def test_who_brings_a_package_first_does_not_lead_the_copies_of_others_astray() -> None:
+    """A trace that names the district made the district refuse what came for its communes by an honest way."""
+    liar = submission(replace(PROVINCE_97, authority=((),)), only_for=(TWENTY,), hops=hops(2, "district"))
+    first = document_of(decide(liar, SHARED))
+    honest = submission(PROVINCE_97, only_for=(COMMUNE_1,), hops=hops(1))
+    decision = decide(honest, SHARED, seen=[first], addressed={TWENTY})
+    assert targets(decision) == {"district": [(COMMUNE_1,)]}
+    assert decision.changes[0] == RetraceDocument(first.ref, hops(1)), "what both ways have"
+    held = replace(first, state=IntakeState.HELD)
+    assert RetraceDocument(first.ref, hops(1)) in decide(honest, SHARED, seen=[held]).changes
 
 
 def test_further_recipients_beyond_the_national_axis_mark_the_document_as_crossed() -> None:
