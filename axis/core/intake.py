@@ -235,9 +235,9 @@ def _stranger(sub: Submission, envelope: Envelope, network: Network) -> Problem 
 
 def _not_vouched(sub: Submission, envelope: Envelope, network: Network) -> Problem | None:
     """A package that nobody's signature vouches for stands on the word of its connection alone."""
-    if network.may_vouch(sub.by, envelope.sender.code):
+    if network.may_vouch(sub.by, envelope.sender.code, package=True):
         return None
-    return Problem(Kind.NOT_YOUR_AGENCY, "the sender is connected here, and this copy does not carry its signature")
+    return Problem(Kind.NOT_YOUR_AGENCY, "the sender is reached another way, and this copy carries no good signature")
 
 
 def _unreachable(sub: Submission, envelope: Envelope, network: Network, now: datetime) -> Problem | None:

@@ -94,16 +94,17 @@ class Network:
             return True
         return self.registry.within(code, self.authority.get(endpoint, ()))
 
-    def may_vouch(self, by: Principal, agency: AgencyCode) -> bool:
-        """Say whether the bare word of `by` stands for what `agency` says: a status, or a package nobody could verify.
+    def may_vouch(self, by: Principal, agency: AgencyCode, *, package: bool = False) -> bool:
+        """Say whether the bare word of `by` stands for what `agency` says: a status, or a `package` nobody verified.
 
         An agency that is connected here speaks for itself. Another axis speaks for it only where its connection names
-        it as closely as the route does; to be the axis for everything else is not enough.
+        it as closely as the route does; to be the axis for everything else is not enough. Such a package is not taken
+        of an agency behind a third axis either; a status may come back by another way than the route.
         """
         if by.role is Role.AGENCY:
             return True
         route = self.routes.route(agency)
-        if route is None or self.leads_away(route.endpoint):
+        if route is None or route.endpoint == by.name or (self.leads_away(route.endpoint) and not package):
             return True
         return self.registry.closeness(agency, by.authority) >= len(route.rule.path)
 

@@ -434,8 +434,8 @@ def test_the_profile_of_the_connection_decides_on_unsigned_packages(profile: Pro
 
 
 @pytest.mark.parametrize("verdict", [UNSIGNED, UNVERIFIABLE])
-@pytest.mark.parametrize("sender", [TEN, code("000.00.10.H99")])
-def test_another_axis_brings_nothing_unsigned_of_an_agency_that_is_connected_here(
+@pytest.mark.parametrize("sender", [TEN, code("000.00.10.H99"), COMMUNE_1, NEIGHBOUR])
+def test_another_axis_brings_nothing_unsigned_of_an_agency_that_is_connected_here_or_behind_a_third_axis(
     sender: AgencyCode, verdict: Verdict
 ) -> None:
     """Nor under its code in the other grammar, registered or not."""
