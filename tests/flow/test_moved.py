@@ -22,6 +22,7 @@ from axis.flow.mailbox import acknowledge, fetch, inbox
 from axis.flow.recheck import recheck_held
 from schemas.envelope import Business, MessageKind, Replacement
 from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
+from tests.flow.receiver import Receiver
 from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, row
 
 pytestmark = pytest.mark.slow
@@ -146,18 +147,24 @@ async def test_what_replaces_two_documents_overtakes_neither(tmp_path: Path) -> 
 async def test_an_address_that_became_another_agencys_is_not_given_what_waits_for_the_one_before(
     tmp_path: Path,
 ) -> None:
-    site_of = CALLED[HEALTH]
-    async with engine(tmp_path, NOWHERE, "", {}) as at:
-        document, _ = await at.send(HEALTH)
-        restarted(
-            at,
-            handed_to_another(site_of, HEALTH),
-            (f'prefix = "{HEALTH}"\nendpoint = "{site_of}"', f'prefix = "{NEWCOMER}"\nendpoint = "{site_of}"'),
-        )
-        at.start()
-        failed = await at.in_state(document, DeliveryState.FAILED)
-        assert failed.last_problem == "no-route", "it was not even called"
-        assert await told(at) == [("undelivered", "no-route")]
+    name = CALLED[HEALTH]
+    with Receiver() as far:
+        async with engine(tmp_path, {HEALTH: f"{far.base}/inbox", SCHOOLS: f"{far.base}/inbox"}, "", {}) as at:
+            document, _ = await at.send(HEALTH)
+            restarted(
+                at,
+                handed_to_another(name, HEALTH),
+                (f'prefix = "{HEALTH}"\nendpoint = "{name}"', f'prefix = "{NEWCOMER}"\nendpoint = "{name}"'),
+            )
+            newer, mark = await at.send(NEWCOMER)
+            at.start()
+            await at.in_state(newer, DeliveryState.DELIVERED)
+            await at.stop()
+            waits = await at.delivery(document)
+            assert (waits.state, waits.attempts) == (DeliveryState.QUEUED, 1)
+            assert [one.body.count(mark) for one in far.got] == [1], "its own it gets, and nothing else"
+            assert await later(at) == 1
+            assert await told(at) == [("undelivered", "delivery-expired")]
 
 
 @pytest.mark.parametrize("leased", [False, True])
