@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -287,6 +289,27 @@ def test_a_trace_of_nothing_but_brackets_is_refused(two: Two) -> None:
     package = two.upper.package(OFFICE, [WARD])
     reply = two.lower.ask("POST", "/v1/relay", package, certificate=two.passport, headers=headers)
     assert (reply.status, problem(reply.body)) == (400, "bad-request")
+
+
+@pytest.mark.parametrize("twice", ["Axis-Recipients", "Axis-Trace"])
+def test_whom_a_copy_is_for_and_whence_it_comes_is_said_once(twice: str, two: Two) -> None:
+    """The first was read, the school in the second was left out, and the neighbour got a receipt."""
+    package = two.upper.package(OFFICE, [WARD, SCHOOL])
+    said = [("Content-Type", "application/xml"), ("Content-Length", str(len(package)))]
+    said += [("Axis-Recipients", WARD), ("Axis-Trace", json.dumps([["truc-tinh", AT]]))]
+    said += [("Axis-Recipients", SCHOOL) if twice == "Axis-Recipients" else ("Axis-Trace", "[]")]
+    context = ssl.create_default_context(cafile=str(two.lower.pki.tls_ca))
+    context.load_cert_chain(two.passport.certificate, two.passport.key)
+    known = "SELECT count(*) FROM document"
+    before = two.lower.rows(known)
+    with closing(http.client.HTTPSConnection(HOST, two.lower.port, timeout=30, context=context)) as connection:
+        connection.putrequest("POST", "/v1/relay")
+        for name, value in said:
+            connection.putheader(name, value)
+        connection.endheaders(package)
+        answer = connection.getresponse()
+        assert (answer.status, problem(answer.read())) == (400, "bad-request")
+    assert two.lower.rows(known) == before
 
 
 def test_nine_hops_are_not_too_many(two: Two) -> None:
