@@ -17,18 +17,13 @@ from typing import Literal
 import structlog
 
 from adapters.fetch import Fetcher
-from adapters.http_push import HttpPushSink
-from adapters.national.client import NationalSink, NationalSource, VxpClient
-from adapters.national.inquiry import NationalInquiry
-from adapters.node import NodeSink
-from adapters.sending import session
 from axis.blobs import Spool, free_octets
 from axis.care.sweep import Where, run_sweep
 from axis.config.bindings import registry_of, reread
 from axis.config.fault import ConfigError
-from axis.config.model import Config, HttpPushEndpoint, InToken, NationalEndpoint, NodeEndpoint
+from axis.config.model import Config, InToken, NationalEndpoint
 from axis.core.follow_up import FollowUpRules
-from axis.core.hands import Inquiry, Sink, Source
+from axis.core.hands import Sink
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
 from axis.core.network import Network, PdfRule
 from axis.core.routing import RoutingTable
@@ -47,6 +42,7 @@ from axis.flow.recheck import run_recheck
 from axis.flow.reconcile import run_reconciliation
 from axis.flow.sequence import Sequencer
 from axis.flow.traffic import Traffic
+from axis.hands import Hands
 from axis.hsm.keys import OwnKey, open_keys
 from axis.hsm.process import TokenSettings
 from axis.hsm.signer import TokenEd25519
@@ -59,7 +55,7 @@ from axis.process import OPERATOR_CONNECTIONS, allow_files, settle_memory
 from axis.shelf import holding_of, shelf_of
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
-from axis.tls import client_context, server_context
+from axis.tls import server_context
 from axis.trust import trust_of
 from axis.watch import TlsFiles, watch_store, watch_tls
 from axis.web.api import Api
@@ -119,61 +115,8 @@ def network_of(config: Config) -> Network:
             for one in config.endpoint
             if isinstance(one, NationalEndpoint) and one.reconcile_after
         },
+        authority={name: one.authority for name, one in config.principals.items()},
     )
-
-
-class Hands:
-    """What calls the endpoints that are called; mailboxes have nothing of it, their owners come by themselves."""
-
-    def __init__(self) -> None:
-        self.sinks: dict[str, Sink] = {}
-        self.sources: dict[str, tuple[Source, timedelta]] = {}
-        self.inquiries: dict[str, Inquiry] = {}
-        self.tls: list[TlsFiles] = []
-
-    def open(self, config: Config) -> None:
-        windows = config.windows
-        for endpoint in config.endpoint:
-            match endpoint:
-                case NodeEndpoint():
-                    tls = self._tls(endpoint.name, endpoint.ca, endpoint.certificate, endpoint.key)
-                    node = NodeSink(endpoint.url, session(tls.make(), windows[endpoint.name]))
-                    self.sinks[endpoint.name], tls.show = node, node.renew
-                case HttpPushEndpoint():
-                    tls = self._tls(endpoint.name, endpoint.ca)
-                    bearer = endpoint.bearer_file.read_text().strip() if endpoint.bearer_file else None
-                    push = HttpPushSink(endpoint.url, session(tls.make(), windows[endpoint.name]), bearer)
-                    self.sinks[endpoint.name], tls.show = push, push.renew
-                case NationalEndpoint():
-                    tls = self._tls(endpoint.name, endpoint.ca)
-                    secret = endpoint.secret_file.read_text().strip()
-                    client = VxpClient(
-                        endpoint.url,
-                        endpoint.system_id,
-                        secret,
-                        utc_now,
-                        tls=tls.make(),
-                        # Beside what is delivered, one fetches and one asks what became of it.
-                        connections=windows[endpoint.name] + 2,
-                    )
-                    self.sinks[endpoint.name], tls.show = NationalSink(client, endpoint.trace_organ), client.renew
-                    self.sources[endpoint.name] = (NationalSource(client), endpoint.poll)
-                    if endpoint.reconcile_after:
-                        self.inquiries[endpoint.name] = NationalInquiry(client)
-                case _:
-                    continue
-
-    def _tls(self, name: str, *files: Path | None) -> TlsFiles:
-        """TLS towards an endpoint, by the files that `client_context` takes; without any there is nothing to watch."""
-        made = TlsFiles(tuple(path for path in files if path is not None), partial(client_context, *files), name)
-        self.tls.append(made)
-        return made
-
-    async def close(self) -> None:
-        for sink in self.sinks.values():
-            await sink.close()
-        for source, _ in self.sources.values():
-            await source.close()
 
 
 async def serve(config: Config) -> None:
@@ -195,7 +138,7 @@ async def serve(config: Config) -> None:
         store = open_store(config.store_url, blobs, instance=config.node.instance)
         stack.push_async_callback(store.close)
         blobs.sweep()
-        hands = Hands()
+        hands = Hands(utc_now)
         stack.push_async_callback(hands.close)
         hands.open(config)
         heads = CheckpointStore(config.keys.checkpoints, name)
@@ -240,7 +183,15 @@ async def serve(config: Config) -> None:
         api = Api(ctx, lambda: doors, open_spool, config.node.log)
         places = Places(config.limits.connections, ctx.refused)
         queue = OperatorQueue(ctx, write_token(config.node.data))
-        console = Console(ctx, lambda: _head(sequencer), queue, lambda: places.taken, stop.is_set, ctx.now())
+        console = Console(
+            ctx,
+            lambda: _head(sequencer),
+            queue,
+            lambda: places.taken,
+            stop.is_set,
+            ctx.now(),
+            config.listen.operator_names,
+        )
         at = config.listen
         shown = TlsFiles(
             (at.certificate, at.key, *at.client_ca), partial(server_context, at.certificate, at.key, at.client_ca)

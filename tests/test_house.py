@@ -59,6 +59,7 @@ ROOMS = (
     Room("axis.process", "axis.config"),
     Room("axis.trust", "axis.config signing"),
     Room("axis.shelf", "axis.blobs axis.care axis.config axis.holding axis.objects"),
+    Room("axis.hands", "adapters axis.config axis.core axis.tls axis.watch"),
     Room("axis.docs", "axis.care.findings axis.core schemas signing.verdict"),
     Room("axis.app", EVERYTHING, "aiohttp structlog uvloop"),
     Room("axis.cli", EVERYTHING, "aiohttp asn1crypto click orjson rich structlog uvloop"),

@@ -138,7 +138,7 @@ def _reason(notice: Mapping[str, Any]) -> str:
 
     code = str(notice.get("reason"))
     sentence = REASONS[Reason(code)] if code in list(Reason) else None
-    return f"{sentence.vi} ({code}: {sentence.en})" if sentence else code
+    return f"{sentence.vi} ({code}: {sentence.en})" if sentence else _problem(notice)
 
 
 def _problem(notice: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ from axis.config.values import (
     Folder,
     Grace,
     HostMap,
+    HostName,
     HttpsUrl,
     HttpUrl,
     ListenAddress,
@@ -86,13 +87,17 @@ class Node(Section):
 
 
 class Listen(Section):
-    """Where agencies and neighbours connect (TLS), and where the operator looks (plain HTTP, this machine only)."""
+    """Where agencies and neighbours connect (TLS), and where the operator looks (plain HTTP, this machine only).
+
+    `operator_names` are names that a proxy in front of the operator's pages passes on.
+    """
 
     agencies: Annotated[ListenAddress, Field(examples=["0.0.0.0:8443"])]
     certificate: Annotated[CertificateFile, Field(examples=["tls/server.pem"])]
     key: Annotated[SecretFile, Field(examples=["tls/server.key"])]
     client_ca: tuple[CertificateFile, ...] = ()
     operator: Annotated[ListenAddress, Field(default="127.0.0.1:9443")]
+    operator_names: frozenset[HostName] = frozenset()
 
     @field_validator("operator")
     @classmethod

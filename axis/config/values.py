@@ -143,6 +143,13 @@ def _host_map(value: Any) -> Mapping[str, str]:
     return {name.lower(): base for name, base in value.items()}
 
 
+def _host(value: Any) -> str:
+    name = _text(value)
+    if not _HOST.fullmatch(name):
+        raise fault(f"{_plain(name)!r} is no host", 'a name without port: "truc.h99.example.vn"')
+    return name.lower()
+
+
 def _fingerprints(value: Any) -> Mapping[str, datetime]:
     if not isinstance(value, Mapping):
         raise fault("must be a table of fingerprints and days", '{ "sha256:..." = "2030-01-01" }')
@@ -372,6 +379,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Grace = Annotated[timedelta, BeforeValidator(_grace)]
 DurationOrNone = Annotated[timedelta, BeforeValidator(_duration_or_none)]
 Day = Annotated[datetime, BeforeValidator(_date)]
+HostName = Annotated[str, BeforeValidator(_host)]
 HostMap = Annotated[Mapping[str, str], BeforeValidator(_host_map)]
 Days = Annotated[Mapping[str, datetime], BeforeValidator(_fingerprints)]
 StoreUrl = Annotated[str, BeforeValidator(_store_url)]

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from axis.core.refs import DeliveryId
+
 
 class PeerState(StrEnum):
     """What the other side says of one recipient."""
@@ -49,7 +51,7 @@ class FollowUp:
     answers since then, `missed` those in a row that did not know it, `lost` how often it was lost, over all handovers.
     """
 
-    delivery: str
+    delivery: DeliveryId
     endpoint: str
     peer_ref: str
     since: datetime
@@ -83,7 +85,7 @@ class FollowUpRules:
     lifetime: timedelta
 
 
-def begin(delivery: str, endpoint: str, peer_ref: str, now: datetime, rules: FollowUpRules) -> FollowUp:
+def begin(delivery: DeliveryId, endpoint: str, peer_ref: str, now: datetime, rules: FollowUpRules) -> FollowUp:
     """What a handover is followed by."""
     return FollowUp(delivery, endpoint, peer_ref, now, now + rules.first)
 

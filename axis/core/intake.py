@@ -18,9 +18,10 @@ from axis.core.attachments import (
     stricter,
 )
 from axis.core.canonical import Json
+from axis.core.concern import concerned_id
 from axis.core.entry import commitment
+from axis.core.hop import MAX_HOPS
 from axis.core.model import (
-    MAX_HOPS,
     AddDelivery,
     AddDocument,
     AttachmentCheck,
@@ -38,6 +39,7 @@ from axis.core.model import (
     MarkCrossed,
     MoveDocument,
     NewId,
+    RetraceDocument,
     Role,
     Submission,
     WidenDocument,
@@ -45,7 +47,7 @@ from axis.core.model import (
 from axis.core.network import Network, lane
 from axis.core.problems import Kind, Problem
 from axis.core.states import INTAKE, IntakeEvent, IntakeState, advance
-from schemas.codes import AgencyCode, document_key
+from schemas.codes import AgencyCode
 from schemas.envelope import Envelope, MessageKind
 from signing.verdict import Verdict
 
@@ -63,25 +65,6 @@ class Content:
     notes: tuple[str, ...] = ()
 
 
-def concerned_id(envelope: Envelope, document_id: str) -> str:
-    """The DocumentId that a package is about: its own when new, otherwise that of the document it changes.
-
-    A recall names it in ResponseFor, in the business block or in its own header, looked for in that order
-    (official builder of the edXML library; field practice).
-    """
-    candidates: list[str | None]
-    match envelope.kind:
-        case MessageKind.NEW:
-            candidates = []
-        case MessageKind.RECALL:
-            candidates = [*(answer.document_id for answer in envelope.responses), envelope.business.document_id]
-        case MessageKind.UPDATE:
-            candidates = [envelope.business.document_id]
-        case MessageKind.REPLACE:
-            candidates = [*(item.document_id for item in envelope.business.replacements), envelope.business.document_id]
-    return document_key(next((text for text in candidates if text), document_id))
-
-
 def decide_intake(
     sub: Submission,
     content: Content,
@@ -94,14 +77,16 @@ def decide_intake(
     nonce: str,
     held: int = 0,
     attached: Sequence[JudgedAttachment] | None = None,
+    early: bool = False,
 ) -> Decision[Document | Problem]:
     """Decide one submission.
 
     `seen` are the stored documents under the same (sender, kind, document id), `addressed` the recipients that the one
     of the same digest was made out to already, `held` how many documents wait under the signer's trust anchor,
-    `attached` what the judge said of the attachments, where that gates (`PdfRule.GATE`), otherwise `None`. The
-    reply is the stored document or the problem to answer with; a refusal changes nothing but the log. Repeats come
-    before the verdict: what was accepted stays accepted.
+    `attached` what the judge said of the attachments, where that gates (`PdfRule.GATE`), otherwise `None`. `early` says
+    that what it concerns is to be waited for (`axis.flow.early`): it is held, or it would be there first. The reply is
+    the stored document or the problem to answer with; a refusal changes nothing but the log. Repeats come before the
+    verdict: what was accepted stays accepted.
     """
     problem = _stranger(sub, content.envelope, network)
     if problem:
@@ -112,11 +97,17 @@ def decide_intake(
     outcome = accept(sub.by.profile, verdict)
     if outcome is Acceptance.REFUSE:
         return refused(sub, refusal(verdict), verdict, now)
+    if outcome is Acceptance.ACCEPT and not verdict.passed:
+        problem = _not_vouched(sub, content.envelope, network)
+        if problem:
+            return refused(sub, problem, verdict, now)
     if attached is not None:
         outcome = stricter(outcome, gate(attached))
         bad = deciding(attached)
         if outcome is Acceptance.REFUSE and bad is not None:
             return refused(sub, attachment_refusal(bad), verdict, now)
+    if early:
+        outcome = stricter(outcome, Acceptance.HOLD)
     if outcome is Acceptance.HOLD and held >= network.hold_count:
         return refused(sub, Problem(Kind.REVOCATION_UNKNOWN), verdict, now)
     if seen and content.envelope.kind is MessageKind.NEW:
@@ -186,13 +177,17 @@ def decide_recheck(
     now: datetime,
     new_id: NewId,
     check: AttachmentCheck | None = None,
+    early: bool = False,
 ) -> Decision[Document]:
     """Decide a held document again under a new verdict; past the hold budget doubt becomes refusal.
 
     `check` is how far judging its attachments is. A good one whose recipients cannot all be reached now (the routes
-    changed since) goes on waiting: all or none.
+    changed since) goes on waiting: all or none. One that is `early`, as in `decide_intake`, waits as long as what it
+    concerns, as it would in its lane.
     """
     event = _EVENT[acceptance]
+    if event is IntakeEvent.PASS and early:
+        return Decision((), (), document)
     if event is IntakeEvent.PASS and any(network.routes.route(code) is None for code in _targets(document)):
         event = IntakeEvent.DOUBT
     if event is IntakeEvent.DOUBT:
@@ -228,11 +223,21 @@ def _stranger(sub: Submission, envelope: Envelope, network: Network) -> Problem 
     sender = envelope.sender.code
     if not network.registry.within(sender, sub.by.authority):
         return Problem(Kind.NOT_YOUR_AGENCY, "From lies outside what this connection may send for")
-    if network.registry.find(sender) is None and sub.by.role is not Role.NATIONAL:
-        return Problem(Kind.UNKNOWN_AGENCY, "the sender is not registered")
+    if network.registry.find(sender) is None:
+        if sub.by.role is not Role.NATIONAL:
+            return Problem(Kind.UNKNOWN_AGENCY, "the sender is not registered")
+        if network.registry.in_another_case(sender):
+            return Problem(Kind.UNKNOWN_AGENCY, "the sender's code is that of another agency, but for its case")
     if any(hop.node == network.node for hop in sub.hops) or len(sub.hops) >= MAX_HOPS:
         return Problem(Kind.ROUTING_LOOP)
     return None
+
+
+def _not_vouched(sub: Submission, envelope: Envelope, network: Network) -> Problem | None:
+    """A package that nobody's signature vouches for stands on the word of its connection alone."""
+    if network.may_vouch(sub.by, envelope.sender.code, package=True):
+        return None
+    return Problem(Kind.NOT_YOUR_AGENCY, "the sender is reached another way, and this copy carries no good signature")
 
 
 def _unreachable(sub: Submission, envelope: Envelope, network: Network, now: datetime) -> Problem | None:
@@ -289,12 +294,21 @@ def _repeat(
     if problem:
         return refused(sub, problem, verdict, now)
     if document.state is not IntakeState.ACCEPTED:
-        return Decision((entry,), (WidenDocument(document.ref, (*_targets(document), *fresh)),), document)
+        widened = WidenDocument(document.ref, (*_targets(document), *fresh))
+        return Decision((entry,), (widened, *_retraced(sub, document)), document)
     deliveries, routed = _fan_out(document, fresh, network, now, new_id)
-    changes: list[Change] = list(map(AddDelivery, deliveries))
+    changes: list[Change] = [*_retraced(sub, document), *map(AddDelivery, deliveries)]
     if not document.crossed and (sub.by.role is Role.NATIONAL or _crosses(deliveries, network)):
         changes.append(MarkCrossed(document.ref))
     return Decision((entry, *routed), tuple(changes), document)
+
+
+def _retraced(sub: Submission, document: Document) -> tuple[Change, ...]:
+    """What goes on from here names the axes that every way has: a neighbour that brought the package first, with a
+    trace that names others, does not make those refuse what came by an honest way. A loop is known by its digest."""
+    brought = {hop.node for hop in sub.hops}
+    common = tuple(hop for hop in document.hops if hop.node in brought)
+    return () if common == document.hops else (RetraceDocument(document.ref, common),)
 
 
 def _targets(document: Document) -> Sequence[AgencyCode]:

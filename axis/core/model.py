@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Generic, NewType, TypeVar
+from typing import Generic, TypeVar
 
 from axis.core.canonical import Json
 from axis.core.follow_up import AddFollowUp, MoveFollowUp
 from axis.core.happening import EntryKind as EntryKind
 from axis.core.happening import LogEntry as LogEntry
+from axis.core.hop import Hop as Hop
+from axis.core.refs import DeliveryId as DeliveryId
+from axis.core.refs import DocumentRef as DocumentRef
+from axis.core.refs import NewId as NewId
+from axis.core.refs import NoticeRef as NoticeRef
+from axis.core.refs import StatusRef as StatusRef
 from axis.core.registry import Path
 from axis.core.states import DeliveryEvent, DeliveryState, IntakeState
 from schemas.codes import AgencyCode
@@ -20,20 +26,9 @@ from schemas.multipart import PackageForm
 from schemas.status import BY_WIRE, Standing, Status
 from signing.verdict import PdfOutcome, Reason, Verdict
 
-DocumentRef = NewType("DocumentRef", str)
-"""Our own id of a stored document: random, unguessable. `document_id` is the sender's."""
-DeliveryId = NewType("DeliveryId", str)
-"""Stable over every attempt; the receiver recognises a repeat by it."""
-StatusRef = NewType("StatusRef", str)
-
-NoticeRef = NewType("NoticeRef", str)
-
-NewId = Callable[[], str]
-
-MAX_HOPS = 10
 SUSPECT = 2
-"""A delivery whose last so many attempts ended without an outcome is attempted while no other such one is: so that what
-kills a worker is told from what was only under way beside it."""
+"""A delivery whose last so many attempts ended without an outcome is attempted while no other such one is: what kills a
+worker is told so from what was only under way beside it."""
 
 
 class Role(StrEnum):
@@ -79,14 +74,6 @@ class EvidenceRecord:
     kind: str
     ref: PayloadRef
     octets: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One axis that a document passed, as the trace beside the package tells it."""
-
-    node: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +323,14 @@ class WidenDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class RetraceDocument:
+    """The document came again by another way: `hops` are those that both ways have."""
+
+    ref: DocumentRef
+    hops: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MarkCrossed:
     ref: DocumentRef
 
@@ -420,6 +415,7 @@ Change = (
     AddDocument
     | MoveDocument
     | WidenDocument
+    | RetraceDocument
     | MarkCrossed
     | AddDelivery
     | MoveDelivery

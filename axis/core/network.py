@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from axis.core.follow_up import FollowUpRules
-from axis.core.model import Role
-from axis.core.registry import Registry
+from axis.core.model import Principal, Role
+from axis.core.registry import Path, Registry
 from axis.core.routing import RoutingTable
 from schemas.codes import AgencyCode
 from schemas.status import WIRE
@@ -61,6 +62,8 @@ class Network:
     future: timedelta = field(default=timedelta(minutes=5))
     follow_up: Mapping[str, FollowUpRules] = field(default_factory=dict)
     """The endpoints that are asked what became of what they took, and when."""
+    authority: Mapping[str, tuple[Path, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """For whom each connection acts, by endpoint."""
     national: str | None = field(init=False)
     """The endpoint that is the national axis, `None` when this node has none."""
 
@@ -75,6 +78,38 @@ class Network:
     def leads_away(self, endpoint: str) -> bool:
         """Say whether `endpoint` is another axis, so that one delivery serves all recipients behind it."""
         return self.roles[endpoint] in (Role.NODE, Role.NATIONAL)
+
+    def serves(self, endpoint: str, recipients: Iterable[AgencyCode]) -> bool:
+        """Say whether what is queued at `endpoint` for `recipients` is still that endpoint's.
+
+        An agency's system gets nothing more for an agency that is neither routed to it nor among those it acts for:
+        after a merger or a move somebody else sits there. Another axis passes on as ever. Nothing is served by an
+        endpoint that the configuration does not name.
+        """
+        role = self.roles.get(endpoint)
+        if role is not Role.AGENCY:
+            return role is not None
+        return any(self._reached(endpoint, code) for code in recipients)
+
+    def _reached(self, endpoint: str, code: AgencyCode) -> bool:
+        route = self.routes.route(code)
+        if route is not None and route.endpoint == endpoint:
+            return True
+        return self.registry.within(code, self.authority.get(endpoint, ()))
+
+    def may_vouch(self, by: Principal, agency: AgencyCode, *, package: bool = False) -> bool:
+        """Say whether the bare word of `by` stands for what `agency` says: a status, or a `package` nobody verified.
+
+        An agency that is connected here speaks for itself. Another axis speaks for it only where its connection names
+        it as closely as the route does; to be the axis for everything else is not enough. Such a package is not taken
+        of an agency behind a third axis either; a status may come back by another way than the route.
+        """
+        if by.role is Role.AGENCY:
+            return True
+        route = self.routes.route(agency)
+        if route is None or route.endpoint == by.name or (self.leads_away(route.endpoint) and not package):
+            return True
+        return self.registry.closeness(agency, by.authority) >= len(route.rule.path)
 
 
 def lane(endpoint: str, recipients: Iterable[AgencyCode], sender: AgencyCode, concerns: str) -> str:

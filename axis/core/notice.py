@@ -103,7 +103,11 @@ def _concerned(
     if report is None or report.attestation is not Attestation.CONNECTION:
         return None
     onward, back = network.routes.route(report.addressee), network.routes.route(report.reporter)
-    if onward is None or back is None or onward.endpoint != delivery.endpoint or network.leads_away(back.endpoint):
+    # It may have waited where its addressee was before the routes changed; what went to the national axis went beside.
+    beside = network.roles.get(delivery.endpoint) in (None, Role.NATIONAL)
+    if beside and (onward is None or onward.endpoint != delivery.endpoint):
+        return None
+    if back is None or network.leads_away(back.endpoint):
         return None
     return report.reporter
 

@@ -112,8 +112,12 @@ class Ledger(Protocol):
         ...
 
     def notice(self, ref: NoticeRef) -> Notice | None: ...
-    def was_sent(self, ref: DocumentRef, endpoint: str) -> bool:
-        """Say whether a delivery of the document itself was made out to that endpoint."""
+    def undone(self, ref: DocumentRef) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        """Where deliveries of the document itself are still to be made, and for whom; those that failed are not."""
+        ...
+
+    def handed_to(self, ref: DocumentRef, endpoint: str) -> frozenset[AgencyCode]:
+        """For whom deliveries of the document itself were made out to that endpoint; empty where none was."""
         ...
 
     def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None: ...
@@ -204,10 +208,14 @@ Carried = Callable[[], tuple[Document, Kept]]
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What a delivery to `endpoint` hands out. `package` are a document's octets where they are all that goes out: it
-    has one form, one payload. `digest` is the document's, `outcome` what was found in its attached PDFs."""
+    """What a delivery to `endpoint` for `recipients` hands out.
+
+    `package` are a document's octets where they are all that goes out: it has one form, one payload. `digest` is the
+    document's, `outcome` what was found in its attached PDFs.
+    """
 
     endpoint: str
+    recipients: tuple[AgencyCode, ...]
     package: Kept | None
     digest: str | None
     outcome: str | None
@@ -331,6 +339,10 @@ class Views(Protocol):
 
     async def shape(self, now: datetime) -> Sequence[Heap]:
         """All open deliveries in heaps, by endpoint, state and age."""
+        ...
+
+    async def addressees(self) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        """For whom deliveries are open at which endpoint, each pair once. Reads all that is open."""
         ...
 
     async def holds(self) -> frozenset[str]:

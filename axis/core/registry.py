@@ -66,6 +66,11 @@ class Registry:
     def find(self, code: AgencyCode) -> Agency | None:
         return self._agencies.get(code)
 
+    def in_another_case(self, code: AgencyCode) -> bool:
+        """Say whether a registered code differs from `code` in nothing but its case: people read both as one."""
+        others = {code.text.upper(), code.text.lower()} - {code.text}
+        return any(AgencyCode(text) in self._agencies for text in others)
+
     def path(self, code: AgencyCode) -> Path:
         """Where `code` hangs, top level first.
 
@@ -90,6 +95,11 @@ class Registry:
             if path[: len(root)] == root:
                 return True
         return False
+
+    def closeness(self, code: AgencyCode, roots: Iterable[Path]) -> int:
+        """How closely `roots` name `code`: the steps of the longest that it lies in, -1 where it lies in none."""
+        path = self.path(code)
+        return max((len(root) for root in roots if path[: len(root)] == root), default=-1)
 
 
 def prefix_path(text: str) -> Path:

@@ -132,9 +132,15 @@ def decide_poison(delivery: Delivery, network: Network, now: datetime, telling: 
     )
 
 
-def decide_expiry(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:
-    """A queued delivery's lifetime ended before an attempt could be made, as behind an open breaker."""
-    return failed(delivery, DeliveryEvent.AGE, Problem(Kind.DELIVERY_EXPIRED), _last(delivery), network, now, telling)
+def decide_expiry(
+    delivery: Delivery, network: Network, now: datetime, telling: Telling, *, lost: bool = False
+) -> Decision[Problem | None]:
+    """A queued delivery's lifetime ended before an attempt could be made, as behind an open breaker.
+
+    `lost`: it was under way, its lease has run out, and nobody makes another attempt.
+    """
+    event = DeliveryEvent.REFUSE if lost else DeliveryEvent.AGE
+    return failed(delivery, event, Problem(Kind.DELIVERY_EXPIRED), _last(delivery), network, now, telling)
 
 
 def decide_end(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:

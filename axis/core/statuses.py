@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from axis.core.canonical import Json
+from axis.core.hop import MAX_HOPS
 from axis.core.model import (
-    MAX_HOPS,
     AddDelivery,
     AddStatus,
     AdoptStatus,
@@ -53,6 +53,8 @@ class Report:
     description: str | None = None
     issued_on: date | None = None
     staff: StaffInfo | None = None
+    signed: bool = False
+    """Whether the reporter itself signed it; otherwise it stands on the word of whoever brought it."""
 
     @property
     def sender(self) -> AgencyCode:
@@ -237,6 +239,8 @@ def _unacceptable(
     status = BY_WIRE.get(report.wire)
     if not network.registry.within(report.reporter, by.authority):
         return Problem(Kind.NOT_YOUR_AGENCY, "this connection may not report for that agency")
+    if not report.signed and not network.may_vouch(by, report.reporter):
+        return Problem(Kind.NOT_YOUR_AGENCY, "that agency is connected here and reports for itself")
     if any(hop.node == network.node for hop in hops) or len(hops) >= MAX_HOPS:
         return Problem(Kind.ROUTING_LOOP)
     if by.role is Role.AGENCY:

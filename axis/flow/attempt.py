@@ -27,6 +27,9 @@ async def deliver_once(delivery: Delivery, ctx: Context, carried: Mapping[Docume
     """
     if delivery.breaks >= ctx.retry.breaks:
         return Ended(delivery, None, ctx.now())
+    if not ctx.network.serves(delivery.endpoint, delivery.recipients):
+        moved = Problem(Kind.DESTINATION_UNAVAILABLE, "the recipient is reached elsewhere now")
+        return Ended(delivery, moved, ctx.now())
     outcome: Handover | Problem
     retry_after: float | None = None
     broke = False

@@ -1,9 +1,10 @@
-"""End what is older than its lifetime and was not attempted: behind an open breaker nothing is."""
+"""End what is older than its lifetime and was not attempted: behind an open breaker nothing is, and where nobody comes
+any more, after an endpoint or its agencies changed, nothing ever will be."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -13,6 +14,7 @@ from axis.core.model import Delivery
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Unavailable
 from axis.core.settlement import decide_expiry
+from axis.core.states import DeliveryState
 from axis.flow.context import Context
 from axis.flow.settle import telling_of
 
@@ -25,9 +27,12 @@ PAGE: Final = 100
 async def run_expiry(ctx: Context, stop: asyncio.Event) -> None:
     """Look now and then until `stop`."""
     every = min(EVERY, ctx.retry.lifetime / 10)
+    left: Collection[str] | None = None  # routes and endpoints change with a start only
     while not stop.is_set():
         try:
-            await expire_old(ctx)
+            if left is None:
+                left = await left_behind(ctx)
+            await expire_old(ctx, left)
         except Unavailable as error:
             log.warning("expiry_deferred", problem=error.problem.kind.value)
         try:
@@ -37,19 +42,36 @@ async def run_expiry(ctx: Context, stop: asyncio.Event) -> None:
             continue
 
 
-async def expire_old(ctx: Context) -> int:
-    """One round over the endpoints that have a hand. Returns how many deliveries ended.
+async def left_behind(ctx: Context) -> frozenset[str]:
+    """The endpoints at which something waits for somebody who does not get it there any more: those that the
+    configuration no longer names, and those whose agencies went elsewhere."""
+    waiting = await ctx.store.views.addressees()
+    found = frozenset(endpoint for endpoint, codes in waiting if not ctx.network.serves(endpoint, codes))
+    for endpoint in sorted(found):
+        log.warning("deliveries_left_behind", endpoint=endpoint, named=endpoint in ctx.network.roles)
+    return found
+
+
+async def expire_old(ctx: Context, left: Collection[str] = ()) -> int:
+    """One round over the endpoints that have a hand, and what is `left` behind at others. Returns how many ended.
 
     Mailboxes are left alone: their owners come when they come. Reads the oldest only, as far as there are old ones.
     """
     ended = 0
-    for endpoint in ctx.sinks:
+    for endpoint in left:
+        leased = await ctx.store.views.queue(endpoint, DeliveryState.LEASED, None, PAGE)
+        ran_out = [one for one in leased if endpoint not in ctx.sinks and one.due_at <= ctx.now()]
+        spent = [one for one in ran_out if ctx.now() - one.since >= ctx.retry.lifetime]
+        ended += sum(await asyncio.gather(*(_expire(one, ctx, lost=True) for one in spent)))
+    for endpoint in (*ctx.sinks, *(one for one in left if one not in ctx.sinks)):
+        called = endpoint in ctx.sinks
         after: int | None = 0
         while after is not None:
             page = await _page(endpoint, after, ctx)
             now = ctx.now()
             old = [one for one in page if now - one.created_at >= ctx.retry.lifetime]
-            spent = [one for one in old if now - one.since >= ctx.retry.lifetime]
+            over = [one for one in old if called or not ctx.network.serves(endpoint, one.recipients)]
+            spent = [one for one in over if now - one.since >= ctx.retry.lifetime]
             ended += sum(await asyncio.gather(*(_expire(one, ctx) for one in spent)))
             # What was made later is younger still.
             after = page[-1].seq if page and len(old) == len(page) else None
@@ -63,11 +85,12 @@ async def _page(endpoint: str, after: int, ctx: Context) -> Sequence[Delivery]:
     return await ctx.store.transact(read)
 
 
-async def _expire(delivery: Delivery, ctx: Context) -> bool:
+async def _expire(delivery: Delivery, ctx: Context, *, lost: bool = False) -> bool:
     now = ctx.now()
 
     def body(ledger: Ledger) -> None:
-        ledger.apply(decide_expiry(delivery, ctx.network, now, telling_of(delivery, ledger, ctx)))
+        telling = telling_of(delivery, ledger, ctx)
+        ledger.apply(decide_expiry(delivery, ctx.network, now, telling, lost=lost))
 
     try:
         await ctx.store.transact(body)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import structlog
 
@@ -18,6 +20,7 @@ from axis.flow.body import Plain
 from axis.flow.context import Context
 from axis.flow.messages import consign
 from axis.flow.settle import telling_of
+from schemas.codes import AgencyCode
 
 log = structlog.get_logger()
 
@@ -42,13 +45,26 @@ class Fetched:
 
 async def inbox(by: Principal, after_seq: int, limit: int, ctx: Context) -> Sequence[InboxItem]:
     """What waits for this connection, by `seq`. A document's successors appear when it has been acknowledged."""
-    return await ctx.store.views.inbox(by.name, after_seq, limit)
+    found: list[InboxItem] = []
+    while len(found) < limit:
+        page = await ctx.store.views.inbox(by.name, after_seq, limit)
+        found += [item for item in page if ctx.network.serves(by.name, _codes(item.recipients))]
+        if len(page) < limit:
+            break
+        after_seq = page[-1].seq
+    return found[:limit]
+
+
+@lru_cache(maxsize=4096)
+def _codes(recipients: str) -> tuple[AgencyCode, ...]:
+    return tuple(map(AgencyCode, json.loads(recipients)))
 
 
 async def own_delivery(id: str, by: Principal, ctx: Context) -> Delivery:
-    """A delivery of this connection's mailbox; `Refused(NOT_FOUND)` for any other, as if it did not exist."""
+    """A delivery of this connection's mailbox that is still for it; `Refused(NOT_FOUND)` for any other, as if it did
+    not exist."""
     delivery = await ctx.store.views.delivery(DeliveryId(id))
-    if delivery is None or delivery.endpoint != by.name:
+    if delivery is None or delivery.endpoint != by.name or not ctx.network.serves(by.name, delivery.recipients):
         raise Refused(Problem(Kind.NOT_FOUND))
     return delivery
 
@@ -57,7 +73,7 @@ async def fetch(id: str, by: Principal, ctx: Context) -> Fetched:
     """What a delivery carries: the package as it came, the status message, or the notice. Of a mailbox of another it is
     `Refused(NOT_FOUND)`, as if it did not exist."""
     parcel = await ctx.store.views.parcel(DeliveryId(id))
-    if parcel is None or parcel.endpoint != by.name:
+    if parcel is None or parcel.endpoint != by.name or not ctx.network.serves(by.name, parcel.recipients):
         raise Refused(Problem(Kind.NOT_FOUND))
     if parcel.package is not None:
         return Fetched(Plain(parcel.package), parcel.digest, parcel.outcome)

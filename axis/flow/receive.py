@@ -22,6 +22,7 @@ from axis.core.states import IntakeState
 from axis.core.statuses import Report, adopt
 from axis.flow.attachments import look
 from axis.flow.context import Context
+from axis.flow.early import is_early
 from axis.flow.grounds import evidence_of, make_ready
 from axis.flow.judge import Judged, judge
 from axis.flow.package import Part
@@ -91,16 +92,19 @@ async def _take_document(
     sub = Submission(spooled.ref, judged.digest, by, now, only_for, hops, form)
     everything = (spooled, *(part.held for part in parts))
     attached: Sequence[JudgedAttachment] | None = None
+    named = tuple(one.code for one in envelope.recipients)
 
     def decide(ledger: Ledger) -> Decision[Document | Problem]:
         seen = ledger.same_document(envelope.sender.code, envelope.kind, content.document_id)
         same = next((one for one in seen if one.digest == sub.digest), None)
         addressed = ledger.addressed(same.ref) if same else frozenset()
         anchor = judged.verdict.path[-1] if judged.verdict.path else None
-        waits = not judged.verdict.passed or (attached is not None and gate(attached) is Acceptance.HOLD)
+        early = is_early(content, sub.only_for or named, ctx.network, ledger)
+        waits = early or not judged.verdict.passed or (attached is not None and gate(attached) is Acceptance.HOLD)
         held = ledger.held_under(anchor) if waits else 0
+        verdict, nonce = judged.verdict, ctx.nonce()
         return decide_intake(
-            sub, content, judged.verdict, seen, addressed, ctx.network, now, ctx.new_id, ctx.nonce(), held, attached
+            sub, content, verdict, seen, addressed, ctx.network, now, ctx.new_id, nonce, held, attached, early
         )
 
     welcome = accept(by.profile, judged.verdict) is not Acceptance.REFUSE
@@ -202,6 +206,7 @@ async def _take_status(
         description=message.description,
         issued_on=message.promulgated_on,
         staff=message.staff,
+        signed=signed,
     )
     return await record_status(report, by, hops, ctx)
 

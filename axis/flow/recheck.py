@@ -19,11 +19,12 @@ from axis.core.network import PdfRule
 from axis.core.notice import decide_notice
 from axis.core.octets import Held
 from axis.core.ports import Ledger, LostRace
-from axis.core.problems import ProblemError, Unavailable
+from axis.core.problems import Kind, ProblemError, Unavailable
 from axis.core.states import IntakeState
 from axis.flow.attachments import Looked, look, newest_of
 from axis.flow.body import package_here, stored_parts
 from axis.flow.context import Context
+from axis.flow.early import is_early
 from axis.flow.grounds import evidence_of, make_ready
 from axis.flow.judge import judge
 from axis.flow.package import Part
@@ -68,13 +69,16 @@ async def recheck_held(
     for document in waiting:
         by = principals.get(document.by)
         try:
-            moved += await _recheck(document, by, ctx, news) if by else 0
+            moved += await _recheck(document, by, ctx, news) if by else await _give_up(document, ctx)
         except LostRace:
             continue
         except ProblemError as error:
             log.warning("recheck_deferred", document=document.ref, problem=error.problem.kind.value)
+            if error.problem.kind is not Kind.STORE_UNAVAILABLE:
+                moved += await _give_up(document, ctx)
         except Exception as surprise:
             log.exception("recheck_failed", document=document.ref, problem=type(surprise).__name__)
+            moved += await _give_up(document, ctx)
     return Round(moved, waiting[-1].ref if len(waiting) == limit else None)
 
 
@@ -103,6 +107,30 @@ async def _recheck(document: Document, by: Principal, ctx: Context, news: bool) 
         return await _judge_again(document, octets, parts, by, ctx, news)
 
 
+async def _give_up(document: Document, ctx: Context) -> int:
+    """What cannot be judged any more, because its connection is gone or its package cannot be read, waits no longer
+    than what is in doubt: then its sender is told."""
+    network, now = ctx.network, ctx.now()
+    decision = decide_recheck(document, Acceptance.HOLD, document.verdict, network, now, ctx.new_id)
+    if not decision.changes:
+        return 0
+    reason = document.verdict.reason.value
+
+    def body(ledger: Ledger) -> None:
+        check = ledger.attachment_check(document.ref)
+        ledger.apply(decide_recheck(document, Acceptance.HOLD, document.verdict, network, now, ctx.new_id, check))
+        outcome = NoticeOutcome.REFUSED
+        ledger.apply(decide_notice(decision.reply, outcome, reason, network, now, ctx.new_id, ctx.receipt_key.seal))
+
+    try:
+        await ctx.store.transact(body)
+    except (LostRace, Unavailable):  # settled meanwhile, or tried again next time
+        return 0
+    ctx.wake()
+    log.warning("held_document_given_up", document=document.ref, by=document.by, reason=reason)
+    return 1
+
+
 async def _judge_again(
     document: Document, octets: Raw, parts: Sequence[Part[Held]], by: Principal, ctx: Context, news: bool
 ) -> int:
@@ -129,19 +157,27 @@ async def _judge_again(
         check = ledger.attachment_check(document.ref)
         if attached is not None:
             check = _record(document, check, attached, ledger, ctx)
-        decision = decide_recheck(document, acceptance, verdict, network, now, ctx.new_id, check)
-        ledger.put_evidence(evidence)
+        early = judged.content is not None and is_early(
+            judged.content, document.only_for or document.recipients, network, ledger, document
+        )
+        decision = decide_recheck(document, acceptance, verdict, network, now, ctx.new_id, check, early)
+        ledger.put_evidence(evidence if decision.changes or attached is not None else ())
         ledger.apply(decision)
         moved = decision.reply
         if moved.state is IntakeState.ACCEPTED:
             adopt_orphans(moved, ledger, ctx)
         if moved.state is not document.state:
             outcome = NoticeOutcome.RELEASED if moved.state is IntakeState.ACCEPTED else NoticeOutcome.REFUSED
-            ledger.apply(decide_notice(moved, outcome, reason.value, network, now, ctx.new_id, ctx.receipt_key.seal))
+            # What was found good and could not be made out to all is not refused for its signature.
+            unreached = outcome is NoticeOutcome.REFUSED and acceptance is Acceptance.ACCEPT
+            why = Kind.NO_ROUTE.value if unreached else reason.value
+            ledger.apply(decide_notice(moved, outcome, why, network, now, ctx.new_id, ctx.receipt_key.seal))
         return moved
 
     moved = await ctx.store.transact(body)
-    ctx.known.add(one.ref.sha256 for one in evidence)
+    moves = moved.state is not document.state
+    if moves or attached is not None:
+        ctx.known.add(one.ref.sha256 for one in evidence)
     if not moves:
         return 0
     ctx.wake()

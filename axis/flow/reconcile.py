@@ -11,7 +11,7 @@ import structlog
 
 from axis.core.follow_up import Became, FollowUp, concerning, heard, unheard
 from axis.core.hands import Inquiry
-from axis.core.model import Cargo, Delivery, DeliveryId
+from axis.core.model import Cargo, Delivery
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Refused, Unavailable
 from axis.core.reconciliation import Outcome, decide_answer
@@ -72,7 +72,7 @@ async def ask(before: FollowUp, inquiry: Inquiry, ctx: Context) -> Outcome | Non
 
     `Unavailable` where there is no answer: then nothing is known, and it stays due.
     """
-    id = DeliveryId(before.delivery)
+    id = before.delivery
     delivery = await ctx.store.views.delivery(id)
     rules = ctx.network.follow_up.get(before.endpoint)
     if delivery is None or rules is None:

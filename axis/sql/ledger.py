@@ -31,6 +31,7 @@ from axis.core.model import (
     MoveDelivery,
     MoveDocument,
     PayloadRef,
+    RetraceDocument,
     StatusReport,
     WidenDocument,
 )
@@ -48,6 +49,7 @@ from axis.sql.rows import (
     delivery_params,
     document_params,
     follow_up_params,
+    hops_json,
     intent_params,
     key,
     many,
@@ -183,8 +185,13 @@ class SqlLedger(Reader):
         (number,) = self.session.run(self.sql.held_under, anchor=anchor).fetchone()
         return int(number)
 
-    def was_sent(self, ref: DocumentRef, endpoint: str) -> bool:
-        return self.session.run(self.sql.was_sent, ref=ref, endpoint=endpoint).fetchone() is not None
+    def undone(self, ref: DocumentRef) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        rows = self.session.run(self.sql.undone, ref=ref).fetchall()
+        return [(endpoint, read_codes(recipients)) for endpoint, recipients in rows]
+
+    def handed_to(self, ref: DocumentRef, endpoint: str) -> frozenset[AgencyCode]:
+        rows = self.session.run(self.sql.handed_to, ref=ref, endpoint=endpoint).fetchall()
+        return frozenset(code for (recipients,) in rows for code in read_codes(recipients))
 
     def overtaken(self, delivery: Delivery) -> bool:
         later = self.session.run(self.sql.follow_ups.overtaken, seq=delivery.seq, lane=delivery.lane)
@@ -275,6 +282,8 @@ class SqlLedger(Reader):
                 )
             case WidenDocument(ref, only_for):
                 self.session.change(self.sql.widen_document, of=ref, codes=codes_json(only_for))
+            case RetraceDocument(ref, hops):
+                self.session.change(self.sql.retrace_document, of=ref, way=hops_json(hops))
             case MarkCrossed(ref):
                 self.session.change(self.sql.mark_crossed, of=ref)
             case AddDelivery(delivery):

@@ -81,6 +81,7 @@ class Outgoing:
         self.parcel = text_of(
             select(
                 delivery.c.endpoint,
+                delivery.c.recipients,
                 document.c.digest,
                 document.c.form,
                 document.c.payload_sha256,

@@ -94,6 +94,8 @@ class Queues:
             (delivery.c.created_at > bindparam(f"b{place}"), literal_column(str(place))) for place in range(4)
         ]
         age = case(*bounds, else_=literal_column("4"))
+        to_whom = select(delivery.c.endpoint, delivery.c.recipients).where(text(OPEN))
+        self.addressees = text_of(to_whom.group_by(delivery.c.endpoint, delivery.c.recipients))
         self.shape = text_of(
             select(
                 delivery.c.endpoint, delivery.c.state, age.label("age"), func.count(), func.min(delivery.c.created_at)

@@ -73,7 +73,7 @@ def read_codes(text: str) -> tuple[AgencyCode, ...]:
     return tuple(AgencyCode(code) for code in orjson.loads(text))
 
 
-def _hops(hops: Sequence[Hop]) -> str:
+def hops_json(hops: Sequence[Hop]) -> str:
     return "[]" if not hops else _json([{"node": hop.node, "at": rfc3339(hop.at)} for hop in hops])
 
 
@@ -115,7 +115,7 @@ def document_params(document: Document) -> Params:
         "priority": int(document.priority),
         "attachments": _json(document.attachments),
         "only_for": None if document.only_for is None else codes_json(document.only_for),
-        "hops": _hops(document.hops),
+        "hops": hops_json(document.hops),
         "crossed": int(document.crossed),
         "notes": _json(document.notes),
         "anchor": document.anchor,
@@ -245,7 +245,7 @@ def status_params(report: StatusReport) -> Params:
         "description": report.description,
         "issued_on": report.issued_on.isoformat() if report.issued_on else None,
         "staff": None if report.staff is None else _json(report.staff),
-        "hops": _hops(report.hops),
+        "hops": hops_json(report.hops),
     }
 
 

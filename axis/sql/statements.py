@@ -153,14 +153,18 @@ class Statements:
             .select_from(document)
             .where(text("state = 'held'"), document.c.anchor.is_not_distinct_from(bindparam("anchor", type_=Text)))
         )
-        self.was_sent = self._text(
-            _at_most(
-                select(delivery.c.seq).where(
-                    delivery.c.document == bindparam("ref"),
-                    delivery.c.cargo == literal_column("'document'"),
-                    delivery.c.endpoint == bindparam("endpoint"),
-                ),
-                literal_column("1"),
+        self.undone = self._text(
+            select(delivery.c.endpoint, delivery.c.recipients).where(
+                delivery.c.document == bindparam("ref"),
+                delivery.c.cargo == literal_column("'document'"),
+                text("state IN ('queued', 'leased', 'on-hold')"),
+            )
+        )
+        self.handed_to = self._text(
+            select(delivery.c.recipients).where(
+                delivery.c.document == bindparam("ref"),
+                delivery.c.cargo == literal_column("'document'"),
+                delivery.c.endpoint == bindparam("endpoint"),
             )
         )
         self.add_notice = self._insert(notice)
@@ -179,6 +183,9 @@ class Statements:
             update(document)
             .where(document.c.ref == bindparam("of"), text("state = 'held'"))
             .values(only_for=bindparam("codes"))
+        )
+        self.retrace_document = self._text(
+            update(document).where(document.c.ref == bindparam("of")).values(hops=bindparam("way"))
         )
         self.mark_crossed = self._text(
             update(document).where(document.c.ref == bindparam("of")).values(crossed=literal_column("1"))

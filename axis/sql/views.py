@@ -39,9 +39,9 @@ from axis.sql.driver import unavailable
 from axis.sql.instants import entries_at, operated_since, refused_lately
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
-from axis.sql.rows import Row, instant, many, read_document, read_notice
+from axis.sql.rows import Row, instant, many, read_codes, read_document, read_notice
 from axis.sql.tally import Tally
-from schemas.codes import document_key
+from schemas.codes import AgencyCode, document_key
 from schemas.multipart import PackageForm
 
 T = TypeVar("T")
@@ -199,6 +199,10 @@ class Questions(Reader):
             for endpoint, state, age, number, oldest in self.session.run(self.sql.queues.shape, **bounds).fetchall()
         ]
 
+    def addressees(self) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        rows = self.session.run(self.sql.queues.addressees).fetchall()
+        return [(endpoint, read_codes(recipients)) for endpoint, recipients in rows]
+
     def holds(self) -> frozenset[str]:
         return frozenset(endpoint for (endpoint,) in self.session.run(self.sql.holds).fetchall())
 
@@ -216,7 +220,7 @@ class Questions(Reader):
             found = self.follow_ups(texts.told_of, limit=limit)
         else:
             found = self.follow_ups(texts.told_of_these, became=became.value, limit=limit)
-        pairs = ((one, self.delivery(DeliveryId(one.delivery))) for one in found)
+        pairs = ((one, self.delivery(one.delivery)) for one in found)
         return [(one, delivery) for one, delivery in pairs if delivery is not None]
 
     def due_follow_ups(self, endpoint: str, now: datetime, limit: int) -> Sequence[FollowUp]:
@@ -315,9 +319,9 @@ class SqlViews:
         row = await self._by_key(lambda ask: ask.parcel(id))
         if row is None:
             return None
-        endpoint, digest, form, sha256, size, outcome, octets = row
+        endpoint, recipients, digest, form, sha256, size, outcome, octets = row
         whole = self._kept(PayloadRef(sha256, size), octets) if form == PackageForm.INLINE else None
-        return Parcel(endpoint, whole, digest, outcome)
+        return Parcel(endpoint, read_codes(recipients), whole, digest, outcome)
 
     async def carried(self, refs: Iterable[DocumentRef]) -> Mapping[DocumentRef, Carried]:
         rows = await self._by_key(lambda ask: ask.carried(refs))
@@ -376,6 +380,9 @@ class SqlViews:
 
     async def shape(self, now: datetime) -> Sequence[Heap]:
         return await self._aside(lambda ask: ask.shape(now))
+
+    async def addressees(self) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        return await self._aside(lambda ask: ask.addressees())
 
     async def holds(self) -> frozenset[str]:
         return await self._by_key(lambda ask: ask.holds())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from axis.core.hands import Body
 from axis.core.model import DocumentRef, Hop, Principal, Role
@@ -56,6 +56,8 @@ PIECE = 65_536
 MAX_JSON = 65_536
 INBOX_LIMIT = 200
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_NODE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
+"""What the configuration lets a node be called: a trace is written into the log, and goes on to the next axis."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -104,13 +106,13 @@ class Api:
             await go_on(request)
             notice = await take_notice(await whole(request), by, self.ctx)
             return reply({"notice": notice.ref if notice else None}, 202)
-        only_for = _agencies(request.headers.get("Axis-Recipients"))
-        return await self._take(request, by, only_for, _trace(request.headers.get("Axis-Trace")))
+        only_for = _agencies(_once(request, "Axis-Recipients"))
+        return await self._take(request, by, only_for, _trace(_once(request, "Axis-Trace")))
 
     async def _take(
         self, request: web.Request, by: Principal, only_for: tuple[AgencyCode, ...] | None, hops: tuple[Hop, ...]
     ) -> web.StreamResponse:
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        if (_once(request, "Content-Encoding") or "identity").lower() != "identity":
             raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "send the package without Content-Encoding"))
         related = request.content_type == RELATED
         if not related and request.content_type not in TAKEN_TYPES:
@@ -277,6 +279,8 @@ class Api:
         }
         if body.size <= PIECE:  # head and octets go out as one
             return web.Response(body=await body.read(), headers=headers)
+        if request.method == hdrs.METH_HEAD:  # octets would be read as the answer to the next request
+            return web.Response(headers={**headers, "Content-Length": str(body.size)})
         chunks = aiter(body.chunks())
         first = await anext(chunks, b"")  # what cannot be read at all is answered with a problem
         response = web.StreamResponse(headers={**headers, "Content-Length": str(body.size)})
@@ -312,6 +316,15 @@ async def _write(response: web.StreamResponse, chunk: bytes) -> None:
         await response.write(chunk[start : start + PIECE])
 
 
+def _once(request: web.Request, name: str) -> str | None:
+    """A header that says something of the package. `Refused(BAD_REQUEST)` where it stands twice: the second would count
+    for nothing, and nobody be told."""
+    given = request.headers.getall(name, ())
+    if len(given) > 1:
+        raise Refused(Problem(Kind.BAD_REQUEST, f"{name} stands twice"))
+    return given[0] if given else None
+
+
 def _agencies(header: str | None) -> tuple[AgencyCode, ...] | None:
     return None if header is None else tuple(agency(text.strip()) for text in header.split(","))
 
@@ -321,6 +334,9 @@ def _trace(header: str | None) -> tuple[Hop, ...]:
     if header is None:
         return ()
     try:
-        return tuple(Hop(str(node), parse_rfc3339(at)) for node, at in orjson.loads(header))
+        hops = tuple(Hop(node, parse_rfc3339(at)) for node, at in orjson.loads(header))
+        if not all(_NODE.fullmatch(hop.node) for hop in hops):
+            raise ValueError
+        return hops
     except (ValueError, TypeError, OverflowError):
         raise Refused(Problem(Kind.BAD_REQUEST, "the trace cannot be read")) from None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -25,6 +26,8 @@ class Doors:
 
     by_certificate: Mapping[str, Principal]
     by_key: Mapping[str, Principal]
+    clock: Callable[[], float] = time.time
+    _ends: dict[str, float] = field(default_factory=dict)
 
     def principal(self, request: web.Request) -> Principal:
         """The caller. `Refused(UNAUTHENTICATED)` without valid credentials, or with two that disagree."""
@@ -39,12 +42,30 @@ class Doors:
         if not isinstance(connection, _CONNECTIONS):
             return None
         der = connection.getpeercert(binary_form=True)
-        return self.by_certificate.get(hashlib.sha256(der).hexdigest()) if der else None
+        if not der:
+            return None
+        fingerprint = hashlib.sha256(der).hexdigest()
+        who = self.by_certificate.get(fingerprint)
+        if who is not None and self._ended(fingerprint, connection):
+            raise Refused(Problem(Kind.UNAUTHENTICATED))
+        return who
+
+    def _ended(self, fingerprint: str, connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
+        """Say whether a certificate has expired since. TLS asks at the handshake: a connection is kept as long as it is
+        used, and a session is resumed without asking again."""
+        ends = self._ends.get(fingerprint)
+        if ends is None:
+            told = connection.getpeercert() or {}
+            ends = self._ends[fingerprint] = ssl.cert_time_to_seconds(str(told["notAfter"]))
+        return self.clock() > ends
 
     def _key(self, request: web.Request) -> Principal | None:
-        header = request.headers.get("Authorization")
-        if header is None:
+        given = request.headers.getall("Authorization", ())
+        if not given:
             return None
+        header, *more = given
+        if more:  # whoever reads the other one, a proxy or its log, takes it for somebody else's request
+            raise Refused(Problem(Kind.UNAUTHENTICATED))
         scheme, _, key = header.partition(" ")
         if scheme.lower() == "bearer" and key.startswith(KEY_PREFIX):
             who = self.by_key.get(hashlib.sha256(key.encode()).hexdigest())

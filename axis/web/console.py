@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -17,7 +20,7 @@ from axis.core.follow_up import Became
 from axis.core.journey import journey
 from axis.core.model import DocumentRef
 from axis.core.ports import Counts
-from axis.core.problems import TABLE, Kind
+from axis.core.problems import TABLE, Kind, Problem, Refused
 from axis.core.states import BreakerState, DeliveryState
 from axis.core.step import Around
 from axis.flow.context import Context
@@ -39,6 +42,8 @@ MAX_ASKED = 200
 LATELY = 50
 AMONG = 20_000
 """Of so many of the newest log entries what was refused is shown: some 10 ms of reading."""
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""They show no document, and are asked for by all sorts of names."""
 _REF = re.compile(r"[a-z0-9]{26}")
 
 
@@ -54,9 +59,11 @@ class Console:
     stopping: Callable[[], bool]
     began: datetime
     """When this process began to count."""
+    names: frozenset[str] = frozenset()
+    """Names, besides those of this machine itself, under which the pages may be asked for."""
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[problems], client_max_size=MAX_JSON)
+        app = web.Application(middlewares=[problems, self._by_own_name], client_max_size=MAX_JSON)
         app.add_routes(
             [
                 web.get("/", self.get_overview),
@@ -71,6 +78,22 @@ class Console:
             ]
         )
         return named(app)
+
+    @property
+    def _by_own_name(self) -> Middleware:
+        """A page of somebody else's may be shown in a browser on this machine, and may have its own name lead here: to
+        the browser it is then the same place, and what is read here is its to send away (DNS rebinding)."""
+
+        @web.middleware
+        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.path not in PROBES and not _is_own(request.headers.get("Host", "localhost"), self.names):
+                told = (
+                    "ask for it by an address of this machine, or localhost; other names stand in listen.operator_names"
+                )
+                raise Refused(Problem(Kind.BAD_REQUEST, told))
+            return await handler(request)
+
+        return check
 
     async def get_overview(self, request: web.Request) -> web.StreamResponse:
         views = self.ctx.store.views
@@ -162,6 +185,15 @@ class Console:
         registry.register(_Refusals(self.ctx.refused))
         registry.register(_Destinations(self.ctx.traffic.shown(self.ctx.now()), await views.holds()))
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _is_own(host: str, names: Collection[str]) -> bool:
+    """Say whether a request's Host is an address, this machine's own name for itself, or one of `names`."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or name in names or bool(ip_address(name))
+    except ValueError:
+        return False
 
 
 class _Gauges(Collector):

@@ -41,6 +41,7 @@ from axis.core.model import (
     Document,
     DocumentRef,
     EntryKind,
+    Hop,
     MarkCrossed,
     MoveDelivery,
     MoveDocument,
@@ -48,6 +49,7 @@ from axis.core.model import (
     NoticeOutcome,
     NoticeRef,
     PayloadRef,
+    RetraceDocument,
     StatusRef,
 )
 from axis.core.outline import Outline
@@ -251,6 +253,29 @@ async def test_a_document_that_crossed_is_marked(store: SqlStore) -> None:
     assert await ask(store, methodcaller("crossed", [one.ref, "other"])) == {one.ref}
     with pytest.raises(LostRace):
         await add(store, MarkCrossed(DocumentRef("none")))
+
+
+async def test_a_document_that_came_by_another_way_has_the_hops_of_both(store: SqlStore) -> None:
+    one = document(hops=(Hop("axis-1", NOW), Hop("axis-2", NOW)))
+    await add(store, AddDocument(one))
+    await add(store, RetraceDocument(one.ref, one.hops[1:]))
+    assert await store.views.document(one.ref) == replace(one, hops=one.hops[1:])
+    with pytest.raises(LostRace):
+        await add(store, RetraceDocument(DocumentRef("none"), ()))
+
+
+async def test_a_document_is_on_its_way_until_it_is_delivered_or_has_failed(store: SqlStore) -> None:
+    one = document()
+    waits, failed = (delivery(one, recipients=(code,), endpoint=f"at {code}") for code in (RECEIVER, OTHER))
+    told = delivery(one, cargo=Cargo.NOTICE)
+    await add(store, AddDocument(one), *map(AddDelivery, (waits, failed, told)))
+    age = MoveDelivery(failed.id, DeliveryState.QUEUED, DeliveryEvent.AGE, DeliveryState.FAILED, 0, NOW)
+    await add(store, age)
+    assert await ask(store, lambda ledger: list(ledger.undone(one.ref))) == [(f"at {RECEIVER}", (RECEIVER,))]
+    assert await ask(store, methodcaller("handed_to", one.ref, f"at {OTHER}")) == {OTHER}
+    assert await ask(store, methodcaller("handed_to", one.ref, told.endpoint)) == set()
+    waiting = sorted(await store.views.addressees())
+    assert waiting == sorted([(f"at {RECEIVER}", (RECEIVER,)), (f"at {OTHER}", (OTHER,)), (told.endpoint, (RECEIVER,))])
 
 
 async def test_a_status_finds_its_document(store: SqlStore) -> None:

@@ -279,7 +279,11 @@ FOUND: Final = (
         off(
             "a mailbox is one connection's own",
             "axis/flow/mailbox.py",
-            ("\n    if delivery is None or delivery.endpoint != by.name:\n", "\n    if delivery is None:\n"),
+            (
+                "\n    if delivery is None or delivery.endpoint != by.name or not ctx.network.serves("
+                "by.name, delivery.recipients):\n",
+                "\n    if delivery is None:\n",
+            ),
             ("        if delivery is None or delivery.endpoint != by.name:\n", "        if delivery is None:\n"),
         ),
         "KeyError",

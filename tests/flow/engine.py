@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from axis.app import Hands, context_of
+from axis.app import context_of, utc_now
 from axis.blobs import Blobs
 from axis.config import load_file
 from axis.config.model import Config
@@ -22,6 +22,7 @@ from axis.flow.dispatch import Dispatcher
 from axis.flow.expiry import run_expiry
 from axis.flow.mailbox import inbox
 from axis.flow.receive import receive
+from axis.hands import Hands
 from axis.sql.audit import open_books
 from axis.sql.engine import open_store
 from schemas.envelope import Business, Priority
@@ -111,7 +112,7 @@ async def engine(folder: Path, urls: Mapping[str, str], more: str, windows: Mapp
     config = load_file(site.config)
     blobs = Blobs(config.node.blobs)
     store = open_store(config.store_url, blobs)
-    hands = Hands()
+    hands = Hands(utc_now)
     try:
         hands.open(config)
         made = Engine(site, config, context_of(config, store, hands.sinks), blobs)

@@ -33,7 +33,7 @@ NATIONAL = """
 [[endpoint]]
 name = "quoc-gia"
 adapter = "national"
-agencies = ["*"]
+agencies = ["*", "000.00.01.H99"]
 profile = "{profile}"
 url = "https://127.0.0.1:1/XrdAdapter/adapter"
 ca = "pki/tls-ca.pem"
@@ -43,7 +43,8 @@ secret_file = "national.secret"
 
 
 def settings(site: Site) -> Settings:
-    """The sender is registered with another system here, so that its package really crosses."""
+    """The sender is registered with another system here, so that its package really crosses; the national
+    axis is named for it, as it is connected to us as well."""
     server = site.pki.tls_server("national")
     return Settings(
         data=site.folder / "national",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,7 +23,9 @@ from axis.core.canonical import canonical
 from axis.demo.client import Reply
 from axis.demo.network import HOST
 from axis.devpki import Identity
-from schemas.envelope import Business, MessageKind
+from schemas.codes import AgencyCode
+from schemas.envelope import Business, MessageKind, Organization, StatusMessage
+from schemas.write import serialise, write_status
 from tests.flow.receiver import Receiver, text
 from tests.parts import body, related, split, taken_apart
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, row, signed_by, until
@@ -262,6 +267,9 @@ TRACES: dict[str, tuple[object, int, str]] = {
     "a time without a zone": ([["truc-tinh", "2026-11-23T01:00:00"]], 400, "bad-request"),
     "a time before time": ([["truc-tinh", "0001-01-01T00:00:00+07:00"]], 400, "bad-request"),
     "a number": (5, 400, "bad-request"),
+    "a name that fills the log": ([["x" * 64, AT]], 400, "bad-request"),
+    "a name of another kind": ([[["truc-tinh"], AT]], 400, "bad-request"),
+    "a name that breaks the line": ([["truc\r\nAxis-Recipients: x", AT]], 400, "bad-request"),
     "half a letter": ([["\ud800", AT]], 400, "bad-request"),
 }
 
@@ -281,6 +289,27 @@ def test_a_trace_of_nothing_but_brackets_is_refused(two: Two) -> None:
     package = two.upper.package(OFFICE, [WARD])
     reply = two.lower.ask("POST", "/v1/relay", package, certificate=two.passport, headers=headers)
     assert (reply.status, problem(reply.body)) == (400, "bad-request")
+
+
+@pytest.mark.parametrize("twice", ["Axis-Recipients", "Axis-Trace"])
+def test_whom_a_copy_is_for_and_whence_it_comes_is_said_once(twice: str, two: Two) -> None:
+    """The first was read, the school in the second was left out, and the neighbour got a receipt."""
+    package = two.upper.package(OFFICE, [WARD, SCHOOL])
+    said = [("Content-Type", "application/xml"), ("Content-Length", str(len(package)))]
+    said += [("Axis-Recipients", WARD), ("Axis-Trace", json.dumps([["truc-tinh", AT]]))]
+    said += [("Axis-Recipients", SCHOOL) if twice == "Axis-Recipients" else ("Axis-Trace", "[]")]
+    context = ssl.create_default_context(cafile=str(two.lower.pki.tls_ca))
+    context.load_cert_chain(two.passport.certificate, two.passport.key)
+    known = "SELECT count(*) FROM document"
+    before = two.lower.rows(known)
+    with closing(http.client.HTTPSConnection(HOST, two.lower.port, timeout=30, context=context)) as connection:
+        connection.putrequest("POST", "/v1/relay")
+        for name, value in said:
+            connection.putheader(name, value)
+        connection.endheaders(package)
+        answer = connection.getresponse()
+        assert (answer.status, problem(answer.read())) == (400, "bad-request")
+    assert two.lower.rows(known) == before
 
 
 def test_nine_hops_are_not_too_many(two: Two) -> None:
@@ -320,6 +349,37 @@ def test_a_neighbour_may_bring_only_what_lies_behind_it(two: Two) -> None:
     reply = two.upper.ask("POST", "/v1/relay", package, certificate=certificate, headers=headers)
     assert (reply.status, problem(reply.body)) == (403, "not-your-agency")
     assert two.upper.state() == before
+
+
+def _said(reporter: str, addressee: str, document_id: str, code: str) -> bytes:
+    """A status as one node hands it to another."""
+    message = StatusMessage(
+        reporter=Organization(AgencyCode.parse(reporter)),
+        addressee=AgencyCode.parse(addressee),
+        document_id=document_id,
+        code=None,
+        wire_code=code,
+        at=datetime.now(UTC).replace(microsecond=0),
+        description="không thuộc thẩm quyền",
+    )
+    return serialise(write_status(message))
+
+
+def test_a_neighbour_does_not_report_for_an_agency_that_is_connected_here(two: Two) -> None:
+    """The province may relay for everybody, and still the school says itself what becomes of what it got."""
+    package = two.lower.package(WARD, [SCHOOL, OFFICE])
+    receipt = two.lower.take(package, WARD)
+    recorded = "SELECT count(*) FROM status_report"
+    before = two.lower.rows(recorded)
+    for reporter, addressee, code in ((SCHOOL, WARD, "02"), (SCHOOL, WARD, "06"), (WARD, SCHOOL, "13")):
+        reply = two.relay(_said(reporter, addressee, receipt["document_id"], code), None)
+        assert (reply.status, problem(reply.body)) == (403, "not-your-agency"), (reporter, code)
+    early = two.relay(_said(SCHOOL, WARD, f"{WARD},2026/11/23,not yet/TN", "02"), None)
+    assert (early.status, problem(early.body)) == (403, "not-your-agency"), "nor of a document that is still to come"
+    assert two.lower.rows(recorded) == before
+    assert two.relay(_said(OFFICE, WARD, receipt["document_id"], "03"), None).status == 202
+    two.lower.receive(SCHOOL, receipt["document"])
+    two.lower.told(WARD, receipt["document"])
 
 
 def test_a_neighbour_cannot_look_into_what_it_did_not_bring(two: Two) -> None:
@@ -470,6 +530,40 @@ def test_a_notice_that_is_none_is_refused(name: str, two: Two) -> None:
     reply = two.lower.ask("POST", "/v1/relay", NOTICES[name], certificate=two.passport, headers=json_type)
     assert (reply.status, problem(reply.body)) == (400, "bad-request")
     assert two.lower.state() == before
+
+
+def _notice(receipt: dict[str, Any], **facts: Any) -> bytes:
+    """What the lower node would say of a document of the office that it was handed."""
+    names = ("sender", "document_id", "package_sha256", "document", "accepted_at")
+    told = {name: receipt[name] for name in names if name in receipt}
+    said = {"v": 1, "type": "axis-notice", "node": "truc-xa", "kind": "new", "sender": OFFICE, "signature": "AAAA"}
+    return canonical({**said, **told, "outcome": "undelivered", "cargo": "document", "reason": "given-up", **facts})
+
+
+def test_a_neighbour_tells_of_no_recipient_but_those_that_it_was_handed_the_document_for(two: Two) -> None:
+    """It would have told the sender that others, here or behind somebody else, do not get it: they do."""
+    receipt = two.upper.take(two.upper.package(OFFICE, [HOME_AFFAIRS, FINANCE, WARD]), OFFICE)
+    until("handed over", lambda: _below(two, receipt["document_id"]))
+    passport = two.lower.pki.folder / "tls" / "truc-xa-ra"
+    certificate = Identity(passport.with_suffix(".pem"), passport.with_suffix(".key"), "")
+    bad = {
+        "another": ({"recipients": [HOME_AFFAIRS]}, 404),
+        "another beside its own": ({"recipients": [WARD, HOME_AFFAIRS]}, 404),
+        "nobody": ({"recipients": []}, 400),
+        "a status": ({"recipients": [WARD], "cargo": "status", "code": "03"}, 400),
+        "in our name": ({"recipients": [WARD], "node": "truc-tinh"}, 400),
+        "no code": ({"recipients": ["../etc"]}, 400),
+        "no list": ({"recipients": 5}, 400),
+    }
+    json_type = {"Content-Type": "application/json"}
+    for name, (facts, status) in bad.items():
+        octets = _notice(receipt, **facts)
+        reply = two.upper.ask("POST", "/v1/relay", octets, certificate=certificate, headers=json_type)
+        assert reply.status == status, (name, reply.body)
+    assert two.upper.rows("SELECT count(*) FROM notice WHERE document = ?", receipt["document"]) == [(0,)]
+    octets = _notice(receipt, recipients=[WARD])
+    assert two.upper.ask("POST", "/v1/relay", octets, certificate=certificate, headers=json_type).status == 202
+    assert two.upper.notice(OFFICE, receipt["document"])["recipients"] == [WARD]
 
 
 def test_a_notice_about_what_was_never_handed_over_is_refused(two: Two) -> None:

@@ -15,7 +15,7 @@ from tests.faults.field import INSIDE, ROOT, edits_of
 from tests.mutations.edit import Mutation
 from tests.sim.broken import HALVES, PLANTED
 
-SEEDS = 12
+SEEDS = 24
 """A planted fault must be seen within so many seeds."""
 HALF = 6
 """So many seeds are good without one of two defences: among them are those that are red without both."""

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axis.core.acceptance import Acceptance
+from axis.core.concern import concerned_id
 from axis.core.entry import leaf
-from axis.core.intake import Content, concerned_id, decide_intake, decide_recheck, refused
+from axis.core.intake import Content, decide_intake, decide_recheck, refused
 from axis.core.model import (
     AddDocument,
     Cargo,
@@ -25,6 +26,8 @@ from axis.core.model import (
     MarkCrossed,
     Principal,
     Profile,
+    RetraceDocument,
+    Role,
     Submission,
     WidenDocument,
 )
@@ -76,6 +79,7 @@ from tests.unit.core.world import (
 
 UNSIGNED = verdict_of(SubIndication.UNSIGNED, Reason.UNSIGNED)
 BROKEN = verdict_of(SubIndication.HASH_FAILURE, Reason.DIGEST)
+UNVERIFIABLE = verdict_of(SubIndication.NOT_VERIFIABLE, Reason.TRANSFORM)
 UNBOUND = verdict_of(SubIndication.SIG_CONSTRAINTS_FAILURE, Reason.NOT_BOUND)
 
 
@@ -221,6 +225,13 @@ def test_a_stranger_may_write_through_the_national_axis_only() -> None:
     assert problem_of(decide(submission(wide), content(TWENTY, sender=unknown))).kind is Kind.UNKNOWN_AGENCY
 
 
+@pytest.mark.parametrize("alike", ["h99.10", "g09"])
+def test_a_stranger_is_nobody_whose_code_is_registered_in_another_case(alike: str) -> None:
+    """The clerk who reads it would take one for the other."""
+    refusal = problem_of(decide(submission(NATIONAL), content(TWENTY, sender=code(alike))))
+    assert refusal.kind is Kind.UNKNOWN_AGENCY
+
+
 def test_nine_hops_are_taken() -> None:
     assert document_of(decide(submission(hops=hops(9)))).hops == hops(9)
 
@@ -292,6 +303,18 @@ def test_a_copy_for_some_followed_by_one_for_all_reaches_all() -> None:
     held = replace(first, state=IntakeState.HELD)
     widened = WidenDocument(first.ref, (TWENTY, COMMUNE_1, COMMUNE_2, FAR))
     assert decide(submission(PROVINCE_97), SHARED, seen=[held]).changes == (widened,)
+
+
+def test_who_brings_a_package_first_does_not_lead_the_copies_of_others_astray() -> None:
+    """A trace that names the district made the district refuse what came for its communes by an honest way."""
+    liar = submission(replace(PROVINCE_97, authority=((),)), only_for=(TWENTY,), hops=hops(2, "district"))
+    first = document_of(decide(liar, SHARED))
+    honest = submission(PROVINCE_97, only_for=(COMMUNE_1,), hops=hops(1))
+    decision = decide(honest, SHARED, seen=[first], addressed={TWENTY})
+    assert targets(decision) == {"district": [(COMMUNE_1,)]}
+    assert decision.changes[0] == RetraceDocument(first.ref, hops(1)), "what both ways have"
+    held = replace(first, state=IntakeState.HELD)
+    assert RetraceDocument(first.ref, hops(1)) in decide(honest, SHARED, seen=[held]).changes
 
 
 def test_further_recipients_beyond_the_national_axis_mark_the_document_as_crossed() -> None:
@@ -379,6 +402,17 @@ def test_doubt_holds_a_document_and_delivers_nothing() -> None:
     assert kinds(decision) == [EntryKind.HELD]
 
 
+def test_a_change_of_what_is_held_is_held_too() -> None:
+    recall = content(kind=MessageKind.RECALL)
+    decision = decide_intake(
+        submission(), recall, passed(), (), (), network(), NOW, ids(), NONCE, held=0, early=True
+    )  # fmt: skip
+    assert document_of(sound(decision)).state is IntakeState.HELD
+    assert not deliveries(decision)
+    full = decide_intake(submission(), recall, passed(), (), (), network(), NOW, ids(), NONCE, held=1_000, early=True)
+    assert problem_of(full).kind is Kind.REVOCATION_UNKNOWN, "and it counts like everything that is held"
+
+
 def test_a_document_that_cannot_be_delivered_is_not_held() -> None:
     assert problem_of(decide(verdict=waiting(), said=content(STRANGER))).kind is Kind.UNKNOWN_AGENCY
 
@@ -397,6 +431,27 @@ def test_a_repeat_of_a_held_document_is_still_held() -> None:
 def test_the_profile_of_the_connection_decides_on_unsigned_packages(profile: Profile, accepted: bool) -> None:
     decision = decide(submission(replace(DMS_10, profile=profile)), verdict=UNSIGNED)
     assert isinstance(decision.reply, Document) is accepted
+
+
+@pytest.mark.parametrize("verdict", [UNSIGNED, UNVERIFIABLE])
+@pytest.mark.parametrize("sender", [TEN, code("000.00.10.H99"), COMMUNE_1, NEIGHBOUR])
+def test_another_axis_brings_nothing_unsigned_of_an_agency_that_is_connected_here_or_behind_a_third_axis(
+    sender: AgencyCode, verdict: Verdict
+) -> None:
+    """Nor under its code in the other grammar, registered or not."""
+    tolerant = replace(NATIONAL, profile=Profile.LEGACY_TOLERATED)
+    decision = decide(submission(tolerant), content(TWENTY, sender=sender), verdict=verdict)
+    assert problem_of(decision).kind is Kind.NOT_YOUR_AGENCY
+    assert not decision.changes
+
+
+def test_another_axis_brings_what_such_an_agency_signed_or_where_it_is_named_as_closely() -> None:
+    tolerant = replace(NATIONAL, profile=Profile.LEGACY_TOLERATED)
+    assert document_of(decide(submission(tolerant), content(TWENTY))).via is Role.NATIONAL
+    named = replace(tolerant, authority=((), ("H99", "10")))
+    assert document_of(decide(submission(named), content(TWENTY), verdict=UNSIGNED)).sender == TEN
+    far = content(TWENTY, sender=MINISTRY)
+    assert document_of(decide(submission(tolerant), far, verdict=UNSIGNED)).sender == MINISTRY
 
 
 # --- where it goes -----------------------------------------------------------------------------------------

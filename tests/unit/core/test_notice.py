@@ -23,6 +23,7 @@ from axis.core.model import (
     Principal,
     StatusReport,
 )
+from axis.core.network import Network
 from axis.core.notice import Telling, decide_notice, decide_undelivered, pass_on
 from axis.core.problems import Kind, Problem
 from axis.core.receipt import seal
@@ -45,6 +46,7 @@ from tests.unit.core.world import (
     network,
     passed,
     problem_of,
+    routing,
     sound,
     submission,
     waiting,
@@ -142,10 +144,10 @@ def test_a_good_signature_is_not_held_up_by_a_spent_budget() -> None:
 
 
 def undelivered(
-    delivery: Delivery, document: Document | None, report: StatusReport | None = None
+    delivery: Delivery, document: Document | None, report: StatusReport | None = None, at: Network | None = None
 ) -> Decision[Notice] | None:
     telling = Telling(document, report, ids("n"), lambda body: seal(body, "key", KEY.sign))
-    made = decide_undelivered(delivery, Problem(Kind.DELIVERY_EXPIRED), telling, network(), NOW)
+    made = decide_undelivered(delivery, Problem(Kind.DELIVERY_EXPIRED), telling, at or network(), NOW)
     return None if made is None else sound(made)
 
 
@@ -193,6 +195,18 @@ def test_of_a_status_its_reporter_is_told_where_it_is_connected_here() -> None:
     assert (delivery.endpoint, delivery.recipients) == ("dms-20", (TWENTY,))
     facts = json.loads(decision.reply.octets)
     assert (facts["cargo"], facts["code"], facts["recipients"]) == ("status", "03", [TEN.text])
+
+
+def test_of_a_status_that_waits_where_its_addressee_was_before_the_reporter_is_told() -> None:
+    """It was told to nobody: the route leads elsewhere by now."""
+    document, report, made = status_of(TWENTY, DMS_20)
+    for moved in ({"H99.10": "district"}, {"H99.10": None, "*": None}):
+        decision = undelivered(made["dms-10"], document, report, network(routing(**moved)))
+        assert decision is not None
+        assert [one.endpoint for one in deliveries(decision)] == ["dms-20"]
+    gone = {name: role for name, role in network().roles.items() if name != "national"}
+    without = network(routing(**{"*": "district"}), roles=gone)
+    assert undelivered(made["national"], document, report, without) is None, "it was never for its addressee"
 
 
 def test_nobody_is_told_of_a_status_that_only_the_national_axis_misses_or_that_a_neighbour_brought() -> None:

@@ -126,6 +126,16 @@ def test_a_good_document_goes_on_waiting_while_one_recipient_has_no_route() -> N
     assert spent.reply.state is IntakeState.REFUSED
 
 
+def test_a_good_change_goes_on_waiting_while_what_it_concerns_is_held() -> None:
+    document = held(TWENTY)
+    waits = decide_recheck(document, Acceptance.ACCEPT, passed(), network(), NOW + HOUR, ids(), early=True)
+    assert (waits.changes, waits.reply.state) == ((), IntakeState.HELD)
+    late = decide_recheck(document, Acceptance.ACCEPT, passed(), network(), NOW + 100 * HOUR, ids(), early=True)
+    assert late.changes == (), "as long as that, and no budget ends it before"
+    refused = decide_recheck(document, Acceptance.REFUSE, REVOKED, network(), NOW + HOUR, ids(), early=True)
+    assert refused.reply.state is IntakeState.REFUSED
+
+
 def test_a_copy_that_was_held_is_released_only_to_those_it_is_for() -> None:
     decision = recheck(replace(held(TWENTY, COMMUNE_1), only_for=(COMMUNE_1,)), passed())
     assert targets(decision) == {"district": [(COMMUNE_1,)]}

@@ -153,6 +153,26 @@ def test_not_even_a_neighbour_sets_what_its_agency_may_not(by: Principal) -> Non
     assert problem_of(decide(report("03", COMMUNE_1), LOCAL, by=by)).kind is Kind.ILLEGAL_STATUS
 
 
+@pytest.mark.parametrize("wire", CODES)
+@pytest.mark.parametrize(
+    "by", [NATIONAL, replace(DISTRICT, authority=((),)), replace(PROVINCE_97, authority=(("H99",),))]
+)
+def test_another_axis_does_not_report_for_an_agency_that_is_connected_here(by: Principal, wire: str) -> None:
+    """To be the axis for everything else, or for the province, is not to speak for TWENTY, which is connected here."""
+    said = report(wire, TEN, TWENTY) if wire == "13" else report(wire)
+    for about in (LOCAL, None):
+        decision = decide(said, about, by=by)
+        assert problem_of(decision).kind is Kind.NOT_YOUR_AGENCY
+        assert [entry.kind for entry in decision.entries] == [EntryKind.STATUS_REFUSED]
+
+
+def test_another_axis_reports_for_such_an_agency_where_it_is_named_as_closely_or_the_agency_signed() -> None:
+    named = replace(PROVINCE_97, authority=(("H97",), ("H99", "20")))
+    assert report_of(decide(report("03"), by=named)).attestation is Attestation.NEIGHBOUR
+    signed = replace(report("03"), signed=True)
+    assert report_of(decide(signed, by=NATIONAL)).attestation is Attestation.NEIGHBOUR
+
+
 REFUSED_FROM_AGENCIES: list[tuple[str, Report, Document | None, Kind]] = [
     ("tells of no document", report("03"), None, Kind.NOT_FOUND),
     ("has a code that nobody knows", report("07"), LOCAL, Kind.SCHEMA_VIOLATION),

@@ -1,0 +1,192 @@
+"""Agencies that moved to another system, or whose endpoint is gone, while something waited for them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from axis.app import network_of
+from axis.config import load_file
+from axis.config.model import Config
+from axis.core.model import DeliveryId, Principal
+from axis.core.ports import Ledger
+from axis.core.problems import Kind, Refused
+from axis.core.routing import RoutingTable
+from axis.core.states import DeliveryState
+from axis.flow.expiry import expire_old, left_behind
+from axis.flow.mailbox import acknowledge, fetch, inbox
+from axis.flow.recheck import recheck_held
+from schemas.envelope import Business, MessageKind, Replacement
+from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
+from tests.flow.receiver import Receiver
+from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, row
+
+pytestmark = pytest.mark.slow
+
+NEWCOMER = "000.00.17.H99"
+NOWHERE = {HEALTH: "https://127.0.0.1:1/inbox", SCHOOLS: "https://127.0.0.1:1/inbox"}
+WEEK = timedelta(days=7)
+
+
+def restarted(at: Engine, *changes: tuple[str, str]) -> Config:
+    """What the node goes by after a start with these changes in its configuration."""
+    text = at.site.config.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    at.site.config.write_text(text)
+    (at.site.folder / "agencies.toml").write_text((at.site.folder / "agencies.toml").read_text() + row(NEWCOMER))
+    config = load_file(at.site.config)
+    at.ctx.network = network_of(config)
+    return config
+
+
+def handed_to_another(name: str, was: str) -> tuple[str, str]:
+    """The system behind an endpoint is another agency's now."""
+    return f'agencies = ["{was}"]', f'agencies = ["{NEWCOMER}"]'
+
+
+async def later(at: Engine) -> int:
+    """A round past the lifetime of what waits."""
+    began = at.ctx.now()
+    at.ctx.now = lambda: began + WEEK
+    return await expire_old(at.ctx, await left_behind(at.ctx))
+
+
+async def told(at: Engine) -> list[tuple[str, str]]:
+    items = await inbox(at.config.principals[AGENCIES[OFFICE]], 0, 50, at.ctx)
+    notices = [json.loads(one.notice) for one in items if one.notice is not None]
+    return [(str(one["outcome"]), str(one["reason"])) for one in notices]
+
+
+async def test_a_mailbox_that_became_another_agencys_shows_nothing_of_the_one_before(tmp_path: Path) -> None:
+    """It would have read, and acknowledged in its name, what waited for an agency that it has nothing to do with."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        document, _ = await at.send(HOME_AFFAIRS)
+        (waiting,) = await inbox(at.config.principals[AGENCIES[HOME_AFFAIRS]], 0, 50, at.ctx)
+        elsewhere = f'[[route]]\nprefix = "{HOME_AFFAIRS}"\nendpoint = "van-phong"\n'
+        config = restarted(
+            at,
+            handed_to_another("so-noi-vu", HOME_AFFAIRS),
+            (f'prefix = "{HOME_AFFAIRS}"\nendpoint = "so-noi-vu"', f'prefix = "{NEWCOMER}"\nendpoint = "so-noi-vu"'),
+            (f'[[route]]\nprefix = "{NEWCOMER}"', f'{elsewhere}[[route]]\nprefix = "{NEWCOMER}"'),
+        )
+        other = config.principals["so-noi-vu"]
+        newer, _ = await at.send(NEWCOMER)
+        assert [one.document for one in await inbox(other, 0, 1, at.ctx)] == [newer], "and what is its own it sees"
+        for ask in (fetch, acknowledge):
+            await _is_not_there(waiting.delivery, other, ask, at)
+        assert await left_behind(at.ctx) == {"so-noi-vu"}
+        assert await expire_old(at.ctx, await left_behind(at.ctx)) == 0
+        assert await later(at) == 1
+        assert (await at.delivery(document)).state is DeliveryState.FAILED
+        assert (await at.delivery(newer)).state is DeliveryState.QUEUED, "mailboxes are left alone"
+        assert await told(at) == [("undelivered", "delivery-expired")]
+
+
+async def _is_not_there(id: DeliveryId, by: Principal, ask: object, at: Engine) -> None:
+    assert callable(ask)
+    with pytest.raises(Refused) as refused:
+        await ask(id, by, at.ctx)
+    assert refused.value.problem.kind is Kind.NOT_FOUND
+
+
+async def test_a_successor_still_gets_what_waits_where_the_route_leads_to_it(tmp_path: Path) -> None:
+    """A merger: the route of the closed agency is kept, its code is in no connection's `agencies` any more."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        document, _ = await at.send(HOME_AFFAIRS)
+        config = restarted(at, handed_to_another("so-noi-vu", HOME_AFFAIRS))
+        items = await inbox(config.principals["so-noi-vu"], 0, 50, at.ctx)
+        assert [one.document for one in items] == [document]
+        assert await left_behind(at.ctx) == frozenset()
+
+
+async def test_a_recall_does_not_overtake_its_document_when_the_recipient_moved(tmp_path: Path) -> None:
+    """The document lies in the mailbox of the old system, which still acts for the agency; the recall goes to the new
+    one. It was there first, and the old one took the document as if it had never been recalled."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        known = f"{OFFICE},2026/11/23,sent by mistake/TN"
+        document, _ = await at.send(HOME_AFFAIRS, document_id=known)
+        route = f'prefix = "{HOME_AFFAIRS}"\nendpoint = '
+        restarted(at, (f'{route}"so-noi-vu"', f'{route}"so-tai-chinh"'))
+        old, new = (at.config.principals[name] for name in ("so-noi-vu", "so-tai-chinh"))
+        recall, _ = await at.send(
+            HOME_AFFAIRS, business=Business(kind=MessageKind.RECALL, document_id=known), document_id=known
+        )
+        assert await inbox(new, 0, 50, at.ctx) == []
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 0
+        (item,) = await inbox(old, 0, 50, at.ctx)
+        assert item.document == document
+        await acknowledge(item.delivery, old, at.ctx)
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 1
+        assert [one.document for one in await inbox(new, 0, 50, at.ctx)] == [recall]
+
+
+async def test_what_replaces_two_documents_overtakes_neither(tmp_path: Path) -> None:
+    """It goes in the lane of the first, and the second was overtaken."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        names = [f"{OFFICE},2026/11/23,{place}/TN" for place in ("first", "second")]
+        for name in names:
+            await at.send(HOME_AFFAIRS, document_id=name)
+        by = at.config.principals[AGENCIES[HOME_AFFAIRS]]
+        first, second = await inbox(by, 0, 50, at.ctx)
+        await acknowledge(first.delivery, by, at.ctx)
+        both = Business(kind=MessageKind.REPLACE, replacements=tuple(map(Replacement, names)))
+        replacing, _ = await at.send(HOME_AFFAIRS, business=both)
+        assert [one.document for one in await inbox(by, 0, 50, at.ctx)] == [second.document]
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 0
+        await acknowledge(second.delivery, by, at.ctx)
+        assert (await recheck_held(dict(at.config.principals), at.ctx)).moved == 1
+        assert [one.document for one in await inbox(by, 0, 50, at.ctx)] == [replacing]
+
+
+async def test_an_address_that_became_another_agencys_is_not_given_what_waits_for_the_one_before(
+    tmp_path: Path,
+) -> None:
+    name = CALLED[HEALTH]
+    with Receiver() as far:
+        async with engine(tmp_path, {HEALTH: f"{far.base}/inbox", SCHOOLS: f"{far.base}/inbox"}, "", {}) as at:
+            document, _ = await at.send(HEALTH)
+            restarted(
+                at,
+                handed_to_another(name, HEALTH),
+                (f'prefix = "{HEALTH}"\nendpoint = "{name}"', f'prefix = "{NEWCOMER}"\nendpoint = "{name}"'),
+            )
+            newer, mark = await at.send(NEWCOMER)
+            at.start()
+            await at.in_state(newer, DeliveryState.DELIVERED)
+            await at.stop()
+            waits = await at.delivery(document)
+            assert (waits.state, waits.attempts) == (DeliveryState.QUEUED, 1)
+            assert [one.body.count(mark) for one in far.got] == [1], "its own it gets, and nothing else"
+            assert await later(at) == 1
+            assert await told(at) == [("undelivered", "delivery-expired")]
+
+
+@pytest.mark.parametrize("leased", [False, True])
+async def test_what_waits_for_an_endpoint_that_is_gone_ends_with_its_lifetime_and_the_sender_is_told(
+    tmp_path: Path, leased: bool
+) -> None:
+    """Nobody claims for it and nobody comes: it waited for ever, also with a lease that a killed node left behind."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        document, _ = await at.send(HEALTH)
+        if leased:
+
+            def lease(ledger: Ledger) -> None:
+                assert ledger.claim([CALLED[HEALTH]], at.ctx.now(), at.ctx.lease, 9)
+
+            await at.ctx.store.transact(lease)
+        network = at.ctx.network
+        at.ctx.sinks = {}
+        roles = {name: role for name, role in network.roles.items() if name != CALLED[HEALTH]}
+        rules = [rule for rule in network.routes.rules if rule.endpoint != CALLED[HEALTH]]
+        at.ctx.network = replace(network, roles=roles, routes=RoutingTable(rules, network.registry))
+        assert await left_behind(at.ctx) == {CALLED[HEALTH]}
+        assert await expire_old(at.ctx, await left_behind(at.ctx)) == 0
+        assert await later(at) == 1
+        assert (await at.delivery(document)).state is DeliveryState.FAILED
+        assert await told(at) == [("undelivered", "delivery-expired")]
