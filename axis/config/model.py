@@ -49,6 +49,7 @@ from axis.config.values import (
     HttpUrl,
     ListenAddress,
     Name,
+    Patience,
     Prefix,
     SecretFile,
     Size,
@@ -108,12 +109,13 @@ class Listen(Section):
 class Store(Section):
     """The database. Packages and attachments up to `inline_max` lie in its rows, larger ones in files, or in a bucket.
 
-    `password_file` holds the password for a PostgreSQL, where it asks for one; the address holds none. A file that no
-    row names is removed when nobody has named it for `keep_unnamed`.
+    `password_file` holds the password for a PostgreSQL, where it asks for one; the address holds none. Its answers
+    are waited for `patience` at most. A file that no row names is removed when nobody has named it for `keep_unnamed`.
     """
 
     url: StoreUrl = "sqlite:///axis.db"
     password_file: Annotated[Folder, Field(default="keys/postgres.password")]
+    patience: Patience = timedelta(seconds=20)
     blobs: BlobsPlace = FILES
     inline_max: Annotated[Size, Field(default="128KB")]
     keep_unnamed: Grace = timedelta(days=7)
@@ -396,10 +398,14 @@ class Config(Section):
 
     @property
     def store_url(self) -> str:
-        """The database's URL: with its file as an absolute path, or with the file of its password. Holds no secret."""
+        """The database's URL: with its file as an absolute path, or with the file of its password and
+        our patience. Holds no secret."""
         if self.store.shared:
             joint = "&" if "?" in self.store.url else "?"
-            return f"{self.store.url}{joint}password_file={quote(str(self.store.password_file))}"
+            facts = (
+                f"password_file={quote(str(self.store.password_file))}&patience={self.store.patience.total_seconds()}"
+            )
+            return f"{self.store.url}{joint}{facts}"
         return f"sqlite:///{self.node.data / self.store.url.removeprefix('sqlite:///')}"
 
     @property

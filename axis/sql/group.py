@@ -45,6 +45,8 @@ RECONNECT_S: Final = 0.5
 LOOK_S: Final = 60.0
 """How often the database is asked whether what it commits is still durable: so long a promise may rest on the last
 look. A question a minute costs nothing; an hour would be an hour of receipts."""
+RELIEVE_S: Final = 2.0
+"""How often processes are looked for that stand still in a transaction: some tenths of a millisecond each time."""
 
 
 @dataclass(slots=True)
@@ -82,7 +84,9 @@ class GroupCommitter:
         """Called in the thread after each group that changed something and is on stable storage."""
         self._trouble: str | None = None
         self._writer: WriteConnection | None = database.open_writer()
-        self._looked = time.monotonic()
+        self._looked = self._relieved = time.monotonic()
+        self.ended: SimpleQueue[str] = SimpleQueue()
+        """The processes whose transactions were ended because they stood still."""
         self._thread = threading.Thread(target=self._run, name="axis-store", daemon=True)
         self._thread.start()
 
@@ -149,13 +153,18 @@ class GroupCommitter:
         return group, False
 
     def _look(self) -> None:
-        """Where a commit is no longer durable, nothing is written until it is again."""
+        """Where a commit is no longer durable, nothing is written until it is again. Who stands in the way ends."""
         now = time.monotonic()
-        if self._writer is None or now - self._looked < LOOK_S:
+        if self._writer is None:
             return
-        self._looked = now
         try:
-            self._writer.prove()
+            if now - self._relieved >= RELIEVE_S:
+                self._relieved = now
+                for process in self._writer.relieve():
+                    self.ended.put(process)
+            if now - self._looked >= LOOK_S:
+                self._looked = now
+                self._writer.prove()
         except (self._database.errors, StoreError) as error:
             self._poison(self._writer, error)
 

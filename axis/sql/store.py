@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from queue import Empty
 from typing import Any, TypeVar
 
 from axis.core.model import PayloadRef
@@ -54,6 +55,14 @@ class SqlStore:
     def trouble(self) -> str | None:
         """Why nothing can be written now, in words for our log; `None` when it can."""
         return self._committer.trouble
+
+    def ended(self) -> Sequence[str]:
+        """The processes whose transactions were ended since this was asked: they stood still in them."""
+        found = []
+        with suppress(Empty):
+            while True:
+                found.append(self._committer.ended.get_nowait())
+        return found
 
     @property
     def poisoned(self) -> bool:

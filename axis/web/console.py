@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from axis.core.model import DocumentRef
 from axis.core.ports import Counts
-from axis.core.problems import TABLE, Kind
+from axis.core.problems import TABLE, Kind, Problem, Unavailable
 from axis.core.states import BreakerState, DeliveryState
 from axis.flow.context import Context
 from axis.flow.traffic import Destination
@@ -33,6 +34,8 @@ FAILED = 20
 HELD = 20
 MAX_JSON = 65_536
 MAX_ASKED = 200
+READY_S = 5.0
+"""A store that takes longer to answer than this takes nothing in good time either."""
 _REF = re.compile(r"[a-z0-9]{26}")
 
 
@@ -112,7 +115,11 @@ class Console:
     async def get_ready(self, request: web.Request) -> web.StreamResponse:
         """Documents are taken: the store answers, the log keeps up, the clock is to be believed, the daemon is to go
         on. 503 otherwise, with which of them."""
-        waiting, _ = await self.ctx.store.views.backlog()
+        try:
+            async with asyncio.timeout(READY_S):
+                waiting, _ = await self.ctx.store.views.backlog()
+        except TimeoutError:
+            raise Unavailable(Problem(Kind.STORE_UNAVAILABLE), retry_after_s=5) from None
         ready = self._ready()
         second = timedelta(seconds=1)
         body = {

@@ -134,6 +134,33 @@ FOUND: Final = (
         "LostRace|assert|DID NOT RAISE",
     ),
     Broken(
+        "F38",
+        off(
+            "who says nothing in a transaction loses it to others",
+            "axis/sql/group.py",
+            ("for process in self._writer.relieve():", "for process in ():"),
+        ),
+        "never: others deliver and log what it had|never: it is taken",
+    ),
+    Broken(
+        "F38",
+        off(
+            "an answer is waited for so long",
+            "axis/sql/address.py",
+            ("self.patience_s if timeout is None else timeout)\n", "timeout)\n"),
+        ),
+        "never: it is told in the log",
+    ),
+    Broken(
+        "F38",
+        off(
+            "a machine that confirms nothing is no more",
+            "axis/sql/address.py",
+            ('    "tcp_user_timeout": "25s",\n', ""),
+        ),
+        "never: its lock is free",
+    ),
+    Broken(
         "F39",
         off(
             "the first attempt of every destination is free",
