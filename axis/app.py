@@ -38,6 +38,7 @@ from axis.flow.dispatch import Dispatcher
 from axis.flow.evidence import EvidenceKeeper, Fetch
 from axis.flow.expiry import run_expiry
 from axis.flow.lease import LeaseLost, LogLease
+from axis.flow.lost import missing
 from axis.flow.pathworker import PathWorker
 from axis.flow.pdfworker import PDF_BOUNDS, PdfWorker
 from axis.flow.poll import run_source
@@ -203,6 +204,8 @@ async def serve(config: Config) -> None:
         ctx.log_written = sequencer.wake
         ctx.now, ctx.wall, ctx.clock_off = clocks.now, utc_now, clocks.off
         store.listen(ctx.wake)
+        if name:
+            store.watch_for(lambda ledger: missing(ledger, ctx.newest, heads.peek))
         await _note(store, EntryKind.STARTED, config.node.name)
 
         def open_spool(inline_max: int | None = None) -> Spool:

@@ -82,6 +82,8 @@ class GroupCommitter:
         self._failures = 0
         self.committed: Callable[[], None] = lambda: None
         """Called in the thread after each group that changed something and is on stable storage."""
+        self.missing: Callable[[Ledger], str | None] = lambda ledger: None
+        """Asked in the thread before anything is written to a database that was opened again: what it has lost."""
         self._trouble: str | None = None
         self._writer: WriteConnection | None = database.open_writer()
         self._looked = self._relieved = time.monotonic()
@@ -346,13 +348,26 @@ class GroupCommitter:
     def _recover(self) -> None:
         try:
             self._readers.close()
-            self._writer = self._database.recover()
+            self._writer = self._whole(self._database.recover())
         except (self._database.errors, OSError, StoreError) as again:
             self._trouble = f"{(self._trouble or '').partition('; reopening')[0]}; reopening failed: {again!r}"
         else:
             self._readers.reopen()
             self._looked = time.monotonic()
             self._trouble = None
+
+    def _whole(self, writer: WriteConnection) -> WriteConnection:
+        """The connection, if its database has what it had. `StoreError`; then it is closed."""
+        try:
+            writer.begin(together=False)
+            missing = self.missing(SqlLedger(writer.session))
+            writer.rollback()
+            if missing is not None:
+                raise StoreError(f"the database has lost what it had committed: {missing}")
+        except BaseException:
+            writer.close()
+            raise
+        return writer
 
 
 def _answer(jobs: Sequence[Job]) -> None:

@@ -47,6 +47,11 @@ class SqlStore:
         if self._messenger is not None:
             self._committer.committed = self._messenger.tell
 
+    def watch_for(self, missing: Callable[[Ledger], str | None]) -> None:
+        """Before anything is written to a database that was lost and found again, ask `missing` what it has lost:
+        while it says something nothing is written."""
+        self._committer.missing = missing
+
     @property
     def views(self) -> SqlViews:
         return self._views

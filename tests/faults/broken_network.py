@@ -93,6 +93,33 @@ FOUND: Final = (
         "never: it is told in the log",
     ),
     Broken(
+        "F30",
+        off(
+            "a server that is found again is asked what it has lost",
+            "axis/sql/group.py",
+            ("            missing = self.missing(SqlLedger(writer.session))\n", "            missing = None\n"),
+        ),
+        "it was answered with 202",
+    ),
+    Broken(
+        "F30",
+        off(
+            "the document of the newest receipt must be there",
+            "axis/flow/lost.py",
+            ("if newest is not None and", "if False and"),
+        ),
+        "it was answered with 202",
+    ),
+    Broken(
+        "F30",
+        off(
+            "what was signed must be there",
+            "axis/flow/lost.py",
+            ("if size + begun < signed else None", "if False else None"),
+        ),
+        "it was answered with 202",
+    ),
+    Broken(
         "F34",
         off(
             "the log takes whatever has no place yet",
