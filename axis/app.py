@@ -20,8 +20,9 @@ from adapters.fetch import Fetcher
 from axis.blobs import Spool, free_octets
 from axis.care.sweep import Where, run_sweep
 from axis.config.bindings import registry_of, reread
+from axis.config.endpoint import NationalEndpoint
 from axis.config.fault import ConfigError
-from axis.config.model import Config, InToken, NationalEndpoint
+from axis.config.model import Config, InToken
 from axis.core.follow_up import FollowUpRules
 from axis.core.hands import Sink
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
@@ -35,6 +36,7 @@ from axis.flow.dispatch import Dispatcher
 from axis.flow.evidence import EvidenceKeeper, Fetch
 from axis.flow.expiry import run_expiry
 from axis.flow.lease import LeaseLost, LogLease
+from axis.flow.lost import missing
 from axis.flow.pathworker import PathWorker
 from axis.flow.pdfworker import PDF_BOUNDS, PdfWorker
 from axis.flow.poll import run_source
@@ -174,6 +176,8 @@ async def serve(config: Config) -> None:
         ctx.log_written = sequencer.wake
         ctx.now, ctx.wall, ctx.clock_off = clocks.now, utc_now, clocks.off
         store.listen(ctx.wake)
+        if name:
+            store.watch_for(lambda ledger: missing(ledger, ctx.newest, heads.peek))
         await _note(store, EntryKind.STARTED, config.node.name)
 
         def open_spool(inline_max: int | None = None) -> Spool:

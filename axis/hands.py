@@ -12,7 +12,8 @@ from adapters.national.client import NationalSink, NationalSource, VxpClient
 from adapters.national.inquiry import NationalInquiry
 from adapters.node import NodeSink
 from adapters.sending import session
-from axis.config.model import Config, HttpPushEndpoint, NationalEndpoint, NodeEndpoint
+from axis.config.endpoint import HttpPushEndpoint, NationalEndpoint, NodeEndpoint
+from axis.config.model import Config
 from axis.core.hands import Inquiry, Sink, Source
 from axis.tls import client_context
 from axis.watch import TlsFiles

@@ -18,13 +18,16 @@ log = structlog.get_logger()
 
 
 class Watched(Protocol):
-    """A store that says how it is: `trouble` while nothing can be written, `poisoned` when only a restart helps."""
+    """A store that says how it is: `trouble` while nothing can be written, `poisoned` when only a restart helps.
+    `ended` are the processes that stood still in a transaction since it was last asked."""
 
     @property
     def trouble(self) -> str | None: ...
 
     @property
     def poisoned(self) -> bool: ...
+
+    def ended(self) -> Sequence[str]: ...
 
 
 class StorePoisoned(Exception):
@@ -34,12 +37,14 @@ class StorePoisoned(Exception):
 async def watch_store(store: Watched, stop: asyncio.Event) -> None:
     """Tell when nothing can be written, and when it can again. End the process when the store is past helping itself:
     an honest restart reconciles, a guess does not."""
-    lost = False
+    told: str | None = None
     while not stop.is_set():
         trouble = store.trouble
-        if (trouble is not None) is not lost:
-            lost = trouble is not None
-            log.error("store_lost", error=trouble) if lost else log.info("store_back")
+        if trouble != told:
+            told = trouble
+            log.info("store_back") if trouble is None else log.error("store_lost", error=trouble)
+        for process in store.ended():
+            log.warning("store_transaction_ended", process=process)
         if store.poisoned:
             raise StorePoisoned("the outcome of a commit is unknown; restart to reconcile")
         try:

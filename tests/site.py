@@ -118,8 +118,8 @@ class Site:
     is the PKI of a neighbour, `crls` where revocation lists are looked for instead of there. A `hurried` node reads its
     trust files and looks at held documents five times a second, and gives an attachment one second of its judge.
 
-    Octets above `inline_max` are files, or objects in `bucket`. With `store`, the address of an empty PostgreSQL,
-    others of the same node may run `beside` this one.
+    Octets above `inline_max` are files, or objects in `bucket`. With `store`, the address of an empty PostgreSQL whose
+    answers are waited for `patience`, others of the same node may run `beside` this one.
     """
 
     folder: Path
@@ -132,6 +132,7 @@ class Site:
     crls: Path | None = None
     hurried: bool = False
     store: str = ""
+    patience: str = ""
     inline_max: str = ""
     bucket: Rented | None = None
     instance: str = ""
@@ -173,6 +174,7 @@ class Site:
             )
         (self.folder / "agencies.toml").write_text("\n".join(rows))
         kept = f'inline_max = "{self.inline_max}"\n' if self.inline_max else ""
+        kept += f'patience = "{self.patience}"\n' if self.patience else ""
         objects = ""
         if self.bucket is not None:
             kept += f'blobs = "{self.bucket.url}"\n'

@@ -14,9 +14,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from axis.config import checks
+from axis.config.endpoint import ADAPTERS
 from axis.config.fault import ConfigError, Fault, Finding, key_text, suggestion
 from axis.config.locate import KeyPath, Places, locate
-from axis.config.model import ADAPTERS, SECTIONS, Config
+from axis.config.model import SECTIONS, Config
 
 M = TypeVar("M", bound=BaseModel)
 Fields = Mapping[str, FieldInfo]

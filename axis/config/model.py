@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import quote
 
 from pydantic import (
@@ -27,16 +27,14 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from axis.config.delivery import DeliveryRules, Window
+from axis.config.delivery import DeliveryRules
+from axis.config.endpoint import ByApiKey, ByCertificate, Endpoint, MailboxEndpoint
 from axis.config.objects import FILES, BlobsPlace, Objects, wrong_objects
 from axis.config.section import Section, unusable
 from axis.config.values import (
     Address,
     AnyFile,
-    ApiKeyHash,
-    Certificate,
     CertificateFile,
-    Code,
     Day,
     Days,
     Duration,
@@ -46,22 +44,20 @@ from axis.config.values import (
     Grace,
     HostMap,
     HostName,
-    HttpsUrl,
-    HttpUrl,
     ListenAddress,
     Name,
+    Patience,
     Prefix,
     SecretFile,
     Size,
     StoreUrl,
-    TlsUrl,
     TrustFile,
     fault,
 )
-from axis.core.model import Principal, Profile, Role
+from axis.core.model import Principal, Role
 from axis.core.network import ALL_CODES, ArrivedBy, PdfRule, ReportRule
 from axis.core.pressure import Pressure
-from axis.core.registry import Registry, prefix_path
+from axis.core.registry import Registry
 from axis.core.routing import RoutingTable, Rule
 
 
@@ -113,12 +109,13 @@ class Listen(Section):
 class Store(Section):
     """The database. Packages and attachments up to `inline_max` lie in its rows, larger ones in files, or in a bucket.
 
-    `password_file` holds the password for a PostgreSQL, where it asks for one; the address holds none. A file that no
-    row names is removed when nobody has named it for `keep_unnamed`.
+    `password_file` holds the password for a PostgreSQL, where it asks for one; the address holds none. Its answers
+    are waited for `patience` at most. A file that no row names is removed when nobody has named it for `keep_unnamed`.
     """
 
     url: StoreUrl = "sqlite:///axis.db"
     password_file: Annotated[Folder, Field(default="keys/postgres.password")]
+    patience: Patience = timedelta(seconds=20)
     blobs: BlobsPlace = FILES
     inline_max: Annotated[Size, Field(default="128KB")]
     keep_unnamed: Grace = timedelta(days=7)
@@ -243,100 +240,6 @@ class Statuses(Section):
     reported: frozenset[Annotated[str, BeforeValidator(_status_code)]] = ALL_CODES
 
 
-class EndpointBase(Section):
-    """A connection. `agencies` are the subtrees that it may act for."""
-
-    role: ClassVar[Role]
-    everything_allowed: ClassVar[bool] = False
-
-    name: Annotated[Name, Field(examples=["so-noi-vu"])]
-    agencies: Annotated[tuple[Prefix, ...], Field(min_length=1, examples=[["H99.07"]])]
-    profile: Profile = Profile.REQUIRED
-
-    @field_validator("agencies")
-    @classmethod
-    def _everything_is_for_axes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if "*" in value and not cls.everything_allowed:
-            raise fault('"*" is only for other axes', "name the agencies that this system sends for")
-        return value
-
-    @property
-    def principal(self) -> Principal:
-        """Who is at the other end, as the flows know it."""
-        return Principal(self.name, self.role, tuple(map(prefix_path, self.agencies)), self.profile)
-
-
-class ByCertificate(Section):
-    """What calls us and proves itself with a client certificate (SHA-256 of the DER, hex)."""
-
-    certificates: frozenset[Certificate] = frozenset()
-
-
-class ByApiKey(Section):
-    """What calls us and may prove itself with an API key, of which only the hash is known here (SHA-256, hex)."""
-
-    api_keys: frozenset[ApiKeyHash] = frozenset()
-
-
-class MailboxEndpoint(EndpointBase, ByCertificate, ByApiKey):
-    """An agency that fetches what is for it: `GET /v1/inbox`."""
-
-    role: ClassVar[Role] = Role.AGENCY
-    adapter: Literal["mailbox"]
-
-
-class HttpPushEndpoint(EndpointBase, ByCertificate, ByApiKey):
-    """An agency that is called. Without `ca` the system's authorities are believed; `bearer_file` holds a token."""
-
-    role: ClassVar[Role] = Role.AGENCY
-    adapter: Literal["http-push"]
-    url: Annotated[HttpsUrl, Field(examples=["https://dms.example.gov.vn/inbox"])]
-    ca: CertificateFile | None = None
-    bearer_file: SecretFile | None = None
-    window: Window | None = None
-
-
-class NodeEndpoint(EndpointBase, ByCertificate):
-    """A neighbouring axis node, by mutual TLS: `certificate` and `key` are ours towards it."""
-
-    role: ClassVar[Role] = Role.NODE
-    everything_allowed: ClassVar[bool] = True
-    adapter: Literal["node"]
-    url: Annotated[TlsUrl, Field(examples=["https://axis.example.gov.vn:8443"])]
-    ca: Annotated[CertificateFile, Field(examples=["tls/neighbour-ca.pem"])]
-    certificate: Annotated[CertificateFile, Field(examples=["tls/client.pem"])]
-    key: Annotated[SecretFile, Field(examples=["tls/client.key"])]
-    window: Window | None = None
-
-
-class NationalEndpoint(EndpointBase):
-    """The national axis (Trục liên thông văn bản quốc gia) over VXP. It is polled, it does not call us.
-
-    With `trace_organ` outgoing copies carry a TraceHeader of that agency, where their signature permits it. So long
-    after a handover the axis is asked what became of it, `0s` for never (`axis.core.follow_up`).
-    """
-
-    role: ClassVar[Role] = Role.NATIONAL
-    everything_allowed: ClassVar[bool] = True
-    adapter: Literal["national"]
-    url: Annotated[HttpUrl, Field(examples=["https://127.0.0.1:8800/XrdAdapter/adapter"])]
-    ca: CertificateFile | None = None
-    system_id: Annotated[str, Field(min_length=1, max_length=64, examples=["00.99.H99"])]
-    secret_file: Annotated[SecretFile, Field(examples=["keys/national.secret"])]
-    poll: Duration = timedelta(seconds=2)
-    reconcile_after: DurationOrNone = timedelta(minutes=30)
-    trace_organ: Code | None = None
-    window: Window | None = None
-
-
-Endpoint = Annotated[
-    MailboxEndpoint | HttpPushEndpoint | NodeEndpoint | NationalEndpoint, Field(discriminator="adapter")
-]
-ADAPTERS: Mapping[str, type[EndpointBase]] = MappingProxyType(
-    {"mailbox": MailboxEndpoint, "http-push": HttpPushEndpoint, "node": NodeEndpoint, "national": NationalEndpoint}
-)
-
-
 class RouteRule(Section):
     """Agencies below `prefix` are reached through `endpoint`; the longest prefix wins."""
 
@@ -403,10 +306,14 @@ class Config(Section):
 
     @property
     def store_url(self) -> str:
-        """The database's URL: with its file as an absolute path, or with the file of its password. Holds no secret."""
+        """The database's URL: with its file as an absolute path, or with the file of its password and
+        our patience. Holds no secret."""
         if self.store.shared:
             joint = "&" if "?" in self.store.url else "?"
-            return f"{self.store.url}{joint}password_file={quote(str(self.store.password_file))}"
+            facts = (
+                f"password_file={quote(str(self.store.password_file))}&patience={self.store.patience.total_seconds()}"
+            )
+            return f"{self.store.url}{joint}{facts}"
         return f"sqlite:///{self.node.data / self.store.url.removeprefix('sqlite:///')}"
 
     @property

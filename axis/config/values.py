@@ -118,6 +118,14 @@ def _grace(value: Any) -> timedelta:
     return duration
 
 
+def _patience(value: Any) -> timedelta:
+    """How long an answer is waited for: longer than a busy server takes, shorter than callers wait."""
+    duration = _duration(value)
+    if not timedelta(seconds=2) <= duration <= timedelta(minutes=5):
+        raise fault(f"{value!r} is no time to wait for an answer", 'from "2s" to "5m"; "20s" is usual')
+    return duration
+
+
 def _duration_or_none(value: Any) -> timedelta:
     """A duration, and `0s` for not at all."""
     return timedelta(0) if value == "0s" else _duration(value)
@@ -377,6 +385,7 @@ def _store_url(value: Any) -> str:
 Name = Annotated[str, BeforeValidator(_name)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Grace = Annotated[timedelta, BeforeValidator(_grace)]
+Patience = Annotated[timedelta, BeforeValidator(_patience)]
 DurationOrNone = Annotated[timedelta, BeforeValidator(_duration_or_none)]
 Day = Annotated[datetime, BeforeValidator(_date)]
 HostName = Annotated[str, BeforeValidator(_host)]

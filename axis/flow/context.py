@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from axis.core.canonical import Json
 from axis.core.hands import Sink
-from axis.core.model import NewId, Profile
+from axis.core.model import DocumentRef, NewId, Profile
 from axis.core.network import Network
 from axis.core.ports import Store
 from axis.core.problems import Kind, Problem, Unavailable
@@ -92,6 +92,8 @@ class Context:
     """Fetches what is missing about revocation; without it only the operator's files count."""
     known: Known = field(default_factory=Known)
     """What of the evidence under verdicts is stored already."""
+    newest: DocumentRef | None = None
+    """The document for which this process gave its newest receipt."""
     refused: Counter[Kind] = field(default_factory=Counter)
     """How often each kind of problem was answered at the agencies' listener since this process began."""
     evidence_came: asyncio.Event = field(default_factory=asyncio.Event)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import structlog
 
@@ -46,18 +45,20 @@ class Fetched:
 async def inbox(by: Principal, after_seq: int, limit: int, ctx: Context) -> Sequence[InboxItem]:
     """What waits for this connection, by `seq`. A document's successors appear when it has been acknowledged."""
     found: list[InboxItem] = []
+    served: dict[str, bool] = {}  # most of a page is for the same agency
     while len(found) < limit:
         page = await ctx.store.views.inbox(by.name, after_seq, limit)
-        found += [item for item in page if ctx.network.serves(by.name, _codes(item.recipients))]
+        for item in page:
+            fits = served.get(item.recipients)
+            if fits is None:
+                codes = map(AgencyCode, json.loads(item.recipients))
+                fits = served[item.recipients] = ctx.network.serves(by.name, codes)
+            if fits:
+                found.append(item)
         if len(page) < limit:
             break
         after_seq = page[-1].seq
     return found[:limit]
-
-
-@lru_cache(maxsize=4096)
-def _codes(recipients: str) -> tuple[AgencyCode, ...]:
-    return tuple(map(AgencyCode, json.loads(recipients)))
 
 
 async def own_delivery(id: str, by: Principal, ctx: Context) -> Delivery:

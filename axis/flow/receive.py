@@ -153,6 +153,8 @@ async def _take_document(
             package=sub.digest,
         )
         raise answer_of(reply)
+    if stored:
+        ctx.newest = reply.ref
     if reply.state is IntakeState.ACCEPTED and judgeable(reply.attachments):
         ctx.attachments_came.set()
     log.info("document_taken", document=reply.ref, by=by.name, state=reply.state.value, size=reply.payload.size)

@@ -148,6 +148,11 @@ class WriteConnection(Protocol):
         opened."""
         ...
 
+    def relieve(self) -> Sequence[str]:
+        """Between two transactions: end those of other processes that stand still with what they have locked, and say
+        whose they were."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -45,6 +45,8 @@ RECONNECT_S: Final = 0.5
 LOOK_S: Final = 60.0
 """How often the database is asked whether what it commits is still durable: so long a promise may rest on the last
 look. A question a minute costs nothing; an hour would be an hour of receipts."""
+RELIEVE_S: Final = 2.0
+"""How often processes are looked for that stand still in a transaction: some tenths of a millisecond each time."""
 
 
 @dataclass(slots=True)
@@ -80,9 +82,13 @@ class GroupCommitter:
         self._failures = 0
         self.committed: Callable[[], None] = lambda: None
         """Called in the thread after each group that changed something and is on stable storage."""
+        self.missing: Callable[[Ledger], str | None] = lambda ledger: None
+        """Asked in the thread before anything is written to a database that was opened again: what it has lost."""
         self._trouble: str | None = None
         self._writer: WriteConnection | None = database.open_writer()
-        self._looked = time.monotonic()
+        self._looked = self._relieved = time.monotonic()
+        self.ended: SimpleQueue[str] = SimpleQueue()
+        """The processes whose transactions were ended because they stood still."""
         self._thread = threading.Thread(target=self._run, name="axis-store", daemon=True)
         self._thread.start()
 
@@ -149,13 +155,18 @@ class GroupCommitter:
         return group, False
 
     def _look(self) -> None:
-        """Where a commit is no longer durable, nothing is written until it is again."""
+        """Where a commit is no longer durable, nothing is written until it is again. Who stands in the way ends."""
         now = time.monotonic()
-        if self._writer is None or now - self._looked < LOOK_S:
+        if self._writer is None:
             return
-        self._looked = now
         try:
-            self._writer.prove()
+            if now - self._relieved >= RELIEVE_S:
+                self._relieved = now
+                for process in self._writer.relieve():
+                    self.ended.put(process)
+            if now - self._looked >= LOOK_S:
+                self._looked = now
+                self._writer.prove()
         except (self._database.errors, StoreError) as error:
             self._poison(self._writer, error)
 
@@ -337,13 +348,26 @@ class GroupCommitter:
     def _recover(self) -> None:
         try:
             self._readers.close()
-            self._writer = self._database.recover()
+            self._writer = self._whole(self._database.recover())
         except (self._database.errors, OSError, StoreError) as again:
             self._trouble = f"{(self._trouble or '').partition('; reopening')[0]}; reopening failed: {again!r}"
         else:
             self._readers.reopen()
             self._looked = time.monotonic()
             self._trouble = None
+
+    def _whole(self, writer: WriteConnection) -> WriteConnection:
+        """The connection, if its database has what it had. `StoreError`; then it is closed."""
+        try:
+            writer.begin(together=False)
+            missing = self.missing(SqlLedger(writer.session))
+            writer.rollback()
+            if missing is not None:
+                raise StoreError(f"the database has lost what it had committed: {missing}")
+        except BaseException:
+            writer.close()
+            raise
+        return writer
 
 
 def _answer(jobs: Sequence[Job]) -> None:

@@ -27,6 +27,7 @@ from axis.sql.address import connect, place_of
 from axis.sql.driver import Session, StoreError
 from axis.sql.news import News
 from axis.sql.pipeline import PostgresSession, WritingSession
+from axis.sql.silent import WRITES, end_silent
 from axis.sql.store import SqlStore
 from axis.sql.tables import SCHEMA_VERSION
 from axis.sql.views import Questions, Shelf
@@ -121,6 +122,9 @@ class PostgresConnection:
         """A server reads its settings again without a restart, and tells nobody."""
         refuse_unsafe(self._connection)
 
+    def relieve(self) -> Sequence[str]:
+        return end_silent(self._connection)
+
     def close(self) -> None:
         self._connection.close()
 
@@ -160,6 +164,7 @@ class PostgresDatabase:
             refuse_unsafe(connection)
             refuse_other_time(connection, time.time)
             _right_schema(_version(connection), self.url)
+            end_silent(connection)  # perhaps one of this name: from a machine that is no more
             if not _answer(connection, "SELECT pg_try_advisory_lock_shared(%s)", IN_USE):
                 raise StoreError(f"{place_of(self.url)} is being migrated or copied: wait for the end of it")
             if not _answer(connection, "SELECT pg_try_advisory_lock(%s, hashtext(%s))", INSTANCE, self.instance):
@@ -268,7 +273,8 @@ def look(url: str) -> Server:
             refuse_unsafe(connection)
             names = connection.execute(
                 "SELECT application_name FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name LIKE 'axis %: writes' ORDER BY 1"
+                " WHERE datname = current_database() AND application_name LIKE %s ORDER BY 1",
+                (WRITES,),
             ).fetchall()
             return Server(
                 version=str(_answer(connection, "SELECT current_setting('server_version')")),

@@ -151,6 +151,10 @@ class SqliteConnection:
     def prove(self) -> None:
         """The settings are this connection's own: nobody else can change them."""
 
+    def relieve(self) -> Sequence[str]:
+        """There are no others."""
+        return ()
+
     def close(self) -> None:
         self._connection.close()
 

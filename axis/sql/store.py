@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from queue import Empty
 from typing import Any, TypeVar
 
 from axis.core.model import PayloadRef
@@ -46,6 +47,11 @@ class SqlStore:
         if self._messenger is not None:
             self._committer.committed = self._messenger.tell
 
+    def watch_for(self, missing: Callable[[Ledger], str | None]) -> None:
+        """Before anything is written to a database that was lost and found again, ask `missing` what it has lost:
+        while it says something nothing is written."""
+        self._committer.missing = missing
+
     @property
     def views(self) -> SqlViews:
         return self._views
@@ -54,6 +60,14 @@ class SqlStore:
     def trouble(self) -> str | None:
         """Why nothing can be written now, in words for our log; `None` when it can."""
         return self._committer.trouble
+
+    def ended(self) -> Sequence[str]:
+        """The processes whose transactions were ended since this was asked: they stood still in them."""
+        found = []
+        with suppress(Empty):
+            while True:
+                found.append(self._committer.ended.get_nowait())
+        return found
 
     @property
     def poisoned(self) -> bool:

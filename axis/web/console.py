@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from axis.core.follow_up import Became
 from axis.core.journey import journey
 from axis.core.model import DocumentRef
 from axis.core.ports import Counts
-from axis.core.problems import TABLE, Kind, Problem, Refused
+from axis.core.problems import TABLE, Kind, Problem, Refused, Unavailable
 from axis.core.states import BreakerState, DeliveryState
 from axis.core.step import Around
 from axis.flow.context import Context
@@ -44,6 +45,8 @@ AMONG = 20_000
 """Of so many of the newest log entries what was refused is shown: some 10 ms of reading."""
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """They show no document, and are asked for by all sorts of names."""
+READY_S = 5.0
+"""A store that takes longer to answer than this takes nothing in good time either."""
 _REF = re.compile(r"[a-z0-9]{26}")
 
 
@@ -159,7 +162,11 @@ class Console:
     async def get_ready(self, request: web.Request) -> web.StreamResponse:
         """Documents are taken: the store answers, the log keeps up, the clock is to be believed, the daemon is to go
         on. 503 otherwise, with which of them."""
-        waiting, _ = await self.ctx.store.views.backlog()
+        try:
+            async with asyncio.timeout(READY_S):
+                waiting, _ = await self.ctx.store.views.backlog()
+        except TimeoutError:
+            raise Unavailable(Problem(Kind.STORE_UNAVAILABLE), retry_after_s=5) from None
         ready = self._ready()
         second = timedelta(seconds=1)
         body = {

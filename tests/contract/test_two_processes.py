@@ -452,7 +452,15 @@ def test_a_password_stands_in_a_file_that_nobody_else_reads(postgres: Server, tm
 )
 def test_a_server_elsewhere_must_show_its_certificate(host: str, mode: str | None) -> None:
     assert connection_facts(f"postgresql+psycopg://axis@{host}/axis").get("sslmode") == mode
-    assert connection_facts(f"postgresql://axis@{host}/axis?sslmode=require")["sslmode"] == "require"
+    said = connection_facts(f"postgresql://axis@{host}/axis?sslmode=require")
+    assert said["sslmode"] == "require"
+    assert "sslrootcert" not in said, "libpq refuses the system's certificates for less than verify-full"
+
+
+@pytest.mark.parametrize("said", ["bald", "5&patience=6"])
+def test_an_address_says_its_patience_in_seconds(said: str) -> None:
+    with pytest.raises(StoreError, match="one number of seconds"):
+        connect(f"postgresql+psycopg://axis@127.0.0.1:1/axis?patience={said}", "test")
 
 
 @pytest.mark.parametrize("name", ["options", "connect_timeout", "application_name"])

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from axis.cli import COMMANDS
-from axis.config.model import ADAPTERS, SECTIONS
+from axis.config.endpoint import ADAPTERS
+from axis.config.model import SECTIONS
 from axis.core.problems import TABLE as PROBLEMS
 from axis.log.findings import TABLE as FINDINGS
 from benchmarks.page import rewritten

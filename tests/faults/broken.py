@@ -177,7 +177,11 @@ DEADLOCKS: Final = (
 TIMEOUTS: Final = (
     Broken(
         "F32",
-        off("a statement may take so long", "axis/sql/address.py", ('    "statement_timeout": "30s",\n', "")),
+        off(
+            "a statement may take so long",
+            "axis/sql/address.py",
+            ('{"statement_timeout": f"{patience * 750:.0f}ms"} | ', ""),
+        ),
         "it was answered with 202",
     ),
 )

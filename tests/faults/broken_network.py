@@ -93,6 +93,33 @@ FOUND: Final = (
         "never: it is told in the log",
     ),
     Broken(
+        "F30",
+        off(
+            "a server that is found again is asked what it has lost",
+            "axis/sql/group.py",
+            ("            missing = self.missing(SqlLedger(writer.session))\n", "            missing = None\n"),
+        ),
+        "it was answered with 202",
+    ),
+    Broken(
+        "F30",
+        off(
+            "the document of the newest receipt must be there",
+            "axis/flow/lost.py",
+            ("if newest is not None and", "if False and"),
+        ),
+        "it was answered with 202",
+    ),
+    Broken(
+        "F30",
+        off(
+            "what was signed must be there",
+            "axis/flow/lost.py",
+            ("if size + begun < signed else None", "if False else None"),
+        ),
+        "it was answered with 202",
+    ),
+    Broken(
         "F34",
         off(
             "the log takes whatever has no place yet",
@@ -132,6 +159,33 @@ FOUND: Final = (
             ),
         ),
         "LostRace|assert|DID NOT RAISE",
+    ),
+    Broken(
+        "F38",
+        off(
+            "who says nothing in a transaction loses it to others",
+            "axis/sql/group.py",
+            ("for process in self._writer.relieve():", "for process in ():"),
+        ),
+        "never: others deliver and log what it had|never: it is taken",
+    ),
+    Broken(
+        "F38",
+        off(
+            "an answer is waited for so long",
+            "axis/sql/address.py",
+            ("self.patience_s if timeout is None else timeout)\n", "timeout)\n"),
+        ),
+        "never: it is told in the log",
+    ),
+    Broken(
+        "F38",
+        off(
+            "a machine that confirms nothing is no more",
+            "axis/sql/address.py",
+            ('    "tcp_user_timeout": "25s",\n', ""),
+        ),
+        "never: its lock is free",
     ),
     Broken(
         "F39",

@@ -9,10 +9,11 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Self
@@ -44,11 +45,14 @@ _CODE = re.compile(rb"<(?:\w+:)?OrganId>([^<]+)<")
 
 
 class Listener(Receiver):
-    """The agency that is called. What it answers with 2xx it has got, for the history too."""
+    """The agency that is called. What it answers with 2xx it has got, for the history too. It answers while `go` is
+    set."""
 
     def __init__(self, history: History) -> None:
         super().__init__()
         self._history = history
+        self.go = threading.Event()
+        self.go.set()
 
     def _answer(self, got: Got) -> Answer:
         answer = super()._answer(got)
@@ -64,6 +68,7 @@ class Listener(Receiver):
             if says["cargo"] == "status":
                 says["receiver"] = _CODE.findall(got.body)[0].decode()
             with self._history.doing(HEALTH, Operation.PUSH, **says) as attempt:
+                self.go.wait(60)
                 answer(handler)
                 if answer is TAKEN:
                     attempt.ok(sha256=hashlib.sha256(got.body).hexdigest())
@@ -116,6 +121,15 @@ class Field:
         path = os.pathsep.join((str(INSIDE), str(ROOT)))
         site.environment = {"PYTHONPATH": path, "AXIS_TEST_INSIDE": str(inside)}
         return cls(site, history, listener, places)
+
+    def beside(self, instance: str, store: str) -> Self:
+        """Another process of the node, that gets to its database by `store`. They have one history."""
+        known, self.site.agencies = self.site.agencies, AGENCIES
+        other = self.site.beside(instance)
+        other.store = store
+        other.configure()
+        self.site.agencies = other.agencies = known
+        return replace(self, site=other)
 
     @property
     def inside(self) -> Path:

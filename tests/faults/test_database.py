@@ -148,7 +148,7 @@ def test_without_the_repeat_the_sender_hears_of_a_deadlock(
 
 # --- time-outs ----------------------------------------------------------------------------------------------------
 
-LOWERED = off("", "axis/sql/address.py", ('"statement_timeout": "30s"', '"statement_timeout": "700ms"'))
+LOWERED = off("", "axis/sql/address.py", ("{patience * 750:.0f}ms", "700ms"))
 """No statement of ours takes thirty seconds, and no test should."""
 SLOW = """
     CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3); RETURN NEW; END $$;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.error import HTTPError
@@ -20,6 +20,8 @@ from tests.faults.field import Field, field_of
 from tests.faults.test_database import asked, refused, stored
 from tests.faults.trace import fired, following
 from tests.history.event import Operation
+from tests.history.logbook import Logbook
+from tests.mutations.edit import Edit, Mutation
 from tests.postgres import Server, server
 from tests.site import HOME_AFFAIRS, OFFICE, until
 
@@ -27,15 +29,16 @@ pytestmark = pytest.mark.faults
 
 
 @contextmanager
-def own_server(folder: Path, *settings: str) -> Iterator[tuple[Field, Server]]:
+def own_server(folder: Path, *settings: str, mutation: Mutation | None = None) -> Iterator[tuple[Field, Server]]:
     """A node on a server of its own, that has taken one document in."""
     with server(*settings) as own:
         url = own.database()
         migrate.upgrade(url)
-        with field_of(folder, {}, store=url) as field:
+        with field_of(folder, {}, store=url, mutation=mutation) as field:
             field.patience_s = 30
             field.insist(field.package((HOME_AFFAIRS,)))
-            field.quiet()
+            if mutation is None:
+                field.quiet()
             yield field, own
 
 
@@ -134,34 +137,107 @@ def test_a_server_that_turns_into_a_standby_is_given_nothing_until_it_is_the_fir
         field.settled()
 
 
-def test_a_server_that_has_lost_what_was_signed_is_not_gone_on_with(tmp_path: Path) -> None:
-    """F30. Another server takes over that had not got the last commits: the log's heads know more than it does."""
-    with own_server(tmp_path) as (field, own):
-        data = own.folder / "data"
-        own.stop()
-        subprocess.run(["cp", "-a", data, own.folder / "behind"], check=True)
-        own.start()
-        lost = field.package((HOME_AFFAIRS,))
-        field.insist(lost)
-        field.quiet()
-        own.stop(signal.SIGQUIT)
-        data.rename(own.folder / "newest")
-        (own.folder / "behind").rename(data)
-        own.start()
-        assert stored(field, lost.document_id) == 0, "the fault would be none"
-        with suppress(OSError):
-            field.site.send(field.package((HOME_AFFAIRS,)).octets, OFFICE)
-        field.dies(1)
-        for _ in range(2):
-            with pytest.raises(AssertionError, match="the node ended"):
-                field.site.start()
-        assert field.site.log.read_bytes().count(b"store-behind: the database knows") == 2
+@contextmanager
+def behind(own: Server, body: Callable[[], None]) -> Iterator[None]:
+    """Inside, another server has taken over, that had not got what `body` did. Then the first one is back."""
+    data = own.folder / "data"
+    own.stop()
+    subprocess.run(["cp", "-a", data, own.folder / "behind"], check=True)
+    own.start()
+    body()
+    own.stop(signal.SIGQUIT)
+    data.rename(own.folder / "newest")
+    (own.folder / "behind").rename(data)
+    own.start()
+    try:
+        yield
+    finally:
         own.stop(signal.SIGQUIT)
         data.rename(own.folder / "behind")
         (own.folder / "newest").rename(data)
         own.start()
+
+
+def given_nothing(field: Field, why: bytes) -> None:
+    """Nothing is taken from the first moment on; the process lives, and says what is wrong."""
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        refused(field, field.package((HOME_AFFAIRS,)))
+    assert not is_ready(field)
+    assert field.site.running
+    assert why in field.site.log.read_bytes()
+
+
+def goes_on(field: Field) -> None:
+    until("it says that it is ready", lambda: is_ready(field))
+    until("it is told in the log", lambda: field.site.said("store_back"))
+    field.insist(field.last)
+    field.settled()
+
+
+def test_a_server_that_has_lost_what_was_signed_is_not_started_on(tmp_path: Path) -> None:
+    """F30. Nobody remembers the document, but the log's heads know more than the server does."""
+    with own_server(tmp_path) as (field, own):
+
+        def taken() -> None:
+            field.insist(field.package((HOME_AFFAIRS,)))
+            field.quiet()
+            field.site.kill()
+
+        with behind(own, taken):
+            assert stored(field, field.last.document_id) == 0, "the fault would be none"
+            for _ in range(2):
+                with pytest.raises(AssertionError, match="the node ended"):
+                    field.site.start()
+            assert field.site.log.read_bytes().count(b"store-behind: the database knows") == 2
         field.site.start()
         field.settled()
+
+
+def lost_unlogged(field: Field, own: Server) -> None:
+    """A document that is in no log yet: only the process knows that it gave a receipt for it."""
+    lost = field.package((HOME_AFFAIRS,))
+    receipts: list[str] = []
+    with behind(own, lambda: receipts.append(field.insist(lost)["document"])):
+        assert stored(field, lost.document_id) == 0, "the fault would be none"
+        logbook = field.logbook()
+        assert isinstance(logbook, Logbook)
+        assert receipts[0].encode() not in b"".join(logbook.entries), "the fault would be none"
+        given_nothing(field, b"for which a receipt was given")
+    goes_on(field)
+
+
+def lost_logged(field: Field, own: Server) -> None:
+    """An acknowledgement, which the log has: the newest document is still there."""
+
+    def acknowledged() -> None:
+        (item,) = until("it is listed", lambda: field.listed(HOME_AFFAIRS))
+        until("it is fetched", lambda: field.fetch(HOME_AFFAIRS, item))
+        until("it is acknowledged", lambda: field.ack(HOME_AFFAIRS, item["delivery"]))
+        field.quiet()
+
+    with behind(own, acknowledged):
+        given_nothing(field, b"leaves of the log")
+    goes_on(field)
+
+
+UNLOGGED = Mutation(
+    "",
+    (
+        Edit("axis/flow/sequence.py", "FEW: Final = 16", "FEW: Final = 0"),
+        Edit("axis/flow/sequence.py", "PATIENCE: Final = 2 / 5", "PATIENCE: Final = 4"),
+    ),
+)
+"""The log lets even one entry wait for others, for twenty seconds."""
+LOSSES = {"unlogged": (lost_unlogged, UNLOGGED), "logged": (lost_logged, None)}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_server_that_takes_over_without_the_newest_commits_is_given_nothing(loss: str, tmp_path: Path) -> None:
+    """F30. From the first moment on, until the other one is back: without a restart."""
+    body, edits = LOSSES[loss]
+    with own_server(tmp_path, mutation=edits) as (field, own):
+        body(field, own)
 
 
 # --- somebody else's long transaction ------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from axis.config import Config, load_file, load_registry
-from axis.config.model import ADAPTERS, SECTIONS, Section
+from axis.config.endpoint import ADAPTERS
+from axis.config.model import SECTIONS, Section
 from axis.config.registry import AgencyRow
 from axis.core.model import Profile, Role
 from axis.core.network import ALL_CODES, ArrivedBy, ReportRule

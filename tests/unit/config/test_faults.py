@@ -75,6 +75,8 @@ VALUES = [
     ),
     ('url = "sqlite:///axis.db"', 'url = "mysql://h/d"', 7, "store.url", "unknown store 'mysql'", "sqlite"),
     ('url = "sqlite:///axis.db"', 'url = "sqlite:///"', 7, "store.url", "names no file", "relative to the data"),
+    ('patience = "20s"', 'patience = "1s"', 12, "store.patience", "no time to wait", '"20s" is usual'),
+    ('patience = "20s"', 'patience = "6m"', 12, "store.patience", "no time to wait", '"20s" is usual'),
     ('keep_unnamed = "7d"', 'keep_unnamed = "59m"', 16, "store.keep_unnamed", "too short", '"1h"'),
     ('inline_max = "128KB"', "inline_max = 128", 14, "store.inline_max", "needs a unit", '"128B"'),
     ('inline_max = "128KB"', 'inline_max = "128 kb"', 14, "store.inline_max", "is not a size", '"128KB"'),
