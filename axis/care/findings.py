@@ -20,6 +20,7 @@ class Code(StrEnum):
     DATABASE_DAMAGED = "database-damaged"
     ROW_UNREADABLE = "row-unreadable"
     ROW_WITHOUT_PARENT = "row-without-parent"
+    COLUMN_DIFFERS = "column-differs"
     RECIPIENTS_DIFFER = "recipients-differ"
     STATE = "state"
     PAYLOAD_MISSING = "payload-missing"
@@ -35,10 +36,12 @@ class Code(StrEnum):
     ENTRY_WITHOUT_DOCUMENT = "entry-without-document"
     DELIVERY_WITHOUT_DOCUMENT = "delivery-without-document"
     DELIVERY_ENTRY = "delivery-entry"
+    DELIVERY_DIFFERS = "delivery-differs"
     DELIVERY_OF_UNACCEPTED = "delivery-of-unaccepted"
     RECIPIENT_DELIVERIES = "recipient-deliveries"
     FAILURE_NOTICE = "failure-notice"
     STATUS_ENTRY = "status-entry"
+    STATUS_DIFFERS = "status-differs"
     STATUS_WITHOUT_DOCUMENT = "status-without-document"
     STATUS_OF_STRANGER = "status-of-stranger"
     ATTACHMENT_ENTRY = "attachment-entry"
@@ -87,6 +90,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         Code.ROW_WITHOUT_PARENT: Row(
             True, "Dòng dữ liệu mất dòng gốc", "a row names another row that is not there", _RESTORE
         ),
+        Code.COLUMN_DIFFERS: Row(
+            True,
+            "Cột tra cứu khác với nội dung của dòng",
+            "a column that repeats another one says something else",
+            _ASK,
+        ),
         Code.RECIPIENTS_DIFFER: Row(
             True,
             "Bảng nơi nhận khác với văn bản",
@@ -129,6 +138,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         Code.DELIVERY_ENTRY: Row(
             True, "Lượt chuyển khác với nhật ký", "the state of a delivery and its log entries disagree", _ASK
         ),
+        Code.DELIVERY_DIFFERS: Row(
+            True,
+            "Lượt chuyển đi nơi khác, hoặc kết thúc khác, so với nhật ký",
+            "a delivery goes elsewhere or ended otherwise than the log says",
+            _ASK,
+        ),
         Code.DELIVERY_OF_UNACCEPTED: Row(
             True, "Lượt chuyển của văn bản chưa nhận", "a delivery of a document that is not accepted", _ASK
         ),
@@ -139,6 +154,9 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
             True, "Lượt hỏng mà thông báo không có bản ghi", "a failure whose notice has no log entry", _REPORT
         ),
         Code.STATUS_ENTRY: Row(True, "Trạng thái không có bản ghi", "a status without its log entry", _ASK),
+        Code.STATUS_DIFFERS: Row(
+            True, "Trạng thái đã lưu khác với nhật ký", "a stored status is not what the log says of it", _ASK
+        ),
         Code.STATUS_WITHOUT_DOCUMENT: Row(
             True, "Trạng thái của văn bản không còn", "a status of a document that is not there", _RESTORE
         ),

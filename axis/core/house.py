@@ -6,10 +6,11 @@ import hashlib
 import json
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from axis.core.as_logged import Told, delivery_differs, document_differs, report_differs
 from axis.core.attachments import attached_payloads, attachment_commitments, worst
 from axis.core.intake import document_facts
 from axis.core.model import (
@@ -137,12 +138,9 @@ def check_portion(portion: Portion, order: Order) -> Iterator[Finding]:
     yield from _causes(portion.deliveries, kept)
 
 
-Told = dict[str, dict[str, list[dict[str, Any]]]]
-
-
 def _told(leaves: Iterable[Leaf]) -> Told:
     """Entries by kind and subject."""
-    told: Told = defaultdict(lambda: defaultdict(list))
+    told: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for leaf in leaves:
         entry = json.loads(leaf.octets)
         told[entry["kind"]][entry["subject"]].append(entry)
@@ -158,11 +156,14 @@ def _documents(documents: Iterable[Document], told: Told) -> Iterator[Finding]:
         if len(entries) != 1:
             yield Finding("document-entry", document.ref, f"{len(entries)} {kind} entries")
             continue
-        facts = [*entries, *told[EntryKind.RELEASED][document.ref]][-1]["facts"]
+        released = told[EntryKind.RELEASED][document.ref]
+        facts = [*entries, *released][-1]["facts"]
         for name, value in document_facts(document).items():
             if facts.get(name) != value:
                 code = "commitment" if name.endswith("_commitment") else "document-differs"
                 yield Finding(code, document.ref, name)
+        for name in document_differs(document, entries[0], released):
+            yield Finding("document-differs", document.ref, name)
     for kind in (EntryKind.ACCEPTED, EntryKind.HELD):
         yield from (Finding("entry-without-document", ref) for ref in told[kind] if ref not in known)
 
@@ -177,8 +178,8 @@ def _octets(documents: Iterable[Document], books: Books) -> Iterator[Finding]:
                 yield Finding("payload-digest", document.ref, ref.sha256)
 
 
-def evidence_named(portion: Portion) -> Iterator[tuple[str, Iterable[str]]]:
-    """The digests of what the verdicts of each document rest on, by its reference."""
+def evidence_named(portion: Portion) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The digests of what the verdicts of each document rest on, each with its kind, by its reference."""
     yield from ((document.ref, kept_evidence(document.verdict)) for document in portion.documents)
     yield from ((one.document, kept_pdf_evidence(one.found.verdict)) for one in portion.attachment_verdicts)
 
@@ -236,6 +237,8 @@ def _deliveries(documents: dict[Any, Document], deliveries: Iterable[Delivery], 
             yield Finding("delivery-entry", delivery.id, f"{delivery.state} without an entry")
         if delivery.state is DeliveryState.ON_HOLD and not told[EntryKind.OPERATED][delivery.id]:
             yield Finding("delivery-entry", delivery.id, "on hold, and nobody did it")
+        for name in delivery_differs(delivery, told):
+            yield Finding("delivery-differs", delivery.id, name)
         for entry in failures:
             notice = entry["facts"].get("notice")
             if notice and not told[EntryKind.NOTICE][notice]:
@@ -252,8 +255,11 @@ def _deliveries(documents: dict[Any, Document], deliveries: Iterable[Delivery], 
 
 def _reports(documents: dict[Any, Document], reports: Iterable[StatusReport], told: Told) -> Iterator[Finding]:
     for report in reports:
-        if len(told[EntryKind.STATUS][report.ref]) != 1:
+        entries = told[EntryKind.STATUS][report.ref]
+        if len(entries) != 1:
             yield Finding("status-entry", report.ref)
+        for name in report_differs(report, entries[0], told[EntryKind.ORPHAN_MATCHED][report.ref]) if entries else ():
+            yield Finding("status-differs", report.ref, name)
         document = documents.get(report.document) if report.document else None
         if report.document and document is None:
             yield Finding("status-without-document", report.ref)

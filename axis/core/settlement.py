@@ -53,7 +53,7 @@ def decide_handover(
     Replies with the statuses so made.
     """
     now_state = advance(DELIVERY, delivery.state, event)
-    entry = LogEntry(EntryKind.DELIVERED, now, by, delivery.id, _facts(delivery))
+    entry = LogEntry(EntryKind.DELIVERED, now, by, delivery.id, delivery_facts(delivery))
     entries = [entry]
     changes: list[Change] = [MoveDelivery(delivery.id, delivery.state, event, now_state, delivery.token, now)]
     made: list[StatusReport] = []
@@ -107,7 +107,7 @@ def decide_setback(
         problem.kind.value,
         breaks,
     )
-    facts = {**_facts(delivery), "problem": problem.kind.value, "attempt": delivery.attempts}
+    facts = {**delivery_facts(delivery), "problem": problem.kind.value, "attempt": delivery.attempts}
     return Decision((LogEntry(EntryKind.DEFERRED, now, network.node, delivery.id, facts),), (change,), None)
 
 
@@ -154,7 +154,7 @@ def _failed(
 ) -> Decision[Problem | None]:
     told = decide_undelivered(delivery, problem, telling, network, now) if telling else None
     facts: dict[str, Json] = {
-        **_facts(delivery),
+        **delivery_facts(delivery),
         "problem": problem.kind.value,
         "attempt": delivery.attempts,
         "cause": cause.kind.value if cause else None,
@@ -183,7 +183,8 @@ def _later(now: datetime, seconds: float) -> datetime:
     return now + timedelta(seconds=min(max(seconds, 0), 86_400))
 
 
-def _facts(delivery: Delivery) -> dict[str, Json]:
+def delivery_facts(delivery: Delivery) -> dict[str, Json]:
+    """What every entry about a delivery says of it."""
     return {
         "cargo": delivery.cargo.value,
         "cargo_ref": delivery.cargo_ref,

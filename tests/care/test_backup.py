@@ -24,7 +24,8 @@ from axis.care.manifest import BLOBS, DATABASE, FILE, LOG, read_manifest
 from axis.care.place import Taken as There
 from axis.log.heads import CheckpointStore
 from axis.sql.engine import sqlite_path
-from tests.care.test_fsck import axis, blobs, flip
+from tests.care.plants import blobs, flip
+from tests.care.test_fsck import axis
 from tests.care.world import LARGE, Node, busy
 
 
