@@ -18,6 +18,7 @@ OF_THE_LOG: Final = "log:"
 
 class Code(StrEnum):
     DATABASE_DAMAGED = "database-damaged"
+    DATABASE_ALTERED = "database-altered"
     ROW_UNREADABLE = "row-unreadable"
     ROW_WITHOUT_PARENT = "row-without-parent"
     COLUMN_DIFFERS = "column-differs"
@@ -81,6 +82,12 @@ _NOTHING: Final = "nothing: axis store sweep collects it when it is old enough"
 TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
     {
         Code.DATABASE_DAMAGED: Row(True, "Cơ sở dữ liệu hỏng", "the database is damaged", _RESTORE),
+        Code.DATABASE_ALTERED: Row(
+            True,
+            "Cấu trúc cơ sở dữ liệu đã bị thay đổi: nó có thể tự sửa hoặc che dữ liệu",
+            "the database is not as axis made it: it may change or hide rows by itself",
+            _ASK,
+        ),
         Code.ROW_UNREADABLE: Row(
             True,
             "Dòng dữ liệu không đọc được; chưa đối chiếu với nhật ký",

@@ -19,7 +19,8 @@ from axis.core.house import Leaf, check_portion, evidence_named, read_order
 from axis.holding import Holding, read
 from axis.log.entries import BadEntry, read_entry
 from axis.sql.audit import SqlBooks, open_books
-from axis.sql.driver import StoreDamaged
+from axis.sql.driver import StoreDamaged, StoreError
+from axis.sql.machinery import machinery
 from axis.sql.soundness import database_damage, evidence_kinds, parentless, recipients, untrue_columns
 
 
@@ -55,6 +56,9 @@ def check_node(
         looked = _look(place, now, deep, merge_delay, told, found)
     except StoreDamaged as error:
         found.add(Code.DATABASE_DAMAGED, "", str(error))
+    except StoreError:
+        if not found.counts[Code.DATABASE_ALTERED]:
+            raise  # else it was looked at, and what was found is why it cannot be read
     return Report(tuple(found.findings), dict(found.counts), looked, deep)
 
 
@@ -64,6 +68,8 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
     with open_books(place.store, partial(read, place.blobs)) as books:
         for line in database_damage(books.session):
             found.add(Code.DATABASE_DAMAGED, "", line)
+        for strange in machinery(books.session):
+            found.add(Code.DATABASE_ALTERED, "", strange)
         for one in parentless(books.session):
             found.add(Code.ROW_WITHOUT_PARENT, f"{one.table} {one.key}", f"no {one.parent}")
         try:

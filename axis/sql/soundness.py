@@ -24,7 +24,7 @@ PAGE: Final = 200
 """Rows with octets that are in memory at once: 25 MB where each has the most that shares a row."""
 
 
-_AT_ONCE: Final = literal_column("2000")
+_AT_ONCE: Final[ColumnElement[int]] = literal_column("2000")
 """Entries that are in memory at once."""
 
 

@@ -52,6 +52,14 @@ def break_a_page(node: Node) -> None:
         file.write(b"\xff" * 200)
 
 
+def schema_by_hand(node: Node) -> None:
+    """The text of a table, rewritten where no command would: what SQLite then knows of a column is another thing."""
+    with closing(sqlite3.connect(sqlite_path(node.url))) as here:
+        here.execute("PRAGMA writable_schema = ON")
+        here.execute("UPDATE sqlite_master SET sql = replace(sql, 'subject TEXT', 'said TEXT') WHERE name = 'document'")
+        here.commit()
+
+
 def entry(kind: str, subject: str, facts: object, at: str = "2026-11-23T01:02:03.000004Z") -> str:
     """SQL that adds an entry which waits for its place in the log."""
     said = {"actor": "x", "at": at, "facts": facts, "kind": kind, "subject": subject, "v": 1}
@@ -131,6 +139,16 @@ def declared(node: Node) -> None:
 
 PLANTS: dict[Code, tuple[Plant, ...]] = {
     Code.DATABASE_DAMAGED: (break_a_page,),
+    Code.DATABASE_ALTERED: (
+        sql("CREATE TRIGGER t AFTER INSERT ON log_intent BEGIN DELETE FROM log_intent WHERE id = new.id; END"),
+        sql("CREATE VIEW v AS SELECT 1"),
+        sql("ALTER TABLE status_report RENAME TO kept", "CREATE VIEW status_report AS SELECT * FROM kept"),
+        sql("ALTER TABLE document ADD COLUMN said AS (subject)"),
+        sql("ALTER TABLE document ADD COLUMN said TEXT"),
+        sql("DROP INDEX uq_document_key"),
+        sql("DROP INDEX uq_document_key", "CREATE INDEX uq_document_key ON document (sender)"),
+        schema_by_hand,
+    ),
     Code.ROW_UNREADABLE: (
         sql(f"UPDATE document SET verdict = replace(verdict, 'TOTAL-PASSED', 'INDETERMINATE') WHERE ref = {FIRST}"),
         sql(f"UPDATE document SET verdict = '{{}}' WHERE ref = {FIRST}"),

@@ -16,8 +16,10 @@ from axis.cli import main
 from axis.log.findings import TABLE as LOG_TABLE
 from axis.log.findings import Code as LogCode
 from axis.log.writer import Step
+from axis.shelf import shelf_of
 from axis.sql.audit import open_books
-from axis.sql.engine import sqlite_path
+from axis.sql.driver import StoreError
+from axis.sql.engine import open_store, sqlite_path
 from tests.care.plants import FIRST, GONE, PLANTS, Plant, aged, blobs, entry, failed_without_notice, flip
 from tests.care.world import LARGE, Node, busy
 
@@ -104,6 +106,63 @@ def test_what_is_planted_in_postgresql_is_found(on_postgres: Node) -> None:
         expected.add(code)
         counts = on_postgres.check().counts
         assert code in counts, (code, counts)
+
+
+@pytest.mark.parametrize(
+    ("altered", "told"),
+    [
+        (("CREATE RULE r AS ON DELETE TO status_report DO INSTEAD NOTHING",), "a rule on status_report"),
+        (
+            (
+                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+                "CREATE TRIGGER t BEFORE INSERT ON log_intent FOR EACH ROW EXECUTE FUNCTION f()",
+            ),
+            "a trigger 't' on log_intent",
+        ),
+        (("ALTER TABLE document ENABLE ROW LEVEL SECURITY",), "document shows each user other rows"),
+        (("CREATE TABLE more () INHERITS (notice)",), "notice has rows of another table"),
+        (("DROP INDEX uq_document_key",), "no unique index uq_document_key on document"),
+        (("ALTER TABLE payload RENAME TO p", "CREATE VIEW payload AS SELECT * FROM p"), "payload is no table"),
+        (
+            ("ALTER TABLE notice ADD COLUMN said text GENERATED ALWAYS AS (ref) STORED",),
+            "notice.'said' is computed",
+        ),
+    ],
+)
+def test_a_postgresql_that_does_something_by_itself_is_found_and_not_started_on(
+    on_postgres: Node, altered: tuple[str, ...], told: str
+) -> None:
+    on_postgres.sql(*altered)
+    found = [one.detail for one in on_postgres.check().findings if one.code == Code.DATABASE_ALTERED]
+    assert told in found
+    with pytest.raises(StoreError, match="is not as axis made it"):
+        open_store(on_postgres.url, shelf_of(on_postgres.config))
+
+
+def test_a_schema_that_stands_before_ours_is_found(on_postgres: Node) -> None:
+    """Who sets the path of the node's role has it write elsewhere, or read other rows."""
+    user = on_postgres.ask("SELECT current_user")[0][0]
+    try:
+        on_postgres.sql(
+            "CREATE SCHEMA before_ours",
+            "CREATE TABLE before_ours.alembic_version AS SELECT * FROM public.alembic_version",
+            "CREATE TABLE before_ours.meta AS SELECT * FROM public.meta",
+            f'ALTER ROLE "{user}" IN DATABASE "{on_postgres.ask("SELECT current_database()")[0][0]}"'
+            " SET search_path = before_ours, public",
+        )
+        with pytest.raises(StoreError, match="is not as axis made it"):
+            open_store(on_postgres.url, shelf_of(on_postgres.config))
+    finally:
+        on_postgres.sql(
+            f'ALTER ROLE "{user}" IN DATABASE "{on_postgres.ask("SELECT current_database()")[0][0]}" RESET search_path'
+        )
+
+
+@pytest.mark.parametrize("number", range(len(PLANTS[Code.DATABASE_ALTERED])))
+def test_a_node_does_not_start_on_a_database_that_was_altered(node: Node, number: int) -> None:
+    PLANTS[Code.DATABASE_ALTERED][number](node)
+    with pytest.raises(StoreError, match="is not as axis made it"):
+        open_store(node.url, shelf_of(node.config))
 
 
 def test_a_shallow_look_reads_no_package_and_sees_sizes(node: Node) -> None:
