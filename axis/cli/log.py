@@ -72,6 +72,8 @@ def verify(
             )
     except ValueError as error:
         give_up(Exit.USAGE, f"{key_file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
+    except OSError as error:
+        give_up(Exit.UNSURE, str(error), "nothing was found out about the log", as_json=as_json)
     found = check_receipts(said, folder, report.checkpoint.size, public) if report.checkpoint else ()
     ok = report.ok and not found
     if as_json:
@@ -220,6 +222,7 @@ def checkpoint(folder: Path, key_file: Path, as_json: bool) -> None:
     Keep it: `axis log verify --old` compares the log with it later. Exit 0 when it is signed by the key, 1 otherwise.
     """
     from axis.log.checkpoint import MalformedCheckpoint, parse_checkpoint
+    from axis.log.files import Damaged, LogFolder
     from signing.note import NoteError, NoteKey, open_note
 
     try:
@@ -227,20 +230,19 @@ def checkpoint(folder: Path, key_file: Path, as_json: bool) -> None:
     except ValueError as error:
         give_up(Exit.USAGE, f"{key_file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
     try:
-        octets = (folder / "checkpoint").read_bytes()
-        note = octets.decode()
+        note = LogFolder(folder).checkpoint()
+        if note is None:
+            give_up(Exit.NO, "there is no checkpoint yet", f"is {folder} the folder of a log?", as_json=as_json)
         opened = open_note(note, [key])
         if isinstance(opened, NoteError):
             give_up(Exit.NO, f"the checkpoint: {opened}", "is it the key of this log?", as_json=as_json)
         head = parse_checkpoint(opened.text)
-    except FileNotFoundError:
-        give_up(Exit.NO, "there is no checkpoint yet", f"is {folder} the folder of a log?", as_json=as_json)
-    except (MalformedCheckpoint, UnicodeDecodeError) as error:
+    except (MalformedCheckpoint, Damaged) as error:
         give_up(Exit.NO, f"the checkpoint cannot be read: {error}", as_json=as_json)
     if as_json:
         say_json({"ok": True, "origin": head.origin, "size": head.size, "root": head.root.hex(), "note": note})
     else:
-        click.echo(octets, nl=False)  # it ends with its own line feed; one more would be another note
+        click.echo(note.encode(), nl=False)  # it ends with its own line feed; one more would be another note
 
 
 @log.command()

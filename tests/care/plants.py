@@ -52,6 +52,12 @@ def break_a_page(node: Node) -> None:
         file.write(b"\xff" * 200)
 
 
+def pipe_among_files(node: Node) -> None:
+    place = node.config.node.blobs / "ab" / ("ab" * 32)
+    place.parent.mkdir(exist_ok=True)
+    os.mkfifo(place)
+
+
 def schema_by_hand(node: Node) -> None:
     """The text of a table, rewritten where no command would: what SQLite then knows of a column is another thing."""
     with closing(sqlite3.connect(sqlite_path(node.url))) as here:
@@ -269,6 +275,7 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
     Code.BLOB_UNNAMED: (lambda node: aged(node.config.node.blobs / "ab" / ("ab" * 32)),),
     Code.BLOB_STRAY: (
         lambda node: aged(node.config.node.blobs / "thumbs.db"),
+        pipe_among_files,  # whoever hashes it waits for ever
         lambda node: aged(node.config.node.blobs / "ab" / ("cd" * 32)),
         lambda node: aged(node.config.node.blobs / "ab" / ("AB" * 32)),
     ),
