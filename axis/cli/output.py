@@ -146,3 +146,14 @@ def fault_json(fault: Any) -> dict[str, Any]:
         "hint": fault.hint,
         "source_line": fault.source_line,
     }
+
+
+def public_of(file: Path, as_json: bool) -> bytes:
+    """The 32 octets of a public key of receipts."""
+    from signing.keys import load_ed25519_public, raw_public
+
+    try:
+        return raw_public(load_ed25519_public(file.read_bytes()))
+    except ValueError as error:
+        told = f"{file} holds no public key of receipts: {error}"
+        give_up(Exit.USAGE, told, "keys/receipt.pub of the node, in PEM", as_json=as_json)
