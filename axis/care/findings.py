@@ -56,6 +56,7 @@ class Code(StrEnum):
     STORE_BEHIND_LOG = "store-behind-log"
     STORE_AHEAD_OF_LOG = "store-ahead-of-log"
     ENTRIES_LOST = "entries-lost"
+    LOSS_UNSIGNED = "loss-unsigned"
     ENTRY_WAITING = "entry-waiting"
     BLOB_UNNAMED = "blob-unnamed"
     BLOB_STRAY = "blob-stray"
@@ -215,6 +216,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
             "Bản ghi mất dữ liệu, đã khai khi khôi phục",
             "entries without records, as a restore has declared",
             "ask the senders of the documents that axis restore listed to send them again",
+        ),
+        Code.LOSS_UNSIGNED: Row(
+            False,
+            "Việc khai mất dữ liệu chưa được ký vào nhật ký",
+            "a loss is declared by an entry that is not in the log yet: whoever writes the database can declare one",
+            "right after axis restore: start the node; otherwise find out who declared it, before it is signed",
         ),
         Code.ENTRY_WAITING: Row(
             False,

@@ -100,6 +100,8 @@ def _records(books: SqlBooks, told: Told, found: Collector) -> Looked:
     order, names = read_order(books.leaves()), evidence_kinds(books.session)
     for span in order.lost:
         found.add(Code.ENTRIES_LOST, f"{span.start} to {span.stop - 1}", times=len(span))
+    for span in order.unsigned:
+        found.add(Code.LOSS_UNSIGNED, f"{span.start} to {span.stop - 1}")
     documents = deliveries = reports = 0
     whole = books.number_of_documents()
     told("records", 0, whole)

@@ -102,10 +102,11 @@ def check_house(books: Books, *, octets: bool = True) -> tuple[Finding, ...]:
 @dataclass(frozen=True, slots=True)
 class Order:
     """What the places of all entries say. `lost` are those whose records a restore has declared lost
-    (`axis.core.restoration`)."""
+    (`axis.core.restoration`), `unsigned` those of them whose declaration has no place in the log yet."""
 
     lost: tuple[range, ...]
     findings: tuple[Finding, ...]
+    unsigned: tuple[range, ...] = ()
 
     def keeps(self, leaf: Leaf) -> bool:
         """Say whether the record of an entry is still to be there."""
@@ -114,15 +115,17 @@ class Order:
 
 def read_order(leaves: Iterable[Leaf]) -> Order:
     """Look at each entry once; only places are kept. `ValueError`, `LookupError` for what is no entry."""
-    places, lost = array("q"), list[range]()
+    places, lost, unsigned = array("q"), list[range](), list[range]()
     for leaf in leaves:
         if leaf.index is not None:
             places.append(leaf.index)
         entry = json.loads(leaf.octets)
         if entry["kind"] == EntryKind.RESTORED:
-            lost += [range(first, end) for first, end in entry["facts"]["lost"]]
+            spans = [range(first, end) for first, end in entry["facts"]["lost"]]
+            lost += spans
+            unsigned += spans if leaf.index is None else ()
     dense = all(place == number for number, place in enumerate(sorted(places)))
-    return Order(tuple(lost), () if dense else (Finding("log-indexes", "", "not dense"),))
+    return Order(tuple(lost), () if dense else (Finding("log-indexes", "", "not dense"),), tuple(unsigned))
 
 
 def check_portion(portion: Portion, order: Order) -> Iterator[Finding]:

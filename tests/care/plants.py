@@ -271,6 +271,7 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
     ),
     Code.STORE_AHEAD_OF_LOG: (put_log_back,),
     Code.ENTRIES_LOST: (declared,),
+    Code.LOSS_UNSIGNED: (declared,),
     Code.ENTRY_WAITING: (sql(entry("started", "", {})),),
     Code.BLOB_UNNAMED: (lambda node: aged(node.config.node.blobs / "ab" / ("ab" * 32)),),
     Code.BLOB_STRAY: (
