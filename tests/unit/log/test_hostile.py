@@ -14,11 +14,16 @@ from types import FrameType
 import pytest
 
 from axis.core.canonical import canonical
+from axis.core.entry import leaf
+from axis.core.merkle import Frontier, leaf_hash
+from axis.core.model import EntryKind, LogEntry
+from axis.core.times import parse_rfc3339
 from axis.log.checkpoint import MalformedCheckpoint, parse_checkpoint
 from axis.log.files import Damaged, LogFolder
 from axis.log.heads import HISTORY
 from axis.log.reading import entries
 from axis.log.receipts import check_receipts
+from axis.log.tiles import encode_bundle
 from axis.log.verify import verify_log
 from tests.unit.log.logs import VKEY, codes, grow, signed, verified
 
@@ -140,3 +145,24 @@ def test_a_checkpoint_has_a_size_that_a_log_can_have() -> None:
     assert parse_checkpoint(f"x\n{(1 << 63) - 1}\n{root}\n").size == (1 << 63) - 1
     with pytest.raises(MalformedCheckpoint):
         parse_checkpoint(f"x\n{1 << 63}\n{root}\n")
+
+
+def dated(path: Path, *instants: str) -> None:
+    """A log whose entries tell these times, signed by who has the key."""
+    leaves = [leaf(LogEntry(EntryKind.STARTED, parse_rfc3339(at), "x", "")) for at in instants]
+    grow(path)
+    hashes = [leaf_hash(one) for one in leaves]
+    for place, octets in (("entries", encode_bundle(leaves)), ("0", b"".join(hashes))):
+        file = path / "log/tile" / place / f"000.p/{len(leaves)}"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(octets)
+    (path / "log/checkpoint").write_text(signed(len(leaves), Frontier().extend(hashes).root()))
+
+
+def test_an_entry_that_is_dated_back_is_worth_knowing(tmp_path: Path) -> None:
+    """The holder of the key can put it nowhere but at the end, and there it stands after later ones."""
+    day = "2026-11-23T01:02:{}.000000Z"
+    dated(tmp_path, day.format("03"), day.format("59"), day.format("04"), "2026-11-22T23:59:59.000000Z")
+    report = verify_log(tmp_path / "log", VKEY)
+    assert report.ok
+    assert [(one.code, one.place) for one in report.findings] == [("time-back", "3")]
