@@ -176,7 +176,7 @@ def _made(one: Attached, bundle: Bundle) -> tuple[object, ...]:
 def _told_of_attachments(entry: ReadEntry) -> set[tuple[object, ...]]:
     told = entry.facts.get("attachments") if entry.kind is EntryKind.ATTACHMENTS else None
     rows = [row for row in told if isinstance(row, list) and len(row) == 5] if isinstance(told, list) else []
-    return {(place, octets, verdict) for place, _, _, octets, verdict in rows if isinstance(octets, str)}
+    return {(row[0], *row[3:]) for row in rows if [type(one) for one in (row[0], *row[3:])] == [int, str, str]}
 
 
 def _is_of(bundle: Bundle, entry: ReadEntry) -> Iterator[Finding]:

@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,8 +21,11 @@ from axis.cli import main
 from axis.core.canonical import canonical
 from axis.devpki import DevPki, Identity, write_ed25519
 from axis.evidence.bundle import read_bundle
-from axis.evidence.container import pack, unpack
+from axis.evidence.container import Broken, pack, unpack
+from axis.evidence.logged import check_log, check_receipt, unlogged
+from axis.evidence.recompute import recompute
 from axis.log.heads import Head
+from axis.log.key import LogKeys
 from axis.log.proof import parse_proof
 from signing.keys import load_ed25519
 from signing.note import NoteSigner, sign_note
@@ -220,9 +225,6 @@ def test_one_that_a_recheck_refused_is_judged_again_as_refused(tmp_path: Path) -
         assert "Chứng thư số đã bị thu hồi" in words
 
 
-# --- the reader's own judgement
-
-
 def test_a_root_that_is_not_the_readers_leaves_it_undecided(site: Site, tmp_path: Path) -> None:
     other = DevPki.create(tmp_path / "other", datetime.now(UTC))
     file = export(site, site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)["document"])
@@ -310,9 +312,8 @@ def test_two_histories_under_one_document_are_told(site: Site, whole: dict[str, 
     head = replace(proof.head.checkpoint, root=bytes(32))
     signer = NoteSigner(site.name, load_ed25519((site.folder / "keys" / "log.pem").read_bytes()))
     other = replace(proof, head=Head(head, sign_note(head.text, signer))).text.encode()
-    code, facts, words = run(
-        "verify", rewritten(tmp_path / "x.zip", {**whole, "log/1.txt": other}), "--log-key", log_key(site)
-    )
+    file = rewritten(tmp_path / "x.zip", {**whole, "log/1.txt": other})
+    code, facts, words = run("verify", file, "--log-key", log_key(site))
     assert code == 1
     assert "log-two-histories" in {one["code"] for one in facts["faults"]}
     assert [one["root"] for one in facts["checkpoints"]].count("00" * 32) == 1
@@ -334,15 +335,40 @@ def test_whose_receipt_it_is_says_the_readers_key(site: Site, whole: dict[str, b
     assert (code, facts["receipt_key"]) == (1, False)
 
 
+def altered(value: Any, by: Any) -> Iterator[Any]:
+    """`value` with `by` in the place of each of its parts."""
+    yield by
+    for name, one in value.items() if isinstance(value, dict) else ():
+        yield from ({**value, name: other} for other in altered(one, by))
+    for number, one in enumerate(value) if isinstance(value, list) else ():
+        yield from ([*value[:number], other, *value[number + 1 :]] for other in altered(one, by))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("by", [None, 7, "", "9999-12-31T23:59:59.000000Z", [], ["x"], {}, {"x": 1}])
+def test_a_bundle_that_a_stranger_wrote_is_answered_whatever_stands_in_it(
+    site: Site, whole: dict[str, bytes], tmp_path: Path, by: object
+) -> None:
+    key = LogKeys.parse(log_key(site).read_text())
+    chosen = Random(48)
+    for name in ("document.json", "verdict.json", "attachments.json", "receipt.json", "log/0.json", "log/1.json"):
+        others = [one for one in altered(json.loads(whole[name]), by) if one != json.loads(whole[name])]
+        for one in chosen.sample(others, min(60, len(others))):
+            octets = _sealed(json.loads(whole["manifest.json"]), {**whole, name: canonical(one)})
+            try:
+                bundle = read_bundle(octets)
+                same = recompute(bundle).same
+                faults = (*check_receipt(bundle), *check_log(bundle, key), *unlogged(bundle))
+            except Broken:
+                continue
+            assert not same or faults, f"{name} says something else, and nobody noticed"
+
+
 def public_pem(key: Ed25519PrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _sealed(manifest: dict[str, Any], entries: dict[str, bytes]) -> bytes:
-    from hashlib import sha256
-
-    from axis.core.canonical import canonical
-
     for row in manifest["entries"]:
         row |= {"sha256": sha256(entries[row["name"]]).hexdigest(), "size": len(entries[row["name"]])}
     body = {name: value for name, value in manifest.items() if name != "sha256"}
