@@ -15,6 +15,7 @@ from axis.care.findings import OF_THE_LOG, TABLE, Code, row_of
 from axis.cli import main
 from axis.log.findings import TABLE as LOG_TABLE
 from axis.log.findings import Code as LogCode
+from axis.log.verify import verify_log
 from axis.log.writer import Step
 from axis.shelf import shelf_of
 from axis.sql.audit import open_books
@@ -163,6 +164,18 @@ def test_a_node_does_not_start_on_a_database_that_was_altered(node: Node, number
     PLANTS[Code.DATABASE_ALTERED][number](node)
     with pytest.raises(StoreError, match="is not as axis made it"):
         open_store(node.url, shelf_of(node.config))
+
+
+def test_what_is_put_back_as_a_whole_is_seen_only_by_who_kept_a_checkpoint(node: Node, tmp_path: Path) -> None:
+    """Database, files, log and checkpoint store of one earlier moment, without any key: nothing inside can tell."""
+    earlier = node.copy(tmp_path / "earlier")
+    asyncio.run(busy(node))
+    kept = (node.config.node.log / "checkpoint").read_text()
+    report = earlier.check()
+    assert report.sound and not report.findings
+    told = verify_log(earlier.config.node.log, node.place.vkey, heads=earlier.heads, old=kept)
+    assert LogCode.ROLLED_BACK in told.counts
+    assert verify_log(node.config.node.log, node.place.vkey, old=(earlier.config.node.log / "checkpoint").read_text()).ok
 
 
 def test_a_shallow_look_reads_no_package_and_sees_sizes(node: Node) -> None:
