@@ -40,6 +40,7 @@ class Code(StrEnum):
     DELIVERY_DIFFERS = "delivery-differs"
     DELIVERY_OF_UNACCEPTED = "delivery-of-unaccepted"
     RECIPIENT_DELIVERIES = "recipient-deliveries"
+    NOTICE_DIFFERS = "notice-differs"
     FAILURE_NOTICE = "failure-notice"
     STATUS_ENTRY = "status-entry"
     STATUS_DIFFERS = "status-differs"
@@ -157,6 +158,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         ),
         Code.RECIPIENT_DELIVERIES: Row(
             True, "Nơi nhận không có đúng một lượt chuyển", "a recipient without exactly one delivery", _RESTORE
+        ),
+        Code.NOTICE_DIFFERS: Row(
+            True,
+            "Thông báo khác với nhật ký, hoặc không còn như khi ký",
+            "a notice is not what the log says, or not as it was signed",
+            _ASK,
         ),
         Code.FAILURE_NOTICE: Row(
             True, "Lượt hỏng mà thông báo không có bản ghi", "a failure whose notice has no log entry", _REPORT

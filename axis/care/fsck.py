@@ -16,8 +16,10 @@ from axis.care.findings import Code, Collector, Looked, Report
 from axis.care.logged import check_log, hold_against_log, hold_heads, is_begun, log_state
 from axis.care.octets import Hashed, Told, check_files, check_rows, check_strangers
 from axis.core.house import Leaf, check_portion, evidence_named, read_order
+from axis.core.model import Notice
 from axis.holding import Holding, read
-from axis.log.entries import BadEntry, read_entry
+from axis.log.entries import BadEntry, read_canonical, read_entry
+from axis.log.receipts import is_signed
 from axis.sql.audit import SqlBooks, open_books
 from axis.sql.driver import StoreDamaged, StoreError
 from axis.sql.machinery import machinery
@@ -117,6 +119,9 @@ def _records(books: SqlBooks, told: Told, found: Collector) -> Looked:
                     found.add(Code.EVIDENCE_MISSING, ref, name)
                 elif names[name] != kind:
                     found.add(Code.COLUMN_DIFFERS, f"evidence {name}", "kind")
+        for notice in portion.notices:
+            if not _is_signed(notice):
+                found.add(Code.NOTICE_DIFFERS, notice.ref, "it is not as it was signed")
         documents += len(portion.documents)
         deliveries += len(portion.deliveries)
         reports += len(portion.reports)
@@ -126,6 +131,15 @@ def _records(books: SqlBooks, told: Told, found: Collector) -> Looked:
     for broken in order.findings:
         found.add(broken.code, broken.subject, broken.detail)
     return Looked(documents, deliveries, reports)
+
+
+def _is_signed(notice: Notice) -> bool:
+    """Say whether the octets of a notice are whole under the key that they name, and tell of that outcome."""
+    try:
+        said = read_canonical(notice.octets)
+        return said["outcome"] == notice.outcome.value and is_signed(said, bytes.fromhex(said["key_id"]))
+    except _UNREADABLE:
+        return False
 
 
 def _unreadable(books: SqlBooks, found: Collector) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from axis.core.model import Cargo, Delivery, Document, EntryKind, StatusReport
+from axis.core.model import Cargo, Delivery, Document, EntryKind, Notice, StatusReport
 from axis.core.settlement import delivery_facts
 from axis.core.states import DeliveryState, IntakeEvent, IntakeState
 from axis.core.statuses import status_facts
@@ -84,6 +84,13 @@ def report_differs(report: StatusReport, entry: Entry, matched: Sequence[Entry])
     parties = (report.reporter, report.addressee) if by_sender else (report.addressee, report.reporter)
     if parties != (report.sender, report.receiver):
         yield "parties"
+
+
+def notice_differs(notice: Notice, entry: Entry) -> Iterator[str]:
+    """What of a notice its entry tells otherwise. Its octets carry a signature of their own."""
+    yield from _unlike({"document": notice.document, "outcome": notice.outcome.value}, entry)
+    if entry["at"] != rfc3339(notice.at):
+        yield "at"
 
 
 def _unlike(facts: Mapping[str, Any], entry: Entry) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from axis.core.as_logged import Told, delivery_differs, document_differs, report_differs
+from axis.core.as_logged import Told, delivery_differs, document_differs, notice_differs, report_differs
 from axis.core.attachments import attached_payloads, attachment_commitments, worst
 from axis.core.intake import document_facts
 from axis.core.model import (
@@ -20,6 +20,7 @@ from axis.core.model import (
     Delivery,
     Document,
     EntryKind,
+    Notice,
     PayloadRef,
     StatusReport,
 )
@@ -59,6 +60,7 @@ class Portion:
     attachment_checks: Sequence[AttachmentCheck] = ()
     attachment_verdicts: Sequence[AttachmentVerdict] = ()
     leaves: Sequence[Leaf] = ()
+    notices: Sequence[Notice] = ()
 
 
 class Books(Protocol):
@@ -138,6 +140,7 @@ def check_portion(portion: Portion, order: Order) -> Iterator[Finding]:
     yield from _deliveries(documents, portion.deliveries, told)
     yield from _reports(documents, portion.reports, told)
     yield from _attachments(documents, portion.attachment_checks, portion.attachment_verdicts, told)
+    yield from _notices(portion.notices, told)
     yield from _causes(portion.deliveries, kept)
 
 
@@ -268,6 +271,15 @@ def _reports(documents: dict[Any, Document], reports: Iterable[StatusReport], to
             yield Finding("status-without-document", report.ref)
         if document is not None and report.receiver not in document.recipients:
             yield Finding("status-of-stranger", report.ref)
+
+
+def _notices(notices: Iterable[Notice], told: Told) -> Iterator[Finding]:
+    for notice in notices:
+        entries = told[EntryKind.NOTICE][notice.ref]
+        if len(entries) != 1:
+            yield Finding("notice-differs", notice.ref, f"{len(entries)} entries")
+        for name in notice_differs(notice, entries[0]) if entries else ():
+            yield Finding("notice-differs", notice.ref, name)
 
 
 def _attachments(

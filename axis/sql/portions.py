@@ -16,10 +16,10 @@ from sqlalchemy import ColumnElement, Select, literal_column, or_, select
 from axis.core.house import Leaf, Portion
 from axis.core.model import EntryKind
 from axis.sql.driver import Session
-from axis.sql.rows import read_attachment, read_check, read_delivery, read_document, read_status
+from axis.sql.rows import read_attachment, read_check, read_delivery, read_document, read_notice, read_status
 from axis.sql.soundness import placeholder
 from axis.sql.statements import DELIVERY_COLUMNS
-from axis.sql.tables import attachment_check, attachment_verdict, delivery, document, log_intent, status_report
+from axis.sql.tables import attachment_check, attachment_verdict, delivery, document, log_intent, notice, status_report
 from axis.sql.verdict import read_now
 
 T = TypeVar("T")
@@ -104,6 +104,7 @@ def _portion(session: Session, rows: Sequence[Any], entries: _Entries, *, last: 
         about(select(attachment_check), attachment_check.c.document, "document", read_check),
         about(select(attachment_verdict), attachment_verdict.c.document, "document, place, round", read_attachment),
         entries.about(names, strays=last),
+        about(select(notice), notice.c.document, "ref", read_notice),
     )
 
 

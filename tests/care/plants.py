@@ -11,8 +11,12 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from axis.care.findings import Code
+from axis.core.receipt import seal
 from axis.sql.engine import sqlite_path
+from signing.keys import raw_public
 from tests.care.world import LARGE, Node, busy
 
 Plant = Callable[[Node], None]
@@ -90,6 +94,23 @@ def failed_without_notice(node: Node) -> None:
         f"UPDATE delivery SET state = 'failed', settled_at = created_at WHERE id = '{delivery}'",
         entry("failed", delivery, {"notice": GONE}),
     )
+
+
+def noticed(*changes: str) -> Plant:
+    """A notice that was really written, and then changed; without a change one that no entry tells of."""
+
+    def plant(node: Node) -> None:
+        ((document,),) = node.ask("SELECT min(ref) FROM document")
+        key, at = Ed25519PrivateKey.generate(), "2026-11-23T01:02:03.000004Z"
+        body = {"v": 1, "type": "axis-notice", "outcome": "undelivered", "document": document, "sender": "H99"}
+        octets = seal(body, raw_public(key.public_key()).hex(), key.sign).decode()
+        node.sql(f"INSERT INTO notice VALUES ('n', '{document}', 'undelivered', CAST('{octets}' AS BLOB), '{at}')")
+        if changes:
+            node.sql(entry("notice", "n", {"document": document, "outcome": "undelivered", "sent": True}, at))
+            assert Code.NOTICE_DIFFERS not in node.check().counts
+        node.sql(*changes)
+
+    return plant
 
 
 def released_by_hand(node: Node) -> None:
@@ -233,6 +254,13 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
     ),
     Code.DELIVERY_OF_UNACCEPTED: (sql("UPDATE document SET state = 'held', receipt_state = 'held'"),),
     Code.RECIPIENT_DELIVERIES: (sql(f"DELETE FROM delivery WHERE id = {DELIVERED}"),),
+    Code.NOTICE_DIFFERS: (
+        noticed(),
+        noticed("UPDATE notice SET outcome = 'refused'"),
+        noticed("UPDATE notice SET at = '2026-01-02T03:04:05.000006Z'"),
+        noticed("UPDATE notice SET octets = CAST(replace(CAST(octets AS TEXT), 'H99', 'H98') AS BLOB)"),
+        noticed("UPDATE notice SET document = (SELECT max(ref) FROM document)"),
+    ),
     Code.FAILURE_NOTICE: (failed_without_notice,),
     Code.STATUS_ENTRY: (sql(replaced('"kind":"status"', '"kind":"stopped"', "kind = 'status'")),),
     Code.STATUS_DIFFERS: (

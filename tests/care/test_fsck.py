@@ -175,7 +175,9 @@ def test_what_is_put_back_as_a_whole_is_seen_only_by_who_kept_a_checkpoint(node:
     assert report.sound and not report.findings
     told = verify_log(earlier.config.node.log, node.place.vkey, heads=earlier.heads, old=kept)
     assert LogCode.ROLLED_BACK in told.counts
-    assert verify_log(node.config.node.log, node.place.vkey, old=(earlier.config.node.log / "checkpoint").read_text()).ok
+    assert verify_log(
+        node.config.node.log, node.place.vkey, old=(earlier.config.node.log / "checkpoint").read_text()
+    ).ok
 
 
 def test_a_shallow_look_reads_no_package_and_sees_sizes(node: Node) -> None:
