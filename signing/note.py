@@ -169,7 +169,7 @@ def _is_text(text: str) -> bool:
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and name.split() == [name]
+    return "+" not in name and name.split() == [name] and name.isprintable()  # a checkpoint is shown to people
 
 
 def _split_key(text: str) -> tuple[str, str, bytes]:

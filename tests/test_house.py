@@ -35,7 +35,7 @@ ROOMS = (
     Room("signing", tools="asn1crypto cryptography lxml orjson pyhanko pyhanko_certvalidator", never=WORLD),
     Room("axis.core", "schemas signing.verdict", "orjson", never=STRICTLY),
     Room("axis.flow", "axis.core axis.log schemas signing", "lxml structlog"),
-    Room("axis.log", "axis.core axis.durable signing.keys signing.note"),
+    Room("axis.log", "axis.core axis.durable axis.plain signing.keys signing.note"),
     Room("axis.sql", "axis.core axis.durable schemas signing.verdict", "alembic orjson psycopg sqlalchemy sqlmodel"),
     Room(
         "axis.web",
@@ -51,7 +51,7 @@ ROOMS = (
     # Looking after a node: fsck, backup, restore, collecting.
     Room(
         "axis.care",
-        "axis.core axis.durable axis.log axis.sql axis.blobs axis.holding signing.note signing.verdict",
+        "axis.core axis.durable axis.plain axis.log axis.sql axis.blobs axis.holding signing.note signing.verdict",
         "structlog",
     ),
     Room("axis.objects", "axis.core axis.blobs axis.holding axis.kept axis.objects"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from axis.care.place import put, write_pieces
 from axis.core.model import PayloadRef
 from axis.durable import sync_folder
 from axis.holding import Holding, Sort, StoredFile
+from axis.plain import files_below
 
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 _PREFIX: Final = re.compile(r"[0-9a-f]{2}")
@@ -36,9 +38,7 @@ class Files:
                 yield from self._look(Sort.STRAY, place)
                 continue
             spool = place.name == "spool" or place.name.startswith("spool-")
-            for path in sorted(place.rglob("*")):
-                if path.is_dir() and not path.is_symlink():
-                    continue
+            for path in (Path(one.path) for one in files_below(place)):
                 named = _PREFIX.fullmatch(place.name) and _NAME.fullmatch(path.name) and path.parent == place
                 right = named and path.name.startswith(place.name) and not path.is_symlink()
                 yield from self._look(Sort.NAMED if right else Sort.SPOOLED if spool else Sort.STRAY, path)
@@ -48,6 +48,8 @@ class Files:
             found = path.lstat()
         except FileNotFoundError:
             return
+        if not stat.S_ISREG(found.st_mode):
+            sort = Sort.STRAY  # a pipe, a device, a link: nobody reads from those
         yield StoredFile(sort, str(path.relative_to(self.folder)), found.st_size, found.st_mtime)
 
     def file(self, ref: PayloadRef) -> Path:

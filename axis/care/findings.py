@@ -18,8 +18,10 @@ OF_THE_LOG: Final = "log:"
 
 class Code(StrEnum):
     DATABASE_DAMAGED = "database-damaged"
+    DATABASE_ALTERED = "database-altered"
     ROW_UNREADABLE = "row-unreadable"
     ROW_WITHOUT_PARENT = "row-without-parent"
+    COLUMN_DIFFERS = "column-differs"
     RECIPIENTS_DIFFER = "recipients-differ"
     STATE = "state"
     PAYLOAD_MISSING = "payload-missing"
@@ -35,10 +37,14 @@ class Code(StrEnum):
     ENTRY_WITHOUT_DOCUMENT = "entry-without-document"
     DELIVERY_WITHOUT_DOCUMENT = "delivery-without-document"
     DELIVERY_ENTRY = "delivery-entry"
+    DELIVERY_DIFFERS = "delivery-differs"
     DELIVERY_OF_UNACCEPTED = "delivery-of-unaccepted"
     RECIPIENT_DELIVERIES = "recipient-deliveries"
+    NOTICE_DIFFERS = "notice-differs"
     FAILURE_NOTICE = "failure-notice"
     STATUS_ENTRY = "status-entry"
+    STATUS_DIFFERS = "status-differs"
+    FOLLOW_UP_DIFFERS = "follow-up-differs"
     STATUS_WITHOUT_DOCUMENT = "status-without-document"
     STATUS_OF_STRANGER = "status-of-stranger"
     ATTACHMENT_ENTRY = "attachment-entry"
@@ -52,6 +58,7 @@ class Code(StrEnum):
     STORE_BEHIND_LOG = "store-behind-log"
     STORE_AHEAD_OF_LOG = "store-ahead-of-log"
     ENTRIES_LOST = "entries-lost"
+    LOSS_UNSIGNED = "loss-unsigned"
     ENTRY_WAITING = "entry-waiting"
     BLOB_UNNAMED = "blob-unnamed"
     BLOB_STRAY = "blob-stray"
@@ -78,6 +85,12 @@ _NOTHING: Final = "nothing: axis store sweep collects it when it is old enough"
 TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
     {
         Code.DATABASE_DAMAGED: Row(True, "Cơ sở dữ liệu hỏng", "the database is damaged", _RESTORE),
+        Code.DATABASE_ALTERED: Row(
+            True,
+            "Cấu trúc cơ sở dữ liệu đã bị thay đổi: nó có thể tự sửa hoặc che dữ liệu",
+            "the database is not as axis made it: it may change or hide rows by itself",
+            _ASK,
+        ),
         Code.ROW_UNREADABLE: Row(
             True,
             "Dòng dữ liệu không đọc được; chưa đối chiếu với nhật ký",
@@ -86,6 +99,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         ),
         Code.ROW_WITHOUT_PARENT: Row(
             True, "Dòng dữ liệu mất dòng gốc", "a row names another row that is not there", _RESTORE
+        ),
+        Code.COLUMN_DIFFERS: Row(
+            True,
+            "Cột tra cứu khác với nội dung của dòng",
+            "a column that repeats another one says something else",
+            _ASK,
         ),
         Code.RECIPIENTS_DIFFER: Row(
             True,
@@ -129,16 +148,37 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         Code.DELIVERY_ENTRY: Row(
             True, "Lượt chuyển khác với nhật ký", "the state of a delivery and its log entries disagree", _ASK
         ),
+        Code.DELIVERY_DIFFERS: Row(
+            True,
+            "Lượt chuyển đi nơi khác, hoặc kết thúc khác, so với nhật ký",
+            "a delivery goes elsewhere or ended otherwise than the log says",
+            _ASK,
+        ),
         Code.DELIVERY_OF_UNACCEPTED: Row(
             True, "Lượt chuyển của văn bản chưa nhận", "a delivery of a document that is not accepted", _ASK
         ),
         Code.RECIPIENT_DELIVERIES: Row(
             True, "Nơi nhận không có đúng một lượt chuyển", "a recipient without exactly one delivery", _RESTORE
         ),
+        Code.NOTICE_DIFFERS: Row(
+            True,
+            "Thông báo khác với nhật ký, hoặc không còn như khi ký",
+            "a notice is not what the log says, or not as it was signed",
+            _ASK,
+        ),
         Code.FAILURE_NOTICE: Row(
             True, "Lượt hỏng mà thông báo không có bản ghi", "a failure whose notice has no log entry", _REPORT
         ),
         Code.STATUS_ENTRY: Row(True, "Trạng thái không có bản ghi", "a status without its log entry", _ASK),
+        Code.STATUS_DIFFERS: Row(
+            True, "Trạng thái đã lưu khác với nhật ký", "a stored status is not what the log says of it", _ASK
+        ),
+        Code.FOLLOW_UP_DIFFERS: Row(
+            True,
+            "Kết quả đối soát đã lưu khác với nhật ký",
+            "what is stored of asking about a handover is not what the log says of it",
+            _ASK,
+        ),
         Code.STATUS_WITHOUT_DOCUMENT: Row(
             True, "Trạng thái của văn bản không còn", "a status of a document that is not there", _RESTORE
         ),
@@ -190,6 +230,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
             "Bản ghi mất dữ liệu, đã khai khi khôi phục",
             "entries without records, as a restore has declared",
             "ask the senders of the documents that axis restore listed to send them again",
+        ),
+        Code.LOSS_UNSIGNED: Row(
+            False,
+            "Việc khai mất dữ liệu chưa được ký vào nhật ký",
+            "a loss is declared by an entry that is not in the log yet: whoever writes the database can declare one",
+            "right after axis restore: start the node; otherwise find out who declared it, before it is signed",
         ),
         Code.ENTRY_WAITING: Row(
             False,

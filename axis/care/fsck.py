@@ -14,13 +14,16 @@ from typing import Final
 
 from axis.care.findings import Code, Collector, Looked, Report
 from axis.care.logged import check_log, hold_against_log, hold_heads, is_begun, log_state
-from axis.care.octets import Told, check_files, check_rows, check_strangers
+from axis.care.octets import Hashed, Told, check_files, check_rows, check_strangers
 from axis.core.house import Leaf, check_portion, evidence_named, read_order
+from axis.core.model import Notice
 from axis.holding import Holding, read
-from axis.log.entries import BadEntry, read_entry
+from axis.log.entries import BadEntry, read_canonical, read_entry
+from axis.log.receipts import is_signed
 from axis.sql.audit import SqlBooks, open_books
-from axis.sql.driver import StoreDamaged
-from axis.sql.soundness import database_damage, evidence_names, parentless, recipients
+from axis.sql.driver import StoreDamaged, StoreError
+from axis.sql.machinery import machinery
+from axis.sql.soundness import database_damage, evidence_kinds, parentless, recipients, untrue_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ def check_node(
         looked = _look(place, now, deep, merge_delay, told, found)
     except StoreDamaged as error:
         found.add(Code.DATABASE_DAMAGED, "", str(error))
+    except StoreError:
+        if not found.counts[Code.DATABASE_ALTERED]:
+            raise  # else it was looked at, and what was found is why it cannot be read
     return Report(tuple(found.findings), dict(found.counts), looked, deep)
 
 
@@ -64,6 +70,8 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
     with open_books(place.store, partial(read, place.blobs)) as books:
         for line in database_damage(books.session):
             found.add(Code.DATABASE_DAMAGED, "", line)
+        for strange in machinery(books.session):
+            found.add(Code.DATABASE_ALTERED, "", strange)
         for one in parentless(books.session):
             found.add(Code.ROW_WITHOUT_PARENT, f"{one.table} {one.key}", f"no {one.parent}")
         try:
@@ -72,10 +80,16 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
             _unreadable(books, found)
             looked = Looked()
         _waiting(books, now, merge_delay, found)
-        hashed = check_rows(books.session, deep, told, found)
-        named, files = check_files(books.session, place.blobs, deep, told, found)
+        try:
+            hashed = check_rows(books.session, deep, told, found)
+            named, files = check_files(books.session, place.blobs, deep, told, found)
+        except _UNREADABLE:  # told above: which files its rows name, nobody can say
+            assert found.counts[Code.ROW_UNREADABLE], "the records were read before"
+            hashed, named, files = 0, None, Hashed(0, 0)
         known = hold_against_log(books.session, place.log, before, found)
-    hashed += files.octets + check_strangers(place.blobs, named, now.timestamp(), deep, found)
+    hashed += files.octets
+    if named is not None:
+        hashed += check_strangers(place.blobs, named, now.timestamp(), deep, found)
     entries = 0
     if begun or known:
         hold_heads(known, log_state(place.log, place.heads), found)
@@ -85,9 +99,11 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
 
 def _records(books: SqlBooks, told: Told, found: Collector) -> Looked:
     """What records say of each other and of the log's entries."""
-    order, names = read_order(books.leaves()), evidence_names(books.session)
+    order, names = read_order(books.leaves()), evidence_kinds(books.session)
     for span in order.lost:
         found.add(Code.ENTRIES_LOST, f"{span.start} to {span.stop - 1}", times=len(span))
+    for span in order.unsigned:
+        found.add(Code.LOSS_UNSIGNED, f"{span.start} to {span.stop - 1}")
     documents = deliveries = reports = 0
     whole = books.number_of_documents()
     told("records", 0, whole)
@@ -98,16 +114,32 @@ def _records(books: SqlBooks, told: Told, found: Collector) -> Looked:
             if recipients(books.session, one.ref) != {code.text for code in one.recipients}:
                 found.add(Code.RECIPIENTS_DIFFER, one.ref)
         for ref, rests_on in evidence_named(portion):
-            for name in rests_on:
+            for name, kind in rests_on.items():
                 if name not in names:
                     found.add(Code.EVIDENCE_MISSING, ref, name)
+                elif names[name] != kind:
+                    found.add(Code.COLUMN_DIFFERS, f"evidence {name}", "kind")
+        for notice in portion.notices:
+            if not _is_signed(notice):
+                found.add(Code.NOTICE_DIFFERS, notice.ref, "it is not as it was signed")
         documents += len(portion.documents)
         deliveries += len(portion.deliveries)
         reports += len(portion.reports)
         told("records", documents, whole)
+    for table, key, column in untrue_columns(books.session):
+        found.add(Code.COLUMN_DIFFERS, f"{table} {key}", column)
     for broken in order.findings:
         found.add(broken.code, broken.subject, broken.detail)
     return Looked(documents, deliveries, reports)
+
+
+def _is_signed(notice: Notice) -> bool:
+    """Say whether the octets of a notice are whole under the key that they name, and tell of that outcome."""
+    try:
+        said = read_canonical(notice.octets)
+        return said["outcome"] == notice.outcome.value and is_signed(said, bytes.fromhex(said["key_id"]))
+    except _UNREADABLE:
+        return False
 
 
 def _unreadable(books: SqlBooks, found: Collector) -> None:

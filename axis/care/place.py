@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from axis.durable import sync_folder, write_all
+from axis.plain import NotPlain, open_plain
 
 UNFINISHED: Final = ".unfinished"
 """What stands behind the name of a folder while it is filled."""
@@ -34,8 +35,12 @@ def put(source: Path, target: Path, *, link: bool) -> None:
                 raise
         else:
             return
+    try:
+        there = open_plain(source)
+    except NotPlain as error:
+        raise OSError(f"{source}: {error}") from error
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with source.open("rb") as there, os.fdopen(handle, "wb") as copied:
+    with there, os.fdopen(handle, "wb") as copied:
         shutil.copyfileobj(there, copied, 1 << 20)
         copied.flush()
         os.fsync(copied.fileno())

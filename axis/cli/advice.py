@@ -35,7 +35,9 @@ def next_step(kind: str, problem: Mapping[str, Any]) -> str:
 def quoted(step: str, problem: Mapping[str, Any]) -> str:
     """The same for people, with the code under which the node's own log knows the answer."""
     instance = problem.get("instance")
-    return f"{step}\n  mã để hỏi quản trị (quote it when you ask): {instance}".lstrip() if instance else step
+    step = " ".join(step.split())
+    code = " ".join(str(instance).split())
+    return f"{step}\n  mã để hỏi quản trị (quote it when you ask): {code}".lstrip() if instance else step
 
 
 def named(problem: Mapping[str, Any]) -> str:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from axis.cli.attached import attached_facts, show_attached
-from axis.cli.output import Answer, Exit, give_up, local, say, say_json
+from axis.cli.output import Answer, Exit, give_up, local, public_of, say, say_json
 
 if TYPE_CHECKING:
     from axis.evidence.bundle import Bundle
     from axis.evidence.logged import Finding
     from axis.evidence.recompute import Recomputed
-    from signing.note import NoteKey
+    from axis.log.key import LogKeys
     from signing.verdict import Verdict
 
 
@@ -24,10 +24,14 @@ def is_bundle(file: Path) -> bool:
         return opened.read(len(MAGIC)) == MAGIC
 
 
-def verify_bundle(file: Path, trust: Sequence[Path], log_key: Path | None, as_json: bool) -> NoReturn:
+def verify_bundle(
+    file: Path, trust: Sequence[Path], log_key: Path | None, receipt_key: Path | None, as_json: bool
+) -> NoReturn:
     """Take the verdict again and end: 0 the same and valid, 1 broken, different or invalid, 3 undecided.
 
-    `trust` are the reader's own roots: one of the bundle that is not among them leaves it undecided.
+    `trust` are the reader's own roots: one of the bundle that is not among them leaves it undecided. So does a verdict
+    that no log proves: policy, rules, binding and time are the bundle's own word then, and anybody can write one in
+    which they agree.
     """
     from axis.evidence.bundle import read_bundle
     from axis.evidence.container import MOST_BYTES, Broken
@@ -36,12 +40,13 @@ def verify_bundle(file: Path, trust: Sequence[Path], log_key: Path | None, as_js
 
     roots = _roots(trust, as_json)
     key = _key(log_key, as_json)
+    public = None if receipt_key is None else public_of(receipt_key, as_json)
     try:
         if file.stat().st_size > 2 * MOST_BYTES:
             raise Broken("bundle-too-large", f"{file.stat().st_size} octets")
         bundle = read_bundle(file.read_bytes())
         found = recompute(bundle)
-        faults = (*check_receipt(bundle), *(check_log(bundle, key) if key is not None else ()))
+        faults = (*check_receipt(bundle, public), *(check_log(bundle, key) if key is not None else ()))
         open_places = unlogged(bundle) if key is not None and bundle.logged else ()
     except Broken as error:
         give_up(
@@ -53,12 +58,14 @@ def verify_bundle(file: Path, trust: Sequence[Path], log_key: Path | None, as_js
     except OSError as error:
         give_up(Exit.USAGE, str(error), as_json=as_json)
     strange = [] if roots is None else sorted(found.roots.keys() - roots)
-    code = _code(found, faults, (*strange, *open_places, *found.recorded))
+    unproved = () if key is not None and bundle.logged else ("log",)
+    code = _code(found, faults, (*strange, *open_places, *found.recorded, *unproved))
     if as_json:
         told = _json(file, bundle, found, faults, roots, strange, key, code)
+        told["receipt_key"] = None if public is None else not _of_receipt(faults)
         say_json({**told, "attachments": attached_facts(bundle), "attachments_not_logged": list(open_places)})
     else:
-        _show(bundle, found, faults, roots, strange, key, code)
+        _show(bundle, found, faults, roots, strange, key, code, whose=public is not None)
         show_attached(bundle, open_places)
     raise Answer(code)
 
@@ -78,17 +85,17 @@ def _roots(paths: Sequence[Path], as_json: bool) -> frozenset[str] | None:
     return frozenset(hashlib.sha256(der).hexdigest() for der in ders)
 
 
-def _key(file: Path | None, as_json: bool) -> NoteKey | None:
-    from signing.note import NoteKey
+def _key(file: Path | None, as_json: bool) -> LogKeys | None:
+    from axis.log.key import LogKeys
 
     try:
-        return None if file is None else NoteKey.parse(file.read_text())
+        return None if file is None else LogKeys.parse(file.read_text())
     except ValueError as error:
         give_up(Exit.USAGE, f"{file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
 
 
 def _code(found: Recomputed, faults: Sequence[Finding], open_ends: Sequence[object]) -> Exit:
-    """`open_ends`: roots that are not the reader's, verdicts that the log does not show, what was not judged again."""
+    """`open_ends`: roots that are not the reader's, verdicts that no log shows, what was not judged again."""
     from signing.verdict import Indication
 
     if faults or not found.same or found.verdict.indication is Indication.TOTAL_FAILED:
@@ -98,12 +105,16 @@ def _code(found: Recomputed, faults: Sequence[Finding], open_ends: Sequence[obje
     return Exit.YES
 
 
-def _log_state(bundle: Bundle, faults: Sequence[Finding], key: NoteKey | None) -> str:
+def _log_state(bundle: Bundle, faults: Sequence[Finding], key: LogKeys | None) -> str:
     if not bundle.logged:
         return "none"
     if key is None:
         return "not-checked"
     return "wrong" if any(not fault.fault.startswith("receipt-") for fault in faults) else "proved"
+
+
+def _of_receipt(faults: Sequence[Finding]) -> bool:
+    return any(fault.fault.startswith("receipt-") for fault in faults)
 
 
 def _json(
@@ -113,9 +124,11 @@ def _json(
     faults: Sequence[Finding],
     roots: frozenset[str] | None,
     strange: Sequence[str],
-    key: NoteKey | None,
+    key: LogKeys | None,
     code: Exit,
 ) -> dict[str, Any]:
+    from axis.evidence.logged import heads_of
+
     return {
         "ok": code is Exit.YES,
         "file": str(file),
@@ -129,6 +142,7 @@ def _json(
         ],
         "strange_roots": list(strange),
         "log": _log_state(bundle, faults, key),
+        "checkpoints": [{"size": one.size, "root": one.root.hex()} for one in heads_of(bundle)],
         "receipt": "none" if bundle.receipt is None else _receipt_key(bundle),
         "faults": [{"code": one.fault.value, "detail": one.detail} for one in faults],
         "verdict": bundle.verdict.to_dict(),
@@ -142,10 +156,12 @@ def _show(
     faults: Sequence[Finding],
     roots: frozenset[str] | None,
     strange: Sequence[str],
-    key: NoteKey | None,
+    key: LogKeys | None,
     code: Exit,
+    *,
+    whose: bool,
 ) -> None:
-    from axis.evidence.logged import FAULTS
+    from axis.evidence.logged import FAULTS, heads_of
     from signing.verdict import REASONS
 
     verdict = bundle.verdict
@@ -177,14 +193,22 @@ def _show(
     for name in strange:
         say(f"  gốc KHÔNG phải của bạn (not one of your roots): sha256:{name}", "yellow")
     states = {
-        "none": "không có trong gói (none in the bundle)",
+        "none": "không có trong gói: chưa có gì chứng minh trục đã kết luận như vậy (none in the bundle: unproved)",
         "not-checked": "không kiểm tra (not checked: --log-key)",
         "wrong": "SAI (wrong)",
         "proved": f"có trong nhật ký (in the log of) {key.name if key else ''}",
     }
     say(f"  nhật ký (log)            {states[_log_state(bundle, faults, key)]}")
+    for head in heads_of(bundle):
+        say(f"  mốc (checkpoint)         {head.size}, {head.root.hex()}")
+    if _log_state(bundle, faults, key) in ("none", "not-checked"):
+        say(
+            "  chính sách, quy tắc, đăng ký, thời điểm: theo lời của gói (policy, rules, binding, time: its own word)",
+            "yellow",
+        )
     if bundle.receipt is not None:
-        say(f"  biên nhận (receipt)      ký bằng khóa (signed by key) {_receipt_key(bundle)}")
+        unknown = "" if whose else "; khóa của ai không kiểm tra (whose is not checked: --receipt-key)"
+        say(f"  biên nhận (receipt)      ký bằng khóa (signed by key) {_receipt_key(bundle)}{unknown}")
     for fault in faults:
         words = FAULTS[fault.fault]
         say(f"  LỖI  {words.vi} ({fault.fault.value}: {words.en}) {fault.detail}".rstrip(), "red")

@@ -61,6 +61,8 @@ def show(
         size = published_size(log)
     except Damaged as error:
         give_up(Exit.NO, str(error), "axis log verify says more", as_json=as_json)
+    except OSError as error:
+        give_up(Exit.UNSURE, str(error), as_json=as_json)
     if not size:
         give_up(Exit.NO, "there is no checkpoint yet", f"is {folder} the folder of a log?", as_json=as_json)
 
@@ -75,7 +77,10 @@ def show(
             ):
                 yield index, entry
 
-    found = [one for one, _ in zip(wanted(), range(limit + 1), strict=False)]
+    try:
+        found = [one for one, _ in zip(wanted(), range(limit + 1), strict=False)]
+    except OSError as error:
+        give_up(Exit.UNSURE, str(error), as_json=as_json)
     more = found[limit][0] if len(found) > limit else None
     if as_json:
         say_json({"entries": [_facts(*one) for one in found[:limit]], "next": more})

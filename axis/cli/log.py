@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from axis.cli.entries import show
-from axis.cli.output import Answer, Exit, config_option, give_up, json_option, need_config, say, say_json
+from axis.cli.output import Answer, Exit, config_option, give_up, json_option, need_config, public_of, say, say_json
 
 if TYPE_CHECKING:
     from axis.log.findings import Finding, LogReport
@@ -59,7 +59,7 @@ def verify(
     if receipt_key is not None and not receipts:
         raise click.UsageError("--receipt-key is for --receipt")
     kept = None if old is None else _kept(old, as_json)
-    public = None if receipt_key is None else _public(receipt_key, as_json)
+    public = None if receipt_key is None else public_of(receipt_key, as_json)
     said = [_receipt(file, as_json) for file in receipts]
     try:
         with _progress(not as_json and sys.stderr.isatty()) as told:
@@ -72,16 +72,19 @@ def verify(
             )
     except ValueError as error:
         give_up(Exit.USAGE, f"{key_file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
-    found = check_receipts(said, folder, report.checkpoint.size, public) if report.checkpoint else ()
+    except OSError as error:
+        give_up(Exit.UNSURE, str(error), "nothing was found out about the log", as_json=as_json)
+    head = report.checkpoint
+    found = check_receipts(said, folder, head.size, public, head.origin) if head else ()
     ok = report.ok and not found
     if as_json:
         facts = _report_json(report)
         facts["findings"] += map(_finding_json, found)
-        say_json({**facts, "ok": ok, "receipts": len(said), "receipts_signed": public is not None and not found})
+        say_json({**facts, "ok": ok, "receipts": len(said), "receipts_signed": public is not None and ok})
     else:
         _show(report, heads)
         if said and report.checkpoint:
-            _show_receipts(len(said), found, public is not None)
+            _show_receipts(len(said), found, public is not None, report.ok)
         if report.checkpoint is None and not report.entries:
             say(f"  hint: is {folder} the folder of a log? It holds `checkpoint` and `tile/`: of a node, data/log")
     raise Answer(Exit.YES if ok else Exit.NO)
@@ -112,17 +115,6 @@ def _kept(file: Path, as_json: bool) -> str:
         "three lines, an empty line and the signature, octet for octet as `axis log checkpoint` prints them",
         as_json=as_json,
     )
-
-
-def _public(file: Path, as_json: bool) -> bytes:
-    """The 32 octets of a public key of receipts."""
-    from signing.keys import load_ed25519_public, raw_public
-
-    try:
-        return raw_public(load_ed25519_public(file.read_bytes()))
-    except ValueError as error:
-        told = f"{file} holds no public key of receipts: {error}"
-        give_up(Exit.USAGE, told, "keys/receipt.pub of the node, in PEM", as_json=as_json)
 
 
 def _receipt(file: Path, as_json: bool) -> bytes:
@@ -180,10 +172,14 @@ def _show(report: LogReport, heads: Path | None) -> None:
                 say(f"         {finding.place}  {finding.detail}".rstrip())
 
 
-def _show_receipts(number: int, found: Sequence[Finding], signed: bool) -> None:
+def _show_receipts(number: int, found: Sequence[Finding], signed: bool, whole: bool) -> None:
     from axis.log.findings import TABLE
 
     whose = "" if signed else "; chữ ký không kiểm tra (signatures not checked: --receipt-key)"
+    if not found and not whole:
+        nowhere = "có trong các tệp không đáng tin này (in files that prove nothing)"
+        say(f"  biên nhận (receipts)   {number}, {nowhere}{whose}")
+        return
     if not found:
         say(f"  biên nhận (receipts)   {number}, có trong nhật ký (in the log){whose}", "green" if signed else "")
         return
@@ -219,28 +215,26 @@ def checkpoint(folder: Path, key_file: Path, as_json: bool) -> None:
 
     Keep it: `axis log verify --old` compares the log with it later. Exit 0 when it is signed by the key, 1 otherwise.
     """
-    from axis.log.checkpoint import MalformedCheckpoint, parse_checkpoint
-    from signing.note import NoteError, NoteKey, open_note
+    from axis.log.files import Damaged, LogFolder
+    from axis.log.key import ForeignNote, LogKeys
 
     try:
-        key = NoteKey.parse(key_file.read_text())
+        key = LogKeys.parse(key_file.read_text())
     except ValueError as error:
         give_up(Exit.USAGE, f"{key_file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
     try:
-        octets = (folder / "checkpoint").read_bytes()
-        note = octets.decode()
-        opened = open_note(note, [key])
-        if isinstance(opened, NoteError):
-            give_up(Exit.NO, f"the checkpoint: {opened}", "is it the key of this log?", as_json=as_json)
-        head = parse_checkpoint(opened.text)
-    except FileNotFoundError:
-        give_up(Exit.NO, "there is no checkpoint yet", f"is {folder} the folder of a log?", as_json=as_json)
-    except (MalformedCheckpoint, UnicodeDecodeError) as error:
+        note = LogFolder(folder).checkpoint()
+        if note is None:
+            give_up(Exit.NO, "there is no checkpoint yet", f"is {folder} the folder of a log?", as_json=as_json)
+        head = key.open(note).checkpoint
+    except ForeignNote as error:
+        give_up(Exit.NO, f"the checkpoint: {error}", "is it the key of this log?", as_json=as_json)
+    except Damaged as error:
         give_up(Exit.NO, f"the checkpoint cannot be read: {error}", as_json=as_json)
     if as_json:
         say_json({"ok": True, "origin": head.origin, "size": head.size, "root": head.root.hex(), "note": note})
     else:
-        click.echo(octets, nl=False)  # it ends with its own line feed; one more would be another note
+        click.echo(note.encode(), nl=False)  # it ends with its own line feed; one more would be another note
 
 
 @log.command()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from unicodedata import category
 
 import click
 
@@ -53,19 +54,41 @@ def config_option(command: F) -> F:
     )(command)
 
 
+def seen(text: str) -> str:
+    """`text` as one line in which the eye sees all there is: what moves the cursor, turns the direction of writing
+    around, ends the line or is invisible stands there as its number. Subjects, names in certificates, names of files
+    and entries of a log are what somebody else wrote.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if _is_seen(one) else ascii(one)[1:-1] for one in text)
+
+
+def _is_seen(letter: str) -> bool:
+    return letter.isprintable() or category(letter) == "Zs"  # a space that does not break is a space
+
+
 def say(text: str = "", style: str = "", *, err: bool = False) -> None:
     """Print one line; `style` is a colour, left out where it would not be seen or is not wanted."""
     plain = not style or bool(os.environ.get("NO_COLOR"))
+    text = seen(text)
     click.echo(text if plain else click.style(text, fg=style), err=err)
 
 
 def say_json(data: Mapping[str, Any] | Sequence[Any]) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+    """Print JSON. What a terminal would act on is written as its number, which is the same JSON."""
+    told = json.dumps(data, ensure_ascii=False, indent=2, default=str)
+    if not told.replace("\n", "").isprintable():
+        told = "".join(one if one == "\n" or _is_seen(one) else json.dumps(one)[1:-1] for one in told)
+    click.echo(told)
 
 
 def local(at: datetime) -> str:
     """An instant for people: Vietnam's time, to the second."""
-    return at.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S")
+    try:
+        return at.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S")
+    except OverflowError:  # the last hours of the year 9999: somebody wrote it there
+        return at.isoformat()
 
 
 def size(octets: int) -> str:
@@ -78,13 +101,14 @@ def size(octets: int) -> str:
 
 
 def give_up(code: Exit, message: str, hint: str = "", *, as_json: bool = False, **facts: Any) -> NoReturn:
-    """End with an error: one line and a hint on the standard error, or an object on the standard output."""
+    """End with an error: one line and a hint, which may have lines of its own, on the standard error; or an object on
+    the standard output."""
     if as_json:
         say_json({"ok": False, "error": message, "hint": hint, **facts})
     else:
         say(f"axis: {message}", "red", err=True)
-        if hint:
-            say(f"  hint: {hint}", err=True)
+        for line in f"  hint: {hint}".split("\n") if hint else ():
+            say(line, err=True)
     raise Answer(code)
 
 
@@ -103,7 +127,8 @@ def end_with_faults(error: ConfigError, as_json: bool, code: Exit) -> NoReturn:
         say_json({"ok": False, "faults": [fault_json(fault) for fault in error.faults]})
     else:
         for fault in error.faults:
-            say(str(fault), err=True)
+            for line in str(fault).split("\n"):
+                say(line, err=True)
         count = len(error.faults)
         say(f"cấu hình có {count} lỗi ({count} fault{'s' if count > 1 else ''})", "red", err=True)
         if all(fault.reason == "no such file or directory" for fault in error.faults):
@@ -121,3 +146,14 @@ def fault_json(fault: Any) -> dict[str, Any]:
         "hint": fault.hint,
         "source_line": fault.source_line,
     }
+
+
+def public_of(file: Path, as_json: bool) -> bytes:
+    """The 32 octets of a public key of receipts."""
+    from signing.keys import load_ed25519_public, raw_public
+
+    try:
+        return raw_public(load_ed25519_public(file.read_bytes()))
+    except ValueError as error:
+        told = f"{file} holds no public key of receipts: {error}"
+        give_up(Exit.USAGE, told, "keys/receipt.pub of the node, in PEM", as_json=as_json)

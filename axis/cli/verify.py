@@ -42,6 +42,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--registry", type=_FILE, multiple=True, help="Agencies: does the certificate speak for the sender?")
 @click.option("--legacy", is_flag=True, help="Tell signatures of old systems that no profile can judge as such.")
 @click.option("--log-key", type=_FILE, help="For an evidence bundle: the log's verifier key, got from elsewhere.")
+@click.option("--receipt-key", type=_FILE, help="For an evidence bundle: the node's public key of receipts (PEM).")
 @json_option
 def verify(
     file: Path,
@@ -52,6 +53,7 @@ def verify(
     registry: tuple[Path, ...],
     legacy: bool,
     log_key: Path | None,
+    receipt_key: Path | None,
     as_json: bool,
 ) -> None:
     """Say whether the signature of the package or PDF in FILE is valid, whose it is, what it covers. Works offline.
@@ -59,7 +61,8 @@ def verify(
     A package is one XML document, or a body in parts as it was sent or fetched.
 
     An evidence bundle brings all that its verdict was based on: the verdict is taken again and compared. Which roots to
-    believe stays the reader's decision; --trust names them.
+    believe stays the reader's decision; --trust names them. That the node judged so is proved by its log, with
+    --log-key; without it the answer is 3 at best.
 
     The PDFs attached to a package, also those in a ZIP, are judged as a node does and shown beside it; the package's
     own signature decides the exit code.
@@ -74,10 +77,12 @@ def verify(
 
     if bundle.is_bundle(file):
         if crl or at or config_path or registry or legacy:
-            raise click.UsageError("an evidence bundle brings its own: only --trust, --log-key and --json go with it")
-        bundle.verify_bundle(file, trust, log_key, as_json)
-    if log_key is not None:
-        raise click.UsageError("--log-key is for evidence bundles")
+            raise click.UsageError(
+                "an evidence bundle brings its own: only --trust, --log-key, --receipt-key and --json go with it"
+            )
+        bundle.verify_bundle(file, trust, log_key, receipt_key, as_json)
+    if log_key is not None or receipt_key is not None:
+        raise click.UsageError("--log-key and --receipt-key are for evidence bundles")
     config = None if config_path is None else need_config(config_path, as_json)
     if config is None and not trust:
         raise click.UsageError("name --trust, or the configuration of a node with -c: a signature is worth its root")

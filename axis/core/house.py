@@ -6,12 +6,20 @@ import hashlib
 import json
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from axis.core.as_logged import (
+    Told,
+    delivery_differs,
+    document_differs,
+    follow_up_differs,
+    notice_differs,
+    report_differs,
+)
 from axis.core.attachments import attached_payloads, attachment_commitments, worst
-from axis.core.follow_up import Became
+from axis.core.follow_up import Became, FollowUp
 from axis.core.intake import document_facts
 from axis.core.model import (
     AttachmentCheck,
@@ -20,6 +28,7 @@ from axis.core.model import (
     Delivery,
     Document,
     EntryKind,
+    Notice,
     PayloadRef,
     StatusReport,
 )
@@ -59,6 +68,8 @@ class Portion:
     attachment_checks: Sequence[AttachmentCheck] = ()
     attachment_verdicts: Sequence[AttachmentVerdict] = ()
     leaves: Sequence[Leaf] = ()
+    notices: Sequence[Notice] = ()
+    follow_ups: Sequence[FollowUp] = ()
 
 
 class Books(Protocol):
@@ -102,10 +113,11 @@ def check_house(books: Books, *, octets: bool = True) -> tuple[Finding, ...]:
 @dataclass(frozen=True, slots=True)
 class Order:
     """What the places of all entries say. `lost` are those whose records a restore has declared lost
-    (`axis.core.restoration`)."""
+    (`axis.core.restoration`), `unsigned` those of them whose declaration has no place in the log yet."""
 
     lost: tuple[range, ...]
     findings: tuple[Finding, ...]
+    unsigned: tuple[range, ...] = ()
 
     def keeps(self, leaf: Leaf) -> bool:
         """Say whether the record of an entry is still to be there."""
@@ -114,15 +126,17 @@ class Order:
 
 def read_order(leaves: Iterable[Leaf]) -> Order:
     """Look at each entry once; only places are kept. `ValueError`, `LookupError` for what is no entry."""
-    places, lost = array("q"), list[range]()
+    places, lost, unsigned = array("q"), list[range](), list[range]()
     for leaf in leaves:
         if leaf.index is not None:
             places.append(leaf.index)
         entry = json.loads(leaf.octets)
         if entry["kind"] == EntryKind.RESTORED:
-            lost += [range(first, end) for first, end in entry["facts"]["lost"]]
+            spans = [range(first, end) for first, end in entry["facts"]["lost"]]
+            lost += spans
+            unsigned += spans if leaf.index is None else ()
     dense = all(place == number for number, place in enumerate(sorted(places)))
-    return Order(tuple(lost), () if dense else (Finding("log-indexes", "", "not dense"),))
+    return Order(tuple(lost), () if dense else (Finding("log-indexes", "", "not dense"),), tuple(unsigned))
 
 
 def check_portion(portion: Portion, order: Order) -> Iterator[Finding]:
@@ -135,15 +149,14 @@ def check_portion(portion: Portion, order: Order) -> Iterator[Finding]:
     yield from _deliveries(documents, portion.deliveries, told)
     yield from _reports(documents, portion.reports, told)
     yield from _attachments(documents, portion.attachment_checks, portion.attachment_verdicts, told)
+    yield from _notices(portion.notices, told)
+    yield from _follow_ups(portion.follow_ups, told)
     yield from _causes(portion.deliveries, kept)
-
-
-Told = dict[str, dict[str, list[dict[str, Any]]]]
 
 
 def _told(leaves: Iterable[Leaf]) -> Told:
     """Entries by kind and subject."""
-    told: Told = defaultdict(lambda: defaultdict(list))
+    told: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for leaf in leaves:
         entry = json.loads(leaf.octets)
         told[entry["kind"]][entry["subject"]].append(entry)
@@ -159,11 +172,14 @@ def _documents(documents: Iterable[Document], told: Told) -> Iterator[Finding]:
         if len(entries) != 1:
             yield Finding("document-entry", document.ref, f"{len(entries)} {kind} entries")
             continue
-        facts = [*entries, *told[EntryKind.RELEASED][document.ref]][-1]["facts"]
+        released = told[EntryKind.RELEASED][document.ref]
+        facts = [*entries, *released][-1]["facts"]
         for name, value in document_facts(document).items():
             if facts.get(name) != value:
                 code = "commitment" if name.endswith("_commitment") else "document-differs"
                 yield Finding(code, document.ref, name)
+        for name in document_differs(document, entries[0], released):
+            yield Finding("document-differs", document.ref, name)
     for kind in (EntryKind.ACCEPTED, EntryKind.HELD):
         yield from (Finding("entry-without-document", ref) for ref in told[kind] if ref not in known)
 
@@ -178,8 +194,8 @@ def _octets(documents: Iterable[Document], books: Books) -> Iterator[Finding]:
                 yield Finding("payload-digest", document.ref, ref.sha256)
 
 
-def evidence_named(portion: Portion) -> Iterator[tuple[str, Iterable[str]]]:
-    """The digests of what the verdicts of each document rest on, by its reference."""
+def evidence_named(portion: Portion) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The digests of what the verdicts of each document rest on, each with its kind, by its reference."""
     yield from ((document.ref, kept_evidence(document.verdict)) for document in portion.documents)
     yield from ((one.document, kept_pdf_evidence(one.found.verdict)) for one in portion.attachment_verdicts)
 
@@ -238,6 +254,8 @@ def _deliveries(documents: dict[Any, Document], deliveries: Iterable[Delivery], 
             yield Finding("delivery-entry", delivery.id, f"{delivery.state} without an entry")
         if delivery.state is DeliveryState.ON_HOLD and not told[EntryKind.OPERATED][delivery.id]:
             yield Finding("delivery-entry", delivery.id, "on hold, and nobody did it")
+        for name in delivery_differs(delivery, told):
+            yield Finding("delivery-differs", delivery.id, name)
         for entry in failures:
             notice = entry["facts"].get("notice")
             if notice and not told[EntryKind.NOTICE][notice]:
@@ -254,13 +272,32 @@ def _deliveries(documents: dict[Any, Document], deliveries: Iterable[Delivery], 
 
 def _reports(documents: dict[Any, Document], reports: Iterable[StatusReport], told: Told) -> Iterator[Finding]:
     for report in reports:
-        if len(told[EntryKind.STATUS][report.ref]) != 1:
+        entries = told[EntryKind.STATUS][report.ref]
+        if len(entries) != 1:
             yield Finding("status-entry", report.ref)
+        for name in report_differs(report, entries[0], told[EntryKind.ORPHAN_MATCHED][report.ref]) if entries else ():
+            yield Finding("status-differs", report.ref, name)
         document = documents.get(report.document) if report.document else None
         if report.document and document is None:
             yield Finding("status-without-document", report.ref)
         if document is not None and report.receiver not in document.recipients:
             yield Finding("status-of-stranger", report.ref)
+
+
+def _follow_ups(follow_ups: Iterable[FollowUp], told: Told) -> Iterator[Finding]:
+    for one in follow_ups:
+        handed, answers = told[EntryKind.DELIVERED][one.delivery], told[EntryKind.FOLLOWED][one.delivery]
+        for name in follow_up_differs(one, handed, answers):
+            yield Finding("follow-up-differs", one.delivery, name)
+
+
+def _notices(notices: Iterable[Notice], told: Told) -> Iterator[Finding]:
+    for notice in notices:
+        entries = told[EntryKind.NOTICE][notice.ref]
+        if len(entries) != 1:
+            yield Finding("notice-differs", notice.ref, f"{len(entries)} entries")
+        for name in notice_differs(notice, entries[0]) if entries else ():
+            yield Finding("notice-differs", notice.ref, name)
 
 
 def _attachments(

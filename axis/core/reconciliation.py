@@ -12,7 +12,7 @@ from axis.core.network import Network
 from axis.core.notice import Telling
 from axis.core.problems import Kind, Problem
 from axis.core.retry import RetryPolicy
-from axis.core.settlement import facts_of, failed
+from axis.core.settlement import delivery_facts, failed
 from axis.core.states import DELIVERY, DeliveryEvent, advance
 
 
@@ -45,7 +45,7 @@ def decide_answer(
     """
     move = MoveFollowUp(after, before.asked)
     facts: dict[str, Json] = {
-        **facts_of(delivery),
+        **delivery_facts(delivery),
         "peer_ref": after.peer_ref,
         "asked": after.asked,
         "became": after.became and after.became.value,

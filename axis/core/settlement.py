@@ -56,7 +56,7 @@ def decide_handover(
     """
     now_state = advance(DELIVERY, delivery.state, event)
     told = {} if peer_ref is None else {"peer_ref": peer_ref}
-    entry = LogEntry(EntryKind.DELIVERED, now, by, delivery.id, {**facts_of(delivery), **told})
+    entry = LogEntry(EntryKind.DELIVERED, now, by, delivery.id, {**delivery_facts(delivery), **told})
     entries = [entry]
     changes: list[Change] = [MoveDelivery(delivery.id, delivery.state, event, now_state, delivery.token, now)]
     rules = network.follow_up.get(delivery.endpoint)
@@ -113,7 +113,7 @@ def decide_setback(
         problem.kind.value,
         breaks,
     )
-    facts = {**facts_of(delivery), "problem": problem.kind.value, "attempt": delivery.attempts}
+    facts = {**delivery_facts(delivery), "problem": problem.kind.value, "attempt": delivery.attempts}
     return Decision((LogEntry(EntryKind.DEFERRED, now, network.node, delivery.id, facts),), (change,), None)
 
 
@@ -167,7 +167,7 @@ def failed(
     """End it as failed by `event`, and tell whom it concerns, where `telling` lets us."""
     told = decide_undelivered(delivery, problem, telling, network, now) if telling else None
     facts: dict[str, Json] = {
-        **facts_of(delivery),
+        **delivery_facts(delivery),
         "problem": problem.kind.value,
         "attempt": delivery.attempts,
         "cause": cause.kind.value if cause else None,
@@ -196,8 +196,8 @@ def _later(now: datetime, seconds: float) -> datetime:
     return now + timedelta(seconds=min(max(seconds, 0), 86_400))
 
 
-def facts_of(delivery: Delivery) -> dict[str, Json]:
-    """What the log says of every delivery."""
+def delivery_facts(delivery: Delivery) -> dict[str, Json]:
+    """What every entry about a delivery says of it."""
     return {
         "cargo": delivery.cargo.value,
         "cargo_ref": delivery.cargo_ref,

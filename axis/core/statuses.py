@@ -180,10 +180,9 @@ def adopt(
     return Decision((entry,), tuple(changes), found)
 
 
-def _record(
-    made: StatusReport, document: Concerned | None, network: Network, now: datetime, new_id: NewId
-) -> Decision[StatusReport | Problem]:
-    facts: dict[str, Json] = {
+def status_facts(made: StatusReport) -> dict[str, Json]:
+    """What the log says of a status: who said what of whom and when, and how that stands; no words of it."""
+    return {
         "document": made.document,
         "code": made.wire,
         "receiver": made.receiver.text,
@@ -192,7 +191,12 @@ def _record(
         "attestation": made.attestation.value,
         "status_at": int(made.at.timestamp()),
     }
-    entry = LogEntry(EntryKind.STATUS, now, made.by, made.ref, facts)
+
+
+def _record(
+    made: StatusReport, document: Concerned | None, network: Network, now: datetime, new_id: NewId
+) -> Decision[StatusReport | Problem]:
+    entry = LogEntry(EntryKind.STATUS, now, made.by, made.ref, status_facts(made))
     first = made.standing is not Standing.REPEATED
     deliveries = _onward(made, document, network, now, new_id) if first else []
     return Decision((entry,), (AddStatus(made), *map(AddDelivery, deliveries)), made)

@@ -178,7 +178,7 @@ def read_bundle(octets: bytes) -> Bundle:
         elif kind != _OWN.get(name) and not (name.startswith("log/") and kind in {"log-entry", "log-proof"}):
             raise Broken("bundle-manifest", f"{name} is called {kind}")
     attached = _attached(files.get(ATTACHMENTS))
-    named = kept_of(verdict, attached)
+    named = _named(verdict, attached)
     if named != {name: one.kind for name, one in pieces.items()}:
         lacking = sorted(named.keys() - pieces.keys()) or sorted(pieces.keys() - named.keys())
         raise Broken("bundle-evidence", f"not what the verdicts rest on: {', '.join(lacking)}")
@@ -214,6 +214,18 @@ def kept_of(verdict: Verdict, attached: Iterable[Attached]) -> dict[str, str]:
     return named
 
 
+def _named(verdict: Verdict, attached: Iterable[Attached]) -> dict[str, str]:
+    """`kept_of`, of verdicts that a stranger wrote."""
+    try:
+        named = kept_of(verdict, attached)
+    except (TypeError, KeyError) as error:
+        raise Broken("bundle-verdict", "evidence without a name") from error
+    places = [one.place for one in (verdict, *verdict.others)]
+    if not all(isinstance(one, str) for pair in (*named.items(), places) for one in pair):
+        raise Broken("bundle-verdict", "evidence without a name")
+    return named
+
+
 def _attached(octets: bytes | None) -> tuple[Attached, ...]:
     """The verdicts on attachments, each as `signing.pdf` writes them, by ascending places."""
     if octets is None:
@@ -227,7 +239,7 @@ def _attached(octets: bytes | None) -> tuple[Attached, ...]:
         )
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise Broken("bundle-verdict", "not verdicts on attachments that this program knows") from error
-    if not known or not places or places != sorted(set(places)) or any(type(place) is not int for place in places):
+    if not known or not places or any(type(place) is not int for place in places) or places != sorted(set(places)):
         raise Broken("bundle-verdict", "not verdicts on attachments as this program writes them")
     return found
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
 
 from axis.core.canonical import canonical
 from axis.core.entry import commitment
 from axis.core.model import EntryKind
+from axis.core.states import IntakeState
 from axis.evidence.bundle import Attached, Bundle
+from axis.log.checkpoint import Checkpoint
 from axis.log.entries import BadEntry, ReadEntry, read_canonical, read_entry
+from axis.log.key import LogKeys
 from axis.log.proof import MalformedProof, parse_proof
 from axis.log.receipts import differences, is_signed
-from signing.note import NoteError, NoteKey, open_note
+from signing.note import NoteError, open_note
 from signing.verdict import Sentence
 
 
@@ -29,6 +34,8 @@ class Fault(StrEnum):
     STRANGER = "log-entry-of-another"
     COMMITMENT = "log-commitment"
     VERDICT = "log-verdict-missing"
+    RECORD = "log-record"
+    FORK = "log-two-histories"
     RECEIPT = "receipt-malformed"
     RECEIPT_SIGNATURE = "receipt-signature"
     RECEIPT_MISMATCH = "receipt-mismatch"
@@ -43,9 +50,12 @@ FAULTS: Final[Mapping[Fault, Sentence]] = MappingProxyType(
         Fault.STRANGER: Sentence("Bản ghi của văn bản khác", "an entry tells of another document"),
         Fault.COMMITMENT: Sentence("Cam kết không mở ra nội dung của gói", "a commitment does not open to the bundle"),
         Fault.VERDICT: Sentence("Nhật ký không có kết luận này", "no entry commits to this verdict"),
+        Fault.RECORD: Sentence("Sổ sách trong gói khác với nhật ký", "the bundle's record is not what the log says"),
+        Fault.FORK: Sentence("Có hai lịch sử cho cùng một kích thước", "two roots were signed for one size"),
         Fault.RECEIPT: Sentence("Biên nhận không đọc được", "the receipt cannot be read"),
         Fault.RECEIPT_SIGNATURE: Sentence(
-            "Biên nhận không mang chữ ký của khóa ghi trong đó", "the receipt is not signed by the key that it names"
+            "Biên nhận không mang chữ ký của khóa ghi trong đó, hay của khóa bạn đưa ra",
+            "the receipt is not signed by the key that it names, or not by yours",
         ),
         Fault.RECEIPT_MISMATCH: Sentence("Biên nhận khác với gói", "the receipt tells something else than the bundle"),
     }
@@ -72,24 +82,27 @@ class Finding:
     detail: str = ""
 
 
-def check_receipt(bundle: Bundle) -> tuple[Finding, ...]:
-    """The receipt is of this document, and whole under the key that it names. Whose key that is, others know."""
+def check_receipt(bundle: Bundle, public: bytes | None = None) -> tuple[Finding, ...]:
+    """The receipt is of this document, and whole under the key that it names. Whose key that is, only a reader knows
+    who has the node's (`public`, 32 octets) from elsewhere."""
     if bundle.receipt is None:
         return ()
     try:
         said = read_canonical(bundle.receipt)
-        public = bytes.fromhex(said["key_id"])
+        named = bytes.fromhex(said["key_id"])
     except (ValueError, KeyError, TypeError) as error:
         return (Finding(Fault.RECEIPT, str(error)),)
-    if not is_signed(said, public):
+    if not is_signed(said, named) or (public is not None and named != public):
         return (Finding(Fault.RECEIPT_SIGNATURE, str(said["key_id"])),)
     record = bundle.record
     return tuple(Finding(Fault.RECEIPT_MISMATCH, name) for name in _TOLD if said.get(name) != record.get(name))
 
 
-def check_log(bundle: Bundle, key: NoteKey) -> tuple[Finding, ...]:
-    """Every entry is in the log of that key, tells of this document, and opens to it; one of them to this verdict."""
+def check_log(bundle: Bundle, key: LogKeys) -> tuple[Finding, ...]:
+    """Every entry is in the log of that key, tells of this document, and opens to it; one of them to this verdict. The
+    record tells no more than they do."""
     found: list[Finding] = []
+    told: list[ReadEntry] = []
     judged = 0
     for one in bundle.logged:
         entry = read_entry(one.leaf)
@@ -100,11 +113,51 @@ def check_log(bundle: Bundle, key: NoteKey) -> tuple[Finding, ...]:
         if entry.kind is EntryKind.ATTACHMENTS:
             found += _is_of(bundle, entry)
         else:
+            told.append(entry)
             found += _opens(bundle, entry)
             judged += _commits_to_verdict(bundle, entry)
-    if bundle.logged and not judged:
-        found.append(Finding(Fault.VERDICT))
+    if bundle.logged:
+        if not judged:
+            found.append(Finding(Fault.VERDICT))
+        found += _recorded(bundle.record, told, key.name)
+        found += _forked(bundle)
     return tuple(found)
+
+
+_STATES: Final[Mapping[EntryKind, IntakeState]] = MappingProxyType(
+    {EntryKind.ACCEPTED: IntakeState.ACCEPTED, EntryKind.HELD: IntakeState.HELD}
+)
+
+
+def _recorded(record: Mapping[str, Any], told: Sequence[ReadEntry], node: str) -> Iterator[Finding]:
+    """What the record says plainly, and nothing commits to, is what the entries say."""
+    taken = [one for one in told if one.kind in _STATES]
+    ended = [one for one in told if one.kind is EntryKind.RELEASED]
+    if len(taken) != 1:
+        yield Finding(Fault.RECORD, f"{len(taken)} entries of its acceptance")
+        return
+    passed = IntakeState.ACCEPTED if ended and ended[-1].facts.get("event") == "pass" else IntakeState.REFUSED
+    said = {
+        "node": node,
+        "kind": taken[0].facts.get("kind"),
+        "accepted_at": taken[0].at,
+        "state": (passed if ended else _STATES[taken[0].kind]).value,
+    }
+    yield from (Finding(Fault.RECORD, name) for name, value in said.items() if record.get(name) != value)
+
+
+def heads_of(bundle: Bundle) -> list[Checkpoint]:
+    """The checkpoints of its proofs, by size: what a reader holds against those that others kept."""
+    found = set()
+    for one in bundle.logged:
+        with suppress(MalformedProof, UnicodeDecodeError):
+            found.add(parse_proof(one.proof.decode()).head.checkpoint)
+    return sorted(found, key=lambda head: (head.size, head.root))
+
+
+def _forked(bundle: Bundle) -> Iterator[Finding]:
+    heads = heads_of(bundle)
+    yield from (Finding(Fault.FORK, f"size {one.size}") for one, next in pairwise(heads) if one.size == next.size)
 
 
 def unlogged(bundle: Bundle) -> tuple[int, ...]:
@@ -123,7 +176,7 @@ def _made(one: Attached, bundle: Bundle) -> tuple[object, ...]:
 def _told_of_attachments(entry: ReadEntry) -> set[tuple[object, ...]]:
     told = entry.facts.get("attachments") if entry.kind is EntryKind.ATTACHMENTS else None
     rows = [row for row in told if isinstance(row, list) and len(row) == 5] if isinstance(told, list) else []
-    return {(place, octets, verdict) for place, _, _, octets, verdict in rows if isinstance(octets, str)}
+    return {(row[0], *row[3:]) for row in rows if [type(one) for one in (row[0], *row[3:])] == [int, str, str]}
 
 
 def _is_of(bundle: Bundle, entry: ReadEntry) -> Iterator[Finding]:
@@ -131,13 +184,13 @@ def _is_of(bundle: Bundle, entry: ReadEntry) -> Iterator[Finding]:
         yield Finding(Fault.STRANGER, entry.subject)
 
 
-def _included(leaf: bytes, octets: bytes, key: NoteKey) -> Iterator[Finding]:
+def _included(leaf: bytes, octets: bytes, key: LogKeys) -> Iterator[Finding]:
     try:
         proof = parse_proof(octets.decode())
     except (MalformedProof, UnicodeDecodeError) as error:
         yield Finding(Fault.PROOF, str(error))
         return
-    opened = open_note(proof.head.note, [key])
+    opened = open_note(proof.head.note, key.keys)
     if isinstance(opened, NoteError):
         yield Finding(Fault.SIGNATURE, opened.value)
     elif proof.head.checkpoint.origin != key.name:

@@ -39,7 +39,7 @@ from axis.core.ports import Intent, Ledger, LostRace, Store
 from axis.core.problems import Unavailable
 from axis.flow.lease import LeaseLost, LogLease
 from axis.log.disk import FULL, Locked
-from axis.log.files import Batch, LogFolder
+from axis.log.files import MOST_LEAVES, Batch, LogFolder
 from axis.log.heads import CheckpointStore, Head
 from axis.log.tiles import WIDTH
 from axis.log.writer import Fenced, LogMismatch, LogWriter, Mismatch, Step
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-BATCH: Final = 2048
+BATCH: Final = MOST_LEAVES
 """Leaves of one round at most: about 1 MB of journal, and some milliseconds of the store's writer."""
 GATHER: Final = timedelta(milliseconds=500)
 """Least time between the beginnings of two rounds that add something. What comes after a pause does not wait."""

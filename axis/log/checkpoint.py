@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from typing import Final
 
 from axis.core.merkle import HASH_BYTES
+
+MOST_LEAVES: Final = (1 << 63) - 1
+"""Of any log, whoever wrote its checkpoint."""
 
 
 class MalformedCheckpoint(ValueError):
@@ -33,8 +37,8 @@ class Checkpoint:
     def __post_init__(self) -> None:
         if not self.origin or self.origin != self.origin.strip() or not self.origin.isprintable():
             raise MalformedCheckpoint("the origin of a log is one line of printable text")
-        if self.size < 0 or len(self.root) != HASH_BYTES:
-            raise MalformedCheckpoint("a checkpoint has a size and a root of 32 octets")
+        if not 0 <= self.size <= MOST_LEAVES or len(self.root) != HASH_BYTES:
+            raise MalformedCheckpoint("a checkpoint has a size below 2**63 and a root of 32 octets")
 
     @property
     def text(self) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from axis.durable import sync_folder, write_all
+from axis.plain import NotPlain, read_plain
 
 TEMPORARY: Final = ".new"
 """What a file is called while it is written. A crash leaves it behind; the next write of the same file takes it."""
@@ -99,10 +100,10 @@ class Folder:
         finally:
             self.unlock()
 
-    def read(self, name: str) -> bytes | None:
-        """The octets of a file, `None` if there is none."""
+    def read(self, name: str, most: int) -> bytes | None:
+        """The octets of a file, `None` if there is none. `NotPlain` for what is no file, or has more than `most`."""
         try:
-            return (self.path / name).read_bytes()
+            return read_plain(self.path / name, most)
         except FileNotFoundError:
             return None
 
@@ -117,13 +118,20 @@ class Folder:
         for name, octets in files:
             target = self.path / name
             self._make(target.parent, touched, made)
-            if once and (there := self.read(name)) is not None and there != octets:
+            if once and self._is_other(name, octets):
                 raise Changed(name)
             self.replace(name, octets)
             touched.add(target.parent)
         for folder in touched:
             sync_folder(folder)
         self._settled |= made
+
+    def _is_other(self, name: str, octets: bytes) -> bool:
+        try:
+            there = self.read(name, len(octets))
+        except NotPlain:
+            return True
+        return there is not None and there != octets
 
     def replace(self, name: str, octets: bytes) -> None:
         """Put a whole file in the place of an older one. After a power cut it is the one or the other."""

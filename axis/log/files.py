@@ -27,6 +27,7 @@ from axis.durable import sync_folder
 from axis.log.disk import TEMPORARY, Folder
 from axis.log.tiles import (
     HEIGHT,
+    MAX_ENTRY_BYTES,
     WIDTH,
     Bundle,
     MalformedBundle,
@@ -41,11 +42,21 @@ from axis.log.tiles import (
     subtree,
     tile_at,
 )
+from axis.plain import NotPlain, files_below
 
 CHECKPOINT: Final = "checkpoint"
 JOURNAL: Final = "round"
 JOURNAL_VERSION: Final = 1
+MOST_LEAVES: Final = 2048
+"""So many leaves has a round at most (`axis.flow.sequence`)."""
 _REMEMBERED_TILES: Final = 64
+
+TILE_BYTES: Final = WIDTH * HASH_BYTES
+BUNDLE_BYTES: Final = WIDTH * (MAX_ENTRY_BYTES + 2)
+NOTE_BYTES: Final = 1 << 16
+"""Our choice: three lines, and room for signatures of many witnesses."""
+JOURNAL_BYTES: Final = MOST_LEAVES * (MAX_ENTRY_BYTES + 2 + 24) + 1024
+"""The leaves, and 24 octets for the number of each."""
 
 
 class Damaged(Exception):
@@ -107,11 +118,17 @@ class LogFolder:
         """Say whether no log was ever begun here."""
         return not any((self.path / name).exists() for name in (CHECKPOINT, JOURNAL, "tile"))
 
+    def _read(self, name: str, most: int) -> bytes | None:
+        try:
+            return self._folder.read(name, most)
+        except NotPlain as error:
+            raise Damaged(name, str(error)) from error
+
     def hashes(self, tile: Tile) -> list[bytes]:
         """The hashes of a tile. The full tile serves as well where the partial one is gone."""
-        octets = self._folder.read(tile.path)
+        octets = self._read(tile.path, TILE_BYTES)
         if octets is None:
-            octets = self._folder.read(tile.full.path)
+            octets = self._read(tile.full.path, TILE_BYTES)
             if octets is None:
                 raise Damaged(tile.path, "the tile is missing", missing=True)
             if len(octets) == WIDTH * HASH_BYTES:
@@ -126,7 +143,7 @@ class LogFolder:
         The full bundle serves as well where the partial one is gone: it begins with the same entries.
         """
         for there in (bundle, bundle.full):
-            octets = self._folder.read(there.path)
+            octets = self._read(there.path, BUNDLE_BYTES)
             if octets is not None:
                 return octets, there.width
         raise Damaged(bundle.path, "the entry bundle is missing", missing=True)
@@ -169,7 +186,7 @@ class LogFolder:
 
     def checkpoint(self) -> str | None:
         """The published note as it stands there, unverified. `Damaged` if it is no text."""
-        octets = self._folder.read(CHECKPOINT)
+        octets = self._read(CHECKPOINT, NOTE_BYTES)
         try:
             return None if octets is None else octets.decode()
         except UnicodeDecodeError as error:
@@ -180,16 +197,17 @@ class LogFolder:
 
     def journal(self) -> Batch | None:
         """The newest batch that was begun. `Damaged` if it cannot be read."""
-        octets = self._folder.read(JOURNAL)
+        octets = self._read(JOURNAL, JOURNAL_BYTES)
         if octets is None:
             return None
         try:
             _, head, leaves = octets.split(b"\n", 2)
             said = json.loads(head)
             batch = Batch(said["first"], tuple(said["ids"]), tuple(decode_bundle(leaves)))
-        except (ValueError, KeyError, TypeError) as error:
+            same = batch.encoded()
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Damaged(JOURNAL, "the journal of the round cannot be read") from error
-        if batch.encoded() != octets:
+        if same != octets:
             raise Damaged(JOURNAL, "the journal of the round does not match its digest")
         return batch
 
@@ -202,15 +220,25 @@ class LogFolder:
 
     def stored(self) -> Iterator[tuple[str, Tile | Bundle | None]]:
         """Every file below `tile/`: its name, and what it is if the name is one of the layout."""
-        for path in (self.path / "tile").rglob("*"):
-            if path.is_dir() and not path.is_symlink():
-                continue
-            name = path.relative_to(self.path).as_posix()
+        for one in files_below(self.path / "tile"):
+            name = one.path.removeprefix(f"{self.path}/")
             try:
                 yield name, parse_path(name)
             except ValueError:
                 if not name.endswith(TEMPORARY):
                     yield name, None
+
+    def bundles(self, first: int, end: int) -> Iterator[int]:
+        """The numbers of the bundles from `first` to before `end` of which there is a file, in their order."""
+        found = set()
+        for one in files_below(self.path / "tile/entries"):
+            try:
+                named = parse_path(one.path.removeprefix(f"{self.path}/"))
+            except ValueError:
+                continue
+            if first <= named.index < end:
+                found.add(named.index)
+        yield from sorted(found)
 
 
 class StoredTree:

@@ -49,6 +49,7 @@ class Code(StrEnum):
     RECEIPT_SIGNATURE = "receipt-signature"
     RECEIPT_WITHOUT_LEAF = "receipt-without-leaf"
     RECEIPT_MISMATCH = "receipt-mismatch"
+    TIME_BACK = "time-back"
     JOURNAL_DAMAGED = "journal-damaged"
     UNPUBLISHED = "unpublished"
     STRAY_FILE = "stray-file"
@@ -127,6 +128,11 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         Code.RECEIPT_WITHOUT_LEAF: Row(True, "Biên nhận không có trong nhật ký", "the log has no entry for a receipt"),
         Code.RECEIPT_MISMATCH: Row(
             True, "Biên nhận khác với bản ghi", "a receipt and the entry of its acceptance disagree"
+        ),
+        Code.TIME_BACK: Row(
+            False,
+            "Bản ghi đề thời điểm sớm hơn bản ghi đứng trước quá một phút",
+            "an entry is dated more than a minute before one that stands before it",
         ),
         Code.JOURNAL_DAMAGED: Row(False, "Tệp ghi dở không đọc được", "the journal of the last round cannot be read"),
         Code.UNPUBLISHED: Row(

@@ -22,10 +22,13 @@ from typing import Final
 from axis.durable import sync_folder, write_all
 from axis.log.checkpoint import Checkpoint, MalformedCheckpoint, parse_checkpoint
 from axis.log.disk import FULL, Folder
+from axis.plain import NotPlain, open_plain
 
 HISTORY: Final = "heads.jsonl"
 FENCE: Final = "fence"
 _TAIL_BYTES: Final = 1 << 16
+"""The most that one line has."""
+_FENCE_BYTES: Final = 64
 
 
 class HeadReason(StrEnum):
@@ -129,7 +132,7 @@ class CheckpointStore:
         os.fsync(self._handle)
 
     def _refuse_fenced(self) -> None:
-        fence = int(self._folder.read(FENCE) or b"0")
+        fence = int(self._folder.read(FENCE, _FENCE_BYTES) or b"0")
         if fence > self._token:
             raise HeadRefused(HeadReason.FENCED, f"lease {fence} is newer than {self._token}", fence)
 
@@ -203,22 +206,28 @@ class CheckpointStore:
     def history(self) -> Iterator[Head]:
         """Every stored head in the order of storing. `HeadsDamaged` at a line that cannot be read."""
         try:
-            file = (self.path / HISTORY).open("rb")
+            file = open_plain(self.path / HISTORY)
         except FileNotFoundError:
             return
+        except NotPlain as error:
+            raise HeadsDamaged(str(error)) from error
         with file:
-            for line in file:
+            while line := file.readline(_TAIL_BYTES + 1):
                 if line.endswith(b"\n"):  # else it is being written, or was cut off and never acknowledged
                     yield _parse(line)
+                elif len(line) > _TAIL_BYTES:
+                    raise HeadsDamaged("a line of the history has no end")
 
     def peek(self) -> Head | None:
         """The newest head as it stands there now, for one who does not write. `HeadsDamaged`."""
         try:
-            with (self.path / HISTORY).open("rb") as file:
+            with open_plain(self.path / HISTORY) as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-                tail = file.read()
+                tail = file.read(_TAIL_BYTES)
         except FileNotFoundError:
             return None
+        except NotPlain as error:
+            raise HeadsDamaged(str(error)) from error
         complete = _acknowledged(tail)
         return _parse(complete[complete.rfind(b"\n", 0, -1) + 1 :]) if complete else None
 
@@ -252,5 +261,5 @@ def _parse(line: bytes) -> Head:
         if not isinstance(note, str):
             raise TypeError("a note is text")
         return Head.read(note)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise HeadsDamaged("a line of the history cannot be read") from error

@@ -22,8 +22,11 @@ def published_size(log: LogFolder) -> int:
 
 
 def entries(log: LogFolder, size: int, first: int = 0) -> Iterator[tuple[int, ReadEntry]]:
-    """The entries from index `first` on that can be read. What cannot is left out: `verify_log` names it."""
-    for number in range(first // WIDTH, (size + WIDTH - 1) // WIDTH):
+    """The entries from index `first` on that can be read. What cannot is left out: `verify_log` names it.
+
+    `size` may be what a checkpoint says that nobody signed: no more is looked for than there are files.
+    """
+    for number in log.bundles(first // WIDTH, (size + WIDTH - 1) // WIDTH):
         bundle = bundle_at(number, size)
         try:
             leaves = log.entries(bundle)

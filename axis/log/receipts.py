@@ -21,12 +21,13 @@ _SAME: Final = ("sender", "kind", "verdict", "policy_sha256")
 
 
 def check_receipts(
-    receipts: Iterable[bytes], folder: Path, size: int, public: bytes | None = None
+    receipts: Iterable[bytes], folder: Path, size: int, public: bytes | None = None, origin: str = ""
 ) -> tuple[Finding, ...]:
     """Look for the acceptance of each receipt (its octets, canonical JSON) among the first `size` entries.
 
     Run `verify_log` first and give the size that it verified. `public` are the 32 octets of the key of receipts;
-    without it their signatures are not judged. The whole log is read once, however many receipts there are.
+    without it their signatures are not judged. `origin` is the log's: a receipt names its node, which is the same. The
+    whole log is read once, however many receipts there are.
     """
     found = Collector()
     wanted: dict[str, list[dict[str, Any]]] = {}
@@ -49,6 +50,8 @@ def check_receipts(
         if entry.kind in _PROMISED and entry.subject in wanted:
             missing.discard(entry.subject)
             for said in wanted[entry.subject]:
+                if origin and said.get("node") != origin:
+                    found.add(Code.RECEIPT_MISMATCH, entry.subject, f"it is a receipt of another node than {origin}")
                 for name in differences(said, entry):
                     found.add(Code.RECEIPT_MISMATCH, entry.subject, f"{name} differs from entry {index}")
     for document in sorted(missing):

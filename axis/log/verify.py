@@ -11,9 +11,12 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from axis.core.merkle import Frontier, leaf_hash
+from axis.core.times import parse_rfc3339
 from axis.log.checkpoint import MalformedCheckpoint
 from axis.log.entries import BadEntry, read_entry
 from axis.log.files import CHECKPOINT, Batch, Damaged, LogFolder
@@ -22,6 +25,9 @@ from axis.log.heads import HISTORY, CheckpointStore, Head, HeadsDamaged
 from axis.log.key import ForeignNote, LogKeys
 from axis.log.leftovers import check_leftovers
 from axis.log.tiles import WIDTH, Bundle, Tile, bundle_at, subtree
+
+APART: Final = timedelta(minutes=1)
+"""How far entries of decisions that were taken side by side may lie apart, and clocks be put right unnoticed."""
 
 Progress = Callable[[int, int], None]
 
@@ -159,6 +165,7 @@ class _Walk:
         self._tree = Frontier()
         self._by_tiles: Frontier | None = None  # the tree as the stored leaf hashes tell it, once they differ
         self._largest_head = -1
+        self._latest = ""
         self.done = 0
         self.entries = 0
         self.heads = 0
@@ -234,7 +241,15 @@ class _Walk:
                 self._found.add(read.code, bundle.start + place, read.detail)
             else:
                 self.kinds[read.kind.value] += 1
+                self._dated(bundle.start + place, read.at)
         self.entries += len(entries)
+
+    def _dated(self, index: int, at: str) -> None:
+        """A clock that is put back does this, and whoever dates an entry back. Instants sort as text."""
+        if at >= self._latest:
+            self._latest = at
+        elif parse_rfc3339(self._latest) - parse_rfc3339(at) > APART:
+            self._found.add(Code.TIME_BACK, index, f"{at} after {self._latest}")
 
     def _rise(self, level: int, hashed: bytes) -> None:
         """A tile of `level` is full: its hash is one more of the level above."""

@@ -15,9 +15,17 @@ from axis.core.model import PayloadRef
 from axis.sql.driver import Session
 from axis.sql.engine import open_readonly, told
 from axis.sql.portions import leaves, portions
-from axis.sql.rows import read_attachment, read_check, read_delivery, read_document, read_follow_up, read_status
+from axis.sql.rows import (
+    read_attachment,
+    read_check,
+    read_delivery,
+    read_document,
+    read_follow_up,
+    read_notice,
+    read_status,
+)
 from axis.sql.statements import DELIVERY_COLUMNS
-from axis.sql.tables import attachment_check, attachment_verdict, delivery, document, follow_up, status_report
+from axis.sql.tables import attachment_check, attachment_verdict, delivery, document, follow_up, notice, status_report
 from axis.sql.verdict import read_now
 from axis.sql.views import Questions
 
@@ -26,6 +34,7 @@ _READ: Final[Mapping[str, tuple[str, Callable[[Any], object]]]] = {
     "document": (str(select(document).order_by(document.c.seq)), lambda row: read_now(read_document(row))),
     "delivery": (str(select(*DELIVERY_COLUMNS).order_by(delivery.c.seq)), read_delivery),
     "status_report": (str(select(status_report).order_by(status_report.c.seq)), read_status),
+    "notice": (str(select(notice)), read_notice),
     "attachment_check": (str(select(attachment_check)), read_check),
     "follow_up": (str(select(follow_up)), read_follow_up),
     "attachment_verdict": (str(select(attachment_verdict)), read_attachment),

@@ -16,10 +16,27 @@ from sqlalchemy import ColumnElement, Select, literal_column, or_, select
 from axis.core.house import Leaf, Portion
 from axis.core.model import EntryKind
 from axis.sql.driver import Session
-from axis.sql.rows import read_attachment, read_check, read_delivery, read_document, read_status
+from axis.sql.rows import (
+    read_attachment,
+    read_check,
+    read_delivery,
+    read_document,
+    read_follow_up,
+    read_notice,
+    read_status,
+)
 from axis.sql.soundness import placeholder
 from axis.sql.statements import DELIVERY_COLUMNS
-from axis.sql.tables import attachment_check, attachment_verdict, delivery, document, log_intent, status_report
+from axis.sql.tables import (
+    attachment_check,
+    attachment_verdict,
+    delivery,
+    document,
+    follow_up,
+    log_intent,
+    notice,
+    status_report,
+)
 from axis.sql.verdict import read_now
 
 T = TypeVar("T")
@@ -96,6 +113,7 @@ def _portion(session: Session, rows: Sequence[Any], entries: _Entries, *, last: 
 
     deliveries = about(select(*DELIVERY_COLUMNS), delivery.c.document, "seq", read_delivery)
     reports = about(select(status_report), status_report.c.document, "seq", read_status)
+    followed = f"{select(follow_up).where(_among(session, follow_up.c.delivery))} ORDER BY delivery"
     names = (*refs, *(one.id for one in deliveries), *(one.ref for one in reports))
     return Portion(
         documents,
@@ -104,6 +122,8 @@ def _portion(session: Session, rows: Sequence[Any], entries: _Entries, *, last: 
         about(select(attachment_check), attachment_check.c.document, "document", read_check),
         about(select(attachment_verdict), attachment_verdict.c.document, "document, place, round", read_attachment),
         entries.about(names, strays=last),
+        about(select(notice), notice.c.document, "ref", read_notice),
+        [read_follow_up(row) for row in _asked(session, followed, [one.id for one in deliveries])],
     )
 
 

@@ -25,6 +25,7 @@ from sqlalchemy.pool import NullPool
 from axis.core.ports import About
 from axis.sql.address import connect, place_of
 from axis.sql.driver import Session, StoreError
+from axis.sql.machinery import of_postgres, refuse_machinery
 from axis.sql.news import News
 from axis.sql.pipeline import PostgresSession, WritingSession
 from axis.sql.silent import WRITES, end_silent
@@ -164,6 +165,7 @@ class PostgresDatabase:
             refuse_unsafe(connection)
             refuse_other_time(connection, time.time)
             _right_schema(_version(connection), self.url)
+            refuse_machinery(of_postgres(lambda text: connection.execute(text).fetchall()), f"in {place_of(self.url)}")
             end_silent(connection)  # perhaps one of this name: from a machine that is no more
             if not _answer(connection, "SELECT pg_try_advisory_lock_shared(%s)", IN_USE):
                 raise StoreError(f"{place_of(self.url)} is being migrated or copied: wait for the end of it")

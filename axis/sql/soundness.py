@@ -6,6 +6,7 @@ adds a row to `FILES`: `axis fsck`, `axis backup` and the collection of unnamed 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -15,12 +16,16 @@ from sqlalchemy import ClauseElement, ColumnElement, FromClause, Table, and_, fu
 from axis.core.attachments import attached_payloads
 from axis.core.model import PayloadRef
 from axis.sql.driver import Session
-from axis.sql.rows import read_document
+from axis.sql.rows import key, read_document
 from axis.sql.tables import Base, delivery, document, document_recipient, evidence, log_intent, notice, payload
 from axis.sql.tables import status_report as status
 
 PAGE: Final = 200
 """Rows with octets that are in memory at once: 25 MB where each has the most that shares a row."""
+
+
+_AT_ONCE: Final[ColumnElement[int]] = literal_column("2000")
+"""Entries that are in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +140,35 @@ def inline_octets(session: Session, kind: str) -> Iterator[tuple[str, bytes]]:
         last = rows[-1][0]
 
 
-def evidence_names(session: Session) -> frozenset[str]:
-    """The digests of all evidence that is kept."""
-    return frozenset(sha256 for (sha256,) in session.run(_text(select(evidence.c.sha256))).fetchall())
+def evidence_kinds(session: Session) -> dict[str, str]:
+    """The digests of all evidence that is kept, each with its kind."""
+    return dict(session.run(_text(select(evidence.c.sha256, evidence.c.kind))).fetchall())
+
+
+def untrue_columns(session: Session) -> Iterator[tuple[str, str, str]]:
+    """Table, key and column of what repeats another column and says something else: what is looked up by it, or
+    counted, is not what the record says. `ValueError`, `LookupError` for a row that is none."""
+    for table in (document, status):
+        kept = (table.c.ref, table.c.document_id, table.c.document_key, table.c.number, table.c.number_key)
+        for ref, named, named_key, number, number_key in session.run(_text(select(*kept))).fetchall():
+            if named_key != key(named):
+                yield table.name, ref, "document_key"
+            if number_key != key(number):
+                yield table.name, ref, "number_key"
+    held = select(document).where(document.c.state == literal_column("'held'"))
+    for row in session.run(_text(held)).fetchall():
+        if dict(zip(document.c.keys(), row, strict=True))["anchor"] != read_document(row).anchor:
+            yield document.name, row[1], "anchor"
+    after = placeholder(session, "after")
+    asked = select(log_intent.c.id, log_intent.c.kind, log_intent.c.at, log_intent.c.leaf)
+    asked = asked.where(log_intent.c.id > literal_column(after)).order_by(log_intent.c.id).limit(_AT_ONCE)
+    text, last = _text(asked), -1
+    while rows := session.run(text, after=last).fetchall():
+        for id_, kind, at, octets in rows:
+            said = json.loads(bytes(octets))
+            told = {"kind": kind, "at": at}
+            yield from ((log_intent.name, str(id_), name) for name in told if said[name] != told[name])
+        last = rows[-1][0]
 
 
 def recipients(session: Session, document_ref: str) -> frozenset[str]:
@@ -155,7 +186,7 @@ def leaves(session: Session) -> Iterator[tuple[int, bytes]]:
         select(log_intent.c.log_index, log_intent.c.leaf)
         .where(log_intent.c.log_index > literal_column(after))
         .order_by(log_intent.c.log_index)
-        .limit(literal_column("2000"))
+        .limit(_AT_ONCE)
     )
     text, last = _text(asked), -1
     while rows := session.run(text, after=last).fetchall():
@@ -191,8 +222,8 @@ def parentless(session: Session) -> Iterator[Parentless]:
     Asked of the tables themselves, not of the constraints: those may have been switched off meanwhile.
     """
     for table in Base.metadata.sorted_tables:
-        for key in table.foreign_keys:
-            yield from _without(session, table, key.parent, key.column)
+        for foreign in table.foreign_keys:
+            yield from _without(session, table, foreign.parent, foreign.column)
     for cargo, parent in (("status", status.c.ref), ("notice", notice.c.ref)):
         yield from _without(session, delivery, delivery.c.cargo_ref, parent, f"cargo = '{cargo}'")
 
@@ -209,8 +240,8 @@ def _without(
     )
     if only:
         asked = asked.where(literal_column(f"{table.name}.{only}"))
-    for key, missing in session.run(_text(asked)).fetchall():
-        yield Parentless(table.name, str(key), f"{parent.table.name} {missing}")
+    for row, missing in session.run(_text(asked)).fetchall():
+        yield Parentless(table.name, str(row), f"{parent.table.name} {missing}")
 
 
 def database_damage(session: Session) -> Iterator[str]:

@@ -28,6 +28,7 @@ from axis.durable import sync_folder
 from axis.sql.driver import Session, StoreDamaged, StoreError
 from axis.sql.filesystem import refuse_shared
 from axis.sql.gather import GatheringSession
+from axis.sql.machinery import of_sqlite, refuse_machinery
 from axis.sql.statements import Statements
 from axis.sql.store import SqlStore
 from axis.sql.tables import SCHEMA_VERSION
@@ -195,6 +196,7 @@ class SqliteDatabase:
             _ask(connection, "cell_size_check", "ON", 1)
             _ask(connection, "cache_size", str(-WRITER_CACHE_KIB), -WRITER_CACHE_KIB)
             _ask(connection, "wal_autocheckpoint", str(CHECKPOINT_PAGES), CHECKPOINT_PAGES)
+            refuse_machinery(of_sqlite(lambda text: connection.execute(text).fetchall()), f"at {self.path}")
             # The first commit creates the log file, and proves before the first promise that committing works. SQLite
             # swallows an error of the directory's sync (E3), so the directory is synced again here, where it counts.
             # The value must change: SQLite writes nothing for a row that stays as it was.

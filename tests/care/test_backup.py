@@ -6,25 +6,29 @@ import asyncio
 import json
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from axis.care.backup import NotSound, Step, Taken, Unfit, take_backup
-from axis.care.files import Files
+from axis.care.files import Files, digest_of
 from axis.care.findings import Code
 from axis.care.fsck import Place, check_node
 from axis.care.manifest import BLOBS, DATABASE, FILE, LOG, read_manifest
 from axis.care.place import Taken as There
 from axis.log.heads import CheckpointStore
 from axis.sql.engine import sqlite_path
-from tests.care.test_fsck import axis, blobs, flip
+from tests.care.plants import blobs, flip
+from tests.care.test_fsck import axis
 from tests.care.world import LARGE, Node, busy
 
 
@@ -130,7 +134,7 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from axis.care.backup import take_backup
-from axis.care.files import Files
+from axis.care.files import Files, digest_of
 from axis.care.fsck import Place
 store, data, vkey, heads, target, step = sys.argv[1:]
 place = Place(store, Files(Path(data, "blobs")), Path(data, "log"), vkey, Path(heads))
@@ -307,9 +311,24 @@ def test_a_restore_that_was_killed_leaves_nothing_in_place(node: Node, tmp_path:
     asyncio.run(goes_on(node))
 
 
+def rewritten(*texts: str) -> Callable[[Path], None]:
+    """Whoever keeps the backup changes its database and writes a manifest that fits."""
+
+    def harm(backup: Path) -> None:
+        with closing(sqlite3.connect(backup / DATABASE)) as there:
+            there.executescript(";".join(texts))
+        sha256, size = digest_of(backup / DATABASE)
+        made, _ = read_manifest(backup)
+        (backup / FILE).write_bytes(replace(made, database_sha256=sha256, database_size=size).encoded())
+
+    return harm
+
+
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
+        (rewritten("UPDATE status_report SET wire = '06' WHERE wire = '03'"), "not sound"),
+        (rewritten("CREATE VIEW v AS SELECT 1"), "not as axis made it"),
         (lambda backup: flip(backup / DATABASE), "not the one that the manifest names"),
         (lambda backup: (backup / FILE).unlink(), "no whole backup"),
         (lambda backup: flip(backup / FILE, 60), "cannot be read"),

@@ -5,10 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sqlite3
-import time
-from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,211 +15,15 @@ from axis.care.findings import OF_THE_LOG, TABLE, Code, row_of
 from axis.cli import main
 from axis.log.findings import TABLE as LOG_TABLE
 from axis.log.findings import Code as LogCode
+from axis.log.verify import verify_log
 from axis.log.writer import Step
+from axis.shelf import shelf_of
 from axis.sql.audit import open_books
-from axis.sql.engine import sqlite_path
+from axis.sql.driver import StoreError
+from axis.sql.engine import open_store, sqlite_path
+from tests.care.plants import FIRST, GONE, PLANTS, Plant, aged, blobs, entry, failed_without_notice, flip
 from tests.care.world import LARGE, Node, busy
 
-Plant = Callable[[Node], None]
-GONE = "nobody"
-OLD = 90_000
-FIRST = "(SELECT min(ref) FROM document)"
-DELIVERED = "(SELECT min(id) FROM delivery WHERE state = 'delivered' AND cargo = 'document')"
-
-
-def sql(*texts: str) -> Plant:
-    return lambda node: node.sql(*texts)
-
-
-def blobs(node: Node) -> list[Path]:
-    return [path for path in sorted(node.config.node.blobs.rglob("*")) if path.is_file() and len(path.name) == 64]
-
-
-def flip(path: Path, place: int = -9) -> None:
-    octets = bytearray(path.read_bytes())
-    octets[place] ^= 1
-    path.write_bytes(octets)
-
-
-def aged(path: Path, octets: bytes = b"x") -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(octets)
-    os.utime(path, (time.time() - OLD,) * 2)
-
-
-def break_a_page(node: Node) -> None:
-    path = sqlite_path(node.url)
-    with closing(sqlite3.connect(path)) as there:
-        (page,) = there.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_delivery_document'").fetchone()
-        (size,) = there.execute("PRAGMA page_size").fetchone()
-    with path.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\xff" * 200)
-
-
-def entry(kind: str, subject: str, facts: object, at: str = "2026-11-23T01:02:03.000004Z") -> str:
-    """SQL that adds an entry which waits for its place in the log."""
-    said = {"actor": "x", "at": at, "facts": facts, "kind": kind, "subject": subject, "v": 1}
-    octets = json.dumps(said, separators=(",", ":"), sort_keys=True)
-    return f"INSERT INTO log_intent (leaf, kind, at) SELECT CAST('{octets}' AS BLOB), '{kind}', '{at}'"
-
-
-def replaced(was: str, now: str, where: str) -> str:
-    return f"UPDATE log_intent SET leaf = CAST(replace(CAST(leaf AS TEXT), '{was}', '{now}') AS BLOB) WHERE {where}"
-
-
-def verdict_row(outcome: str = "'valid'", place: int = 1) -> str:
-    return (
-        f"INSERT INTO attachment_verdict VALUES ({FIRST}, {place}, 1, 'tep-0', '2026-11-23T01:02:03.000004Z', "
-        f"{outcome}, 'good', 0, '{{}}')"
-    )
-
-
-def failed_without_notice(node: Node) -> None:
-    ((delivery,),) = node.ask("SELECT min(id) FROM delivery WHERE state = 'queued'")
-    node.sql(
-        f"UPDATE delivery SET state = 'failed', settled_at = created_at WHERE id = '{delivery}'",
-        entry("failed", delivery, {"notice": GONE}),
-    )
-
-
-def logged_attachment(node: Node) -> None:
-    ((first,),) = node.ask("SELECT min(ref) FROM document")
-    node.sql(entry("attachments", first, {"round": 1, "attachments": [[1, "valid", "good", "0", "0"]]}))
-
-
-def committed_otherwise(node: Node) -> None:
-    logged_attachment(node)
-    node.sql(verdict_row())
-
-
-async def put_the_log_back(node: Node) -> None:
-    kept = {
-        path: path.read_bytes()
-        for folder in (node.config.node.log, node.heads)
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-    await busy(node)
-    for folder in (node.config.node.log, node.heads):
-        for path in folder.rglob("*"):
-            if path.is_file() and path not in kept:
-                path.unlink()
-    for path, octets in kept.items():
-        path.write_bytes(octets)
-
-
-def put_log_back(node: Node) -> None:
-    asyncio.run(put_the_log_back(node))
-
-
-def put_store_and_heads_back(node: Node) -> None:
-    """What a backup of the wrong things does: only the log's folder still knows what was signed."""
-    kept = {path: path.read_bytes() for path in (sqlite_path(node.url), node.heads / "heads.jsonl")}
-    asyncio.run(busy(node))
-    for path, octets in kept.items():
-        path.write_bytes(octets)
-
-
-def declared(node: Node) -> None:
-    node.sql("DELETE FROM log_intent WHERE kind = 'nothing'", entry("restored", "", {"lost": [[2, 4]]}))
-
-
-PLANTS: dict[Code, tuple[Plant, ...]] = {
-    Code.DATABASE_DAMAGED: (break_a_page,),
-    Code.ROW_UNREADABLE: (
-        sql(f"UPDATE document SET verdict = replace(verdict, 'TOTAL-PASSED', 'INDETERMINATE') WHERE ref = {FIRST}"),
-        sql(f"UPDATE document SET verdict = '{{}}' WHERE ref = {FIRST}"),
-        sql("UPDATE log_intent SET leaf = CAST('{}' AS BLOB) WHERE log_index = 2"),
-    ),
-    Code.ROW_WITHOUT_PARENT: (
-        sql(f"DELETE FROM document WHERE ref = {FIRST}"),
-        sql("DELETE FROM status_report WHERE seq = 1"),
-    ),
-    Code.RECIPIENTS_DIFFER: (sql(f"DELETE FROM document_recipient WHERE document = {FIRST}"),),
-    Code.STATE: (
-        sql("UPDATE delivery SET settled_at = NULL WHERE state = 'delivered'"),
-        sql("UPDATE delivery SET settled_at = created_at WHERE state = 'queued'"),
-        sql("UPDATE delivery SET state = 'leased', attempts = 0 WHERE state = 'queued'"),
-        sql("UPDATE delivery SET state = 'dropped', settled_at = created_at WHERE state = 'queued'"),
-        sql("UPDATE document SET state = 'refused'"),
-        sql(f"UPDATE delivery SET document = (SELECT max(ref) FROM document) WHERE id = {DELIVERED}"),
-    ),
-    Code.PAYLOAD_MISSING: (sql("DELETE FROM payload"), lambda node: blobs(node)[0].unlink()),
-    Code.PAYLOAD_SIZE: (
-        sql("UPDATE payload SET octets = CAST('<edXML/>' AS BLOB)"),
-        lambda node: os.truncate(blobs(node)[0], LARGE),
-        sql("UPDATE document SET payload_size = payload_size + 1"),
-    ),
-    Code.PAYLOAD_DIGEST: (
-        lambda node: flip(blobs(node)[0]),
-        sql("UPDATE payload SET octets = CAST(replace(CAST(octets AS TEXT), 'TN', 'NT') AS BLOB)"),
-    ),
-    Code.EVIDENCE_MISSING: (
-        sql("DELETE FROM evidence WHERE sha256 = (SELECT min(sha256) FROM evidence)"),
-        sql("UPDATE evidence SET octets = NULL WHERE sha256 = (SELECT min(sha256) FROM evidence)"),
-    ),
-    Code.EVIDENCE_SIZE: (sql("UPDATE evidence SET size = size + 1"),),
-    Code.EVIDENCE_DIGEST: (
-        sql("UPDATE evidence SET octets = CAST('x' AS BLOB), size = 1"),
-        sql("UPDATE evidence SET sha256 = '00' || substr(sha256, 3)"),
-    ),
-    Code.BLOB_DIGEST: (lambda node: aged(node.config.node.blobs / "ab" / ("ab" * 32)),),
-    Code.DOCUMENT_ENTRY: (sql(replaced('"kind":"accepted"', '"kind":"started"', "log_index = 1")),),
-    Code.DOCUMENT_DIFFERS: (
-        sql("UPDATE document SET sender = '000.00.14.H99'"),
-        sql("UPDATE document SET kind = 'recall'"),
-    ),
-    Code.COMMITMENT: (
-        sql("UPDATE document SET nonce = payload_sha256"),
-        sql("UPDATE document SET digest = payload_sha256"),
-        sql("""UPDATE document SET verdict = replace(verdict, '"policy":"', '"policy":"x')"""),
-        sql("UPDATE document SET document_id = document_id || '1'"),
-    ),
-    Code.ENTRY_WITHOUT_DOCUMENT: (sql(f"DELETE FROM document WHERE ref = {FIRST}"),),
-    Code.DELIVERY_WITHOUT_DOCUMENT: (sql(f"DELETE FROM document WHERE ref = {FIRST}"),),
-    Code.DELIVERY_ENTRY: (
-        sql("UPDATE delivery SET state = 'queued', settled_at = NULL WHERE state = 'delivered'"),
-        sql("UPDATE delivery SET state = 'failed', settled_at = created_at WHERE state = 'queued'"),
-        sql("UPDATE delivery SET state = 'on-hold' WHERE state = 'queued'"),
-    ),
-    Code.DELIVERY_OF_UNACCEPTED: (sql("UPDATE document SET state = 'held', receipt_state = 'held'"),),
-    Code.RECIPIENT_DELIVERIES: (sql(f"DELETE FROM delivery WHERE id = {DELIVERED}"),),
-    Code.FAILURE_NOTICE: (failed_without_notice,),
-    Code.STATUS_ENTRY: (sql(replaced('"kind":"status"', '"kind":"stopped"', "kind = 'status'")),),
-    Code.STATUS_WITHOUT_DOCUMENT: (sql("UPDATE status_report SET document = '0' WHERE document IS NOT NULL"),),
-    Code.STATUS_OF_STRANGER: (sql("UPDATE status_report SET receiver = 'H98'"),),
-    Code.ATTACHMENT_ENTRY: (sql(verdict_row()),),
-    Code.ATTACHMENT_COMMITMENT: (committed_otherwise,),
-    Code.ENTRY_WITHOUT_ATTACHMENT: (logged_attachment,),
-    Code.ATTACHMENT_OUTCOME: (
-        sql(f"INSERT INTO attachment_check VALUES ({FIRST}, '2026-11-23T01:02:03.000004Z', NULL, 1, 'valid')"),
-    ),
-    Code.ATTACHMENT_WITHOUT_CHECK: (sql(verdict_row()),),
-    Code.LOG_INDEXES: (sql("UPDATE log_intent SET log_index = NULL WHERE log_index = 3"),),
-    Code.LOG_ORDER: (
-        sql(
-            "UPDATE log_intent SET log_index = 900 WHERE log_index = 1",
-            "UPDATE log_intent SET log_index = 1 WHERE kind = 'delivered' AND log_index ="
-            " (SELECT min(log_index) FROM log_intent WHERE kind = 'delivered')",
-        ),
-    ),
-    Code.LEAF_DIFFERS: (sql(replaced("000.00.01.H99", "000.00.02.H99", "log_index = 1")),),
-    Code.STORE_BEHIND_LOG: (
-        sql("UPDATE log_intent SET log_index = NULL WHERE log_index >= 5"),
-        put_store_and_heads_back,
-    ),
-    Code.STORE_AHEAD_OF_LOG: (put_log_back,),
-    Code.ENTRIES_LOST: (declared,),
-    Code.ENTRY_WAITING: (sql(entry("started", "", {})),),
-    Code.BLOB_UNNAMED: (lambda node: aged(node.config.node.blobs / "ab" / ("ab" * 32)),),
-    Code.BLOB_STRAY: (
-        lambda node: aged(node.config.node.blobs / "thumbs.db"),
-        lambda node: aged(node.config.node.blobs / "ab" / ("cd" * 32)),
-        lambda node: aged(node.config.node.blobs / "ab" / ("AB" * 32)),
-    ),
-    Code.SPOOL_LEFTOVER: (lambda node: aged(node.config.node.blobs / "spool" / "1.part"),),
-}
 CASES = [(code, number) for code, plants in PLANTS.items() for number in range(len(plants))]
 
 
@@ -261,7 +61,7 @@ def test_each_record_is_in_one_portion(both: Node, monkeypatch: pytest.MonkeyPat
             every = {leaf.id for leaf in books.leaves()}
         assert max(len(one.documents) for one in found) <= size
         told = [tuple(sorted(one.id for part in found for one in part.leaves))]
-        for name in ("documents", "deliveries", "reports", "attachment_checks", "attachment_verdicts"):
+        for name in ("documents", "deliveries", "reports", "attachment_checks", "attachment_verdicts", "follow_ups"):
             told.append(tuple(sorted(map(repr, (one for part in found for one in getattr(part, name))))))
             assert len({*told[-1]}) == len(told[-1]), "in one only"
         assert {*told[0]} <= every
@@ -279,7 +79,7 @@ def test_a_planted_damage_is_found(node: Node, code: Code, number: int) -> None:
     report = node.check()
     assert code in report.counts, report.findings
     assert report.sound is not any(row_of(one).fault for one in report.counts)
-    assert report.sound or TABLE[code].fault or code in (Code.BLOB_UNNAMED, Code.ENTRIES_LOST)
+    assert report.sound or TABLE[code].fault or code in (Code.BLOB_UNNAMED, Code.ENTRIES_LOST, Code.LOSS_UNSIGNED)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -307,6 +107,77 @@ def test_what_is_planted_in_postgresql_is_found(on_postgres: Node) -> None:
         expected.add(code)
         counts = on_postgres.check().counts
         assert code in counts, (code, counts)
+
+
+@pytest.mark.parametrize(
+    ("altered", "told"),
+    [
+        (("CREATE RULE r AS ON DELETE TO status_report DO INSTEAD NOTHING",), "a rule on status_report"),
+        (
+            (
+                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+                "CREATE TRIGGER t BEFORE INSERT ON log_intent FOR EACH ROW EXECUTE FUNCTION f()",
+            ),
+            "a trigger 't' on log_intent",
+        ),
+        (("ALTER TABLE document ENABLE ROW LEVEL SECURITY",), "document shows each user other rows"),
+        (("CREATE TABLE more () INHERITS (notice)",), "notice has rows of another table"),
+        (("DROP INDEX uq_document_key",), "no unique index uq_document_key on document"),
+        (("ALTER TABLE payload RENAME TO p", "CREATE VIEW payload AS SELECT * FROM p"), "payload is no table"),
+        (
+            ("ALTER TABLE notice ADD COLUMN said text GENERATED ALWAYS AS (ref) STORED",),
+            "notice.'said' is computed",
+        ),
+    ],
+)
+def test_a_postgresql_that_does_something_by_itself_is_found_and_not_started_on(
+    on_postgres: Node, altered: tuple[str, ...], told: str
+) -> None:
+    on_postgres.sql(*altered)
+    found = [one.detail for one in on_postgres.check().findings if one.code == Code.DATABASE_ALTERED]
+    assert told in found
+    with pytest.raises(StoreError, match="is not as axis made it"):
+        open_store(on_postgres.url, shelf_of(on_postgres.config))
+
+
+def test_a_schema_that_stands_before_ours_is_found(on_postgres: Node) -> None:
+    """Who sets the path of the node's role has it write elsewhere, or read other rows."""
+    user = on_postgres.ask("SELECT current_user")[0][0]
+    try:
+        on_postgres.sql(
+            "CREATE SCHEMA before_ours",
+            "CREATE TABLE before_ours.alembic_version AS SELECT * FROM public.alembic_version",
+            "CREATE TABLE before_ours.meta AS SELECT * FROM public.meta",
+            f'ALTER ROLE "{user}" IN DATABASE "{on_postgres.ask("SELECT current_database()")[0][0]}"'
+            " SET search_path = before_ours, public",
+        )
+        with pytest.raises(StoreError, match="is not as axis made it"):
+            open_store(on_postgres.url, shelf_of(on_postgres.config))
+    finally:
+        on_postgres.sql(
+            f'ALTER ROLE "{user}" IN DATABASE "{on_postgres.ask("SELECT current_database()")[0][0]}" RESET search_path'
+        )
+
+
+@pytest.mark.parametrize("number", range(len(PLANTS[Code.DATABASE_ALTERED])))
+def test_a_node_does_not_start_on_a_database_that_was_altered(node: Node, number: int) -> None:
+    PLANTS[Code.DATABASE_ALTERED][number](node)
+    with pytest.raises(StoreError, match="is not as axis made it"):
+        open_store(node.url, shelf_of(node.config))
+
+
+def test_what_is_put_back_as_a_whole_is_seen_only_by_who_kept_a_checkpoint(node: Node, tmp_path: Path) -> None:
+    """Database, files, log and checkpoint store of one earlier moment, without any key: nothing inside can tell."""
+    earlier = node.copy(tmp_path / "earlier")
+    asyncio.run(busy(node))
+    kept = (node.config.node.log / "checkpoint").read_text()
+    report = earlier.check()
+    assert report.sound and not report.findings
+    told = verify_log(earlier.config.node.log, node.place.vkey, heads=earlier.heads, old=kept)
+    assert LogCode.ROLLED_BACK in told.counts
+    assert verify_log(
+        node.config.node.log, node.place.vkey, old=(earlier.config.node.log / "checkpoint").read_text()
+    ).ok
 
 
 def test_a_shallow_look_reads_no_package_and_sees_sizes(node: Node) -> None:

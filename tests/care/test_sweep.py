@@ -19,7 +19,8 @@ from axis.core.model import AddDocument, PayloadRef
 from axis.shelf import holding_of
 from axis.sql.driver import StoreError
 from axis.sql.engine import open_store
-from tests.care.test_fsck import OLD, aged, axis, blobs
+from tests.care.plants import OLD, aged, blobs
+from tests.care.test_fsck import axis
 from tests.care.world import LARGE, Node
 from tests.factories_core import decision, document, sha256
 

@@ -935,13 +935,13 @@ async def test_when_the_database_gives_up_a_transaction_its_whole_group_hears_of
     sqlite_url: str, tmp_path: Path
 ) -> None:
     """A trigger makes SQLite roll back everything: no body that had returned may be told that it is kept."""
+    store = open_store(sqlite_url, Blobs(tmp_path / "blobs"))  # before: it does not start on a trigger
     connection = sqlite3.connect(sqlite_path(sqlite_url))
     connection.execute(
         "CREATE TRIGGER abort BEFORE INSERT ON document WHEN NEW.subject = 'abort' "
         "BEGIN SELECT RAISE(ROLLBACK, 'given up'); END"
     )
     connection.close()
-    store = open_store(sqlite_url, Blobs(tmp_path / "blobs"))
     gate, before, bad, after = threading.Event(), document(), document(subject="abort"), document()
     holding = asyncio.ensure_future(store.transact(lambda ledger: gate.wait(10)))
     await asyncio.sleep(0)

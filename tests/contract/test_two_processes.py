@@ -284,6 +284,7 @@ async def test_what_the_driver_believes_to_be_prepared_is_there_after_an_error(
     """After some executions psycopg has the server prepare a statement. In a pipeline that has failed the server skips
     that, and the driver would use what is not there, for ever. The server is slow to fail, so that all of it is sent.
     """
+    store = open_store(postgres_store, Blobs(tmp_path / "blobs"))  # before: it does not start on a trigger
     with connect(postgres_store, "test") as beside:
         beside.execute(
             "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1);"
@@ -293,7 +294,6 @@ async def test_what_the_driver_believes_to_be_prepared_is_there_after_an_error(
             "CREATE TRIGGER slow BEFORE INSERT ON document FOR EACH ROW"
             " WHEN (NEW.subject = 'no') EXECUTE FUNCTION slow()"
         )
-    store = open_store(postgres_store, Blobs(tmp_path / "blobs"))
     for _ in range(12):
         await store.transact(lambda ledger: ledger.apply(decision(AddDelivery(delivery()))))
         refused = decision(AddDocument(document(subject="no")), AddDelivery(delivery()))

@@ -281,7 +281,7 @@ async def test_a_document_that_crosses_during_an_attempt_is_told_of_where_it_cro
         read = (await consign(claimed[0], at.ctx, {})).document
         assert read is not None
         assert not read.crossed
-        entry = LogEntry(EntryKind.ROUTED, at.ctx.now(), "thu", document)
+        entry = LogEntry(EntryKind.ROUTED, at.ctx.now(), "thu", document, {"routes": []})
         await at.ctx.store.transact(lambda ledger: ledger.apply(Decision((entry,), (MarkCrossed(document),), None)))
         await settle([Ended(claimed[0], Handover(), at.ctx.now(), read)], at.ctx)
         told = {one.endpoint for one in await at.ctx.store.views.deliveries(document) if one.cargo is Cargo.STATUS}

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
 from axis.cli import main
+from axis.core.canonical import canonical
 from axis.devpki import DevPki, Identity, write_ed25519
 from axis.evidence.bundle import read_bundle
-from axis.evidence.container import pack, unpack
+from axis.evidence.container import Broken, pack, unpack
+from axis.evidence.logged import check_log, check_receipt, unlogged
+from axis.evidence.recompute import recompute
+from axis.log.heads import Head
+from axis.log.key import LogKeys
+from axis.log.proof import parse_proof
 from signing.keys import load_ed25519
-from signing.note import NoteSigner
+from signing.note import NoteSigner, sign_note
 from signing.sign import load_signer
 from signing.verdict import kept_evidence
 from tests.parts import body, related, split
@@ -214,9 +225,6 @@ def test_one_that_a_recheck_refused_is_judged_again_as_refused(tmp_path: Path) -
         assert "Chứng thư số đã bị thu hồi" in words
 
 
-# --- the reader's own judgement
-
-
 def test_a_root_that_is_not_the_readers_leaves_it_undecided(site: Site, tmp_path: Path) -> None:
     other = DevPki.create(tmp_path / "other", datetime.now(UTC))
     file = export(site, site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)["document"])
@@ -225,7 +233,8 @@ def test_a_root_that_is_not_the_readers_leaves_it_undecided(site: Site, tmp_path
     assert facts["strange_roots"] == [one["sha256"] for one in facts["roots"]]
     assert "not one of your roots" in words
     code, facts, words = run("verify", file)
-    assert (code, facts["log"]) == (0, "not-checked")
+    assert (code, facts["log"]) == (3, "not-checked"), "policy, rules, binding and time are the bundle's own word"
+    assert "its own word" in words
     assert "believing these roots is your decision" in words and "not checked: --log-key" in words
 
 
@@ -256,14 +265,110 @@ def test_papers_of_another_document_are_told(site: Site, tmp_path: Path) -> None
         "receipt-mismatch",
         "log-entry-of-another",
         "log-verdict-missing",
+        "log-record",
     }
 
 
+@pytest.fixture(scope="module")
+def whole(site: Site) -> dict[str, bytes]:
+    return unpack(export(site, site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)["document"]).read_bytes())
+
+
+def rewritten(file: Path, entries: dict[str, bytes], without: str = "", **record: str) -> Path:
+    """The bundle as somebody packs it who leaves papers out and writes the record anew; every digest fits."""
+    kept = {name: octets for name, octets in entries.items() if not without or not name.startswith(without)}
+    kept["document.json"] = canonical({**json.loads(kept["document.json"]), **record})
+    manifest = json.loads(entries["manifest.json"])
+    listed = [one for one in manifest["entries"] if one["name"] in kept]
+    file.write_bytes(_sealed({**manifest, "entries": listed}, kept))
+    return file
+
+
+def test_a_bundle_without_its_log_entries_is_proved_by_nobody(
+    site: Site, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    file = rewritten(tmp_path / "x.zip", whole, without="log/")
+    code, facts, words = run("verify", file, "--trust", site.pki.root, "--log-key", log_key(site))
+    assert (code, facts["ok"], facts["same"], facts["log"]) == (3, False, True, "none")
+    assert "unproved" in words and "its own word" in words
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("accepted_at", "2026-01-02T03:04:05.000006Z"), ("node", "another"), ("state", "refused")]
+)
+def test_what_the_record_says_plainly_is_what_the_log_says(
+    site: Site, whole: dict[str, bytes], tmp_path: Path, name: str, value: str
+) -> None:
+    """Without the receipt nothing else in the bundle says it."""
+    file = rewritten(tmp_path / "x.zip", whole, without="receipt.json", **{name: value})
+    code, facts, _ = run("verify", file, "--trust", site.pki.root, "--log-key", log_key(site))
+    assert (code, [one["code"] for one in facts["faults"]]) == (1, ["log-record"])
+    assert facts["faults"][0]["detail"] == name
+
+
+def test_two_histories_under_one_document_are_told(site: Site, whole: dict[str, bytes], tmp_path: Path) -> None:
+    """Who has the log's key signs another root for the size at hand: each proof alone would do."""
+    proof = parse_proof(whole["log/1.txt"].decode())
+    head = replace(proof.head.checkpoint, root=bytes(32))
+    signer = NoteSigner(site.name, load_ed25519((site.folder / "keys" / "log.pem").read_bytes()))
+    other = replace(proof, head=Head(head, sign_note(head.text, signer))).text.encode()
+    file = rewritten(tmp_path / "x.zip", {**whole, "log/1.txt": other})
+    code, facts, words = run("verify", file, "--log-key", log_key(site))
+    assert code == 1
+    assert "log-two-histories" in {one["code"] for one in facts["faults"]}
+    assert [one["root"] for one in facts["checkpoints"]].count("00" * 32) == 1
+    assert f"{head.size}, {'00' * 32}" in words, "a reader holds it against what others kept"
+
+
+def test_whose_receipt_it_is_says_the_readers_key(site: Site, whole: dict[str, bytes], tmp_path: Path) -> None:
+    file = rewritten(tmp_path / "x.zip", whole)
+    own, other = tmp_path / "own.pub", tmp_path / "other.pub"
+    own.write_bytes(public_pem(load_ed25519((site.folder / "keys" / "receipt.pem").read_bytes())))
+    write_ed25519(tmp_path / "other.pem")
+    other.write_bytes(public_pem(load_ed25519((tmp_path / "other.pem").read_bytes())))
+    arguments = ("verify", file, "--trust", site.pki.root, "--log-key", log_key(site))
+    code, facts, words = run(*arguments)
+    assert (code, facts["receipt_key"], "whose is not checked" in words) == (0, None, True)
+    code, facts, words = run(*arguments, "--receipt-key", own)
+    assert (code, facts["receipt_key"], "whose is not checked" in words) == (0, True, False)
+    code, facts, _ = run(*arguments, "--receipt-key", other)
+    assert (code, facts["receipt_key"]) == (1, False)
+
+
+def altered(value: Any, by: Any) -> Iterator[Any]:
+    """`value` with `by` in the place of each of its parts."""
+    yield by
+    for name, one in value.items() if isinstance(value, dict) else ():
+        yield from ({**value, name: other} for other in altered(one, by))
+    for number, one in enumerate(value) if isinstance(value, list) else ():
+        yield from ([*value[:number], other, *value[number + 1 :]] for other in altered(one, by))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("by", [None, 7, "", "9999-12-31T23:59:59.000000Z", [], ["x"], {}, {"x": 1}])
+def test_a_bundle_that_a_stranger_wrote_is_answered_whatever_stands_in_it(
+    site: Site, whole: dict[str, bytes], tmp_path: Path, by: object
+) -> None:
+    key = LogKeys.parse(log_key(site).read_text())
+    chosen = Random(48)
+    for name in ("document.json", "verdict.json", "attachments.json", "receipt.json", "log/0.json", "log/1.json"):
+        others = [one for one in altered(json.loads(whole[name]), by) if one != json.loads(whole[name])]
+        for one in chosen.sample(others, min(60, len(others))):
+            octets = _sealed(json.loads(whole["manifest.json"]), {**whole, name: canonical(one)})
+            try:
+                bundle = read_bundle(octets)
+                same = recompute(bundle).same
+                faults = (*check_receipt(bundle), *check_log(bundle, key), *unlogged(bundle))
+            except Broken:
+                continue
+            assert not same or faults, f"{name} says something else, and nobody noticed"
+
+
+def public_pem(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
 def _sealed(manifest: dict[str, Any], entries: dict[str, bytes]) -> bytes:
-    from hashlib import sha256
-
-    from axis.core.canonical import canonical
-
     for row in manifest["entries"]:
         row |= {"sha256": sha256(entries[row["name"]]).hexdigest(), "size": len(entries[row["name"]])}
     body = {name: value for name, value in manifest.items() if name != "sha256"}

@@ -1,4 +1,5 @@
-"""The book of leases: triggers in the simulated database write down who took what, who let go of it, and when.
+"""The book of leases: triggers of each connection to the simulated database write down who took what, who let go of it,
+and when.
 
 Each row is part of the transaction that it tells of. Read afterwards, the book says whether anybody settled an attempt
 that was no longer his, took a delivery before its lease had ended, or the log while its holder was alive. That the rest
@@ -18,27 +19,35 @@ from typing import Any, Final
 from axis.flow.lease import FACT, LENGTH
 
 _WHO: Final = "sim_who(), sim_at()"
-BOOK: Final = f"""
+BOOK: Final = """
 CREATE TABLE sim_delivery (
     who TEXT, at REAL, id TEXT, was TEXT, now TEXT, was_token INTEGER, token INTEGER, was_due TEXT, due TEXT
 );
-CREATE TRIGGER sim_delivery AFTER UPDATE ON delivery WHEN 'leased' IN (old.state, new.state)
+CREATE TABLE sim_log (who TEXT, at REAL, was TEXT, now TEXT);
+"""
+WRITERS: Final = f"""
+PRAGMA temp_store = MEMORY;
+CREATE TEMP TRIGGER sim_delivery AFTER UPDATE ON main.delivery WHEN 'leased' IN (old.state, new.state)
 BEGIN
     INSERT INTO sim_delivery
     VALUES ({_WHO}, new.id, old.state, new.state, old.token, new.token, old.due_at, new.due_at);
 END;
-CREATE TABLE sim_log (who TEXT, at REAL, was TEXT, now TEXT);
-CREATE TRIGGER sim_log AFTER UPDATE ON meta WHEN new.name = '{FACT}'
+CREATE TEMP TRIGGER sim_log AFTER UPDATE ON main.meta WHEN new.name = '{FACT}'
 BEGIN
     INSERT INTO sim_log VALUES ({_WHO}, old.value, new.value);
 END;
 """
-"""The connection has functions that tell who writes, and when (`SimProcess`)."""
 
 
 def open_book(store: Path) -> None:
     with closing(sqlite3.connect(store)) as connection:
         connection.executescript(BOOK)
+
+
+def write_into_book(connection: sqlite3.Connection) -> None:
+    """The triggers are this connection's own, not the store's, which a node would not start on. It has functions that
+    tell who writes, and when."""
+    connection.executescript(WRITERS)
 
 
 DELIVERIES: Final = "SELECT * FROM sim_delivery ORDER BY rowid"

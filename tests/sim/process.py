@@ -43,6 +43,7 @@ from axis.web.auth import Doors
 from signing.chain import CertificateCache, Trust
 from signing.keys import raw_public, sign_bytes
 from signing.note import NoteSigner
+from tests.sim.book import write_into_book
 from tests.sim.http import Reply, Session, handled
 from tests.sim.loop import LIFE, Died, Life, SimLoop, wait
 from tests.sim.store import connection_class
@@ -227,6 +228,7 @@ class SimProcess:
         self._connections.append(connection)
         connection.create_function("sim_who", 0, lambda: life.name)
         connection.create_function("sim_at", 0, asyncio.get_running_loop().time)
+        write_into_book(connection)
 
     async def _serve(self, life: Life) -> None:
         """As `axis.app.serve`, without listeners, files of trust and judges of PDFs."""

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from axis.core.as_logged import follow_up_differs
 from axis.core.canonical import canonical
 from axis.core.follow_up import (
     MISSES,
@@ -25,13 +26,14 @@ from axis.core.follow_up import (
     heard,
     unheard,
 )
-from axis.core.model import AddNotice, Cargo, Decision, EntryKind, MoveDelivery
+from axis.core.model import AddNotice, Cargo, Decision, EntryKind, LogEntry, MoveDelivery
 from axis.core.notice import Telling
 from axis.core.problems import Kind
 from axis.core.reconciliation import Outcome, decide_answer
 from axis.core.retry import RetryPolicy
 from axis.core.settlement import decide_handover
 from axis.core.states import DeliveryEvent, DeliveryState
+from axis.core.times import rfc3339
 from tests.unit.core.test_settlement import DOCUMENT, LEASED
 from tests.unit.core.world import NOW, ids, network, sound
 
@@ -183,6 +185,25 @@ def test_a_document_does_not_arrive_behind_its_own_recall_but_a_status_may(cargo
     assert any(isinstance(one, AddNotice) for one in decision.changes), "its sender is told"
     assert [entry.kind for entry in decision.entries[:2]] == [EntryKind.FOLLOWED, EntryKind.FAILED]
     assert decision.reply is Outcome.FAILED
+
+
+def test_what_is_stored_of_it_is_what_the_log_says() -> None:
+    told = LogEntry(EntryKind.DELIVERED, NOW, "national", GIVEN.id, {"peer_ref": "doc.1"})
+    handed = {"at": rfc3339(told.at), "facts": dict(told.facts)}
+    entry = answered({"a": W}).entries[0]
+    answer = {"at": rfc3339(entry.at), "facts": dict(entry.facts)}
+    one = replace(TAKEN, delivery=GIVEN.id, asked=5, became=Became.WAITING)
+    assert list(follow_up_differs(one, [handed], [answer])) == []
+    assert list(follow_up_differs(replace(TAKEN, delivery=GIVEN.id), [handed], [])) == []
+    for changed, names in (
+        (replace(one, peer_ref="another"), ["peer_ref"]),
+        (replace(one, since=NOW + timedelta(seconds=1)), ["since"]),
+        (replace(one, became=Became.TAKEN), ["answers"]),
+        (replace(one, asked=4), ["answers"]),
+    ):
+        assert list(follow_up_differs(changed, [handed], [answer])) == names
+    assert list(follow_up_differs(one, [handed], [])) == ["answers"]
+    assert list(follow_up_differs(one, [], [answer])) == ["peer_ref"]
 
 
 def test_what_is_lost_again_and_again_has_failed() -> None:

@@ -34,7 +34,8 @@ class Books:
 
 
 def leaf(id: int, index: int | None, kind: str, subject: str) -> Leaf:
-    return Leaf(id, index, json.dumps({"kind": kind, "subject": subject}).encode())
+    told = {"actor": "x", "at": "2026-11-23T01:02:03.000004Z", "facts": {}, "kind": kind, "subject": subject}
+    return Leaf(id, index, json.dumps(told).encode())
 
 
 @pytest.mark.parametrize("kind", ["accepted", "held"])

@@ -306,7 +306,7 @@ def test_an_older_checkpoint_must_be_the_beginning(path: Path, tmp_path: Path) -
     report = verify_log(path / "log", VKEY, old=kept)
     assert report.ok  # the fork is after the older checkpoint
     late = signed(300, bytes(32))
-    assert codes(verify_log(path / "log", VKEY, old=late)) == {"old-inconsistent"}
+    assert faults(verify_log(path / "log", VKEY, old=late)) == {"old-inconsistent"}
 
 
 def test_an_older_checkpoint_larger_than_the_log_shows_a_rollback(path: Path, tmp_path: Path) -> None:
