@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from axis.care.findings import TABLE as CARE
 from axis.core.acceptance import ACCEPTANCE, Acceptance
-from axis.core.advice import NEXT
 from axis.core.entry import ENTRY_MEANING, leaf
 from axis.core.facts import FACTS
+from axis.core.journey.advice import NEXT
 from axis.core.merkle import leaf_hash
 from axis.core.model import EntryKind, LogEntry, Profile
 from axis.core.problems import TABLE, TYPE_PREFIX, Kind

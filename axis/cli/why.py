@@ -25,11 +25,11 @@ from axis.cli.output import (
 
 if TYPE_CHECKING:
     from axis.config import Config
-    from axis.core.dossier import Dossier
-    from axis.core.journey import Journey, Sealed
+    from axis.core.journey.dossier import Dossier
+    from axis.core.journey.step import Step
+    from axis.core.journey.told import Journey, Sealed
     from axis.core.model import Document
     from axis.core.registry import Registry
-    from axis.core.step import Step
     from schemas.codes import AgencyCode
 
 SHOWN: Final = 12
@@ -53,8 +53,8 @@ def why(document: str, config_path: Path, whole: bool, as_json: bool) -> None:
     from axis.cli.daemon import destinations
     from axis.config import ConfigError
     from axis.config.bindings import registry_of
-    from axis.core.journey import journey
-    from axis.core.step import Around
+    from axis.core.journey.step import Around
+    from axis.core.journey.told import journey
     from axis.sql.driver import StoreError
     from axis.sql.engine import open_readonly
 
@@ -221,7 +221,7 @@ def _lines(steps: Sequence[Step], whole: bool, present: bool = False) -> None:
 
 
 def _line(step: Step) -> None:
-    from axis.core.step import What
+    from axis.core.journey.step import What
 
     style = {
         What.FAILED: "red",

@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from axis.core.dossier import Dossier
 from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem
+from axis.core.journey.dossier import Dossier
 from axis.core.model import (
     AttachmentCheck,
     AttachmentVerdict,

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from axis.core.dossier import Placed
+from axis.core.journey.dossier import Placed
 from axis.core.model import EntryKind, LogEntry
 from axis.core.times import parse_rfc3339, rfc3339
 from axis.sql.driver import Session

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from axis.core.dossier import Dossier, Placed, instants, subjects
 from axis.core.follow_up import Became, FollowUp
 from axis.core.inbox import InboxItem, ToldStatus
+from axis.core.journey.dossier import Dossier, Placed, instants, subjects
 from axis.core.model import (
     AttachmentCheck,
     AttachmentVerdict,

@@ -18,12 +18,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from axis.core.follow_up import Became
-from axis.core.journey import journey
+from axis.core.journey.step import Around
+from axis.core.journey.told import journey
 from axis.core.model import DocumentRef
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind, Problem, Refused, Unavailable
 from axis.core.states import BreakerState, DeliveryState
-from axis.core.step import Around
 from axis.flow.context import Context
 from axis.flow.traffic import Destination
 from axis.web import pages

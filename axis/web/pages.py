@@ -9,12 +9,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from axis.core.dossier import Dossier
-from axis.core.journey import Journey
+from axis.core.journey.dossier import Dossier
+from axis.core.journey.step import ATTESTED, CARGO
+from axis.core.journey.told import Journey
 from axis.core.model import AttachmentCheck, Cargo, Delivery, Document, DocumentRef, EntryKind, LogEntry
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
-from axis.core.step import ATTESTED, CARGO
 from axis.flow.traffic import Destination
 from axis.web.attached import attachment_signatures, mark, words
 from schemas.codes import AgencyCode

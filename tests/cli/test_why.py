@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from axis.cli import main
 from axis.cli.why import SHOWN, few
-from axis.core.step import Step, What
+from axis.core.journey.step import Step, What
 from signing.verdict import Sentence
 from tests.flow.receiver import TAKEN, Receiver, status
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, row, until

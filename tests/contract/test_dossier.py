@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from axis.core.dossier import Placed
+from axis.core.journey.dossier import Placed
 from axis.core.model import (
     AddDelivery,
     AddDocument,

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from axis.core.advice import NEXT, next_of
-from axis.core.dossier import Dossier, Placed, instants, subjects
 from axis.core.follow_up import Became, FollowUp
 from axis.core.intake import document_facts
-from axis.core.journey import Journey, journey
+from axis.core.journey.advice import NEXT, next_of
+from axis.core.journey.dossier import Dossier, Placed, instants, subjects
+from axis.core.journey.step import Around, Step, What
+from axis.core.journey.told import Journey, journey
 from axis.core.model import (
     Attestation,
     Cargo,
@@ -28,7 +29,6 @@ from axis.core.model import (
 )
 from axis.core.problems import TABLE, Kind
 from axis.core.states import DeliveryState, IntakeState
-from axis.core.step import Around, Step, What
 from signing.verdict import Indication, Reason, SubIndication, Verdict
 from tests.factories_core import delivery, document, passed, report
 from tests.unit.core.world import NOW, TEN, TWENTY, network

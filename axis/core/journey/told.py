@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from axis.core.dossier import Dossier
 from axis.core.follow_up import Became
-from axis.core.model import Cargo, EntryKind, StatusReport
-from axis.core.present import present
-from axis.core.states import DeliveryState, IntakeState
-from axis.core.step import (
+from axis.core.journey.dossier import Dossier
+from axis.core.journey.present import present
+from axis.core.journey.step import (
     ATTESTED,
     BROUGHT,
     NO_WAY_BACK,
@@ -29,6 +27,8 @@ from axis.core.step import (
     of_delivery,
     problem_words,
 )
+from axis.core.model import Cargo, EntryKind, StatusReport
+from axis.core.states import DeliveryState, IntakeState
 from schemas.codes import AgencyCode
 from schemas.status import STANDING_LABEL
 from signing.verdict import OUTCOMES, REASONS, Reason, Sentence

@@ -7,12 +7,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from axis.core.advice import next_of
-from axis.core.dossier import Dossier
 from axis.core.follow_up import Became, FollowUp
+from axis.core.journey.advice import next_of
+from axis.core.journey.dossier import Dossier
+from axis.core.journey.step import CARGO, Around, Step, What, cargo_words, join, of_delivery, problem_words
 from axis.core.model import Cargo, Delivery, EntryKind
 from axis.core.states import OPEN, DeliveryState, IntakeState
-from axis.core.step import CARGO, Around, Step, What, cargo_words, join, of_delivery, problem_words
 from signing.verdict import REASONS, Indication, Sentence
 
 _LANE_GOES_ON = Sentence(
