@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -66,10 +68,13 @@ class Network:
     """For whom each connection acts, by endpoint."""
     national: str | None = field(init=False)
     """The endpoint that is the national axis, `None` when this node has none."""
+    serves_listed: Callable[[str, str], bool] = field(init=False, compare=False, repr=False)
+    """`serves`, of recipients as they are stored (JSON): what is fetched and listed is mostly for the same few."""
 
     def __post_init__(self) -> None:
         national = next((name for name, role in self.roles.items() if role is Role.NATIONAL), None)
         object.__setattr__(self, "national", national)
+        object.__setattr__(self, "serves_listed", lru_cache(maxsize=4096)(self._serves_listed))
 
     @property
     def registry(self) -> Registry:
@@ -90,6 +95,9 @@ class Network:
         if role is not Role.AGENCY:
             return role is not None
         return any(self._reached(endpoint, code) for code in recipients)
+
+    def _serves_listed(self, endpoint: str, recipients: str) -> bool:
+        return self.serves(endpoint, map(AgencyCode, json.loads(recipients)))
 
     def _reached(self, endpoint: str, code: AgencyCode) -> bool:
         route = self.routes.route(code)

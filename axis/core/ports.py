@@ -208,14 +208,14 @@ Carried = Callable[[], tuple[Document, Kept]]
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What a delivery to `endpoint` for `recipients` hands out.
+    """What a delivery to `endpoint` for `recipients` (as they are stored, JSON) hands out.
 
     `package` are a document's octets where they are all that goes out: it has one form, one payload. `digest` is the
     document's, `outcome` what was found in its attached PDFs.
     """
 
     endpoint: str
-    recipients: tuple[AgencyCode, ...]
+    recipients: str
     package: Kept | None
     digest: str | None
     outcome: str | None

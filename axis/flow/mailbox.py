@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,6 @@ from axis.flow.body import Plain
 from axis.flow.context import Context
 from axis.flow.messages import consign
 from axis.flow.settle import telling_of
-from schemas.codes import AgencyCode
 
 log = structlog.get_logger()
 
@@ -45,16 +43,9 @@ class Fetched:
 async def inbox(by: Principal, after_seq: int, limit: int, ctx: Context) -> Sequence[InboxItem]:
     """What waits for this connection, by `seq`. A document's successors appear when it has been acknowledged."""
     found: list[InboxItem] = []
-    served: dict[str, bool] = {}  # most of a page is for the same agency
     while len(found) < limit:
         page = await ctx.store.views.inbox(by.name, after_seq, limit)
-        for item in page:
-            fits = served.get(item.recipients)
-            if fits is None:
-                codes = map(AgencyCode, json.loads(item.recipients))
-                fits = served[item.recipients] = ctx.network.serves(by.name, codes)
-            if fits:
-                found.append(item)
+        found += [item for item in page if ctx.network.serves_listed(by.name, item.recipients)]
         if len(page) < limit:
             break
         after_seq = page[-1].seq
@@ -74,7 +65,7 @@ async def fetch(id: str, by: Principal, ctx: Context) -> Fetched:
     """What a delivery carries: the package as it came, the status message, or the notice. Of a mailbox of another it is
     `Refused(NOT_FOUND)`, as if it did not exist."""
     parcel = await ctx.store.views.parcel(DeliveryId(id))
-    if parcel is None or parcel.endpoint != by.name or not ctx.network.serves(by.name, parcel.recipients):
+    if parcel is None or parcel.endpoint != by.name or not ctx.network.serves_listed(by.name, parcel.recipients):
         raise Refused(Problem(Kind.NOT_FOUND))
     if parcel.package is not None:
         return Fetched(Plain(parcel.package), parcel.digest, parcel.outcome)

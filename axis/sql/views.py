@@ -321,7 +321,7 @@ class SqlViews:
             return None
         endpoint, recipients, digest, form, sha256, size, outcome, octets = row
         whole = self._kept(PayloadRef(sha256, size), octets) if form == PackageForm.INLINE else None
-        return Parcel(endpoint, read_codes(recipients), whole, digest, outcome)
+        return Parcel(endpoint, recipients, whole, digest, outcome)
 
     async def carried(self, refs: Iterable[DocumentRef]) -> Mapping[DocumentRef, Carried]:
         rows = await self._by_key(lambda ask: ask.carried(refs))
