@@ -1,4 +1,4 @@
-"""What to do next when the axis said no: the table of docs/endpoints.md, section 7, in short."""
+"""What to do next when the axis said no, in Vietnamese and English: docs/endpoints.md, section 7, in short."""
 
 from __future__ import annotations
 
@@ -6,20 +6,56 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-NEXT: Final[Mapping[str, str]] = MappingProxyType(
+NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "unauthenticated": "name --cert and --key, or --api-key-file; the node's administrator knows which it expects",
-        "forbidden": "this takes another kind of connection: ask the node's administrator",
-        "not-your-agency": "the node's administrator says in `agencies` of the connection for whom it may send",
-        "signature-failed": "sign again at the source; axis verify FILE says what is wrong with it",
-        "signature-missing": "sign it: --sign-cert and --sign-key, or a key in a token",
-        "certificate-agency-mismatch": "have the certificate registered for the sender: axis cert bind, at the node",
-        "unknown-agency": "look at the code; the node's administrator registers agencies",
-        "inactive-agency": "send to its successor",
-        "no-route": "the node's administrator adds a route: axis explain, at the node",
-        "duplicate-conflict": "send the file that was sent first, which gives its receipt again; or take a new number",
-        "not-found": "axis inbox shows on the first line of an item its DELIVERY, on the second its DOCUMENT",
-        "too-large": "the node's administrator sets limits.max_bytes and limits.max_recipients",
+        "unauthenticated": (
+            "nêu --cert và --key, hoặc --api-key-file; quản trị viên của trục biết cần loại nào",
+            "name --cert and --key, or --api-key-file; the node's administrator knows which it expects",
+        ),
+        "forbidden": (
+            "việc này cần loại kết nối khác: hỏi quản trị viên của trục",
+            "this takes another kind of connection: ask the node's administrator",
+        ),
+        "not-your-agency": (
+            "mục `agencies` của kết nối nói được gửi thay ai: quản trị viên của trục đặt",
+            "the node's administrator says in `agencies` of the connection for whom it may send",
+        ),
+        "signature-failed": (
+            "ký lại từ nguồn; axis verify TỆP nói sai ở đâu",
+            "sign again at the source; axis verify FILE says what is wrong with it",
+        ),
+        "signature-missing": (
+            "ký gói tin: --sign-cert và --sign-key, hoặc khóa trong thiết bị",
+            "sign it: --sign-cert and --sign-key, or a key in a token",
+        ),
+        "certificate-agency-mismatch": (
+            "đăng ký chứng thư số cho nơi gửi: axis cert bind, tại trục",
+            "have the certificate registered for the sender: axis cert bind, at the node",
+        ),
+        "unknown-agency": (
+            "xem lại mã; quản trị viên của trục đăng ký cơ quan",
+            "look at the code; the node's administrator registers agencies",
+        ),
+        "inactive-agency": (
+            "gửi cho cơ quan kế thừa",
+            "send to its successor",
+        ),
+        "no-route": (
+            "quản trị viên của trục thêm tuyến: axis explain, tại trục",
+            "the node's administrator adds a route: axis explain, at the node",
+        ),
+        "duplicate-conflict": (
+            "gửi lại đúng tệp lần đầu để nhận lại biên nhận; hoặc lấy số mới",
+            "send the file that was sent first, which gives its receipt again; or take a new number",
+        ),
+        "not-found": (
+            "axis inbox in DELIVERY ở dòng đầu, DOCUMENT ở dòng thứ hai của mỗi mục",
+            "axis inbox shows on the first line of an item its DELIVERY, on the second its DOCUMENT",
+        ),
+        "too-large": (
+            "quản trị viên của trục đặt limits.max_bytes và limits.max_recipients",
+            "the node's administrator sets limits.max_bytes and limits.max_recipients",
+        ),
     }
 )
 _LISTS: Final = ("violations", "fields")
@@ -29,7 +65,8 @@ _NAMES: Final = ("agency", "reason", "content_id")
 def next_step(kind: str, problem: Mapping[str, Any]) -> str:
     """The next step after a problem of that kind: what it lists as wrong, or our advice; empty where there is none."""
     listed = next((problem[name] for name in _LISTS if isinstance(problem.get(name), list)), ())
-    return "; ".join(map(str, listed)) or NEXT.get(kind, "")
+    advice = NEXT.get(kind)
+    return "; ".join(map(str, listed)) or (f"{advice[0]} ({advice[1]})" if advice else "")
 
 
 def quoted(step: str, problem: Mapping[str, Any]) -> str:

@@ -175,10 +175,10 @@ def test_what_was_taken_over_is_told_although_the_next_one_is_refused(far_end: F
 
 def test_a_refusal_says_what_to_do_and_which_code_to_quote(far_end: FarEnd) -> None:
     text = far_end.ask("ack", "unknown").output
-    assert "hint: axis inbox shows" in text
+    assert "(axis inbox shows" in text
     assert "(quote it when you ask): urn:axis:request:0123" in text
     told = json.loads(far_end.ask("ack", "unknown", "--json").stdout)
-    assert told["hint"].startswith("axis inbox shows") and "\n" not in told["hint"]
+    assert told["hint"].startswith("axis inbox in DELIVERY") and "\n" not in told["hint"]
 
 
 @pytest.mark.parametrize("standing", Standing)
