@@ -7,38 +7,16 @@ Tokens, and what a message brought along as hints, are in the package itself.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from signing.piece import Frame, Piece, piece
 from signing.policy import SignaturePolicy
 from signing.rules import rules_of
 from signing.trust import Trust
 from signing.verdict import HINT, POLICY, RULES, Evidence, Verdict, kept_evidence
 
 _MOST_REMEMBERED: Final = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Octets that a verdict names: `sha256` is their digest, hex."""
-
-    kind: str
-    sha256: str
-    octets: bytes
-
-
-def piece(kind: str, octets: bytes) -> Piece:
-    return Piece(kind, hashlib.sha256(octets).hexdigest(), octets)
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What was asked for, and whom we believed: our own pieces, and the rows of a verdict that name them."""
-
-    pieces: tuple[Piece, ...]
-    rows: tuple[Evidence, ...]
 
 
 def frame(rows: Iterable[Evidence], policy: SignaturePolicy, trust: Trust | None) -> Frame:

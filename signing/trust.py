@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from signing.certificate import Leaf, OldHash, Purpose
 from signing.pathcheck import ANY_POLICY, PathRules
+from signing.piece import Frame
 from signing.revocation.crl import PLAIN, Freshness
 from signing.revocation.ocsp import Answer
 from signing.store import Issuer, Store
-
-if TYPE_CHECKING:
-    from signing.evidence import Frame
 
 EVERYTHING: Final = frozenset(Purpose)
 

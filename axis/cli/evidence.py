@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from axis.evidence.bundle import Attached, Logged
     from axis.holding import Holding
     from axis.sql.views import Questions
-    from signing.evidence import Piece
+    from signing.piece import Piece
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -123,7 +123,7 @@ def _newest(books: Questions, document: Document) -> list[JudgedAttachment]:
 
 def _pieces(books: Questions, document: Document, attached: Sequence[Attached], blobs: Holding) -> Iterator[Piece]:
     from axis.evidence.bundle import kept_of
-    from signing.evidence import Piece
+    from signing.piece import Piece
 
     named = kept_of(document.verdict, attached)
     if not named:

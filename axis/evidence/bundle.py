@@ -14,8 +14,8 @@ from axis.core.times import rfc3339
 from axis.evidence.container import Broken, pack, unpack
 from axis.log.entries import read_canonical
 from schemas.multipart import PackageForm
-from signing.evidence import Piece
 from signing.pdf import AttachmentVerdicts
+from signing.piece import Piece
 from signing.verdict import KEPT, Verdict, kept_evidence, kept_pdf_evidence, verdict_from_dict
 
 VERSION: Final = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from axis.evidence.container import Broken
-from signing.evidence import Piece
+from signing.piece import Piece
 from signing.policy import SignaturePolicy, read_policy
 from signing.rules import Rules, read_rules
 from signing.trust import Trust

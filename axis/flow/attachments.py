@@ -34,8 +34,8 @@ from axis.flow.package import open_package
 from axis.flow.pdfworker import PdfAnswer, PdfQuestion, PdfWorker, written
 from axis.flow.place import Place
 from schemas.multipart import PackageForm
-from signing.evidence import Piece
 from signing.pdf import FindingCode
+from signing.piece import Piece
 
 log = structlog.get_logger()
 

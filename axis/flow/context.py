@@ -19,7 +19,7 @@ from axis.core.retry import RetryPolicy
 from axis.flow.admission import Admission
 from axis.flow.clock import holds
 from axis.flow.evidence import EvidenceKeeper
-from axis.flow.grounds import Known
+from axis.flow.known import Known
 from axis.flow.pathworker import PathWorker
 from axis.flow.pdfworker import PdfWorker
 from axis.flow.traffic import Traffic

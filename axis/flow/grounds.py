@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from axis.core.binding import Bindings
 from axis.core.model import EvidenceRecord
+from axis.flow.context import Context
+from axis.flow.known import Known
 from schemas.codes import AgencyCode
-from signing.evidence import Frame, Piece, gather, piece
+from signing.evidence import gather
+from signing.piece import Frame, Piece, piece
 from signing.verdict import BINDING, Verdict, kept_evidence
 from signing.verify import Certified
-
-if TYPE_CHECKING:
-    from axis.flow.context import Context
-
-MOST_KNOWN: Final = 65_536
-"""Digests that a process remembers as stored, some 10 MB: a year of lists and answers for thousands of signers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +48,6 @@ class Grounds:
 
 
 NO_GROUNDS: Final = Grounds()
-
-
-class Known:
-    """Digests of evidence that is on stable storage, at most so many: what is known need not be written again."""
-
-    def __init__(self, most: int = MOST_KNOWN) -> None:
-        self._most = most
-        self._digests: OrderedDict[str, None] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._digests)
-
-    def lacks(self, digests: Iterable[str]) -> frozenset[str]:
-        """Those that are not known; the others are remembered longer."""
-        known, missing = self._digests, []
-        for digest in digests:
-            if digest in known:
-                known.move_to_end(digest)
-            else:
-                missing.append(digest)
-        return frozenset(missing)
-
-    def add(self, digests: Iterable[str]) -> None:
-        """Only after their commit."""
-        self._digests.update(dict.fromkeys(digests))
-        while len(self._digests) > self._most:
-            self._digests.popitem(last=False)
 
 
 def evidence_of(verdict: Verdict, grounds: Grounds, known: Known) -> tuple[Piece, ...]:

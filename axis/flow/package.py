@@ -22,8 +22,9 @@ from schemas.gate import Raw
 from schemas.limits import FieldLimits, XmlLimits, check_fields
 from schemas.multipart import wire_id
 from schemas.xml import Parsed, parse_xml
-from signing.evidence import Frame, frame
+from signing.evidence import frame
 from signing.pdf import form_of
+from signing.piece import Frame
 from signing.policy import SignaturePolicy
 from signing.several import is_countersignature, joined
 from signing.verdict import Verdict

@@ -17,8 +17,8 @@ from axis.core.model import AttachmentRecord
 from axis.core.problems import Kind, Problem, Unavailable
 from axis.flow.place import Place, octets_at
 from axis.flow.worker import Bounds, Crashed, Job, Spent, Worker
-from signing.evidence import Piece
 from signing.pdf import AttachmentVerdicts, FindingCode, grounded, judge_attachment, unjudged
+from signing.piece import Piece
 from signing.policy import SignaturePolicy
 from signing.trust import Trust
 from signing.verdict import PdfOutcome, Reason

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from signing.evidence import Frame, Piece, frame
+from signing.evidence import frame
 from signing.pdf.verdict import AttachmentVerdicts, PdfSignature
+from signing.piece import Frame, Piece
 from signing.policy import SignaturePolicy
 from signing.trust import Trust
 from signing.verdict import HINT, KEPT, Evidence

@@ -18,7 +18,7 @@ from axis.blobs import Blobs
 from axis.core.house import Finding, check_house
 from axis.core.model import AddDocument, DocumentRef, EvidenceRecord, PayloadRef
 from axis.core.ports import Ledger
-from axis.flow.grounds import Known
+from axis.flow.known import Known
 from axis.sql import migrate
 from axis.sql.audit import open_books
 from axis.sql.engine import migration_engine, open_readonly, open_store, sqlite_path

@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from signing.chain import CertificateVerdict, Trust, judge_certificate
-from signing.evidence import Piece, frame, gather, piece
+from signing.evidence import frame, gather
+from signing.piece import Piece, piece
 from signing.policy import IF_PRESENT, LEGACY, OWN_NETWORK, SignaturePolicy, read_policy
 from signing.revocation.seen import SEEN
 from signing.rules import read_rules
