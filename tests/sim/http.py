@@ -86,7 +86,13 @@ class Session:
         self._timeout_s = timeout_s
 
     def post(
-        self, url: str, *, data: bytes | AsyncIterable[bytes], headers: Mapping[str, str], allow_redirects: bool
+        self,
+        url: str,
+        *,
+        data: bytes | AsyncIterable[bytes],
+        headers: Mapping[str, str],
+        allow_redirects: bool,
+        ssl: object,
     ) -> _Post:
         return _Post(self, data, headers)
 
