@@ -11,7 +11,7 @@ import structlog
 
 from axis.core.follow_up import Became, FollowUp, concerning, heard, unheard
 from axis.core.hands import Inquiry
-from axis.core.model import Cargo, Delivery
+from axis.core.model import Cargo, Delivery, DeliveryId
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Refused, Unavailable
 from axis.core.reconciliation import Outcome, decide_answer
@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 EVERY: Final = timedelta(seconds=30)
 PAGE: Final = 100
+SILENT: Final = 3
 _EVENTS: Final = {
     Outcome.UNFETCHED: "handed_over_and_not_fetched",
     Outcome.UNREADABLE: "handed_over_and_not_read",
@@ -40,10 +41,14 @@ async def run_reconciliation(
     """
     shortest = min((rules.first for rules in ctx.network.follow_up.values()), default=EVERY)
     every = min(EVERY, shortest / 2)
+    passed: dict[str, set[DeliveryId]] = {endpoint: set() for endpoint in inquiries}
     while not stop.is_set():
         if active():
             for endpoint, inquiry in inquiries.items():
-                await _round(endpoint, inquiry, ctx, stop)
+                try:
+                    await _round(endpoint, inquiry, ctx, stop, passed[endpoint])
+                except Unavailable as error:  # the store
+                    log.warning("not_reconciled", endpoint=endpoint, problem=error.problem.kind.value)
         try:
             async with asyncio.timeout(every.total_seconds()):
                 await stop.wait()
@@ -51,20 +56,36 @@ async def run_reconciliation(
             continue
 
 
-async def _round(endpoint: str, inquiry: Inquiry, ctx: Context, stop: asyncio.Event) -> None:
-    try:
-        while not stop.is_set():
-            due = await ctx.store.views.follow_ups_due(endpoint, ctx.now(), PAGE)
-            for one in due:
-                if stop.is_set():
-                    return
-                await ask(one, inquiry, ctx)
-            if len(due) < PAGE:
+async def _round(endpoint: str, inquiry: Inquiry, ctx: Context, stop: asyncio.Event, passed: set[DeliveryId]) -> None:
+    """Ask about all that is due, as far as the other side answers.
+
+    One about which there is no answer is passed by until everything else has been asked about: else it would stand
+    before all others for ever. After `SILENT` of them the other side is taken to be away.
+    """
+    silent = 0
+    while not stop.is_set():
+        due = await ctx.store.views.follow_ups_due(endpoint, ctx.now(), PAGE)
+        moved = False
+        for one in due:
+            if stop.is_set():
                 return
-    except Unavailable as error:  # of all it took, nothing can be learnt now
-        log.warning("not_reconciled", endpoint=endpoint, problem=error.problem.kind.value, **error.problem.context)
-    except Exception:  # the edge of an adapter: the next round asks again, nothing was believed
-        log.exception("reconciliation_broke", endpoint=endpoint)
+            if one.delivery in passed:
+                continue
+            try:
+                moved |= await ask(one, inquiry, ctx) is not None
+                continue
+            except Unavailable as error:
+                reason = error.problem.kind.value
+                log.warning("not_reconciled", endpoint=endpoint, problem=reason, **error.problem.context)
+            except Exception:  # the edge of an adapter: it is asked about again, nothing was believed
+                log.exception("reconciliation_broke", endpoint=endpoint)
+            passed.add(one.delivery)
+            silent += 1
+            if silent >= SILENT:
+                return
+        if len(due) < PAGE or not moved:
+            passed.clear()
+            return
 
 
 async def ask(before: FollowUp, inquiry: Inquiry, ctx: Context) -> Outcome | None:

@@ -30,6 +30,7 @@ class FarEnd:
 
     taken: list[str] = field(default_factory=list)
     asked: list[tuple[Cargo, str]] = field(default_factory=list)
+    broken: dict[str, Exception] = field(default_factory=dict)
     says: Mapping[str, PeerState] | Exception = field(default_factory=lambda: dict(NAMED))
 
     async def deliver(self, consignment: Consignment) -> Handover:
@@ -40,6 +41,8 @@ class FarEnd:
 
     async def became(self, cargo: Cargo, peer_ref: str) -> Mapping[str, PeerState]:
         self.asked.append((cargo, peer_ref))
+        if peer_ref in self.broken:
+            raise self.broken[peer_ref]
         if isinstance(self.says, Exception):
             raise self.says
         return self.says
@@ -138,5 +141,26 @@ async def test_it_is_asked_in_time_and_until_it_is_taken(tmp_path: Path) -> None
         await asyncio.sleep(0.1)
         assert len(far.asked) == asked
         assert set(far.asked) == {(Cargo.DOCUMENT, "theirs-1")}
+        stop.set()
+        await running
+
+
+@pytest.mark.parametrize("error", [Unavailable(Problem(Kind.DESTINATION_UNAVAILABLE)), RuntimeError("a surprise")])
+async def test_one_that_nobody_can_tell_of_does_not_stand_before_the_others(tmp_path: Path, error: Exception) -> None:
+    async with followed(tmp_path) as (at, far):
+        stuck, _ = await handed_over(at)
+        others = [(await handed_over(at))[0] for _ in range(2)]
+        far.broken, far.says = {"theirs-1": error}, {HEALTH: PeerState.TAKEN}
+        stop = asyncio.Event()
+        running = asyncio.create_task(run_reconciliation({CALLED[HEALTH]: far}, at.ctx, stop))
+        async with asyncio.timeout(10):
+            for ref in others:
+                while (await now(at, ref)).became is not Became.TAKEN:  # noqa: ASYNC110 - the store tells nobody
+                    await asyncio.sleep(0.02)
+        assert (await now(at, stuck)).asked == 0, "nothing was concluded"
+        far.broken = {}
+        async with asyncio.timeout(10):
+            while (await now(at, stuck)).became is not Became.TAKEN:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.02)
         stop.set()
         await running
