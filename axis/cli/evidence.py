@@ -41,6 +41,7 @@ def export(document: str, config_path: Path, output: Path, as_json: bool) -> Non
     """
     config = need_config(config_path, as_json)
     from axis.cli.fsck import blobs_of
+    from axis.cli.remedy import of_store
     from axis.core.attachments import attached_payloads
     from axis.evidence.bundle import Attached, record_of, write_bundle
     from axis.hsm.wire import TokenError
@@ -64,7 +65,9 @@ def export(document: str, config_path: Path, output: Path, as_json: bool) -> Non
         give_up(Exit.NO, str(error), error.hint, as_json=as_json)
     except TokenError as error:
         give_up(Exit.UNSURE, str(error), error.remedy, as_json=as_json)
-    except (StoreError, OSError, ValueError) as error:
+    except StoreError as error:
+        give_up(Exit.USAGE, str(error), of_store(error, config), as_json=as_json)
+    except (OSError, ValueError) as error:
         give_up(Exit.USAGE, str(error), as_json=as_json)
     digest = hashlib.sha256(octets).hexdigest()
     if as_json:
