@@ -162,23 +162,12 @@ def look_at_modes(config: Config) -> Iterator[Line]:
 
 
 def look_at_certificates(config: Config, now: datetime) -> Iterator[Line]:
-    from axis.trust import certificates
-    from signing.certificate import load_leaf
-    from signing.refusal import Refused
+    from axis.trust import end_of, named_certificates
 
-    files: dict[Path, str] = {config.listen.certificate: "listen.certificate"}
-    files |= dict.fromkeys(config.listen.client_ca, "listen.client_ca")
-    files |= dict.fromkeys(config.trust.anchors, "trust.anchors")
-    files |= dict.fromkeys(config.trust.intermediates, "trust.intermediates")
-    for endpoint in config.endpoint:
-        for name in ("ca", "certificate"):
-            path = getattr(endpoint, name, None)
-            if path is not None:
-                files.setdefault(path, f"{endpoint.name}.{name}")
-    for path, key in files.items():
+    for path, key in named_certificates(config).items():
         try:
-            ends = min(load_leaf(der).not_after for der in certificates(path))
-        except (OSError, ValueError, Refused) as error:
+            ends = end_of(path, key)
+        except (OSError, ValueError) as error:
             yield Line("certificate", State.FAIL, f"{key} {path.name}: {error}", "give a certificate as PEM or DER")
             continue
         told = f"{key} {path.name} until {local(ends)}"

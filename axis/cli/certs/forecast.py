@@ -133,7 +133,7 @@ KINDS: Final[Mapping[Kind, Row]] = MappingProxyType(
             "người quản trị nút và bên nhận",
             "the operators of both sides",
             "xin nơi cấp kế tiếp của bên nhận, thêm vào tệp `ca` của điểm kết nối; trục tự đọc lại",
-            "get the destination's next authority and add it to the endpoint's file `ca`; it is taken without a restart",
+            "get the destination's next authority and add it to the endpoint's file `ca`; it is taken at once",
         ),
         Kind.NEIGHBOUR_CLIENT_EXPIRES: Row(
             "chứng thư số kết nối sang nút lân cận hết hạn",
