@@ -73,7 +73,9 @@ def _open(site: Site, path: str) -> tuple[int, dict[str, str], str]:
             return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read().decode()
 
 
-@pytest.mark.parametrize("path", ["/", "/documents", "/refusals", "/documents/DOC", "/documents/01m8rt71bqpd5b0afdbdtc42rj"])
+@pytest.mark.parametrize(
+    "path", ["/", "/documents", "/refusals", "/documents/DOC", "/documents/01m8rt71bqpd5b0afdbdtc42rj"]
+)
 def test_every_page_has_one_title_of_its_own_and_the_way_to_the_others(
     path: str, site: Site, documents: dict[str, str]
 ) -> None:
