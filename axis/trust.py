@@ -11,7 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from signing.certificate import Purpose
+from signing.certificate import Purpose, load_leaf
+from signing.refusal import Refused
 from signing.revocation.crl import Freshness
 from signing.trust import AnchorRule, Trust
 
@@ -82,6 +83,31 @@ def trust_of(config: Config) -> Trust:
 def certificates(path: Path) -> tuple[bytes, ...]:
     """Every certificate of a PEM or DER file, as DER. `ValueError` when there is none."""
     return tuple(_blocks(path, _CERTIFICATE))
+
+
+def named_certificates(config: Config) -> Mapping[Path, str]:
+    """Every file of certificates that a node goes by, with the key that names it; agencies' own are bindings."""
+    files: dict[Path, str] = {config.listen.certificate: "listen.certificate"}
+    for section, names in ((config.listen, ("client_ca",)), (config.trust, ("anchors", "intermediates"))):
+        for name in names:
+            title = "listen" if section is config.listen else "trust"
+            files |= dict.fromkeys(getattr(section, name), f"{title}.{name}")
+    for endpoint in config.endpoint:
+        for name in ("ca", "certificate"):
+            path = getattr(endpoint, name, None)
+            if path is not None:
+                files.setdefault(path, f"{endpoint.name}.{name}")
+    return files
+
+
+def end_of(path: Path, key: str) -> datetime:
+    """When the certificates of a file are over: the first of what is shown under `key`, the last of authorities, of
+    which a file may hold the old and the new one. `OSError`, `ValueError` for what cannot be read."""
+    try:
+        ends = [load_leaf(der).not_after for der in certificates(path)]
+    except Refused as error:
+        raise ValueError(f"{path}: {error}") from error
+    return min(ends) if key.endswith("certificate") else max(ends)
 
 
 def certificate_files(path: Path) -> Iterator[Path]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
 log = structlog.get_logger()
+
+EXPIRES_SOON: Final = timedelta(days=30)
+EXPIRY_EVERY: Final = timedelta(days=1)
 
 
 class Watched(Protocol):
@@ -112,6 +115,30 @@ async def watch_tls(watched: Sequence[TlsFiles], every: timedelta, stop: asyncio
         except TimeoutError:
             for one in watched:
                 await one.look()
+
+
+async def watch_expiry(
+    files: Mapping[Path, str],
+    end_of: Callable[[Path, str], datetime],
+    now: Callable[[], datetime],
+    stop: asyncio.Event,
+) -> None:
+    """Tell each day which certificates end within a month, or have ended: with those nobody connects, and nothing else
+    here would say so. `files` by the key that names them."""
+    while not stop.is_set():
+        for path, key in files.items():
+            try:
+                ends = await asyncio.to_thread(end_of, path, key)
+            except (OSError, ValueError):
+                continue  # whoever uses the file tells
+            facts: dict[str, object] = {"certificate": key, "file": path.name, "ends": ends.isoformat()}
+            if ends <= now():
+                log.error("certificate_expired", **facts)
+            elif ends <= now() + EXPIRES_SOON:
+                log.warning("certificate_expires", **facts, days=(ends - now()).days)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EXPIRY_EVERY.total_seconds()):
+                await stop.wait()
 
 
 def _digest(files: Sequence[Path]) -> str:

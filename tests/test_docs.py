@@ -133,6 +133,25 @@ def test_a_page_names_only_what_is_there(path: Path) -> None:
     assert (links, places) == ([], [])
 
 
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+SECTION = re.compile(r"\]\(([\w./-]*\.md)?#([^)]+)\)")
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    bare = (
+        re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", title).lower())
+        for title in HEADING.findall(path.read_text("utf-8"))
+    )
+    return {title.replace(" ", "-") for title in bare}
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_link_to_a_section_leads_to_one(path: Path) -> None:
+    found = SECTION.findall(path.read_text(encoding="utf-8"))
+    assert [(page, place) for page, place in found if place not in anchors(path.parent / page if page else path)] == []
+
+
 NAMED = re.compile(r"(?<![\w/.-])(?:docs/)?([A-Za-z][\w-]*\.md)\b")
 
 

@@ -29,7 +29,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
             "doctor": ("axis.cli.doctor:doctor", "Look at clock, disk, keys, certificates, store and log."),
             "queue": (
                 "axis.cli.queue:queue",
-                "What waits and what failed: list, shape, retry, hold, release, give-up.",
+                "What waits, failed, was handed over: list, shape, retry, hold, release, give-up, handed-over.",
             ),
             "fsck": ("axis.cli.fsck:fsck", "Is everything there, whole, and the same in store and log?"),
             "backup": ("axis.cli.backup:backup", "Store, packages and log of one moment, while the node runs."),
@@ -53,7 +53,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
                 "axis.cli.evidence:evidence",
                 "One document with all that its verdict rests on (gói chứng cứ).",
             ),
-            "log": ("axis.cli.log:log", "Verify the signature log (nhật ký ký số)."),
+            "log": ("axis.cli.log:log", "Verify and read the signature log (nhật ký ký số)."),
         },
     }
 )

@@ -119,7 +119,7 @@ def inspect(context: click.Context, certificate: str, at: datetime | None, confi
     by_default = context.get_parameter_source("config_path") is ParameterSource.DEFAULT
     trust, registry, shelf = None, None, Shelf()
     if not by_default or config_path.exists():
-        config = need_config(config_path, as_json)
+        config = need_config(config_path, as_json, secrets=False)
         registry, book = _read(config, as_json)
         shelf = shelf_of(config, book)
         try:
@@ -228,7 +228,7 @@ def forecast(within: timedelta, at: datetime | None, config_path: Path, as_json:
     from axis.cli.certs.gather import gather
     from axis.cli.certs.tell import event_facts, plain, show_forecast
 
-    config = need_config(config_path, as_json)
+    config = need_config(config_path, as_json, secrets=False)
     registry, book = _read(config, as_json)
     now = at or datetime.now(UTC)
     facts, unread = gather(config, config_path, registry, book, now)

@@ -272,7 +272,23 @@ class AxisClient:
                     raise await _trouble(response)
                 yield response
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError) as error:
-            raise AxisUnsure(str(error) or type(error).__name__) from error
+            raise AxisUnsure(_silence(error)) from error
+
+
+def _silence(error: BaseException) -> str:
+    """Why there is no answer, for the person at the terminal."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            told = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
+            return f"không tin được chứng thư số của trục (the axis' certificate is not believed): {told}"
+        case aiohttp.ClientConnectorError():
+            told = (error.os_error.strerror or str(error.os_error)).lower()
+            return f"không kết nối được với trục (no connection to the axis), {error.host}:{error.port}: {told}"
+        case aiohttp.ServerDisconnectedError():
+            return "trục ngắt kết nối, không trả lời (the axis ended the connection without an answer)"
+        case TimeoutError():
+            return "trục không trả lời kịp (the axis did not answer in time)"
+    return str(error) or type(error).__name__
 
 
 def _content_type(head: bytes) -> str:

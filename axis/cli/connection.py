@@ -68,6 +68,8 @@ class Connection:
     def _instead(self, error: AxisUnsure) -> str:
         """What to change where no answer will ever come."""
         if isinstance(error.__cause__, aiohttp.ClientConnectorCertificateError):
+            if "expired" in str(error.__cause__):
+                return "the axis' certificate has expired, or this machine's clock is wrong: tell its administrator; "
             return "--ca names the authority of the axis' server certificate, --url the host that stands in it; "
         if self.url.startswith("http://"):
             return "an axis answers agencies over TLS: --url https://...; "

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from axis.cli.output import Answer, Exit, config_option, json_option, local, need_config, say, say_json, size
+from axis.cli.vietnamese import in_vietnamese
 
 if TYPE_CHECKING:
     from axis.config import Config
@@ -37,12 +38,18 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was looked at. `remedy` says what to do where it is not well."""
+    """One thing that was looked at. `remedy` says what to do where it is not well; `remedy_vi` the same, where the
+    table of all commands does not."""
 
     what: str
     state: State
     told: str
     remedy: str = ""
+    remedy_vi: str = ""
+
+    @property
+    def both(self) -> tuple[str, str]:
+        return self.remedy, self.remedy_vi or in_vietnamese(self.remedy)
 
 
 @click.command()
@@ -71,7 +78,8 @@ def doctor(config_path: Path, as_json: bool) -> None:
     ]
     ok = all(line.state is not State.FAIL for line in lines)
     if as_json:
-        say_json({"ok": ok, "lines": [asdict(line) for line in lines]})
+        told = [asdict(line) | {"remedy_vi": line.both[1]} for line in lines]
+        say_json({"ok": ok, "lines": told})
     else:
         _show(lines)
     raise Answer(Exit.YES if ok else Exit.NO)
@@ -82,7 +90,8 @@ def _show(lines: list[Line]) -> None:
     for line in lines:
         say(f"{line.state.value:<5} {line.what:<20} {line.told}", style[line.state])
         if line.remedy and line.state is not State.OK:
-            say(f"      {'':<20} -> {line.remedy}")
+            for remedy in dict.fromkeys(filter(None, line.both)):
+                say(f"      {'':<20} -> {remedy}")
     failed = sum(line.state is State.FAIL for line in lines)
     warned = sum(line.state is State.WARN for line in lines)
     say(f"{len(lines)} mục (checks), {failed} lỗi (failed), {warned} cảnh báo (warnings)")
@@ -153,23 +162,12 @@ def look_at_modes(config: Config) -> Iterator[Line]:
 
 
 def look_at_certificates(config: Config, now: datetime) -> Iterator[Line]:
-    from axis.trust import certificates
-    from signing.certificate import load_leaf
-    from signing.refusal import Refused
+    from axis.trust import end_of, named_certificates
 
-    files: dict[Path, str] = {config.listen.certificate: "listen.certificate"}
-    files |= dict.fromkeys(config.listen.client_ca, "listen.client_ca")
-    files |= dict.fromkeys(config.trust.anchors, "trust.anchors")
-    files |= dict.fromkeys(config.trust.intermediates, "trust.intermediates")
-    for endpoint in config.endpoint:
-        for name in ("ca", "certificate"):
-            path = getattr(endpoint, name, None)
-            if path is not None:
-                files.setdefault(path, f"{endpoint.name}.{name}")
-    for path, key in files.items():
+    for path, key in named_certificates(config).items():
         try:
-            ends = min(load_leaf(der).not_after for der in certificates(path))
-        except (OSError, ValueError, Refused) as error:
+            ends = end_of(path, key)
+        except (OSError, ValueError) as error:
             yield Line("certificate", State.FAIL, f"{key} {path.name}: {error}", "give a certificate as PEM or DER")
             continue
         told = f"{key} {path.name} until {local(ends)}"
@@ -275,7 +273,7 @@ def look_at_bindings(config: Config, path: Path, now: datetime) -> Iterator[Line
         row = KINDS[event.kind]
         when = "already" if event.at <= now else f"in {(event.at - now).days} days"
         told = f"{', '.join(event.agencies)}: {row.en} {when}, and no other certificate follows"
-        yield Line("bindings", State.WARN, told, row.remedy)
+        yield Line("bindings", State.WARN, told, row.remedy, row.remedy_vi)
     if not events:
         holding = [one for one in registry.bindings if one.holds(now)]
         certificates = len({one.certificate for one in holding})
@@ -298,6 +296,7 @@ def look_at_packages() -> Iterator[Line]:
 
 
 def look_at_store(config: Config) -> Iterator[Line]:
+    from axis.cli import remedy
     from axis.sql.driver import StoreError
     from axis.sql.migrate import current, needed
 
@@ -305,13 +304,14 @@ def look_at_store(config: Config) -> Iterator[Line]:
     try:
         if needed(config.store_url):
             told = f"schema {current(config.store_url) or 'none'}, another one is needed"
-            yield Line("store", State.FAIL, told, "stop the daemon, then: axis migrate")
+            lost = current(config.store_url) is None and remedy.remembers(config)
+            yield Line("store", State.FAIL, told, remedy.LOST if lost else "stop the daemon, then: axis migrate")
             return
         if config.store.shared:
             yield from _look_at_postgres(config.store_url)
             return
     except StoreError as error:
-        yield Line("store", State.FAIL, str(error), "restore it from a backup, or ask with the message at hand")
+        yield Line("store", State.FAIL, str(error), remedy.of_store(error, config))
         return
     yield Line("store", State.OK, f"{database}, schema {current(config.store_url)}, {size(database.stat().st_size)}")
     with database.open("rb") as file:
@@ -341,8 +341,10 @@ def _look_at_postgres(url: str) -> Iterator[Line]:
 
 def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
     """The published head must be the newest one that was remembered apart from it."""
+    from axis.cli.remedy import MISMATCHES
     from axis.log.checkpoint import MalformedCheckpoint
     from axis.log.heads import CheckpointStore, Head, HeadsDamaged
+    from axis.log.writer import Mismatch
 
     published = config.node.log / "checkpoint"
     try:
@@ -359,6 +361,20 @@ def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
         yield Line("log", State.FAIL, told, "axis fsck; was something put back from a backup?")
     elif head.origin != config.node.name:
         yield Line("log", State.FAIL, f"it is the log of {head.origin}", "node.name must not change")
+    elif _signed_by_another(config, published.read_text()):
+        yield Line("log", State.FAIL, "its head is not signed by keys.log", MISMATCHES[Mismatch.HEADS_FOREIGN])
     else:
         age = now - datetime.fromtimestamp(published.stat().st_mtime, UTC)
         yield Line("log", State.OK, f"{head.size} entries, published {int(age.total_seconds())} s ago")
+
+
+def _signed_by_another(config: Config, note: str) -> bool:
+    """Whether the published head was signed by another key than the file `keys.log` holds. A token is asked for its
+    own under `token`."""
+    from signing.keys import load_ed25519
+    from signing.note import NoteError, NoteSigner, open_note
+
+    if not isinstance(config.keys.log, Path):
+        return False
+    verifier = NoteSigner(config.node.name, load_ed25519(config.keys.log.read_bytes())).verifier
+    return isinstance(open_note(note, [verifier]), NoteError)

@@ -61,7 +61,7 @@ class Instant(click.ParamType[datetime]):
 @click.command()
 @connection_options
 @click.option("--after", type=int, default=0, help="Begin behind this number (the column `seq`).")
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="At most so many.")
 @json_option
 def inbox(connection: Connection, after: int, limit: int, as_json: bool) -> None:
     """List what is waiting for this endpoint, oldest first. It waits until `axis ack`.
@@ -166,7 +166,7 @@ def _item_json(item: Item) -> dict[str, Any]:
 def fetch(connection: Connection, delivery: str, output: Path | None, as_json: bool) -> None:
     """Fetch the package of a delivery into a file; an existing file is left alone.
 
-    The delivery keeps waiting until `axis ack`.
+    The delivery keeps waiting until `axis ack`. Exit 0 when it is saved, 1 when the axis refuses, 3 when nobody knows.
     """
     if str(output) == "-":
         raise click.UsageError("a package goes into a file: half of one must never be taken for it; name one with -o")
@@ -208,7 +208,8 @@ def fetch(connection: Connection, delivery: str, output: Path | None, as_json: b
 def ack(connection: Connection, deliveries: tuple[str, ...], as_json: bool) -> None:
     """Confirm that deliveries were taken over. Repeating is harmless.
 
-    For a document the axis then records 01 Đã đến, where it owns that status.
+    For a document the axis then records 01 Đã đến, where it owns that status. Exit 0 when all were, 1 when the axis
+    refuses one, 3 when nobody knows: repeat it.
     """
 
     done: list[dict[str, Any]] = []
@@ -257,6 +258,8 @@ def status(
     """Report the status CODE of DOCUMENT: 03 Đã tiếp nhận, 04 Phân công, 05 Đang xử lý, 06 Hoàn thành, 02 Từ chối, ...
 
     DOCUMENT is the axis' reference: the second line of each item of `axis inbox`, and of the answer of `axis ack`.
+
+    Exit 0 when it is recorded, 1 when the axis refuses, 3 when nobody knows: repeat it with the same --at.
     """
     if BY_WIRE[code] in REASON_REQUIRED and not (note or "").strip():
         raise click.UsageError(f"{code} {BY_WIRE[code].label} needs the reason: --note")

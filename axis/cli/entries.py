@@ -37,7 +37,7 @@ _SILENT: Final = "_commitment", "policy_sha256"
 @click.option("--since", type=Instant(), help="Only from this time on.")
 @click.option("--until", type=Instant(), help="Only before this time.")
 @click.option("--from", "first", type=click.IntRange(0), default=0, help="Begin at this index.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="At most so many.")
 @json_option
 def show(
     folder: Path,

@@ -33,7 +33,7 @@ def evidence() -> None:
 )
 @json_option
 def export(document: str, config_path: Path, output: Path, as_json: bool) -> None:
-    """Write one bundle (gói chứng cứ) of DOCUMENT, named by its ref or DocumentId: the package as it came, its verdict
+    """Write one bundle (gói chứng cứ) of DOCUMENT, named as for `axis why`: the package as it came, its verdict
     and all that it rests on, the receipt, and the log's entries with their proofs.
 
     `axis verify` takes the verdict again from the bundle alone. Works beside a running node. Exit 1 when there is no
@@ -41,6 +41,7 @@ def export(document: str, config_path: Path, output: Path, as_json: bool) -> Non
     """
     config = need_config(config_path, as_json)
     from axis.cli.fsck import blobs_of
+    from axis.cli.remedy import of_store
     from axis.core.attachments import attached_payloads
     from axis.evidence.bundle import Attached, record_of, write_bundle
     from axis.hsm.wire import TokenError
@@ -64,7 +65,9 @@ def export(document: str, config_path: Path, output: Path, as_json: bool) -> Non
         give_up(Exit.NO, str(error), error.hint, as_json=as_json)
     except TokenError as error:
         give_up(Exit.UNSURE, str(error), error.remedy, as_json=as_json)
-    except (StoreError, OSError, ValueError) as error:
+    except StoreError as error:
+        give_up(Exit.USAGE, str(error), of_store(error, config), as_json=as_json)
+    except (OSError, ValueError) as error:
         give_up(Exit.USAGE, str(error), as_json=as_json)
     digest = hashlib.sha256(octets).hexdigest()
     if as_json:
@@ -92,9 +95,12 @@ class _Missing(Exception):
 
 
 def _document(books: Questions, wanted: str, as_json: bool) -> Document:
-    found = books.search(wanted)
+    found = books.find(wanted)
     if not found:
-        raise _Missing("there is no such document here", "name it by the ref in its receipt, or by its DocumentId")
+        raise _Missing(
+            "there is no such document here",
+            "name it as for axis why: the ref in its receipt, its DocumentId, or its official number",
+        )
     if len(found) > 1:
         refs = [one.ref for one in found]
         hint = f"name one: {', '.join(refs)}"

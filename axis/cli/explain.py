@@ -51,7 +51,7 @@ def explain(config_path: Path, sender: AgencyCode, recipients: tuple[AgencyCode,
 
     Exit 0 when the document would reach every recipient, 1 when it would be refused.
     """
-    config = need_config(config_path, as_json)
+    config = need_config(config_path, as_json, secrets=False)
     try:
         registry = registry_of(config)
     except ConfigError as error:

@@ -37,6 +37,7 @@ def fsck(config_path: Path, deep: bool, as_json: bool) -> None:
     Exit 0 when it is sound (notes do not count), 1 when something is damaged, 3 when it could not be looked at.
     """
     from axis.care.fsck import check_node
+    from axis.cli.remedy import of_store
     from axis.sql.driver import StoreError
 
     config = need_config(config_path, as_json)
@@ -44,8 +45,10 @@ def fsck(config_path: Path, deep: bool, as_json: bool) -> None:
     try:
         with progress(not as_json and sys.stderr.isatty()) as told:
             report = check_node(place, datetime.now(UTC), deep=deep, merge_delay=config.limits.merge_delay, told=told)
-    except (StoreError, OSError) as error:
-        give_up(Exit.UNSURE, str(error), "axis doctor looks closer; axis migrate renews a store", as_json=as_json)
+    except StoreError as error:
+        give_up(Exit.UNSURE, str(error), of_store(error, config), as_json=as_json)
+    except OSError as error:
+        give_up(Exit.UNSURE, str(error), "axis doctor looks closer", as_json=as_json)
     if as_json:
         say_json(report_json(report))
     else:

@@ -20,6 +20,7 @@ def migrate(config_path: Path, as_json: bool) -> None:
     Exit 0 when the database is right afterwards, 1 when it could not be brought there.
     """
     config = need_config(config_path, as_json)
+    from axis.cli import remedy
     from axis.sql.driver import StoreError
     from axis.sql.migrate import current, needed, upgrade
 
@@ -31,8 +32,10 @@ def migrate(config_path: Path, as_json: bool) -> None:
             config.node.data.mkdir(parents=True, exist_ok=True, mode=0o750)
             upgrade(url)
         after = current(url)
-    except (StoreError, OSError) as error:
-        give_up(Exit.NO, str(error), "stop the daemon first: it is the only one who writes", as_json=as_json)
+    except StoreError as error:
+        give_up(Exit.NO, str(error), remedy.of_store(error, config), as_json=as_json)
+    except OSError as error:
+        give_up(Exit.NO, str(error), remedy.LOOK, as_json=as_json)
     if as_json:
         say_json({"ok": True, "store": url, "before": before, "after": after, "changed": did})
     elif did:

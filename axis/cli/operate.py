@@ -60,12 +60,13 @@ def alone(config: Config, action: str, order: dict[str, Any], as_json: bool) -> 
     """Do it here, on a store that nobody has open."""
     from axis.app import context_of, own_keys
     from axis.cli.logs import configure
+    from axis.cli.remedy import of_store
     from axis.core.problems import Refused
     from axis.core.queue import Action
     from axis.hsm.wire import TokenError
     from axis.objects.bucket import NotUsable
     from axis.shelf import shelf_of
-    from axis.sql.driver import StoreError
+    from axis.sql.driver import StoreError, StoreInUse
     from axis.sql.engine import open_store
     from axis.web.queue import carry_out
 
@@ -85,7 +86,9 @@ def alone(config: Config, action: str, order: dict[str, Any], as_json: bool) -> 
         _misused(error.problem.detail, error.problem.extra.get("fields"), as_json)
     except NotUsable as error:
         give_up(Exit.UNSURE, str(error), "axis doctor looks closer", as_json=as_json)
-    except StoreError as error:
+    except StoreInUse as error:
         give_up(Exit.UNSURE, str(error), "the daemon runs and its operator's port does not answer", as_json=as_json)
+    except StoreError as error:
+        give_up(Exit.UNSURE, str(error), of_store(error, config), as_json=as_json)
     except TokenError as error:
         give_up(Exit.UNSURE, error.told, error.remedy, as_json=as_json)

@@ -13,6 +13,8 @@ from unicodedata import category
 
 import click
 
+from axis.cli.vietnamese import in_vietnamese
+
 if TYPE_CHECKING:
     from axis.config import Config, ConfigError
 
@@ -103,21 +105,25 @@ def size(octets: int) -> str:
 def give_up(code: Exit, message: str, hint: str = "", *, as_json: bool = False, **facts: Any) -> NoReturn:
     """End with an error: one line and a hint, which may have lines of its own, on the standard error; or an object on
     the standard output."""
+    hint_vi = in_vietnamese(hint)
     if as_json:
-        say_json({"ok": False, "error": message, "hint": hint, **facts})
+        say_json({"ok": False, "error": message, "hint": hint, "hint_vi": hint_vi, **facts})
     else:
         say(f"axis: {message}", "red", err=True)
         for line in f"  hint: {hint}".split("\n") if hint else ():
             say(line, err=True)
+        if hint_vi:
+            say(f"  gợi ý: {hint_vi}", err=True)
     raise Answer(code)
 
 
-def need_config(path: Path, as_json: bool) -> Config:
-    """The configuration, or the end of the command: exit 2 with all its faults."""
+def need_config(path: Path, as_json: bool, *, secrets: bool = True) -> Config:
+    """The configuration, or the end of the command: exit 2 with all its faults. A command that uses no key asks without
+    `secrets`, so that it serves those who may read the node's files and not its keys."""
     from axis.config import ConfigError, load_file
 
     try:
-        return load_file(path)
+        return load_file(path, secrets=secrets)
     except ConfigError as error:
         end_with_faults(error, as_json, Exit.USAGE)
 
@@ -129,10 +135,11 @@ def end_with_faults(error: ConfigError, as_json: bool, code: Exit) -> NoReturn:
         for fault in error.faults:
             for line in str(fault).split("\n"):
                 say(line, err=True)
+            told = "; ".join(filter(None, (in_vietnamese(fault.reason), in_vietnamese(fault.hint))))
+            if told:
+                say(f"         gợi ý: {told}", err=True)
         count = len(error.faults)
         say(f"cấu hình có {count} lỗi ({count} fault{'s' if count > 1 else ''})", "red", err=True)
-        if all(fault.reason == "no such file or directory" for fault in error.faults):
-            say("  hint: axis init DIR makes a configuration to begin with; -c names another one", err=True)
     raise Answer(code)
 
 
@@ -143,7 +150,9 @@ def fault_json(fault: Any) -> dict[str, Any]:
         "column": fault.column,
         "key": fault.key,
         "reason": fault.reason,
+        "reason_vi": in_vietnamese(fault.reason),
         "hint": fault.hint,
+        "hint_vi": in_vietnamese(fault.hint),
         "source_line": fault.source_line,
     }
 

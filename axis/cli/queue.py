@@ -46,7 +46,7 @@ def queue() -> None:
 @click.option("--endpoint", help="Only those for this endpoint.")
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state; default: all that are not done.")
 @click.option("--document", help="Only those about this document: the axis' reference or the sender's document id.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 @json_option
 def list_(
     config_path: Path, endpoint: str | None, state: str | None, document: str | None, limit: int, as_json: bool
@@ -54,7 +54,7 @@ def list_(
     """List deliveries, oldest first. Exit 0 when there are some, 1 when there are none."""
     from axis.core.states import DeliveryState
 
-    config = need_config(config_path, as_json)
+    config = need_config(config_path, as_json, secrets=False)
     wanted = DeliveryState(state) if state else None
     found = _look(config, as_json, lambda ask: ask.queue(endpoint, wanted, document, limit + 1))
     shown, more = found[:limit], len(found) > limit
@@ -118,7 +118,7 @@ def shape(config_path: Path, as_json: bool) -> None:
     """
     from axis.core.times import rfc3339
 
-    config = need_config(config_path, as_json)
+    config = need_config(config_path, as_json, secrets=False)
     now = datetime.now(UTC)
     heaps, holds = _look(config, as_json, lambda ask: (ask.shape(now), ask.holds()))
     known = asked_destinations(config, as_json)
@@ -170,7 +170,7 @@ def _clock(text: str) -> str:
 @queue.command("handed-over")
 @config_option
 @click.option("--became", type=click.Choice(BECAME), help="Only those; default: all three.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 @json_option
 def handed_over(config_path: Path, became: str | None, limit: int, as_json: bool) -> None:
     """What the national axis took, and what it says became of it: still waits there, could not be read, or is lost.
@@ -180,7 +180,7 @@ def handed_over(config_path: Path, became: str | None, limit: int, as_json: bool
     from axis.core.follow_up import Became
     from axis.core.times import rfc3339
 
-    config = need_config(config_path, as_json)
+    config = need_config(config_path, as_json, secrets=False)
     wanted = Became(became) if became else None
     found = _look(config, as_json, lambda ask: ask.told_of(wanted, limit + 1))
     shown, more = found[:limit], len(found) > limit
@@ -316,6 +316,7 @@ def _tell(action: str, endpoint: str | None, answer: dict[str, Any]) -> None:
 
 
 def _look(config: Config, as_json: bool, ask: Callable[[Questions], Any]) -> Any:
+    from axis.cli.remedy import of_store
     from axis.sql.driver import StoreError
     from axis.sql.engine import open_readonly
 
@@ -323,4 +324,4 @@ def _look(config: Config, as_json: bool, ask: Callable[[Questions], Any]) -> Any
         with open_readonly(config.store_url) as questions:
             return ask(questions)
     except StoreError as error:
-        give_up(Exit.UNSURE, str(error), as_json=as_json)
+        give_up(Exit.UNSURE, str(error), of_store(error, config), as_json=as_json)

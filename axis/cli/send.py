@@ -105,6 +105,8 @@ def send(
     A FILE is edXML, or a package in parts as `axis fetch` saves it. With --parts attachments are not encoded, and may
     be larger than what fits into XML: the document is the same in both forms.
 
+    Exit 0 when the axis took all, 1 when it refuses one, 3 when nobody knows.
+
     Prints the receipt (biên nhận). Sending the same FILE again gives the same receipt: after exit 3, where nobody knows
     what became of the request, the package that was made here is kept in a file to be sent again.
 

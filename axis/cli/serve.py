@@ -26,6 +26,7 @@ def serve(config_path: Path, as_json: bool) -> None:
     config = need_config(config_path, as_json)
     configure(as_json=as_json)
     from axis.app import serve as run
+    from axis.cli import remedy
     from axis.hsm.wire import TokenError
     from axis.log.disk import Locked
     from axis.log.heads import HeadsDamaged
@@ -41,13 +42,11 @@ def serve(config_path: Path, as_json: bool) -> None:
     except ConfigError as error:
         end_with_faults(error, as_json, Exit.USAGE)
     except StoreError as error:
-        told = str(error)
-        looks = "axis doctor looks closer; axis migrate makes or renews a store"
-        taken = "another process has the store open" in told and not config.store.shared
-        give_up(Exit.NO, told, running if taken else looks, as_json=as_json)
-    except (LogMismatch, HeadsDamaged) as error:
-        hint = "nothing was signed. Was something put back? axis fsck looks, axis restore goes on (docs/care.md)"
-        give_up(Exit.NO, str(error), hint, as_json=as_json)
+        give_up(Exit.NO, str(error), remedy.of_store(error, config), as_json=as_json)
+    except LogMismatch as error:
+        give_up(Exit.NO, str(error), remedy.MISMATCHES[error.reason], as_json=as_json)
+    except HeadsDamaged as error:
+        give_up(Exit.NO, str(error), "nothing was signed: axis fsck looks closer (docs/care.md)", as_json=as_json)
     except Locked as error:
         give_up(Exit.NO, str(error), running, as_json=as_json)
     except NotUsable as error:
@@ -58,7 +57,7 @@ def serve(config_path: Path, as_json: bool) -> None:
         hint = "a key or certificate that [keys], [hsm], [trust] or [listen] names; axis check looks at them"
         give_up(Exit.NO, str(error), hint, as_json=as_json)
     except OSError as error:
-        give_up(Exit.NO, (error.strerror or str(error)).lower(), _where(error), as_json=as_json)
+        give_up(Exit.NO, (error.strerror or str(error)).lower(), remedy.of_listening(error), as_json=as_json)
     except KeyboardInterrupt:
         return
 
@@ -70,7 +69,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-def _where(error: OSError) -> str:
-    return f"about {error.filename}" if error.filename else "is another process listening on the same port?"

@@ -83,7 +83,7 @@ def verify(
         bundle.verify_bundle(file, trust, log_key, receipt_key, as_json)
     if log_key is not None or receipt_key is not None:
         raise click.UsageError("--log-key and --receipt-key are for evidence bundles")
-    config = None if config_path is None else need_config(config_path, as_json)
+    config = None if config_path is None else need_config(config_path, as_json, secrets=False)
     if config is None and not trust:
         raise click.UsageError("name --trust, or the configuration of a node with -c: a signature is worth its root")
     when = at or datetime.now(UTC)

@@ -49,8 +49,9 @@ def why(document: str, config_path: Path, whole: bool, as_json: bool) -> None:
 
     Exit 0 when it is told, 1 when there is no such document, 2 when several have that id: it names them.
     """
-    config = need_config(config_path, as_json)
+    config = need_config(config_path, as_json, secrets=False)
     from axis.cli.daemon import destinations
+    from axis.cli.remedy import of_store
     from axis.config import ConfigError
     from axis.config.bindings import registry_of
     from axis.core.journey.step import Around
@@ -67,7 +68,7 @@ def why(document: str, config_path: Path, whole: bool, as_json: bool) -> None:
             books.session.run(books.session.snapshot)  # one moment, also beside a running node
             dossier = books.dossier(_one(books.find(document), as_json).ref)
     except StoreError as error:
-        give_up(Exit.UNSURE, str(error), "axis doctor looks closer", as_json=as_json)
+        give_up(Exit.UNSURE, str(error), of_store(error, config), as_json=as_json)
     assert dossier is not None, "read in the same snapshot"
     known = destinations(config)
     around = Around(

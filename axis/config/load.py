@@ -18,6 +18,7 @@ from axis.config.endpoint import ADAPTERS
 from axis.config.fault import ConfigError, Fault, Finding, key_text, suggestion
 from axis.config.locate import KeyPath, Places, locate
 from axis.config.model import SECTIONS, Config
+from axis.config.values import Reading
 
 M = TypeVar("M", bound=BaseModel)
 Fields = Mapping[str, FieldInfo]
@@ -26,7 +27,17 @@ KnownFields = Callable[[Mapping[str, Any], KeyPath], Fields]
 _AT: Final = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
 )
+_HEADER: Final = re.compile(r"\s*\[\[?\s*([a-z]+)\s*\]")
+_LISTED: Final = ("endpoint", "route", "agency", "binding")
+_LEVELS: Final = {
+    "commune": "xã, phường, thị trấn, đặc khu, ward",
+    "district": "huyện, quận, thị xã",
+    "province": "tỉnh, thành phố, sở",
+    "central": "trung ương, bộ, ministry, national",
+}
+"""What people write for a level, in place of our words."""
 _KINDS: Final = {
+    "bool_type": "must be true or false",
     "string_type": "must be text in quotes",
     "int_type": "must be a whole number",
     "tuple_type": "must be a list in brackets",
@@ -38,22 +49,23 @@ _KINDS: Final = {
 }
 
 
-def load_config(text: str, path: Path) -> Config:
+def load_config(text: str, path: Path, *, secrets: bool = True) -> Config:
     """Read the configuration that stands in `text`; `path` is its file, for relative paths and for messages.
 
-    `ConfigError` with all faults. Files that the configuration names are opened, the registry's content is not read:
-    that is `axis.config.registry.load_registry`.
+    `ConfigError` with all faults. Files that the configuration names are opened, those that hold a secret only with
+    `secrets`; the registry's content is not read: that is `axis.config.registry.load_registry`.
     """
-    config, raw, places = read_model(text, path, Config, _known_fields, checks.findings)
+    more = checks.findings if secrets else checks.without_secrets
+    config, raw, places = read_model(text, path, Config, _known_fields, more, secrets=secrets)
     origins = tuple(
         f"{path.name}:{places.of_key(('route', index, 'prefix')).line}" for index in range(len(raw.get("route", ())))
     )
     return config.placed(origins)
 
 
-def load_file(path: Path) -> Config:
+def load_file(path: Path, *, secrets: bool = True) -> Config:
     """`load_config` of a file."""
-    return load_config(read_text(path), path)
+    return load_config(read_text(path), path, secrets=secrets)
 
 
 def read_text(path: Path) -> str:
@@ -61,7 +73,10 @@ def read_text(path: Path) -> str:
     try:
         octets = path.read_bytes()
     except OSError as error:
-        raise ConfigError([Fault(path, 1, 1, "", (error.strerror or str(error)).lower(), "", "")]) from None
+        hint = "axis init DIR makes a configuration to begin with; -c names another one"
+        if not isinstance(error, FileNotFoundError):
+            hint = "run this as the node's own account, or let it read the file"
+        raise ConfigError([Fault(path, 1, 1, "", (error.strerror or str(error)).lower(), hint, "")]) from None
     try:
         return octets.decode()
     except UnicodeDecodeError as error:
@@ -77,6 +92,8 @@ def read_model(
     model: type[M],
     known_fields: KnownFields,
     more: Callable[[Mapping[str, Any], Path], Iterable[Finding]],
+    *,
+    secrets: bool = True,
 ) -> tuple[M, Mapping[str, Any], Places]:
     """Read `text` as a `model`: what its types refuse and what `more` finds in the raw data, together.
 
@@ -90,7 +107,7 @@ def read_model(
     read: M | None = None
     found: list[Finding] = []
     try:
-        read = model.model_validate(raw, context=path.absolute().parent)
+        read = model.model_validate(raw, context=Reading(path.absolute().parent, secrets))
     except ValidationError as error:
         found = [_finding(item, raw, known_fields) for item in error.errors(include_url=False)]
         # Of a list with a bad item pydantic also says that it has too few.
@@ -125,8 +142,15 @@ def _syntax_fault(message: str, text: str, path: Path) -> Fault:
     line, column = int(found["line"] or len(lines)), int(found["column"] or len(lines[-1]) + 1)
     source = lines[line - 1].rstrip("\r")
     hint = ""
+    header = _HEADER.match(source)
     if text.startswith("\ufeff"):
         hint = "the file begins with a byte order mark: save it as UTF-8 without one"
+    elif header is not None and header[1] in _LISTED:
+        hint = f"each one begins with [[{header[1]}]], in two brackets: look at the ones above too"
+    elif re.search("[“”„‘’]", source):
+        hint = 'quotes are straight: "text", not “text”'
+    elif re.search(r"=\s*(?:True|False|TRUE|FALSE)\b", source):
+        hint = "write true or false, in small letters"
     elif "Cannot overwrite" in message or "Cannot declare" in message or "twice" in message:
         hint = "this key or table was written before: join the two"
     elif re.match(r"\s*[\w.-]+\s*=\s*[^\s\"'\[{]", source) and "value" in message.lower():
@@ -165,10 +189,30 @@ def _finding(
             return Finding((*key, "adapter"), f"unknown adapter {wrong!r}", hint)
         case "enum" | "literal_error":
             allowed = re.findall(r"'([^']*)'", str(context["expected"]))
-            hint = suggestion(str(item["input"]), allowed, f"one of {', '.join(allowed)}")
+            meant = [name for name, words in _LEVELS.items() if str(item["input"]).lower() in words.split(", ")]
+            wrong = meant[0] if meant and meant[0] in allowed else str(item["input"])
+            hint = suggestion(wrong, allowed, f"one of {', '.join(allowed)}")
             return Finding(key, f"unknown value {item['input']!r}", hint)
     told = item["msg"][:1].lower() + item["msg"][1:]
-    return Finding(key, _KINDS.get(kind, told.replace("input should be", "must be")))
+    return Finding(
+        key, _KINDS.get(kind, told.replace("input should be", "must be")), _written_right(kind, key, item["input"])
+    )
+
+
+def _written_right(kind: str, key: KeyPath, value: Any) -> str:
+    """How a value of the wrong type is written; empty where it cannot be told."""
+    match kind, value:
+        case "tuple_type" | "frozen_set_type", str():
+            return f"write [{json.dumps(value, ensure_ascii=False)}]"
+        case "tuple_type", dict() if key[-1] in _LISTED:
+            return f"each one begins with [[{key[-1]}]], in two brackets: look at the ones above too"
+        case "int_type", str() if value.isascii() and value.isdigit():
+            return f"write {value}, without quotes"
+        case "bool_type", _:
+            return "write true or false, in small letters, without quotes"
+        case "string_type", int() | float() if not isinstance(value, bool):
+            return f'write "{value}"'
+    return ""
 
 
 def _written(loc: tuple[int | str, ...], raw: Any) -> KeyPath:

@@ -1,7 +1,7 @@
 """The kinds of values that stand in a configuration: durations, sizes, addresses, files, fingerprints, codes.
 
 Each is a pydantic type that raises `fault(...)`: a reason and a hint, ready for people. Files are resolved against the
-folder of the configuration, which comes in as validation context.
+folder of the configuration, which comes in with the validation context (`Reading`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
 _UNITS: Final = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SIZE: Final = re.compile(r"(\d+)(B|KB|MB|GB)")
 _BYTES: Final = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
+_A_SIZE: Final = 'a number and one unit of B, KB, MB, GB (1 KB is 1,024 bytes): "128KB", "200MB"'
+_SPOKEN: Final = {"giây": "s", "phút": "m", "giờ": "h", "ngày": "d"}
 _FINGERPRINT: Final = re.compile(r"sha256:((?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2})")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
@@ -41,6 +43,17 @@ _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE---
 def fault(reason: str, hint: str = "") -> PydanticCustomError:
     # The reason goes in as data: it may hold braces, which a template would take for places to fill.
     return PydanticCustomError(FAULT, "{reason}", {"reason": reason, "hint": hint})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The validation context: paths are relative to `folder`; without `secrets` the files that hold one are not opened.
+
+    Who only looks (an auditor, on a copy) has no keys, and needs none.
+    """
+
+    folder: Path
+    secrets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,8 @@ class Address:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise fault("must be text in quotes")
+        written = f'write "{value}"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
+        raise fault("must be text in quotes", written)
     return value
 
 
@@ -94,6 +108,16 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
+def _meant(text: str, units: Mapping[str, object], spoken: Mapping[str, str]) -> str:
+    """How a number with a unit is written here, where it can be guessed: `200 mb`, `3 ngày`."""
+    found = re.fullmatch(r"\s*(\d{1,9})\s*(\w+)\s*", text)
+    if found is None:
+        return ""
+    word = unicodedata.normalize("NFC", found[2].lower())
+    unit = spoken.get(word) or next((one for one in units if one.lower() == word), "")
+    return f'write "{found[1]}{unit}"' if unit else ""
+
+
 def _duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
@@ -102,11 +126,12 @@ def _duration(value: Any) -> timedelta:
     try:
         duration = parse_duration(_text(value))
     except ValueError:
+        meant = _meant(value, _UNITS, _SPOKEN)
         raise fault(
-            f"{value!r} is not a duration", 'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"'
+            f"{value!r} is not a duration", meant or 'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"'
         ) from None
     if not duration:
-        raise fault("must be longer than zero")
+        raise fault("must be longer than zero", 'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"')
     return duration
 
 
@@ -175,12 +200,11 @@ def _size(value: Any) -> int:
         raise fault("a size needs a unit", f'write "{value}B", or use KB, MB or GB')
     found = _SIZE.fullmatch(_text(value))
     if found is None or len(found[1]) > 12:
-        raise fault(
-            f"{value!r} is not a size", 'a number and one unit of B, KB, MB, GB (1 KB is 1,024 bytes): "128KB", "200MB"'
-        )
+        meant = _meant(value, _BYTES, {})
+        raise fault(f"{value!r} is not a size", meant or _A_SIZE)
     size = int(found[1]) * _BYTES[found[2]]
     if not size:
-        raise fault("must be more than zero")
+        raise fault("must be more than zero", _A_SIZE)
     return size
 
 
@@ -213,6 +237,9 @@ def _prefix(value: Any) -> str:
     try:
         prefix_path(text)
     except CodeError as error:
+        above = text.removesuffix("*").rstrip(".")
+        if text.endswith("*") and above:
+            raise fault(f"{text!r} is no agency code", f'a prefix means all below it: write "{above}"') from None
         raise fault(f"{text!r} is no agency code", f'{error}, or "*" for everything') from None
     return text
 
@@ -230,10 +257,9 @@ def _code(value: Any) -> AgencyCode:
 def _resolved(value: Any, info: ValidationInfo) -> Path:
     text = _text(value)
     if not text or "\0" in text:
-        raise fault("must name a file")
-    base = info.context
-    assert isinstance(base, Path), "the folder of the configuration"
-    return (base / Path(text).expanduser()).absolute()
+        raise fault("must name a file", "paths are relative to the file they are written in")
+    assert isinstance(info.context, Reading), "how the configuration is read"
+    return (info.context.folder / Path(text).expanduser()).absolute()
 
 
 def _existing(path: Path) -> Path:
@@ -245,7 +271,8 @@ def _existing(path: Path) -> Path:
     except FileNotFoundError:
         raise fault(f"{path} does not exist", "paths are relative to the file they are written in") from None
     except OSError as error:
-        raise fault(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        told = f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
+        raise fault(told, "run this as the node's own account, or let it read the file") from None
 
 
 def _file(value: Any, info: ValidationInfo) -> Path:
@@ -253,18 +280,22 @@ def _file(value: Any, info: ValidationInfo) -> Path:
 
 
 def _secret(value: Any, info: ValidationInfo) -> Path:
+    if isinstance(info.context, Reading) and not info.context.secrets:
+        return _resolved(value, info)
     path = _file(value, info)
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise fault(f"{path} is open to other users (mode {mode:04o})", f"chmod 600 {path}")
     if not path.stat().st_size:
-        raise fault(f"{path} is empty")
+        raise fault(f"{path} is empty", "put the secret into it; a key in use is restored, never made anew")
     return path
 
 
 def _certificates(value: Any, info: ValidationInfo) -> Path:
     path = _file(value, info)
     octets = path.read_bytes()
+    if b"PRIVATE KEY-----" in octets and not pem_fingerprints(octets):
+        raise fault(f"{path} is a private key, not a certificate", "are certificate and key exchanged?")
     if not pem_fingerprints(octets):
         raise fault(f"{path} holds no certificate in PEM form", "openssl x509 -inform DER -in FILE -out FILE.pem")
     if not is_whole(octets.decode(errors="replace")):
@@ -276,7 +307,8 @@ def _trust_file(value: Any, info: ValidationInfo) -> Path:
     path = _file(value, info)
     octets = path.read_bytes()
     if octets[:1] != b"\x30" and not pem_fingerprints(octets):
-        raise fault(f"{path} holds no certificate, neither as PEM nor as DER")
+        told = f"{path} holds no certificate, neither as PEM nor as DER"
+        raise fault(told, "ask the authority for its certificate as PEM, or openssl x509 -in FILE -out FILE.pem")
     return path
 
 
@@ -348,13 +380,15 @@ def _url(*schemes: str, loopback_only: str = "") -> Callable[[Any], str]:
             parts = urlsplit(text)
             host, _port = parts.hostname, parts.port
         except ValueError:
-            raise fault(f"{text!r} is not a URL") from None
+            raise fault(f"{text!r} is not a URL", f"for example {schemes[0]}://host.example.vn:8443/path") from None
         if parts.scheme not in (*schemes, loopback_only) or not parts.scheme or not host:
-            raise fault(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+            told = f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+            raise fault(told, f"for example {schemes[0]}://host.example.vn:8443/path")
         if parts.username is not None:
             raise fault("a URL holds no user name or password", "secrets stand in files of their own")
         if parts.query or parts.fragment:
-            raise fault("must end with the path: no question mark, no fragment")
+            told = "must end with the path: no question mark, no fragment"
+            raise fault(told, f"for example {schemes[0]}://host.example.vn:8443/path")
         if parts.scheme == loopback_only and not Address(host, 0).loopback:
             raise fault(f"{loopback_only}:// is only for this machine itself", f"use {schemes[0]}://")
         return text

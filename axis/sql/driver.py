@@ -16,6 +16,22 @@ class StoreError(Exception):
     """The store cannot be opened as it must be. The message is for the person at the terminal."""
 
 
+class NoStore(StoreError):
+    """There is no database where the configuration says, or nothing in it."""
+
+
+class OtherSchema(StoreError):
+    """The database was made by an older version of this program."""
+
+
+class StoreInUse(StoreError):
+    """Another process has it, and it is for one alone."""
+
+
+class NoDriver(StoreError):
+    """The library for this kind of database is not installed."""
+
+
 class StoreDamaged(StoreError):
     """The database met a damaged page or index while it was read."""
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from sqlalchemy import Engine
 
 from axis.sql import sqlite
-from axis.sql.driver import StoreError
+from axis.sql.driver import NoDriver
 from axis.sql.sqlite import InstanceLock, sqlite_path
 from axis.sql.store import SqlStore
 from axis.sql.views import Questions, Shelf
@@ -37,7 +37,7 @@ def is_postgres(url: str) -> bool:
 
 def _need_driver() -> None:
     if find_spec("psycopg") is None:
-        raise StoreError("PostgreSQL needs the extra [postgres]: psycopg is not installed (requirements/postgres.lock)")
+        raise NoDriver("PostgreSQL needs the extra [postgres]: psycopg is not installed (requirements/postgres.lock)")
 
 
 def open_store(

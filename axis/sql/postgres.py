@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from axis.core.ports import About
 from axis.sql.address import connect, place_of
-from axis.sql.driver import Session, StoreError
+from axis.sql.driver import NoStore, OtherSchema, Session, StoreError
 from axis.sql.machinery import of_postgres, refuse_machinery
 from axis.sql.news import News
 from axis.sql.pipeline import PostgresSession, WritingSession
@@ -209,9 +209,9 @@ def _version(connection: psycopg.Connection[Any]) -> str | None:
 
 def _right_schema(found: str | None, url: str) -> None:
     if found is None:
-        raise StoreError(f"there is no store in {place_of(url)}; make one with: axis migrate")
+        raise NoStore(f"there is no store in {place_of(url)}")
     if found != SCHEMA_VERSION:
-        raise StoreError(
+        raise OtherSchema(
             f"the store in {place_of(url)} has schema {found}, this version of axis needs {SCHEMA_VERSION}; "
             "run: axis migrate"
         )

@@ -25,7 +25,7 @@ from sqlalchemy.pool import NullPool
 
 from axis.core.ports import About
 from axis.durable import sync_folder
-from axis.sql.driver import Session, StoreDamaged, StoreError
+from axis.sql.driver import NoStore, OtherSchema, Session, StoreDamaged, StoreError, StoreInUse
 from axis.sql.filesystem import refuse_shared
 from axis.sql.gather import GatheringSession
 from axis.sql.machinery import of_sqlite, refuse_machinery
@@ -94,7 +94,7 @@ class InstanceLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._descriptor)
-            raise StoreError(
+            raise StoreInUse(
                 f"another process has the store open (it holds {path}); stop it, or give this one a store of its own"
             ) from error
 
@@ -282,9 +282,9 @@ def schema_version(path: Path) -> str | None:
 def _right_schema(path: Path) -> None:
     found = schema_version(path)
     if found is None:
-        raise StoreError(f"there is no store at {path}; make one with: axis migrate")
+        raise NoStore(f"there is no store at {path}")
     if found != SCHEMA_VERSION:
-        raise StoreError(
+        raise OtherSchema(
             f"the store at {path} has schema {found}, this version of axis needs {SCHEMA_VERSION}; run: axis migrate"
         )
 

@@ -127,7 +127,10 @@ class Questions(Reader):
         if carried is not None and carried.document is not None:
             document = self.document(carried.document)
             return [] if document is None else [document]
-        return self.documents(self.sql.queues.numbered, number_key=document_key(text), limit=MAX_FOUND)
+        numbered = self.sql.queues.numbered
+        found = self.documents(numbered, number_key=document_key(text), limit=MAX_FOUND)
+        # Official numbers are in capitals (NĐ 30/2020 Phụ lục I, source to confirm), and people type `123/qđ-ubnd`.
+        return found or self.documents(numbered, number_key=document_key(text.upper()), limit=MAX_FOUND)
 
     def dossier(self, ref: DocumentRef) -> Dossier | None:
         document = self.document(ref)

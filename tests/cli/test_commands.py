@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cryptography.x509 import AuthorityKeyIdentifier, SubjectKeyIdentifier, load
 
 from axis.cli import COMMANDS, main
 from axis.cli.doctor import State, look_at_packages
+from axis.devpki import DevPki
 from signing.keys import load_ed25519, load_ed25519_public, raw_public
 
 AUTHORITIES = ("tls-ca", "root", "issuing")
@@ -209,6 +211,19 @@ def test_check_tells_every_fault_with_its_place(node: Path) -> None:
     assert {fault["key"] for fault in told["faults"]} == {"node.data", "node.dataa", "endpoint[1].agencies[0]"}
 
 
+def test_faults_are_told_in_vietnamese_too(node: Path) -> None:
+    config = node / "axis.toml"
+    config.write_text(config.read_text().replace("data =", "dat ="))
+    result = axis("check", "-c", config)
+    assert (
+        '         hint: did you mean "data"?\n         gợi ý: khóa lạ, trục không biết; có phải "data"?\n'
+        in result.output
+    )
+    told = answer(axis("check", "-c", config, "--json"))["faults"]
+    assert [one["hint_vi"] for one in told] == ['thêm data = "data"', 'có phải "data"?']
+    assert [one["reason_vi"] for one in told] == ["còn thiếu", "khóa lạ, trục không biết"]
+
+
 def test_check_tells_faults_of_the_registry(node: Path) -> None:
     (node / "agencies.toml").write_text('[[agency]]\ncode = "H99"\nname = "x"\nlevel = "ward"\n')
     result = axis("check", "-c", node / "axis.toml")
@@ -224,6 +239,33 @@ def test_check_remarks_on_what_looks_like_a_slip(node: Path) -> None:
     assert told["ok"] is True
     assert any("no route leads to H99.115" in remark for remark in told["remarks"])
     assert any("no registered agency lies below G99" in remark for remark in told["remarks"])
+    assert len(told["remarks_vi"]) == len(told["remarks"])
+
+
+def test_check_names_the_line_of_a_slip_and_what_was_meant(node: Path) -> None:
+    config = node / "axis.toml"
+    text = config.read_text().replace('prefix = "H99.07"', 'prefix = "h99.07"').replace('["H99.115"]', '["H99.155"]')
+    config.write_text(f'{text}\n[[route]]\nprefix = "H99"\nendpoint = "phuong-an-binh"\n')
+    shown = axis("check", "-c", config).output
+    line = text[: text.index('"h99.07"')].count("\n") + 1
+    assert f'remark: axis.toml:{line}: no registered agency lies below h99.07; did you mean "H99.07"?' in shown
+    assert 'danh mục không có cơ quan nào dưới h99.07; có phải "H99.07"?' in shown
+    assert 'acts for H99.155, where no agency is registered; did you mean "H99.115"?' in shown
+    assert "the route H99 decides for no registered agency" not in shown  # H99.07 goes by it
+    config.write_text(config.read_text().replace("h99.07", "H99.07"))
+    assert "the route H99 decides for no registered agency" in axis("check", "-c", config).output
+
+
+def test_check_remarks_on_a_certificate_that_has_expired(node: Path) -> None:
+    """The node starts with it, and nobody can connect."""
+    pki = DevPki.create(node / "old", datetime(2020, 1, 1, tzinfo=UTC))
+    server = pki.tls_server("server")
+    shutil.copy(server.certificate, node / "pki" / "tls" / "server.pem")
+    shutil.copy(server.key, node / "pki" / "tls" / "server.key")
+    told = answer(axis("check", "-c", node / "axis.toml", "--json"))
+    assert told["ok"] is True
+    assert any("listen.certificate" in one and "it has expired" in one for one in told["remarks"])
+    assert any("đã hết hạn" in one for one in told["remarks_vi"])
 
 
 def test_a_configuration_that_is_not_there_is_told_with_the_way_to_one(tmp_path: Path) -> None:

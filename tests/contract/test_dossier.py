@@ -106,9 +106,10 @@ async def test_what_was_refused_is_told_newest_first_as_far_as_the_newest_entrie
 
 async def test_a_document_is_found_by_whatever_people_know_of_it(store: SqlStore, url: str) -> None:
     one, same, other = document(number="7/QĐ"), document(number="7/qđ"), document(number="7/QĐ")
+    capital = document(number="8/QĐ-X")
     refused = document(number="7/QĐ", state=IntakeState.HELD)
     sent = delivery(one)
-    await add(store, *map(AddDocument, (one, same, other, refused)), AddDelivery(sent))
+    await add(store, *map(AddDocument, (one, same, other, refused, capital)), AddDelivery(sent))
     await add(store, MoveDocument(refused.ref, IntakeState.HELD, IntakeState.REFUSED, not_signed()))
 
     async def refs(text: str) -> set[str]:

@@ -69,6 +69,27 @@ def test_the_figures_of_the_page_are_those_that_were_measured() -> None:
     assert rewritten(page.read_text(encoding="utf-8"), facts) == page.read_text(encoding="utf-8")
 
 
+SHOWN = (
+    # measure, side, in both languages of the README
+    ("accept, 10 KB, PostgreSQL beside our SQLite", "floor", 670, ("khoảng 670", "about 670")),
+    ("accept, 10 KB, PostgreSQL beside our SQLite", "ours", 430, ("430 (PostgreSQL)", "430 (PostgreSQL)")),
+    ("mix of sizes, rate", "ours", 500, ("khoảng 500", "about 500")),
+    ("four hops up, p99", "ours", 36, ("trong 36 ms", "within 36 ms")),
+    ("recovery after a kill, to the first delivery", "ours", 2.9, ("2,9 giây", "2.9 s")),
+)
+
+
+@pytest.mark.parametrize(("measure", "side", "told", "words"), SHOWN)
+def test_the_readme_tells_figures_that_were_measured(
+    measure: str, side: str, told: float, words: tuple[str, str]
+) -> None:
+    """Round ones, within a quarter of the newest run: write them anew when they no longer are."""
+    facts = json.loads((ROOT / "benchmarks/results.json").read_text())["measures"]
+    (found,) = [one for one in facts if one["name"] == measure]
+    assert abs(found[side] - told) <= told / 4
+    assert all(one in README for one in words)
+
+
 def test_every_metric_is_explained() -> None:
     source = (ROOT / "axis/web/console.py").read_text(encoding="utf-8")
     metrics = re.findall(r'"(axis_[a-z_]+)"', source)

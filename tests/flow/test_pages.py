@@ -73,6 +73,24 @@ def _open(site: Site, path: str) -> tuple[int, dict[str, str], str]:
             return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read().decode()
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/documents", "/refusals", "/documents/DOC", "/documents/01m8rt71bqpd5b0afdbdtc42rj"]
+)
+def test_every_page_has_one_title_of_its_own_and_the_way_to_the_others(
+    path: str, site: Site, documents: dict[str, str]
+) -> None:
+    """By keyboard and by ear: a heading of the first level, where one is, a way past the head."""
+    page = etree.HTML(_open(site, path.replace("DOC", documents["handled"]))[2])
+    assert len(page.findall(".//h1")) == 1
+    title = page.findtext(".//title")
+    assert title is not None and " · " in title
+    assert page.get("lang") == "vi"
+    assert [one.get("href") for one in page.findall(".//nav/a")] == ["/", "/documents", "/refusals"]
+    assert [one.get("href") for one in page.findall(".//nav/a[@aria-current]")] == [path] * (path.count("/") == 1)
+    first = page.find(".//body/a")
+    assert first is not None and page.find(f".//main[@id='{first.get('href')[1:]}']") is not None
+
+
 def _text(html: str) -> str:
     """What a reader sees, in one line."""
     return re.sub(r"\s+", " ", " ".join(map(str, etree.HTML(html).itertext())))

@@ -36,13 +36,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a kind means: its name in both languages, what breaks, who must act and how."""
+    """What a kind means, in both languages: its name, what breaks, who must act and how."""
 
     vi: str
     en: str
+    breaks_vi: str
     breaks: str
     who_vi: str
     who: str
+    remedy_vi: str
     remedy: str
 
 
@@ -54,81 +56,103 @@ KINDS: Final[Mapping[Kind, Row]] = MappingProxyType(
         Kind.BINDING_ENDS: Row(
             "ràng buộc chứng thư số kết thúc",
             "the binding ends",
+            "văn bản có ký của các cơ quan này bị từ chối",
             "signed documents of these agencies are refused",
             *_OPERATOR,
+            "axis cert bind TỆP --agency MÃ, trước ngày đó",
             "axis cert bind FILE --agency CODE, before that day",
         ),
         Kind.CERTIFICATE_EXPIRES: Row(
             "chứng thư số ký hết hạn",
             "the signing certificate expires",
+            "văn bản có ký của các cơ quan này bị từ chối",
             "signed documents of these agencies are refused",
             *_AGENCY,
+            "xin nơi cấp chứng thư số mới, rồi: axis cert bind MỚI --replace CŨ --overlap 14d",
             "get a new certificate from the authority, then: axis cert bind NEW --replace OLD --overlap 14d",
         ),
         Kind.CERTIFICATE_REFUSED: Row(
             "chứng thư số ký không được chấp nhận",
             "the signing certificate is not accepted",
+            "văn bản có ký của các cơ quan này bị từ chối",
             "signed documents of these agencies are refused",
             *_AGENCY,
+            "axis cert inspect nói vì sao; ràng buộc chứng thư số khác, hoặc thêm nơi cấp còn thiếu vào [trust]",
             "axis cert inspect tells why; bind another certificate, or add the missing authority to [trust]",
         ),
         Kind.ANCHOR_EXPIRES: Row(
             "chứng thư số gốc hết hạn",
             "a trust anchor expires",
+            "mọi chữ ký dưới nó bị từ chối",
             "everything signed under it is refused",
             *_OPERATOR,
+            "thêm gốc kế tiếp của nơi cấp vào trust.anchors; các cơ quan cần chứng thư số dưới gốc đó",
             "add the authority's next root to trust.anchors; the agencies need certificates under it",
         ),
         Kind.INTERMEDIATE_EXPIRES: Row(
             "chứng thư số của cơ quan cấp hết hạn",
             "an issuing authority expires",
+            "mọi chữ ký dưới nó bị từ chối",
             "everything signed under it is refused",
             *_OPERATOR,
+            "thêm nơi cấp kế tiếp vào trust.intermediates; các cơ quan có thể cần chứng thư số dưới đó",
             "add its successor to trust.intermediates; the agencies may need certificates under that",
         ),
         Kind.LIST_ENDS: Row(
             "danh sách thu hồi hết hạn",
             "a revocation list ends",
+            "văn bản của các cơ quan này bị tạm giữ, rồi bị từ chối khi hết hạn giữ",
             "documents of these agencies are held, and refused when the hold is over",
             *_OPERATOR,
+            "tải danh sách mới nhất của nơi cấp vào trust.crls; trục tự đọc lại, không cần khởi động lại",
             "fetch the authority's newest list into trust.crls; it is read again without a restart",
         ),
         Kind.SERVER_EXPIRES: Row(
             "chứng thư số máy chủ hết hạn",
             "the TLS server certificate expires",
+            "không hệ thống, không trục nào kết nối được",
             "no system and no neighbour can connect",
             *_OPERATOR,
-            "renew listen.certificate and restart",
+            "cấp lại, thay tệp tại chỗ (mv); trục dùng ngay, không cần khởi động lại",
+            "renew it and replace the file (mv); it is taken without a restart",
         ),
         Kind.CLIENT_CA_EXPIRES: Row(
             "tổ chức cấp chứng thư số kết nối hết hạn",
             "the authority of client certificates expires",
+            "hệ thống xác thực bằng chứng thư số dưới nó không kết nối được",
             "systems that prove themselves with certificates under it cannot connect",
             *_OPERATOR,
-            "add its successor to listen.client_ca and restart",
+            "thêm nơi cấp kế tiếp vào tệp mà listen.client_ca nêu; trục tự đọc lại",
+            "add its successor to the file that listen.client_ca names; it is taken without a restart",
         ),
         Kind.NEIGHBOUR_CA_EXPIRES: Row(
             "tổ chức cấp chứng thư số của bên nhận hết hạn",
             "the authority of a destination expires",
+            "không chuyển được gì sang đó",
             "nothing is delivered there",
             "người quản trị nút và bên nhận",
             "the operators of both sides",
-            "get the destination's next authority and name it in `ca` of the endpoint",
+            "xin nơi cấp kế tiếp của bên nhận, thêm vào tệp `ca` của điểm kết nối; trục tự đọc lại",
+            "get the destination's next authority and add it to the endpoint's file `ca`; it is taken at once",
         ),
         Kind.NEIGHBOUR_CLIENT_EXPIRES: Row(
             "chứng thư số kết nối sang nút lân cận hết hạn",
             "our client certificate towards a neighbour expires",
+            "không chuyển được gì sang đó",
             "nothing is delivered there",
             "người quản trị nút và nút lân cận",
             "the operators of both nodes",
+            "cấp lại; nút lân cận phải đăng ký vân tay mới trước khi dùng",
             "renew it; the neighbour registers the new fingerprint before it is used",
         ),
         Kind.ENDPOINT_CLIENT_EXPIRES: Row(
             "chứng thư số kết nối của hệ thống hết hạn",
             "a system's client certificate expires",
+            "hệ thống này không còn kết nối được bằng nó",
             "this system can no longer connect with it",
             *_AGENCY,
-            "the system renews it; add the new one to `certificates` of the endpoint",
+            "hệ thống đó xin cấp lại; thêm chứng thư số mới vào `certificates` của điểm kết nối, khởi động lại trục",
+            "the system renews it; add the new one to `certificates` of the endpoint, and restart",
         ),
     }
 )

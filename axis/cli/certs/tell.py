@@ -67,10 +67,11 @@ def show_forecast(
         if event.agencies:
             whom = ", ".join(f"{code} {names.get(code, '')}".rstrip() for code in event.agencies)
             again = f", đến (until) {local(event.again)}" if event.again else ""
-            say(f"{'':<32}  {row.breaks}{again}: {whom}")
+            say(f"{'':<32}  {row.breaks_vi} ({row.breaks}){again}: {whom}")
         else:
-            say(f"{'':<32}  {row.breaks}")
-        say(f"{'':<32}  -> {row.who_vi} ({row.who}): {row.remedy}")
+            say(f"{'':<32}  {row.breaks_vi} ({row.breaks})")
+        say(f"{'':<32}  -> {row.who_vi}: {row.remedy_vi}")
+        say(f"{'':<32}     ({row.who}: {row.remedy})")
     for item in unread:
         say(f"không đọc được (could not be read): {item}", "yellow")
     count = len(events)

@@ -118,6 +118,27 @@ VALUES = [
     ('prefix = "H99.07"', 'prefix = "H99.31"', 0, "route[1].prefix", "a second route for H99.31", "stands in line"),
     ('endpoint = "so-noi-vu"', 'endpoint = "so-noi-v"', 12, "route[0].endpoint", "no endpoint is", '"so-noi-vu"?'),
     ("[[route]]", "[[rout]]", 1, "rout", "unknown key", 'did you mean "route"?'),
+    # what administrators write
+    ('hold = "72h"', 'hold = "3 ngày"', 8, "limits.hold", "is not a duration", 'write "3d"'),
+    ('max_bytes = "200MB"', 'max_bytes = "200 mb"', 13, "limits.max_bytes", "is not a size", 'write "200MB"'),
+    (
+        "max_recipients = 500",
+        'max_recipients = "500"',
+        18,
+        "limits.max_recipients",
+        "whole number",
+        "write 500, without",
+    ),
+    (
+        'anchors = ["trust/root.pem"]',
+        'anchors = "trust/root.pem"',
+        11,
+        "trust.anchors",
+        "list in",
+        'write ["trust/root.pem"]',
+    ),
+    ("fetch = true", 'fetch = "true"', 9, "trust.fetch", "must be true or false", "without quotes"),
+    ('prefix = "H99.07"', 'prefix = "H99.*"', 10, "route[0].prefix", "is no agency code", 'write "H99"'),
 ]
 
 
@@ -298,3 +319,23 @@ def test_the_old_and_the_new_code_of_one_agency_share_place_and_certificate(tmp_
     old = row("000.00.31.H99", f'valid_to = 2025-07-01\nsuccessors = ["H99.31"]\n{certificates}')
     (tmp_path / "a.toml").write_text(old + row("H99.31", certificates))
     assert len(load_registry([tmp_path / "a.toml"])) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hint"),
+    [
+        ("fetch = true", "fetch = True", "write true or false, in small letters"),
+        ('data = "data"', "data = “data”", "quotes are straight"),
+        ("[[route]]", "[route]", "each one begins with [[route]]"),
+        ("[[endpoint]]", "[endpoint]", "each one begins with [[endpoint]]"),
+    ],
+)
+def test_what_is_no_toml_is_told_with_what_was_meant(old: str, new: str, hint: str, site: Path) -> None:
+    text, _line = changed(site, old, new)
+    (found,) = faults(text, site)
+    assert found.hint.startswith(hint)
+
+
+def test_one_table_in_place_of_a_list_of_them_is_told_as_that() -> None:
+    (found,) = [one for one in faults("[route]\n", Path("axis.toml")) if one.key == "route"]
+    assert found.hint.startswith("each one begins with [[route]]")

@@ -1,0 +1,437 @@
+"""What commands say about faults and next steps, in Vietnamese: one table, by the English words.
+
+`{}` stands for what differs from time to time, in the same order in both languages. A test holds that whatever
+`axis.config` and `axis.cli` give as a reason, hint or remedy stands here, or is in both languages itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Final
+
+_REASONS: Final = {
+    # any table
+    "is missing": "còn thiếu",
+    "unknown key": "khóa lạ, trục không biết",
+    "unknown value {}": "giá trị lạ: {}",
+    "unknown adapter {}": "loại kết nối lạ: {}",
+    "unknown store {}": "loại cơ sở dữ liệu lạ: {}",
+    "must be true or false": "phải là true hoặc false",
+    "must be text in quotes": "phải là chữ trong dấu nháy kép",
+    "must be a whole number": "phải là số nguyên",
+    "must be a list in brackets": "phải là danh sách trong ngoặc vuông",
+    "must be a table": "phải là một bảng",
+    "must not be empty": "không được để trống",
+    "must be longer than zero": "phải dài hơn 0",
+    "must be more than zero": "phải lớn hơn 0",
+    "the file is not UTF-8": "tệp không phải UTF-8",
+    "no such file or directory": "không có tệp này",
+    "permission denied": "không có quyền đọc",
+    "a name is 1 to 63 of a-z, 0-9, dot and dash, and begins and ends with a letter or digit": (
+        "tên dài 1 đến 63 ký tự a-z, 0-9, chấm, gạch ngang; đầu và cuối là chữ hoặc số"
+    ),
+    "a duration needs a unit": "thời hạn phải có đơn vị",
+    "a size needs a unit": "dung lượng phải có đơn vị",
+    "{} is not a duration": "{} không phải thời hạn",
+    "{} is not a size": "{} không phải dung lượng",
+    "{} is not a day": "{} không phải một ngày",
+    "{} is too short: what is under way could be removed": "{} quá ngắn: việc đang dở có thể bị xóa",
+    "{} is no time to wait for an answer": "{} không phải thời gian chờ hợp lý",
+    "{}.{} is longer than {}.{}": "{}.{} dài hơn {}.{}",
+    "must be a date without quotes": "phải là ngày, không có dấu nháy",
+    "a time needs its zone": "giờ phải kèm múi giờ",
+    # files
+    "must name a file": "phải nêu tên tệp",
+    "{} is a folder": "{} là thư mục",
+    "{} does not exist": "không có {}",
+    "{} cannot be read: {}": "không đọc được {}: {}",
+    "{} is open to other users (mode {})": "người khác đọc được {} (quyền {})",
+    "{} is empty": "{} rỗng",
+    "{} is a private key, not a certificate": "{} là khóa bí mật, không phải chứng thư số",
+    "{} holds no certificate in PEM form": "{} không có chứng thư số dạng PEM",
+    "{} holds no certificate, neither as PEM nor as DER": "{} không có chứng thư số, cả PEM lẫn DER",
+    "{} is cut off inside a certificate": "{} bị cụt giữa một chứng thư số",
+    "{} holds {} certificates": "{} có {} chứng thư số",
+    "{} holds another certificate": "{} là chứng thư số khác",
+    "{} is not the fingerprint of a certificate": "{} không phải vân tay chứng thư số",
+    "must be a table of fingerprints and days": "phải là bảng vân tay và ngày",
+    "does not belong to the certificate": "khóa không thuộc chứng thư số này",
+    "is not a key that TLS can use": "không phải khóa dùng được cho TLS",
+    "is not an Ed25519 private key in PEM, without a password": "không phải khóa Ed25519 dạng PEM không mật khẩu",
+    "the checkpoint store lies inside the log": "kho mốc nằm trong thư mục nhật ký",
+    "the file of bindings does not exist": "không có tệp ràng buộc chứng thư",
+    # addresses
+    "{} is not an address to listen on": "{} không phải địa chỉ để lắng nghe",
+    "{} would show queues and health to the network without a password": (
+        "{} để cả mạng xem hàng đợi và tình trạng mà không cần mật khẩu"
+    ),
+    "agencies and operator have one address": "cổng cho cơ quan và cổng quản trị trùng nhau",
+    "{} is no host": "{} không phải tên máy",
+    "{} has a path": "{} có đường dẫn",
+    "must be a table of hosts": "phải là bảng tên máy",
+    "{} is not a URL": "{} không phải URL",
+    "must be a URL that begins with {}": "phải là URL bắt đầu bằng {}",
+    "a URL holds no user name or password": "URL không chứa tên người dùng hay mật khẩu",
+    "must end with the path: no question mark, no fragment": "phải kết thúc ở đường dẫn: không có ? hay #",
+    "{}:// is only for this machine itself": "{}:// chỉ dùng cho chính máy này",
+    "the address of the store holds a password": "địa chỉ cơ sở dữ liệu chứa mật khẩu",
+    "the address names no database": "địa chỉ không nêu tên cơ sở dữ liệu",
+    "{} names no file": "{} không nêu tệp nào",
+    "{} is no place for blobs": "{} không phải nơi giữ gói tin",
+    "is in a bucket, and there is no [objects]": "nằm trong kho đối tượng mà không có [objects]",
+    "names no key of the token": "không nêu khóa nào trong thiết bị",
+    "is in a token, and there is no [hsm]": "nằm trong thiết bị mà không có [hsm]",
+    # agencies, endpoints, routes
+    "{} is no agency code": "{} không phải mã cơ quan",
+    "{} is no status code": "{} không phải mã trạng thái",
+    "no agency {} is listed": "danh mục không có cơ quan {}",
+    "agency {} stands twice": "cơ quan {} có hai lần",
+    "{} and {} are one place in the tree, written in two grammars": "{} và {} là một chỗ, viết theo hai kiểu mã",
+    "parents go round: {}": "quan hệ cấp trên đi vòng: {}",
+    "the agency ends before it begins": "cơ quan kết thúc trước khi bắt đầu",
+    "an agency with successors is closed": "cơ quan có kế thừa thì đã đóng",
+    "this certificate already speaks for {}": "chứng thư số này đã ký thay {}",
+    "this certificate already speaks for {} in that time": "trong thời gian đó chứng thư số này đã ký thay {}",
+    "the binding ends before it begins": "ràng buộc kết thúc trước khi bắt đầu",
+    "there are two endpoints {}": "có hai điểm kết nối {}",
+    "a second national axis": "trục quốc gia thứ hai",
+    "no endpoint is called {}": "không có điểm kết nối {}",
+    "a second route for {}": "tuyến thứ hai cho {}",
+    '"*" is only for other axes': '"*" chỉ dành cho trục khác',
+    "nobody can prove to be this endpoint": "không ai chứng minh được mình là điểm kết nối này",
+    "client certificates are not asked for": "trục chưa hỏi chứng thư số của bên gọi",
+    "this certificate already proves another endpoint": "chứng thư số này đã dùng cho điểm kết nối khác",
+    "this key already proves another endpoint": "khóa này đã dùng cho điểm kết nối khác",
+    "must be the hash of a key, never the key itself": "phải là giá trị băm của khóa, không bao giờ là chính khóa",
+    "is not the hash of a key": "không phải giá trị băm của khóa",
+}
+
+_HINTS: Final = {
+    # how something is written
+    'did you mean "{}"?': 'có phải "{}"?',
+    "write {}": "ghi {}",
+    "write {}, without quotes": "ghi {}, không có dấu nháy",
+    "write true or false, in small letters": "ghi true hoặc false, chữ thường",
+    "write true or false, in small letters, without quotes": "ghi true hoặc false, chữ thường, không có dấu nháy",
+    'write "{}s", or use ms, m, h or d': 'ghi "{}s", hoặc dùng ms, m, h, d',
+    'write "{}B", or use KB, MB or GB': 'ghi "{}B", hoặc dùng KB, MB, GB',
+    "write {}+07:00, or only the day": "ghi {}+07:00, hoặc chỉ ngày",
+    "for example {}": "ví dụ {}",
+    "one of {}": "một trong {}",
+    "known here: {}": "ở đây có: {}",
+    "endpoints here: {}": "các điểm kết nối ở đây: {}",
+    "none yet": "chưa có",
+    "the codes are {}, as text in quotes": "các mã là {}, trong dấu nháy kép",
+    'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"': 'số và một đơn vị ms, s, m, h, d: "5s", "10m", "7d"',
+    'a number and one unit of B, KB, MB, GB (1 KB is 1,024 bytes): "128KB", "200MB"': (
+        'số và một đơn vị B, KB, MB, GB (1 KB là 1.024 byte): "128KB", "200MB"'
+    ),
+    'at least "1h"; "7d" is usual': 'ít nhất "1h"; thường là "7d"',
+    'from "2s" to "5m"; "20s" is usual': 'từ "2s" đến "5m"; thường là "20s"',
+    'year, month, day: "2017-01-01"': 'năm, tháng, ngày: "2017-01-01"',
+    "text stands in quotes": "chữ phải nằm trong dấu nháy kép",
+    'quotes are straight: "text", not “text”': 'dấu nháy phải thẳng: "chữ", không phải “chữ”',
+    "a text ends in its own line, with the quote that it begins with": (
+        "chữ kết thúc trên cùng dòng, bằng đúng dấu nháy mở đầu"
+    ),
+    "this key or table was written before: join the two": "khóa hay bảng này đã có ở trên: gộp hai chỗ làm một",
+    "each one begins with [[{}]], in two brackets: look at the ones above too": (
+        "mỗi khối bắt đầu bằng [[{}]], hai dấu ngoặc: xem cả các khối ở trên"
+    ),
+    "the file begins with a byte order mark: save it as UTF-8 without one": (
+        "tệp bắt đầu bằng dấu BOM: lưu lại dạng UTF-8 không BOM"
+    ),
+    "save it as UTF-8 (iconv -t UTF-8)": "lưu lại dạng UTF-8 (iconv -t UTF-8)",
+    "the first one stands in line {}": "cái đầu ở dòng {}",
+    "first in {}": "lần đầu ở {}",
+    "the key is not written, so its default counts; {}": "khóa này không được ghi, nên lấy giá trị mặc định; {}",
+    "the key is not written, so its default counts": "khóa này không được ghi, nên lấy giá trị mặc định",
+    "add {} = {}": "thêm {} = {}",
+    "add [{}]": "thêm [{}]",
+    "exchange or change the two": "đổi chỗ hoặc sửa hai giá trị",
+    "exchange the dates": "đổi chỗ hai ngày",
+    "add valid_from = 2026-11-24: a day of Vietnam's calendar, or a time with its zone": (
+        "thêm valid_from = 2026-11-24: ngày theo lịch Việt Nam, hoặc giờ kèm múi giờ"
+    ),
+    "add valid_to": "thêm valid_to",
+    # files and keys
+    "paths are relative to the file they are written in": "đường dẫn tính từ thư mục chứa tệp cấu hình này",
+    "name the file itself": "nêu chính tệp đó",
+    "chmod 600 {}": "chmod 600 {}",
+    "run this as the node's own account, or let it read the file": (
+        "chạy bằng tài khoản của trục, hoặc cho tài khoản này quyền đọc tệp"
+    ),
+    "put the secret into it; a key in use is restored, never made anew": (
+        "ghi bí mật vào đó; khóa đang dùng thì phục hồi, không tạo mới"
+    ),
+    "are certificate and key exchanged?": "có phải đã đổi chỗ chứng thư số và khóa?",
+    "openssl x509 -inform DER -in FILE -out FILE.pem": "đổi sang PEM: openssl x509 -inform DER -in TỆP -out TỆP.pem",
+    "ask the authority for its certificate as PEM, or openssl x509 -in FILE -out FILE.pem": (
+        "xin nơi cấp chứng thư số dạng PEM, hoặc openssl x509 -in TỆP -out TỆP.pem"
+    ),
+    "copy it again, and into place with mv": "chép lại, rồi đặt vào chỗ bằng mv",
+    "one file for one certificate, without its chain": "mỗi tệp một chứng thư số, không kèm chuỗi",
+    "PEM, without a password; the pair must match": "dạng PEM, không mật khẩu; khóa và chứng thư số phải là một cặp",
+    "openssl genpkey -algorithm ed25519 -out FILE makes one; a key in use is restored, never made anew": (
+        "openssl genpkey -algorithm ed25519 -out TỆP tạo khóa; khóa đang dùng thì phục hồi, không tạo mới"
+    ),
+    '"sha256:" and 64 hex digits': '"sha256:" và 64 chữ số hex',
+    '"sha256:" and 64 hex digits, of the DER form: openssl x509 -noout -fingerprint -sha256 -in FILE': (
+        '"sha256:" và 64 chữ số hex của dạng DER: openssl x509 -noout -fingerprint -sha256 -in TỆP'
+    ),
+    "\"sha256:\" and the output of: printf %s 'axk_...' | sha256sum": (
+        "\"sha256:\" và kết quả của: printf %s 'axk_...' | sha256sum"
+    ),
+    '{ "sha256:..." = "2030-01-01" }': 'viết { "sha256:..." = "2030-01-01" }',
+    "put it beside the data folder, best on another disk: it must survive a restored backup": (
+        "đặt cạnh thư mục dữ liệu, tốt nhất trên đĩa khác: nó phải còn nguyên khi khôi phục bản sao lưu"
+    ),
+    'the label of the key after the colon: "hsm:axis-receipts"': 'nhãn của khóa sau dấu hai chấm: "hsm:axis-receipts"',
+    "add [hsm] with module, token and pin_file": "thêm [hsm] với module, token và pin_file",
+    "add [objects] with endpoint, key_id, secret_file": "thêm [objects] với endpoint, key_id, secret_file",
+    "key_id and secret_file go together; without both, the environment is asked": (
+        "key_id và secret_file đi cùng nhau; không có cả hai thì lấy từ môi trường"
+    ),
+    "axis init DIR makes a configuration to begin with; -c names another one": (
+        "axis init THƯ_MỤC tạo một cấu hình để bắt đầu; -c chỉ tệp khác"
+    ),
+    "axis cert bind makes it; or take registry.bindings out of the configuration": (
+        "axis cert bind tạo tệp này; hoặc bỏ registry.bindings khỏi cấu hình"
+    ),
+    "put it back; to end a binding: axis cert bind --end": (
+        "đặt tệp trở lại; muốn kết thúc ràng buộc: axis cert bind --end"
+    ),
+    # addresses and stores
+    'host and port: "0.0.0.0:8443", "[::1]:8443"': 'địa chỉ và cổng: "0.0.0.0:8443", "[::1]:8443"',
+    'use "127.0.0.1:9443" and reach it through ssh -L or a proxy that asks who is there': (
+        'dùng "127.0.0.1:9443" và vào qua ssh -L, hoặc qua proxy có hỏi danh tính'
+    ),
+    "give each its own port": "cho mỗi bên một cổng riêng",
+    'a name without port: "truc.h99.example.vn"': 'tên máy, không có cổng: "truc.h99.example.vn"',
+    'the host that certificates name: "ocsp.ca.ptc"': 'tên máy mà chứng thư số ghi: "ocsp.ca.ptc"',
+    "only the host is replaced: the path is the certificate's own": ("chỉ thay tên máy: đường dẫn là của chứng thư số"),
+    '{ "ocsp.ca.ptc" = "http://ocsp.ca.gov.vn" }': 'viết { "ocsp.ca.ptc" = "http://ocsp.ca.gov.vn" }',
+    "secrets stand in files of their own": "bí mật nằm trong tệp riêng",
+    "use {}://": "dùng {}://",
+    "put it into a file and name it in password_file": "ghi vào một tệp và nêu tệp đó ở password_file",
+    '"postgresql+psycopg://axis@host/axis"': 'ví dụ "postgresql+psycopg://axis@may/axis"',
+    'use "sqlite:///axis.db", relative to the data folder': 'dùng "sqlite:///axis.db", tính từ thư mục dữ liệu',
+    'use "sqlite:///axis.db", relative to the data folder, or "postgresql+psycopg://axis@host/axis"': (
+        'dùng "sqlite:///axis.db", tính từ thư mục dữ liệu, hoặc "postgresql+psycopg://axis@may/axis"'
+    ),
+    '"files", or a bucket with a prefix: "s3://axis/truc-tinh"': '"files", hoặc kho kèm tiền tố: "s3://axis/truc-tinh"',
+    # agencies, endpoints, routes
+    "an agency code is 1 to 35 ASCII letters and digits in groups joined by dots": (
+        "mã cơ quan gồm 1 đến 35 chữ cái không dấu và chữ số, thành nhóm cách nhau bằng dấu chấm"
+    ),
+    '{}, or "*" for everything': '{}, hoặc "*" cho mọi mã',
+    'a prefix means all below it: write "{}"': 'tiền tố đã gồm mọi mã bên dưới: ghi "{}"',
+    "name the agencies that this system sends for": "nêu các cơ quan mà hệ thống này gửi thay",
+    "give it certificates or api_keys": "cho nó certificates hoặc api_keys",
+    "name their authority in listen.client_ca": "nêu nơi cấp của chúng ở listen.client_ca",
+    "a node has at most one": "một nút có nhiều nhất một",
+    "list it in a file of registry.files first": "thêm cơ quan vào một tệp của registry.files trước",
+    "list it, or leave the line out: the code's grammar is then used": (
+        "thêm vào danh mục, hoặc bỏ dòng này: khi đó lấy theo cấu trúc mã"
+    ),
+    "cut it somewhere": "bỏ bớt một chỗ cho hết vòng",
+    "keep one; or close the older one with valid_to and successors": (
+        "giữ một; hoặc đóng mã cũ bằng valid_to và successors"
+    ),
+    "one certificate, one agency; for several, with dates: axis cert bind": (
+        "mỗi chứng thư số một cơ quan; nhiều cơ quan, có ngày: axis cert bind"
+    ),
+    "the two must be the same: axis cert inspect FILE tells its fingerprint": (
+        "hai bên phải là một: axis cert inspect TỆP cho biết vân tay"
+    ),
+}
+
+_REMEDIES: Final = {
+    # axis doctor
+    "set the clock before the daemon runs: timedatectl set-ntp true": (
+        "chỉnh đồng hồ trước khi chạy trục: timedatectl set-ntp true"
+    ),
+    "LimitNOFILE={} in the unit (elsewhere: ulimit -Hn), or a smaller limits.connections": (
+        "LimitNOFILE={} trong đơn vị systemd (nơi khác: ulimit -Hn), hoặc limits.connections nhỏ hơn"
+    ),
+    "run chrony or systemd-timesyncd": "chạy chrony hoặc systemd-timesyncd",
+    "make room: without it nothing is taken in": "dọn chỗ: hết chỗ thì trục không nhận văn bản",
+    "less than a tenth is left": "còn chưa đến một phần mười: lên kế hoạch thêm đĩa",
+    "chmod go-w {}": "chmod go-w {}",
+    "chmod o-rwx {}": "chmod o-rwx {}",
+    "give a certificate as PEM or DER": "đưa chứng thư số dạng PEM hoặc DER",
+    "it has expired: renew it": "đã hết hạn: cấp lại rồi thay tệp tại chỗ (mv)",
+    "it expires in {} days: renew it": "còn {} ngày là hết hạn: cấp lại rồi thay tệp tại chỗ (mv)",
+    "fetch the authority's newest list into trust.crls: until then its documents are held": (
+        "tải danh sách mới nhất của nơi cấp vào trust.crls: đến lúc đó văn bản bị tạm giữ"
+    ),
+    "name files or folders of lists (PEM or DER)": "nêu tệp hoặc thư mục danh sách thu hồi (PEM hoặc DER)",
+    "it takes no part in any verdict: remove or replace it": "tệp này không được dùng khi xét: bỏ đi hoặc thay",
+    "large packages are refused with 503 until it answers: look at [objects], the network, the server": (
+        "gói tin lớn bị từ chối (503) cho đến khi kho trả lời: xem [objects], mạng, máy chủ"
+    ),
+    "repair it: the daemon does not start with it": "sửa tệp: trục không khởi động với nó",
+    "pip uninstall {}, then install {} again": "pip uninstall {}, rồi cài lại {}",
+    "stop the daemon, then: axis migrate": "dừng trục, rồi: axis migrate",
+    "something else has opened the database: stop it": "chương trình khác đã mở cơ sở dữ liệu: dừng nó",
+    "stop the server, then: pg_checksums --enable": "dừng máy chủ, rồi: pg_checksums --enable",
+    "axis log verify tells what is wrong": "axis log verify nói sai ở đâu",
+    "axis fsck; was something put back from a backup?": "axis fsck; có gì vừa được lấy lại từ bản sao lưu không?",
+    "node.name must not change": "node.name không được đổi: ghi lại tên cũ",
+    # stores, logs, ports
+    "look at the disk, and at owner and mode of its files; run this as the node's own account": (
+        "xem đĩa, chủ và quyền của các tệp; chạy bằng tài khoản của trục"
+    ),
+    "about {}: {}": "tại {}: {}",
+    "the checkpoint store remembers a log, so there was a store: is its disk mounted? "
+    "Make no new one; if it is lost: axis restore": (
+        "kho mốc nhớ một nhật ký, tức là đã từng có cơ sở dữ liệu: đĩa của nó đã gắn chưa? "
+        "Đừng tạo mới; nếu đã mất: axis restore"
+    ),
+    "axis migrate makes one": "axis migrate tạo cơ sở dữ liệu",
+    "stop the daemon, back it up, then: axis migrate": "dừng trục, sao lưu, rồi: axis migrate",
+    "a daemon is already running on this store ({}): one process at a time": (
+        "một trục đang chạy trên kho này ({}): mỗi lúc một tiến trình"
+    ),
+    "pip install --require-hashes -r requirements/postgres.lock, into the environment of this program": (
+        "pip install --require-hashes -r requirements/postgres.lock, vào môi trường của chương trình này"
+    ),
+    "look at [store], at the server and the way to it; docs/operations.md, section 12, has the settings": (
+        "xem [store], máy chủ và đường mạng đến nó; các thiết lập ở docs/operations.md, mục 12"
+    ),
+    "nothing was signed. Was something put back? axis fsck looks, axis restore goes on (docs/care.md)": (
+        "chưa ký gì. Có gì vừa được lấy lại không? axis fsck xem, axis restore đi tiếp (docs/care.md)"
+    ),
+    "nothing was signed. The heads are signed by another key or under another name: were node.name, keys.log "
+    "or keys.checkpoints changed?": (
+        "chưa ký gì. Kho mốc do khóa khác, hay dưới tên khác, ký: có ai đổi node.name, keys.log hay keys.checkpoints?"
+    ),
+    "nothing was signed. Is the disk of the log or of the checkpoint store not mounted, or its path another one? "
+    "If it is lost: docs/care.md": (
+        "chưa ký gì. Đĩa của nhật ký hay kho mốc chưa gắn, hoặc đường dẫn đã đổi? Nếu đã mất: docs/care.md"
+    ),
+    "nothing was signed: axis fsck looks closer (docs/care.md)": "chưa ký gì: axis fsck xem kỹ hơn (docs/care.md)",
+    "another process listens there (ss -ltnp names it): stop it, or give [listen] another port": (
+        "tiến trình khác đang lắng nghe ở đó (ss -ltnp cho biết): dừng nó, hoặc đổi cổng trong [listen]"
+    ),
+    "this machine does not have that address: ip address lists those that it has; 0.0.0.0 listens on all of them": (
+        "máy này không có địa chỉ đó: ip address liệt kê các địa chỉ; 0.0.0.0 là tất cả"
+    ),
+    "ports below 1024 need a right: take 8443, or give the unit CAP_NET_BIND_SERVICE": (
+        "cổng dưới 1024 cần quyền: dùng 8443, hoặc cho đơn vị systemd CAP_NET_BIND_SERVICE"
+    ),
+    "store.blobs names a bucket: look at [objects]": "store.blobs nêu một kho đối tượng: xem [objects]",
+    "a key or certificate that [keys], [hsm], [trust] or [listen] names; axis check looks at them": (
+        "khóa hoặc chứng thư số mà [keys], [hsm], [trust], [listen] nêu; axis check xem chúng"
+    ),
+    # care
+    "axis doctor looks closer": "axis doctor xem kỹ hơn",
+    "axis doctor looks at all of them": "axis doctor xem tất cả",
+    "the log is verified with its key": "kiểm tra nhật ký cần khóa của nó",
+    "a backup belongs somewhere else": "bản sao lưu phải nằm ở nơi khác",
+    "leave --with-keys out": "bỏ --with-keys",
+    "there is no backup": "không có bản sao lưu nào được tạo",
+    "there is no backup: the node is damaged, look at it with axis fsck --deep": (
+        "không có bản sao lưu nào được tạo: nút bị hỏng, xem bằng axis fsck --deep"
+    ),
+    "nothing was put into place": "chưa đặt gì vào chỗ",
+    "{}; is keys.checkpoints the store of this node's log?": "{}; keys.checkpoints có đúng là kho mốc của nút này?",
+    "more was signed than the backup knows: give the log's folder of the node's last data, or an auditor's copy of it, "
+    "with --log; without these entries this log can never be continued": (
+        "đã ký nhiều hơn bản sao lưu biết: đưa thư mục nhật ký của dữ liệu cuối cùng, hoặc bản của kiểm toán, bằng "
+        "--log; thiếu các bản ghi đó thì nhật ký này không bao giờ nối tiếp được"
+    ),
+    "the copy of the log does not reach as far as what was signed: look for a newer one": (
+        "bản nhật ký không đủ đến chỗ đã ký: tìm bản mới hơn"
+    ),
+    "the backup or the copy holds another history than the one that was signed: nothing may be signed on top of it": (
+        "bản sao lưu hay bản nhật ký là lịch sử khác với điều đã ký: không được ký tiếp lên đó"
+    ),
+    "the checkpoint store knows less than the backup: it was put back, or is another node's; "
+    "put the newest one back, or move it away if it is lost": (
+        "kho mốc biết ít hơn bản sao lưu: nó bị lấy lại từ trước, hoặc của nút khác; đặt kho mới nhất trở lại, "
+        "hoặc chuyển nó đi nếu đã mất"
+    ),
+    "documents with receipts, deliveries and statuses may be lost: --accept-loss says that you know": (
+        "văn bản đã có biên nhận, lượt chuyển, trạng thái có thể mất: --accept-loss nghĩa là bạn biết điều đó"
+    ),
+    "nothing was removed; axis fsck looks closer": "chưa xóa gì; axis fsck xem kỹ hơn",
+    "a store goes with its node: node.name must be the same": "kho đi với nút của nó: node.name phải giống nhau",
+    "give TO_CONFIG another [store]": "cho TO_CONFIG một [store] khác",
+    "nothing was changed in the store that is copied": "kho được chép không bị sửa gì",
+    # certificates, queue, log
+    "nothing was changed": "chưa sửa gì",
+    "write its rows as [[binding]] tables, or edit it by hand; nothing was changed": (
+        "viết các dòng thành bảng [[binding]], hoặc sửa tay; chưa sửa gì"
+    ),
+    "a PEM or DER file, or sha256: and 64 hex digits": "tệp PEM hoặc DER, hoặc sha256: và 64 chữ số hex",
+    "repeating is safe": "gọi lại là an toàn",
+    "is this the right -c?": "-c có đúng tệp cấu hình không?",
+    "the daemon runs and its operator's port does not answer": "trục đang chạy mà cổng quản trị không trả lời",
+    "run the command as the account of the daemon, or as root": "chạy lệnh bằng tài khoản của trục, hoặc root",
+    "keys/receipt.pub of the node, in PEM": "keys/receipt.pub của nút, dạng PEM",
+    "three lines, an empty line and the signature, octet for octet as `axis log checkpoint` prints them": (
+        "ba dòng, một dòng trống và chữ ký, đúng từng byte như `axis log checkpoint` in ra"
+    ),
+    "its octets as they came: axis send --receipt": "đúng các byte đã nhận: axis send --receipt",
+    "axis log key prints it": "axis log key in ra khóa",
+    "axis log verify says more": "axis log verify nói rõ hơn",
+    "nothing was found out about the log": "chưa biết gì về nhật ký",
+    "is {} the folder of a log?": "{} có phải thư mục nhật ký không?",
+    "is it the key of this log?": "có đúng khóa của nhật ký này không?",
+    "name one by its reference: {}": "nêu một văn bản bằng tham chiếu: {}",
+    "name one by its reference, as listed": "nêu một văn bản bằng tham chiếu, như liệt kê",
+    "name one: {}": "nêu một: {}",
+    "name it as for axis why: the ref in its receipt, its DocumentId, or its official number": (
+        "nêu như với axis why: tham chiếu trong biên nhận, mã định danh văn bản, hoặc số ký hiệu"
+    ),
+    # trying, sending
+    "name a new directory": "nêu thư mục mới",
+    "name a new folder": "nêu thư mục mới",
+    "logs: {}": "nhật ký vận hành: {}",
+    "repeating the command is safe": "chạy lại lệnh là an toàn",
+    "the package is kept; once the axis answers: axis send {}": "gói tin được giữ lại; khi trục trả lời: axis send {}",
+    "the axis' certificate has expired, or this machine's clock is wrong: tell its administrator; {}": (
+        "chứng thư số của trục hết hạn, hoặc đồng hồ máy này sai: báo người quản trị trục; {}"
+    ),
+    "--ca names the authority of the axis' server certificate, --url the host that stands in it; {}": (
+        "--ca nêu nơi cấp chứng thư số của trục, --url nêu tên máy ghi trong đó; {}"
+    ),
+    "an axis answers agencies over TLS: --url https://...; {}": "trục trả lời cơ quan qua TLS: --url https://...; {}",
+    "repeat it later, let it wait longer with --tsa-wait, or send without a time stamp: --tsa-optional": (
+        "làm lại sau, chờ lâu hơn bằng --tsa-wait, hoặc gửi không có dấu thời gian: --tsa-optional"
+    ),
+    "ask who runs the authority, look at --tsa-trust, or send without a time stamp: --tsa-optional": (
+        "hỏi nơi cấp dấu, xem lại --tsa-trust, hoặc gửi không có dấu thời gian: --tsa-optional"
+    ),
+    "files in PEM; key and certificate belong together, and the key has no password": (
+        "tệp dạng PEM; khóa và chứng thư số phải là một cặp, khóa không có mật khẩu"
+    ),
+}
+
+WORDS: Final[Mapping[str, str]] = MappingProxyType(_REASONS | _HINTS | _REMEDIES)
+_MARKED: Final = re.compile("[à-ỹđ]", re.IGNORECASE)
+
+
+def in_vietnamese(said: str) -> str:
+    """The same in Vietnamese; empty where the table does not have it, or `said` is in both languages itself."""
+    if not said:
+        return ""
+    found = WORDS.get(said)
+    if found is not None and "{}" not in said:
+        return found
+    for pattern, words in _patterns():
+        match = pattern.fullmatch(said)
+        if match is not None:
+            return words.format(*(in_vietnamese(part) or part for part in match.groups()))
+    return ""
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """The templates, those with more words of their own first."""
+    order = sorted((one for one in WORDS if "{}" in one), key=lambda one: -len(one))
+    return tuple((re.compile("(.+?)".join(map(re.escape, one.split("{}"))), re.DOTALL), WORDS[one]) for one in order)
