@@ -72,11 +72,8 @@ def work_beside_octets(node: etree._Element, method: str, prefixes: Sequence[str
     for event, _ in etree.iterwalk(node, events=("start-ns", "end-ns")):
         here += 1 if event == "start-ns" else -1
         most = max(most, here)
-    elements = int(_ELEMENTS(node))
+    elements = sum(1 for _ in node.iter("*"))
     return elements * most * (len(prefixes) or most)
-
-
-_ELEMENTS: Final = etree.XPath("count(descendant-or-self::*)", regexp=False)
 
 
 def reparse(octets: bytes) -> etree._Element:
