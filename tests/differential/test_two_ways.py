@@ -40,7 +40,10 @@ def _at(pattern: re.Pattern[bytes], change: Callable[[bytes, random.Random], byt
     """One of the places where `pattern` matches, written otherwise."""
 
     def bend(raw: bytes, chance: random.Random) -> bytes:
-        found = chance.choice([*pattern.finditer(raw)])
+        places = [*pattern.finditer(raw)]
+        if not places:
+            return raw
+        found = chance.choice(places)
         return raw[: found.start()] + change(found.group(), chance) + raw[found.end() :]
 
     return bend
@@ -122,6 +125,24 @@ CHANGES: dict[str, Change] = {
 }
 
 
+OF_THE_WHOLE = frozenset(
+    {
+        "a mark in front",
+        "no declaration",
+        "a line behind",
+        "an upper-case cid",
+        "a percent in a cid",
+        "another digest method",
+        "white space in base64",
+    }
+)
+
+
+def _header_of(raw: bytes) -> tuple[int, int]:
+    """Where the content of the header is, which a signer can sign as it came."""
+    return raw.index(b">", raw.index(b"<edXML:MessageHeader ")) + 1, raw.rindex(b"</edXML:MessageHeader>")
+
+
 @cache
 def _packages() -> tuple[bytes, ...]:
     return tuple(
@@ -146,7 +167,8 @@ def _mutant(chance: random.Random) -> tuple[bytes, str]:
     names = chance.sample([*CHANGES], chance.choice((1, 1, 1, 2, 3)))
     raw = chance.choice(_packages())
     for name in names:
-        raw = CHANGES[name](raw, chance)
+        begin, end = _header_of(raw) if name not in OF_THE_WHOLE and chance.randrange(3) else (0, len(raw))
+        raw = raw[:begin] + CHANGES[name](raw[begin:end], chance) + raw[end:]
     if chance.randrange(3):
         try:
             raw, again = _signed_again(raw, chance), " signed again"
