@@ -15,18 +15,19 @@ from schemas.errors import Violation
 class XmlLimits:
     """Bounds on one package. Everything beyond is refused with `xml-limit`, or `xml-too-large` for `max_bytes`.
 
-    `max_bytes` lets a 100 MiB attachment in, as base64 in broken lines. `depth`, `attributes` and `namespaces`
-    (both per element) bound what canonicalisation costs: it is quadratic in the last two. `declarations` bounds
+    `max_bytes` lets a 100 MiB attachment in, as base64 in broken lines. `depth`, `attributes` (per element) and
+    `namespaces` (in scope of an element, whoever declares them) bound what canonicalisation costs: it is quadratic in
+    the last two, and writes a namespace's name for every element that uses it. `declarations` bounds
     namespace declarations in the whole package, `elements` the elements and also the attributes: 50,000 is room for
     every commune of the country in `To`, and is answered within 100 ms (200,000 took 300 ms). Base64 content longer
     than `cut_above` bytes never enters the tree; `tree_bytes` bounds what is left. `name_length` counts characters,
-    prefix apart.
+    prefix apart, also of the name of a namespace.
     """
 
     max_bytes: int = 160 * 1024 * 1024
     depth: int = 64
     attributes: int = 64
-    namespaces: int = 64
+    namespaces: int = 32
     declarations: int = 1_024
     elements: int = 50_000
     name_length: int = 256

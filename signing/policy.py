@@ -38,8 +38,9 @@ class SignaturePolicy:
     """The closed list of what is accepted. Everything absent is refused.
 
     `max_references_beyond_parts` counts beyond what the caller demands to be covered. `max_enveloped_bytes` bounds the
-    sum of canonical octets of all XML references of one signature. `max_signatures` counts those of one package that
-    stand side by side. `signing_time_ahead` is how far the claimed time may lie after ours.
+    sum of canonical octets of all XML references of one signature, and what else it costs to make them.
+    `max_signatures` counts those of one package that stand side by side. `signing_time_ahead` is how far the claimed
+    time may lie after ours.
     `sha1_before`: SHA-1 in a signature and its digests is taken where a trusted time stamp proves that it existed
     before; `None` is never. The date for certificates is that of `Trust`.
     """

@@ -25,7 +25,7 @@ from signing.algorithm import (
     OTHER_C14N,
     SIGNATURES,
 )
-from signing.c14n import XML, Splices, canonical, canonical_without, digest_canonical
+from signing.c14n import XML, Splices, canonical, canonical_without, digest_canonical, work_beside_octets
 from signing.grammar import DS, check
 from signing.octets import Octets, decode_base64
 from signing.policy import SignaturePolicy
@@ -273,6 +273,7 @@ class Digester:
     def _whole(self, reference: Reference, result: Digested) -> None:
         if reference.type is not None:
             raise Refused(Reason.REFERENCE, f"Type {reference.type} of the whole document")
+        self._spend(work_beside_octets(self._signature.getroottree().getroot(), reference.method, reference.prefixes))
         octets = canonical_without(self._signature, reference.method, reference.prefixes)
         self._xml(reference, octets, "/", result, whole=True)
         result.whole = octets
@@ -286,6 +287,7 @@ class Digester:
             raise Refused(Reason.STRUCTURE, f"{reference.uri}: Type and target do not belong together")
         if not is_properties and lies_in(element, self._signature):
             raise Refused(Reason.REFERENCE, f"{reference.uri} lies inside the signature")
+        self._spend(work_beside_octets(element, reference.method, reference.prefixes))
         octets = canonical(element, reference.method, reference.prefixes)
         self._xml(reference, octets, path_of(element), result)
         if is_properties:
@@ -295,11 +297,14 @@ class Digester:
 
     def _xml(self, reference: Reference, octets: bytes, target: str, result: Digested, whole: bool = False) -> None:
         pieces = self._splices.pieces(octets, whole=whole)
-        self._left -= sum(map(len, pieces))
-        if self._left < 0:
-            raise Refused(Reason.LIMIT, "signed octets", f"at most {self._policy.max_enveloped_bytes}")
+        self._spend(sum(map(len, pieces)))
         found, count = digest_canonical(pieces, reference.digest_name)
         self._compare(reference, found, count, target, result)
+
+    def _spend(self, octets: int) -> None:
+        self._left -= octets
+        if self._left < 0:
+            raise Refused(Reason.LIMIT, "signed octets", f"at most {self._policy.max_enveloped_bytes}")
 
     @staticmethod
     def _compare(reference: Reference, found: bytes, count: int, target: str, result: Digested) -> None:

@@ -196,15 +196,24 @@ class Past(HistoricalResolver):
 
     def get_object(self, ref: Any, as_metadata_stream: bool = False) -> Any:
         found = super().get_object(ref, as_metadata_stream)
-        weight = self._weights.get(ref)
-        if weight is None:
-            weight = self._weights[ref] = _weight(found)
-        self._steps.spend(weight)
+        self._steps.spend(_VISIT + self._weight(ref, found))
         return found
 
+    def look_at(self, ref: Any) -> Any:
+        """`get_object` for whoever looks at each object once: only its values are paid for."""
+        found = super().get_object(ref)
+        self._steps.spend(1 + self._weight(ref, found))
+        return found
 
-def _weight(value: Any) -> int:
-    weight, waiting = _VISIT, [value]
+    def _weight(self, ref: Any, found: Any) -> int:
+        weight = self._weights.get(ref)
+        if weight is None:
+            weight = self._weights[ref] = _values_in(found)
+        return weight
+
+
+def _values_in(value: Any) -> int:
+    weight, waiting = 0, [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):

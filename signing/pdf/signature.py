@@ -186,7 +186,12 @@ class SignatureJudge:
         return Covered(uri, one.name, name, digest.hex(), spot.left + spot.end - spot.right)
 
     def _changes(self, one: Field, coverage: Coverage, found: _Facts) -> None:
-        others = frozenset(other.name for other in self.form.filled if other.name != one.name)
+        # Anybody can have anything stamped: what a document time stamp draws on a page, nobody has signed.
+        others = frozenset(
+            other.name
+            for other in self.form.filled
+            if other.name != one.name and not (other.is_timestamp and is_visible(other.field))
+        )
         found.changes, found.changes_detail = coverage.changes(others)
         if found.changes in self.pdf_policy.accepted_changes:
             found.checks.append(Check(_CHANGED, "format", CheckStatus.OK, found.changes.value))

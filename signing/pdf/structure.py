@@ -23,6 +23,7 @@ from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
+from signing.pdf.ahead import is_drawn_anew, named_ahead
 from signing.pdf.policy import PdfLimits
 from signing.pdf.reader import Exhausted, Reader, is_hybrid
 from signing.pdf.verdict import Changes
@@ -35,6 +36,7 @@ _CONTENTS: Final = re.compile(rb"/Contents[ \n\r\t\f\0]*\Z")
 _END: Final = re.compile(rb"startxref[ \n\r\t\f\0]+\d{1,12}[ \n\r\t\f\0]+%%EOF")
 _MOST_NUMBER: Final = (1 << 53) - 1
 """Beyond, canonical JSON has no form for a number (RFC 8785 §3.2.2.3), and no file is that large."""
+_MOST_WIDGETS: Final = 64
 _BYTE_RANGE: Final = re.compile(rb"/ByteRange[ \n\r\t\f\0]*\[")
 
 
@@ -198,7 +200,8 @@ class Coverage:
     def changes(self, signed_fields: frozenset[str]) -> tuple[Changes, str]:
         """What was done after the signature. `signed_fields` are the other fields with a signature.
 
-        A new field that nobody signed counts as filling in a form: anything can be drawn there.
+        A new field that nobody signed counts as filling in a form: anything can be drawn there. So does what other
+        fields than those of signatures are drawn with.
         """
         tail = self._octets[self._spot.end :]
         if not tail.strip(_BLANK):
@@ -207,6 +210,10 @@ class Coverage:
         if hidden:
             return Changes.OTHER, hidden
         try:
+            ahead = named_ahead(self._reader, self.revision)
+            if ahead:
+                return Changes.OTHER, ahead
+            drawn_anew = is_drawn_anew(self._reader, self.revision)
             result = self._embedded.evaluate_modifications(DEFAULT_DIFF_POLICY)
         except (Exhausted, PdfStrictReadError):
             raise
@@ -216,6 +223,8 @@ class Coverage:
         if isinstance(result, SuspiciousModification):
             return Changes.OTHER, _short(str(result))
         level = result.modification_level
+        if drawn_anew:
+            level = max(level, ModificationLevel.FORM_FILLING)
         if self.certification is not None and level.value > self.certification:
             return Changes.OTHER, f"{level.name} after a certification of level {self.certification}"
         if level <= ModificationLevel.LTA_UPDATES:
@@ -223,6 +232,8 @@ class Coverage:
         if level > ModificationLevel.FORM_FILLING:
             return Changes.OTHER, level.name
         others = set(result.changed_form_fields) - signed_fields
+        if drawn_anew:
+            others.add("what fields are drawn with")
         return (Changes.FORM_FILLING, _short(", ".join(sorted(others)))) if others else (Changes.SIGNATURES, "")
 
     def _hidden(self, tail: bytes) -> str:
@@ -247,16 +258,18 @@ class Coverage:
 
 
 def is_visible(field: Any) -> bool:
-    """Say whether a field, or a widget of it, has an area."""
+    """Say whether a field, or a widget of it, has an area. What cannot be read may well be seen."""
     try:
-        widgets = [field, *(kid.get_object() for kid in field.get("/Kids", ()))]
-        for widget in widgets[:64]:
-            box = [float(number) for number in widget.get("/Rect", ())]
-            if len(box) == 4 and box[0] != box[2] and box[1] != box[3]:
-                return True
+        kids = field.get("/Kids", ())
+        widgets = [field, *(kid.get_object() for kid in kids)] if len(kids) <= _MOST_WIDGETS else []
+        return not widgets or any(map(_has_area, widgets)) or any("/Kids" in widget for widget in widgets[1:])
     except (AttributeError, KeyError, TypeError, ValueError, PdfError):
-        return True  # what cannot be read may well be seen
-    return False
+        return True
+
+
+def _has_area(widget: Any) -> bool:
+    box = [float(number) for number in widget.get("/Rect", (0, 0, 0, 0))]
+    return len(box) != 4 or (box[0] != box[2] and box[1] != box[3])
 
 
 def has_validation_data(reader: Reader) -> bool:

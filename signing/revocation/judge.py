@@ -236,15 +236,18 @@ def judge_answers(
     """RFC 6960 §3.2 over every answer at hand. A finding with something `used` is an authorised statement in force."""
     target = target_of(question.certificate, question.issuer)
     heard: list[tuple[Single, Answer]] = []
+    late: list[tuple[Single, Answer]] = []
     for answer in answers:
         singles = answer.about(target)
         if not singles or answer.hash_name not in rules.hashes:
             continue
-        if not time_is_sound(answer, question.certificate, question.at):
+        is_sound = time_is_sound(answer, question.certificate, question.at)
+        # Revoked is final: that a key was stolen may be found out when its certificate has ended.
+        if not is_sound and not question.certificate.not_valid_after_utc < answer.produced_at <= question.at:
             continue
         if signer_of(answer, question.issuer, answer.produced_at, delegate_is_good) is not None:
-            heard += [(single, answer) for single in singles]
-    for single, answer in heard:
+            (heard if is_sound else late).extend((single, answer) for single in singles)
+    for single, answer in (*heard, *late):
         revoked_at = single.revoked_at
         if single.status is Status.REVOKED and revoked_at is not None and revoked_at <= question.moment:
             if single.reason == "certificate_hold" and _answered_since(single, heard, question, rules):

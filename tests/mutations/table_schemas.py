@@ -70,9 +70,10 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         "names are bounded", XML, ('if len(str(name).rpartition("}")[2]) > limits.name_length:', "if False:")
     ),
     "xml-namespaces": off(
-        "namespace declarations of one element are bounded",
-        XML,
-        ("        _check_declarations(octets, limits.namespaces)", "        pass"),
+        "namespaces in scope of one element are bounded", XML, ("if in_scope > limits.namespaces:", "if False:")
+    ),
+    "xml-namespace-names": off(
+        "the names of namespaces are bounded", XML, ("if len(uri) > limits.name_length:", "if False:")
     ),
     "xml-declarations": off(
         "namespace declarations in all are bounded", XML, ("if len(declarations) > limits.declarations:", "if False:")

@@ -139,6 +139,14 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "limit-signed-info": off(
         "SignedInfo is bounded before it is verified", XMLDSIG, ("if len(octets) > most_octets:", "if False:")
     ),
+    "limit-work": off(
+        "what canonicalisation costs beside its octets is counted before it",
+        REFERENCE,
+        (
+            "        self._spend(work_beside_octets(element, reference.method, reference.prefixes))",
+            "        pass",
+        ),
+    ),
     # --- Ids and references
     "ids-once": off(
         "an Id is there once", REFERENCE, ("                if value in index:", "                if False:")

@@ -423,6 +423,14 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         CRL,
         ("    if scope.indirect or (", "    if ("),
     ),
+    "answer-late": off(
+        "revoked is final, also where it is told after the certificate has ended",
+        JUDGE,
+        (
+            "if not is_sound and not question.certificate.not_valid_after_utc < answer.produced_at <= question.at:",
+            "if not is_sound:",
+        ),
+    ),
     "answer-tomorrow": off(
         "an answer of tomorrow says nothing today, whatever time is proved",
         JUDGE,

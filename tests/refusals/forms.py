@@ -25,6 +25,7 @@ from tests.unit.signing.bend import INFO, VALUE, find, stray_bits, transforms
 from tests.unit.signing.forge import (
     ENVELOPED,
     EXC,
+    INC,
     Package,
     by_parts,
     enveloped,
@@ -46,6 +47,7 @@ DIGEST = words(SubIndication.HASH_FAILURE, Reason.DIGEST)
 REFERENCE = words(SubIndication.FORMAT_FAILURE, Reason.REFERENCE)
 TRANSFORM = words(SubIndication.FORMAT_FAILURE, Reason.TRANSFORM)
 ALGORITHM = words(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, Reason.ALGORITHM)
+LIMIT = words(SubIndication.FORMAT_FAILURE, Reason.LIMIT)
 WEAK = words(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, Reason.WEAK_KEY)
 GOOD = words(None, Reason.GOOD)
 
@@ -286,6 +288,17 @@ def encoded_digest(package: Package) -> None:
 
 def relative_namespace(package: Package) -> None:
     etree.SubElement(package.header, "{relative}x")
+
+
+def inclusive_in_scope() -> Package:
+    """Canonicalised inclusively, with as many namespaces in scope as the gate lets in: 250 ms of work for each look at
+    it, and a signer can have it looked at many times."""
+    package = by_parts()
+    declared = " ".join(f'xmlns:p{number}="urn:{number}"' for number in range(29))
+    package.header.append(parse(f"<x {declared}>{'<y/>' * 30_000}</x>"))
+    transforms("#header", INC)(package)
+    sign_again(package)
+    return package
 
 
 def void(package: Package) -> None:

@@ -11,7 +11,18 @@ from signing.verdict import Reason, SubIndication
 from tests.pki import pki
 from tests.refusals import certs, forms, wraps
 from tests.refusals.bends import bends
-from tests.refusals.forms import C14N, COVERAGE, DIGEST, WRONG, over_itself, padded, pss, value
+from tests.refusals.forms import (
+    C14N,
+    COVERAGE,
+    DIGEST,
+    LIMIT,
+    WRONG,
+    inclusive_in_scope,
+    over_itself,
+    padded,
+    pss,
+    value,
+)
 from tests.refusals.row import Case, Row
 from tests.refusals.rows_certificate import CHAIN, UNKNOWN, good
 from tests.refusals.said import bent, certificate, judged, raw, received, words
@@ -75,7 +86,13 @@ ROWS = (
         defences=("unwrap-bomb",),
     ),
     Row("9", "More than 64 attributes on an element", bends("9"), same=("X12",), defences=("limit-attributes",)),
-    Row("10", "More than 64 declarations on an element", same=("X16",), defences=("xml-namespaces",)),
+    Row(
+        "10",
+        "More than 32 declarations in scope of an element",
+        (judged("29, used by 30,000 elements", LIMIT, inclusive_in_scope),),
+        same=("X16",),
+        defences=("limit-work",),
+    ),
     Row("11", "Too many References or transforms", same=("D52", "D27"), defences=("limit-references",)),
     Row(
         "12",
@@ -325,9 +342,10 @@ ROWS = (
             f"{RESPONDER}::test_an_answer_that_is_none[tryLater]",
             f"{RESPONDER}::test_an_answer_that_is_none[one bit wrong]",
             f"{RESPONDER}::test_a_status_of_tomorrow_acquits_nobody_today_whatever_time_is_proved",
+            f"{RESPONDER}::test_revoked_is_final_also_where_it_is_told_after_the_certificate_has_ended",
         ),
         same=("C18", "C19", "C20"),
-        defences=("answer-signed", "answer-tomorrow"),
+        defences=("answer-signed", "answer-tomorrow", "answer-late"),
     ),
     Row(
         "57",

@@ -41,6 +41,11 @@ def many(form: bytes, count: int) -> bytes:
     return b"<a " + b" ".join(form % number for number in range(count)) + b"/>"
 
 
+def in_scope(count: int) -> bytes:
+    """One element in another, each with a declaration of its own."""
+    return b"".join(b'<a xmlns:a%d="urn:x">' % number for number in range(count)) + b"</a>" * count
+
+
 def package(old: str, new: str) -> Callable[[], bytes]:
     return lambda: edit(old, new).encode()
 
@@ -226,11 +231,14 @@ ROWS = (
         "X16",
         "Too many namespace declarations",
         (
-            raw("65 on one element", LIMIT, partial(many, b'xmlns:a%d="urn:x"', 65)),
+            raw("33 on one element", LIMIT, partial(many, b'xmlns:a%d="urn:x"', 33)),
+            raw("33 in scope of one", LIMIT, lambda: in_scope(33)),
+            raw("a name of 257", LIMIT, b'<a xmlns:a="urn:' + b"a" * 253 + b'"/>'),
+            raw("a name of 140 kB", LIMIT, b'<a xmlns:a="urn:' + b"a" * 140_000 + b'">' + b"<a:a/>" * 20_000 + b"</a>"),
             raw("50,000 on one element", LIMIT, partial(many, b'xmlns:a%d="urn:x"', 50_000)),
             raw("1,025 in all", LIMIT, b"<a>" + b'<b xmlns="urn:x"/>' * 1_025 + b"</a>"),
         ),
-        defences=("xml-namespaces", "xml-declarations"),
+        defences=("xml-namespaces", "xml-namespace-names", "xml-declarations"),
     ),
     Row(
         "X17",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
-from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils import generic, writer
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import fields
@@ -16,11 +17,13 @@ from pyhanko.sign.validation import dss
 
 from signing.pdf import Changes, FindingCode, PdfOutcome, PdfPolicy
 from signing.verdict import Reason, SubIndication
-from tests.pki import pki
+from tests.pki import NOW, pki
 from tests.unit.pdf.forge import (
+    A4,
     PERSON_BOX,
     STAMP_BOX,
     Words,
+    authority_of,
     by_hand,
     cms_of,
     gap,
@@ -31,10 +34,12 @@ from tests.unit.pdf.forge import (
     plain,
     prepared,
     sign,
+    timestamped,
     two_signatures,
     updated,
     words,
 )
+from tests.unit.pdf.test_trust import tsa
 
 # mypy: disable-error-code="no-untyped-call"
 
@@ -182,6 +187,84 @@ def test_a_policy_never_makes_any_change_acceptable() -> None:
     for change in (Changes.OTHER, Changes.UNKNOWN):
         with pytest.raises(ValueError, match="nobody understands"):
             replace(PdfPolicy(), accepted_changes=frozenset({change}))
+
+
+def with_room(where: str) -> bytes:
+    """A document that names object 60, which it does not have: what is prepared for somebody's signature."""
+    made = writer.PdfFileWriter()
+    content = made.add_object(generic.StreamObject(stream_data=b"BT (1.000.000) Tj ET"))
+    page = writer.PageObject(contents=content, media_box=A4)
+    missing = generic.IndirectObject(60, 0, made)
+    match where:
+        case "content":
+            page[pdf_name("/Contents")] = generic.ArrayObject([content, missing])
+        case "annotation":
+            page[pdf_name("/Annots")] = generic.ArrayObject([missing])
+        case "parent":
+            page[pdf_name("/Elsewhere")] = generic.DictionaryObject({pdf_name("/Parent"): missing})
+        case "another generation":
+            page[pdf_name("/Contents")] = generic.ArrayObject([content, generic.IndirectObject(60, 1, made)])
+    made.insert_page(page)
+    out = BytesIO()
+    made.write(out)
+    return sign(out.getvalue(), pki().good)
+
+
+@pytest.mark.parametrize("where", ["content", "annotation", "parent", "another generation"])
+def test_what_was_named_before_it_was_there_is_a_change(where: str) -> None:
+    """Shadow attack, hiding: pyHanko takes it for an object that nobody sees."""
+    octets = with_room(where)
+    assert judge(octets).outcome is PdfOutcome.VALID
+    (root,) = {int(number) for number in re.findall(rb"/Root (\d+) 0 R", octets)}
+    stream = b"<< /Length 23 >>\nstream\nBT (9.000.000) Tj ET   \nendstream"
+    verdict = judge(by_hand(octets, {60: stream}, root=root))
+    assert (words(only(verdict)), only(verdict).changes_detail) == (CHANGED, "object 60 was named before it was there")
+    assert judge(by_hand(octets, {61: stream}, root=root)).outcome is PdfOutcome.VALID, "one that nobody names"
+
+
+def test_what_is_more_than_the_information_on_a_document_is_not_written_anew() -> None:
+    """A page inherits its resources from what it calls its parent, whatever else that is."""
+    made = writer.PdfFileWriter()
+    content = made.add_object(generic.StreamObject(stream_data=b"BT (1.000.000) Tj ET"))
+    page = writer.PageObject(contents=content, media_box=A4)
+    info = made.add_object(generic.DictionaryObject({pdf_name("/Title"): generic.pdf_string("a")}))
+    page[pdf_name("/Elsewhere")] = generic.DictionaryObject({pdf_name("/Parent"): info})
+    made.insert_page(page)
+    made.set_info(info)
+    out = BytesIO()
+    made.write(out)
+    octets = sign(out.getvalue(), pki().good)
+    number, _ = object_with(octets, b"/Title (a)")
+    (root,) = {int(one) for one in re.findall(rb"/Root (\d+) 0 R", octets)}
+    anew = by_hand(octets, {number: b"<< /Resources << >> >>"}, root=root)
+    anew = anew[: anew.rindex(b"/Prev")] + b"/Info %d 0 R " % number + anew[anew.rindex(b"/Prev") :]
+    verdict = judge(anew)
+    assert (words(only(verdict)), only(verdict).changes_detail) == (CHANGED, f"object {number} is more than /Info")
+
+
+def test_what_fields_are_drawn_with_is_part_of_what_they_show() -> None:
+    def draw_anew(made: IncrementalPdfFileWriter) -> None:
+        form = made.root["/AcroForm"]
+        form[pdf_name("/NeedAppearances")] = generic.BooleanObject(True)
+        form[pdf_name("/DR")] = generic.DictionaryObject({pdf_name("/Font"): generic.DictionaryObject()})
+        made.update_container(form)
+
+    verdict = judge(updated(sign(plain(form=True), pki().good), draw_anew))
+    assert (words(only(verdict)), only(verdict).changes) == (CHANGED, Changes.FORM_FILLING)
+    assert judge(updated(one_signature(), draw_anew)).outcome is PdfOutcome.VALID, "no field but that of the signature"
+
+
+def test_a_document_time_stamp_that_is_drawn_on_the_page_is_a_change() -> None:
+    """Anybody can have anything stamped."""
+    made = IncrementalPdfFileWriter(BytesIO(one_signature()))
+    fields.append_signature_field(made, fields.SigFieldSpec("Dau", box=A4))
+    out = BytesIO()
+    made.write(out)
+    for holder in (tsa(), tsa(issuer=pki().other_root)):
+        verdict = judge(timestamped(out.getvalue(), authority_of(holder, NOW)))
+        assert (words(only(verdict)), only(verdict).changes_detail) == (CHANGED, "Dau")
+    unseen = judge(timestamped(one_signature(), authority_of(tsa(), NOW)))
+    assert (unseen.outcome, only(unseen).changes) == (PdfOutcome.VALID, Changes.VALIDATION_DATA)
 
 
 def test_an_empty_signature_field_drawn_on_the_page_later_is_a_change() -> None:

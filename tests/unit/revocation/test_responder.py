@@ -30,7 +30,7 @@ from tests.unit.revocation.field import (
     serving,
 )
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @cache
@@ -264,3 +264,16 @@ def test_a_status_of_tomorrow_acquits_nobody_today_whatever_time_is_proved() -> 
 async def test_a_responder_that_is_down(tmp_path: Path) -> None:
     _, verdict, _ = await asked(tmp_path, field().good, "http://127.0.0.1:9")
     assert verdict.reason is Reason.REVOCATION_UNKNOWN
+
+
+def test_revoked_is_final_also_where_it_is_told_after_the_certificate_has_ended() -> None:
+    """A theft that is found out late. A list that was in force at the proved time knows nothing of it."""
+    at = real_now() + timedelta(seconds=5)
+    ended = issue("đã hết hạn", field().authority, validity=(at - 90 * DAY, at - 2 * HOUR))
+    lists = field().lists(at - 6 * HOUR)
+    for revoked, reason in ((-5 * HOUR, Reason.REVOKED), (-3 * HOUR, Reason.GOOD)):
+        told = answer(ended, status=ocsp.OCSPCertStatus.REVOKED, revoked=revoked)
+        for answers, wanted in (((), Reason.GOOD), ((told,), reason)):
+            trust = Trust((field().root.der,), (field().authority.der,), (*lists.values(),), answers)
+            verdict = judge_certificate(ended.der, trust, at, OWN_NETWORK, proven=at - 4 * HOUR)
+            assert verdict.reason is wanted, verdict.checks[-1]
