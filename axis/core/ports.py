@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem
@@ -206,8 +206,7 @@ Carried = Callable[[], tuple[Document, Kept]]
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """What a delivery to `endpoint` for `recipients` (as they are stored, JSON) hands out.
 
     `package` are a document's octets where they are all that goes out: it has one form, one payload. `digest` is the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
@@ -30,8 +31,7 @@ class Collected:
     arrived: StatusReport | None
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """What goes to the recipient. `digest` is that of the package, where one is carried; `outcome` what was found in
     its attached PDFs."""
 
@@ -45,7 +45,8 @@ async def inbox(by: Principal, after_seq: int, limit: int, ctx: Context) -> Sequ
     found: list[InboxItem] = []
     while len(found) < limit:
         page = await ctx.store.views.inbox(by.name, after_seq, limit)
-        found += [item for item in page if ctx.network.serves_listed(by.name, item.recipients)]
+        served = {told for told in {item.recipients for item in page} if ctx.network.serves_listed(by.name, told)}
+        found += [item for item in page if item.recipients in served]
         if len(page) < limit:
             break
         after_seq = page[-1].seq

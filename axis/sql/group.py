@@ -29,6 +29,7 @@ from axis.core.problems import Unavailable
 from axis.sql.driver import Contended, Database, StoreError, WriteConnection, unavailable
 from axis.sql.errand import Errand
 from axis.sql.ledger import SqlLedger
+from axis.sql.read import Reader
 from axis.sql.readers import Readers
 
 MAX_WAITING: Final = 4096
@@ -72,7 +73,7 @@ class _GroupLost(Exception):
 class GroupCommitter:
     """The writer thread. Recovery closes `readers` too: it needs the only connection."""
 
-    def __init__(self, database: Database, readers: Readers) -> None:
+    def __init__(self, database: Database, readers: Readers[Reader]) -> None:
         self._database = database
         self._readers = readers
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()

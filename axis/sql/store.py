@@ -27,7 +27,7 @@ class SqlStore:
 
     def __init__(self, database: Database, shelf: Shelf) -> None:
         self._database = database
-        self._readers = Readers(database)
+        self._readers = Readers(database, Questions)
         self._committer = GroupCommitter(database, self._readers)
         self._views = SqlViews(self._readers, shelf, database.reads_aside)
         self._shelf = shelf
@@ -77,7 +77,7 @@ class SqlStore:
     @property
     def id(self) -> str:
         """The store's random identity, given when it was made; a copy of the store has the same."""
-        name = self._readers.ask(lambda session: Questions(session).meta("store_id"))
+        name = self._readers.ask(lambda ask: ask.meta("store_id"))
         if name is None:
             raise StoreError("the store has no identity: it was not made by migrations")
         return name

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, cast
 
 from axis.core.follow_up import Became, FollowUp
 from axis.core.inbox import InboxItem, ToldStatus
@@ -50,6 +50,10 @@ _AGES: Final = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), tim
 MAX_FOUND: Final = 200
 """How many documents under one id a search shows. One id has a handful: itself, updates, a recall."""
 
+_STATUS: Final = Cargo.STATUS.value
+_item: Final = cast("Callable[[Row], InboxItem]", partial(tuple.__new__, InboxItem))
+"""A row of `Outgoing.listed`. Each has all columns, so that nobody counts them fifty times a list."""
+
 _LISTS: Final = {
     DeliveryState.QUEUED: ("waiting", "parked"),
     DeliveryState.LEASED: ("leased",),
@@ -88,8 +92,8 @@ class Questions(Reader):
 
     def inbox(self, endpoint: str, after_seq: int, limit: int) -> Sequence[InboxItem]:
         rows = self.session.run(self.sql.outgoing.listed, endpoint=endpoint, after=after_seq, limit=limit)
-        items = [InboxItem._make(row) for row in rows.fetchall()]
-        statuses = [item.delivery for item in items if item.cargo == Cargo.STATUS]
+        items = [_item(row) for row in rows.fetchall()]
+        statuses = [item.delivery for item in items if item.cargo == _STATUS]
         if not statuses:
             return items
         told = self.session.run(self.sql.outgoing.reported, ids=many(statuses)).fetchall()
@@ -265,7 +269,7 @@ class SqlViews:
     times as much (measured). Lists and counts run in threads, and on PostgreSQL everything does.
     """
 
-    def __init__(self, readers: Readers, shelf: Shelf, aside: bool = False) -> None:
+    def __init__(self, readers: Readers[Questions], shelf: Shelf, aside: bool = False) -> None:
         """With `aside` questions by key run in threads too: the database is behind a network."""
         self._readers = readers
         self._shelf = shelf
@@ -280,19 +284,16 @@ class SqlViews:
 
     async def _by_key(self, question: Callable[[Questions], T]) -> T:
         if self._all_aside:
-            return await self._in_thread(self._here, question)
-        return self._here(question)
+            return await self._in_thread(self._readers.ask, question)
+        return self._readers.ask(question)
 
     async def _in_thread(self, ask: Callable[[Callable[[Questions], T]], T], question: Callable[[Questions], T]) -> T:
         if self._closed:
             raise unavailable("not-stored", "the store is closed", 1)
         return await asyncio.get_running_loop().run_in_executor(self._threads, ask, question)
 
-    def _here(self, question: Callable[[Questions], T]) -> T:
-        return self._readers.ask(lambda session: question(Questions(session)))
-
     def _snapshot(self, question: Callable[[Questions], T]) -> T:
-        return self._readers.ask(lambda session: question(Questions(session)), snapshot=True)
+        return self._readers.ask(question, snapshot=True)
 
     async def _aside(self, question: Callable[[Questions], T]) -> T:
         return await self._in_thread(self._snapshot, question)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import re
+from binascii import b2a_base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from axis.flow.receive import give_receipt, receive
 from axis.flow.report import record_told, visible_document
 from axis.web.auth import Doors, require
 from axis.web.dto import (
+    NOT_TO_KEEP,
     delivery_facts,
     document_facts,
     inbox_facts,
@@ -191,12 +192,12 @@ class Api:
 
     async def get_inbox(self, request: web.Request) -> web.StreamResponse:
         by = require(self.caller(request), Role.AGENCY)
-        unknown = set(request.query) - {"after", "limit"}
-        twice = len(request.query) > len(set(request.query))
-        if unknown or twice or not all(_NUMBER.fullmatch(value) for value in request.query.values()):
+        query = request.query
+        asked = set(query)
+        if asked - {"after", "limit"} or len(query) > len(asked) or not all(map(_NUMBER.fullmatch, query.values())):
             raise Refused(Problem(Kind.BAD_REQUEST, "after and limit are numbers; there are no other parameters"))
-        limit = min(max(int(request.query.get("limit", "50")), 1), INBOX_LIMIT)
-        items = await mailbox.inbox(by, int(request.query.get("after", "0")), limit, self.ctx)
+        limit = min(max(int(query.get("limit", "50")), 1), INBOX_LIMIT)
+        items = await mailbox.inbox(by, int(query.get("after", "0")), limit, self.ctx)
         following = items[-1].seq if len(items) == limit else None
         return reply({"items": [inbox_facts(item) for item in items], "next": following})
 
@@ -264,26 +265,24 @@ class Api:
     ) -> web.StreamResponse:
         """`name` is an id: letters and digits. `package_sha256` is the document's, where this is its package: over the
         whole, it names it in any form; the digest of a body in parts stands before each part."""
-        headers = {} if attached_pdfs is None else {"Axis-Attached-Pdfs": attached_pdfs}
+        content_type, size = body.content_type, body.size
+        headers: dict[str, str] = {} if attached_pdfs is None else {"Axis-Attached-Pdfs": attached_pdfs}
         if package_sha256 is not None:
             headers["Axis-Package-SHA256"] = package_sha256
         if isinstance(body, Plain):
             octets = bytes.fromhex(body.payload.ref.sha256)
-            headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(octets).decode()}:"
-        suffix = SUFFIXES[body.content_type.partition(";")[0]]
-        headers |= {
-            "Content-Type": body.content_type,
-            "Content-Disposition": f"attachment; filename*=UTF-8''{name}.{suffix}",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",
-        }
-        if body.size <= PIECE:  # head and octets go out as one
+            headers["Repr-Digest"] = f"sha-256=:{b2a_base64(octets, newline=False).decode()}:"
+        suffix = SUFFIXES[content_type.partition(";")[0]]
+        headers[hdrs.CONTENT_TYPE] = content_type
+        headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{name}.{suffix}"
+        headers.update(NOT_TO_KEEP)
+        if size <= PIECE:  # head and octets go out as one
             return web.Response(body=await body.read(), headers=headers)
         if request.method == hdrs.METH_HEAD:  # octets would be read as the answer to the next request
-            return web.Response(headers={**headers, "Content-Length": str(body.size)})
+            return web.Response(headers={**headers, hdrs.CONTENT_LENGTH: str(size)})
         chunks = aiter(body.chunks())
         first = await anext(chunks, b"")  # what cannot be read at all is answered with a problem
-        response = web.StreamResponse(headers={**headers, "Content-Length": str(body.size)})
+        response = web.StreamResponse(headers={**headers, hdrs.CONTENT_LENGTH: str(size)})
         await response.prepare(request)
         try:
             await _write(response, first)

@@ -33,7 +33,7 @@ class Doors:
         """The caller. `Refused(UNAUTHENTICATED)` without valid credentials, or with two that disagree."""
         certificate, key = self._certificate(request), self._key(request)
         who = key if certificate is None else certificate
-        if who is None or (key is not None and who != key):
+        if who is None or (key is not None and who is not key and who != key):
             raise Refused(Problem(Kind.UNAUTHENTICATED))
         return who
 

@@ -7,10 +7,11 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, Final, TypeVar
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from axis.core.follow_up import FollowUp
@@ -72,6 +73,10 @@ class BatchItem(StatusBody):
 
 B = TypeVar("B", bound=BaseModel)
 
+_DOCUMENT: Final = Cargo.DOCUMENT.value
+NOT_TO_KEEP: Final = MappingProxyType({hdrs.CACHE_CONTROL: "no-store", "X-Content-Type-Options": "nosniff"})
+"""Of answers that are for one caller only: nobody keeps them, and nobody guesses what they are."""
+
 
 async def whole(request: web.Request) -> bytes:
     """The body of a request that is small enough for memory. `Unavailable(TOO_SLOW)` where it is not there in half
@@ -108,7 +113,7 @@ def reply(body: Any, status: int = 200) -> web.Response:
         body=orjson.dumps(body),
         status=status,
         content_type="application/json",
-        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+        headers=NOT_TO_KEEP,
     )
 
 
@@ -193,7 +198,7 @@ def inbox_facts(item: InboxItem) -> dict[str, Any]:
         delivery, seq, cargo, recipients, priority, document, sender, document_id, number, subject, form, size, sha256,
         rounds, outcome, due_at, notice, report,
     ) = item  # fmt: skip
-    carried = document is not None and cargo == Cargo.DOCUMENT
+    carried = cargo == _DOCUMENT and document is not None
     return {
         "delivery": delivery,
         "seq": seq,

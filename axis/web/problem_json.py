@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -20,6 +20,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _ANSWERED = web.ResponseKey("problem", Kind)
 """Where a response says which problem it tells of."""
+_BAD: Final = HTTPStatus.BAD_REQUEST.value
 _BY_STATUS = {
     400: Kind.BAD_REQUEST,
     401: Kind.UNAUTHENTICATED,
@@ -54,7 +55,7 @@ def answer(problem: Problem, retry_after_s: float | None = None) -> web.Response
 
 def problem_told(response: web.StreamResponse) -> Kind | None:
     """Which problem a response tells of."""
-    return response.get(_ANSWERED) if response.status >= HTTPStatus.BAD_REQUEST else None
+    return response.get(_ANSWERED) if response.status >= _BAD else None
 
 
 def members(problem: Problem) -> dict[str, Any]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from axis.blobs import Blobs
 from axis.core.model import AddDelivery
+from axis.core.problems import Unavailable
 from axis.sql import migrate
 from axis.sql.driver import StoreError
 from axis.sql.filesystem import kind_of
-from axis.sql.sqlite import open_sqlite
+from axis.sql.readers import PATIENCE_S, Readers
+from axis.sql.sqlite import SqliteDatabase, open_sqlite, sqlite_path
+from axis.sql.views import Questions
 from tests.factories_core import decision, delivery
 
 BEGUN: list[tuple[str, int]] = []
@@ -97,3 +102,28 @@ def test_a_store_on_a_network_file_system_does_not_open(
     mounts.unlink()
     store = open_sqlite(sqlite_url, Blobs(tmp_path / "blobs"))
     store._close()
+
+
+def test_who_closes_the_readers_waits_until_the_last_question_is_answered(sqlite_url: str) -> None:
+    """And no longer: nobody has to come by once more."""
+    database = SqliteDatabase(sqlite_path(sqlite_url))
+    readers = Readers(database, Questions)
+    asked, answered, closed = Event(), Event(), Event()
+
+    def question(ask: Questions) -> str | None:
+        asked.set()
+        assert answered.wait(20)
+        return ask.meta("store_id")
+
+    with ThreadPoolExecutor(2) as threads:
+        reading = threads.submit(readers.ask, question)
+        assert asked.wait(20)
+        closing = threads.submit(lambda: (readers.close(), closed.set()))
+        assert not closed.wait(0.05)
+        answered.set()
+        assert closed.wait(PATIENCE_S / 2)
+        assert reading.result()
+        closing.result()
+    with pytest.raises(Unavailable):
+        readers.ask(lambda ask: ask.meta("store_id"))
+    database.close()

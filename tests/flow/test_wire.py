@@ -70,6 +70,12 @@ def test_who_shows_two_keys_is_nobody(first: str, second: str, site: Site) -> No
     assert answer.startswith(b"HTTP/1.1 401 "), answer[:40]
 
 
+def test_a_key_opens_nothing_beside_the_certificate_of_somebody_else(site: Site) -> None:
+    own, other = site.doors[HOME_AFFAIRS], site.doors[FINANCE]
+    assert site.ask("GET", "/v1/inbox", by=HOME_AFFAIRS, certificate=own).status == 200
+    assert site.ask("GET", "/v1/inbox", by=HOME_AFFAIRS, certificate=other).status == 401
+
+
 def test_a_compressed_package_is_not_taken_behind_a_header_that_says_otherwise(site: Site) -> None:
     """What is measured at the door is the octets that come, not what they unfold to."""
     package = gzip.compress(site.package(OFFICE, [HOME_AFFAIRS]))
