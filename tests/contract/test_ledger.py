@@ -355,6 +355,8 @@ async def test_an_orphan_waits_and_is_adopted_once(store: SqlStore) -> None:
     assert await ask(store, lambda ledger: ledger.same_orphan(replace(by_number, ref=StatusRef("x"))))
     assert not await ask(store, lambda ledger: ledger.same_orphan(replace(by_number, wire="04")))
     assert not await ask(store, lambda ledger: ledger.same_orphan(replace(by_number, at=later(minutes=1))))
+    assert await ask(store, lambda ledger: ledger.passed_on(by_id.ref)) == {passed_on.endpoint}
+    assert await ask(store, lambda ledger: ledger.passed_on(by_number.ref)) == frozenset()
 
     await add(store, AddDocument(one), AdoptStatus(by_id.ref, one.ref, Standing.APPLIED))
     assert await ask(store, lambda ledger: list(ledger.orphans(SENDER, "Đ-7", "7/QĐ"))) == [by_number]
