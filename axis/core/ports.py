@@ -166,6 +166,10 @@ class Ledger(Protocol):
         """Queued heads of lanes of one endpoint by `seq`, due or not; none of a held endpoint."""
         ...
 
+    def hasten(self, endpoint: str, now: datetime, beyond: datetime, limit: int) -> int:
+        """Make due what is first in its lane and would be due after `beyond`, leases as well; how many those were."""
+        ...
+
     def apply(self, decision: Decision[object]) -> None:
         """Write a decision: its changes and its log entries. The only writer of business state.
 

@@ -4,6 +4,7 @@ any more, after an endpoint or its agencies changed, nothing ever will be."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
@@ -15,6 +16,7 @@ from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Unavailable
 from axis.core.settlement import decide_expiry
 from axis.core.states import DeliveryState
+from axis.flow.clock import SLACK
 from axis.flow.context import Context
 from axis.flow.settle import telling_of
 
@@ -30,6 +32,7 @@ async def run_expiry(ctx: Context, stop: asyncio.Event) -> None:
     left: Collection[str] | None = None  # routes and endpoints change with a start only
     while not stop.is_set():
         try:
+            await hasten(ctx)
             if left is None:
                 left = await left_behind(ctx)
             await expire_old(ctx, left)
@@ -40,6 +43,30 @@ async def run_expiry(ctx: Context, stop: asyncio.Event) -> None:
                 await stop.wait()
         except TimeoutError:
             continue
+
+
+async def hasten(ctx: Context) -> int:
+    """Make due what would be due later than anything that waits now: it was written by a clock that was ahead, or by
+    the right one and now the clock is behind. It would wait for as long as the clocks differ, and nobody be told.
+
+    A lease that ended so is no loss: whoever has it still settles it if nobody else has claimed it (`token`).
+    """
+    now = ctx.now()
+    beyond = now + max(ctx.retry.ceiling, ctx.lease) + SLACK
+
+    def body(ledger: Ledger) -> dict[str, int]:
+        found = {endpoint: ledger.hasten(endpoint, now, beyond, PAGE) for endpoint in ctx.sinks}
+        return {endpoint: number for endpoint, number in found.items() if number}
+
+    whole: Counter[str] = Counter()
+    moved = await ctx.store.transact(body)
+    while moved:
+        whole.update(moved)
+        ctx.wake()
+        moved = await ctx.store.transact(body) if max(moved.values()) == PAGE else {}
+    for endpoint, number in whole.items():
+        log.warning("deliveries_hastened", endpoint=endpoint, number=number)
+    return whole.total()
 
 
 async def left_behind(ctx: Context) -> frozenset[str]:

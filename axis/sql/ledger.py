@@ -269,6 +269,14 @@ class SqlLedger(Reader):
     def waiting(self, endpoint: str, after_seq: int, limit: int) -> Sequence[Delivery]:
         return self.deliveries(self.sql.inbox, endpoint=endpoint, after=after_seq, limit=limit)
 
+    def hasten(self, endpoint: str, now: datetime, beyond: datetime, limit: int) -> int:
+        found = self.session.run(
+            self.sql.waits.beyond, endpoint=endpoint, beyond=rfc3339(beyond), limit=limit
+        ).fetchall()
+        for (seq,) in found:
+            self.session.change(self.sql.waits.hasten, of=seq, now=rfc3339(now))
+        return len(found)
+
     def apply(self, decision: Decision[object]) -> None:
         for change in decision.changes:
             self._change(change)

@@ -432,6 +432,23 @@ async def test_what_another_has_claimed_meanwhile_is_not_leased(store: SqlStore)
     assert {one.state for one in await store.views.deliveries(one.ref)} == {DeliveryState.QUEUED}
 
 
+async def test_what_waits_longer_than_anything_may_is_made_due_and_nothing_else(store: SqlStore) -> None:
+    """Queued or leased, of the endpoint that is asked about; and no more than so many."""
+    ahead = [delivery(due_at=later(days=3), priority=one) for one in (Priority.ORDINARY, Priority.EXPRESS)]
+    leased, in_time = delivery(), delivery(due_at=later(hours=1))
+    elsewhere = delivery(endpoint="elsewhere", due_at=later(days=3))
+    await add(store, AddDelivery(leased))
+    (taken,) = await store.transact(lambda ledger: ledger.claim([HERE], NOW, timedelta(days=3), 1))
+    await add(store, *map(AddDelivery, (*ahead, in_time, elsewhere)))
+    moved = [
+        await store.transact(lambda ledger: ledger.hasten(HERE, later(minutes=1), later(hours=2), 2)) for _ in range(3)
+    ]
+    assert moved == [2, 1, 0]
+    due = await claim(store, at=later(minutes=1))
+    assert {one.id for one in due} == {one.id for one in (*ahead, leased)}
+    assert next(one.token for one in due if one.id == leased.id) == taken.token + 1
+
+
 async def test_a_lease_that_ran_out_is_due_again(store: SqlStore) -> None:
     await add_all(store, delivery())
     (first,) = await claim(store)
@@ -1054,6 +1071,7 @@ def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Pa
         ("due_priorities", "ix_delivery_due"),
         ("due", "ix_delivery_due"),
         ("due", "ix_delivery_lane"),
+        ("waits.beyond", "ix_delivery_due (endpoint=? AND priority=? AND due_at>?)"),
         ("inbox", "ix_delivery_inbox"),
         ("outgoing.listed", "ix_delivery_inbox"),
         ("hold_lane", "ix_delivery_lane"),

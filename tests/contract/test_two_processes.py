@@ -343,6 +343,7 @@ async def test_who_only_looks_wakes_nobody(stores: list[SqlStore]) -> None:
         ("due_priorities", "ix_delivery_due"),
         ("due", "ix_delivery_due"),
         ("due", "ix_delivery_lane"),
+        ("waits.beyond", "ix_delivery_due"),
         ("inbox", "ix_delivery_inbox"),
         ("hold_lane", "ix_delivery_lane"),
         ("add_delivery", "ix_delivery_lane"),

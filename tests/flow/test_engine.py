@@ -308,3 +308,23 @@ async def test_a_package_that_cannot_be_read_is_no_fault_of_its_destination(open
             assert (far.about(mark), breaker(at)) == ([], BreakerState.CLOSED)
             put(whole)
         await at.in_state(document, DeliveryState.FAILED)
+
+
+@pytest.mark.parametrize("days", [3, -3])
+async def test_what_another_clock_made_due_is_due(opened: Open, days: int) -> None:
+    """A clock that was set right, or wrong, between two starts: what waits did so for as long as the clocks differ."""
+    answer = Watched(BUSY)
+    async with opened(answer) as (at, health, _):
+        right = at.ctx.now
+        at.ctx.now = lambda: right() + timedelta(days=max(days, 0))
+        at.start()
+        tried, _ = await at.send(HEALTH)
+        await at.eventually("an attempt", lambda: health.got)
+        await at.stop()
+        waits, _ = await at.send(HEALTH)
+        at.ctx.traffic = replace(at.ctx.traffic, _breakers={})
+        answer.change(TAKEN)
+        at.ctx.now = lambda: right() + timedelta(days=min(days, 0))
+        at.start()
+        for ref in (tried, waits):
+            await at.in_state(ref, DeliveryState.DELIVERED)
