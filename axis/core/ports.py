@@ -166,6 +166,14 @@ class Ledger(Protocol):
         """Queued heads of lanes of one endpoint by `seq`, due or not; none of a held endpoint."""
         ...
 
+    def parked(self, endpoint: str, after_seq: int, limit: int) -> Sequence[Delivery]:
+        """Queued deliveries of one endpoint that stand behind others in their lanes, by `seq`."""
+        ...
+
+    def first_of(self, lane: str) -> Delivery | None:
+        """The oldest that is open in a lane. It stays what it is until the transaction ends."""
+        ...
+
     def hasten(self, endpoint: str, now: datetime, beyond: datetime, limit: int) -> int:
         """Make due what is first in its lane and would be due after `beyond`, leases as well; how many those were."""
         ...

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from axis.core.model import Delivery
+from axis.core.model import Cargo, Delivery
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Unavailable
 from axis.core.settlement import decide_expiry
@@ -102,7 +102,25 @@ async def expire_old(ctx: Context, left: Collection[str] = ()) -> int:
             ended += sum(await asyncio.gather(*(_expire(one, ctx) for one in spent)))
             # What was made later is younger still.
             after = page[-1].seq if page and len(old) == len(page) else None
+        ended += await _expire_parked(endpoint, ctx)
     return ended
+
+
+async def _expire_parked(endpoint: str, ctx: Context) -> int:
+    """End documents that a status or a notice stands before, which has failed: their sender knows nothing of that one,
+    and perhaps nobody ever mends it. Who waits behind a failed document knows of the document."""
+    called = endpoint in ctx.sinks
+    ended, after = 0, 0
+    while True:
+        page = await ctx.store.transact(lambda ledger: ledger.parked(endpoint, after, PAGE))  # noqa: B023 - run at once
+        now = ctx.now()
+        old = [one for one in page if now - one.created_at >= ctx.retry.lifetime]
+        over = [one for one in old if called or not ctx.network.serves(endpoint, one.recipients)]
+        spent = [one for one in over if one.cargo is Cargo.DOCUMENT and now - one.since >= ctx.retry.lifetime]
+        ended += sum(await asyncio.gather(*(_expire(one, ctx, parked=True) for one in spent)))
+        if not page or len(old) < len(page):
+            return ended
+        after = page[-1].seq
 
 
 async def _page(endpoint: str, after: int, ctx: Context) -> Sequence[Delivery]:
@@ -112,15 +130,22 @@ async def _page(endpoint: str, after: int, ctx: Context) -> Sequence[Delivery]:
     return await ctx.store.transact(read)
 
 
-async def _expire(delivery: Delivery, ctx: Context, *, lost: bool = False) -> bool:
+async def _expire(delivery: Delivery, ctx: Context, *, lost: bool = False, parked: bool = False) -> bool:
+    """`parked`: only where what stands first in its lane has failed and is no document."""
     now = ctx.now()
 
-    def body(ledger: Ledger) -> None:
+    def body(ledger: Ledger) -> bool:
+        if parked:
+            first = ledger.first_of(delivery.lane)
+            if first is None or first.state is not DeliveryState.FAILED or first.cargo is Cargo.DOCUMENT:
+                return False
         telling = telling_of(delivery, ledger, ctx)
         ledger.apply(decide_expiry(delivery, ctx.network, now, telling, lost=lost))
+        return True
 
     try:
-        await ctx.store.transact(body)
+        if not await ctx.store.transact(body):
+            return False
     except LostRace:  # claimed meanwhile: that attempt decides
         return False
     ctx.wake()

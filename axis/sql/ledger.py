@@ -269,6 +269,12 @@ class SqlLedger(Reader):
     def waiting(self, endpoint: str, after_seq: int, limit: int) -> Sequence[Delivery]:
         return self.deliveries(self.sql.inbox, endpoint=endpoint, after=after_seq, limit=limit)
 
+    def parked(self, endpoint: str, after_seq: int, limit: int) -> Sequence[Delivery]:
+        return self.deliveries(self.sql.waits.parked, endpoint=endpoint, after=after_seq, limit=limit)
+
+    def first_of(self, lane: str) -> Delivery | None:
+        return next(iter(self.deliveries(self.sql.waits.first, lane=lane)), None)
+
     def hasten(self, endpoint: str, now: datetime, beyond: datetime, limit: int) -> int:
         found = self.session.run(
             self.sql.waits.beyond, endpoint=endpoint, beyond=rfc3339(beyond), limit=limit

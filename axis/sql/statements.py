@@ -122,7 +122,7 @@ class Statements:
         self._payloads()
         self._lists()
         self.follow_ups = FollowUps(self._text, self._insert(follow_up))
-        self.waits = Waits(self._text)
+        self.waits = Waits(self._text, DELIVERY_COLUMNS)
 
     def _text(self, statement: ClauseElement) -> str:
         return _compiled(statement, self._dialect)

@@ -1,4 +1,5 @@
-"""Statements about deliveries that wait longer than anything may wait: a clock that was ahead wrote when they are due.
+"""Statements about deliveries that would wait for ever: a clock that was ahead wrote when they are due, or what they
+stand behind in their lane has failed.
 
 An instant is looked for behind every priority, so that none of what waits in time is read.
 """
@@ -6,12 +7,12 @@ An instant is looked for behind every priority, so that none of what waits in ti
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ClauseElement, ColumnElement, Text, bindparam, literal_column, select, text, update
 
 from axis.sql.queues import at_most
-from axis.sql.tables import CLAIMABLE, delivery
+from axis.sql.tables import CLAIMABLE, OPEN, PARKED, delivery
 from schemas.envelope import Priority
 
 _PRIORITIES: Final[Sequence[ColumnElement[int]]] = [literal_column(str(int(one))) for one in Priority]
@@ -19,9 +20,10 @@ _PRIORITIES: Final[Sequence[ColumnElement[int]]] = [literal_column(str(int(one))
 
 class Waits:
     """The compiled texts; `text_of` compiles. `beyond` finds those of one endpoint and leaves out what another process
-    works on; `hasten` makes one of them due."""
+    works on; `hasten` makes one of them due. `parked` are those of an endpoint that are not first in their lanes, by
+    `seq`, and `first` is what stands before one."""
 
-    def __init__(self, text_of: Callable[[ClauseElement], str]) -> None:
+    def __init__(self, text_of: Callable[[ClauseElement], str], columns: Sequence[ColumnElement[Any]]) -> None:
         late = select(delivery.c.seq).where(
             delivery.c.endpoint == bindparam("endpoint"),
             delivery.c.priority.in_(_PRIORITIES),
@@ -31,4 +33,19 @@ class Waits:
         self.beyond = text_of(at_most(late).with_for_update(skip_locked=True))
         self.hasten = text_of(
             update(delivery).where(delivery.c.seq == bindparam("of")).values(due_at=bindparam("now", type_=Text))
+        )
+        whole = select(*columns)
+        self.parked = text_of(
+            at_most(
+                whole.where(
+                    delivery.c.endpoint == bindparam("endpoint"), delivery.c.seq > bindparam("after"), text(PARKED)
+                ).order_by(delivery.c.seq)
+            )
+        )
+        self.first = text_of(
+            whole.where(delivery.c.lane == bindparam("lane"), text(OPEN))
+            .order_by(delivery.c.seq)
+            .limit(literal_column("1"))
+            .offset(literal_column("0"))
+            .with_for_update(nowait=True, key_share=True)
         )

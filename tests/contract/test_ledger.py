@@ -1072,6 +1072,8 @@ def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Pa
         ("due", "ix_delivery_due"),
         ("due", "ix_delivery_lane"),
         ("waits.beyond", "ix_delivery_due (endpoint=? AND priority=? AND due_at>?)"),
+        ("waits.parked", "ix_delivery_parked"),
+        ("waits.first", "ix_delivery_lane"),
         ("inbox", "ix_delivery_inbox"),
         ("outgoing.listed", "ix_delivery_inbox"),
         ("hold_lane", "ix_delivery_lane"),

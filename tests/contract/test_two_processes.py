@@ -344,6 +344,8 @@ async def test_who_only_looks_wakes_nobody(stores: list[SqlStore]) -> None:
         ("due", "ix_delivery_due"),
         ("due", "ix_delivery_lane"),
         ("waits.beyond", "ix_delivery_due"),
+        ("waits.parked", "ix_delivery_parked"),
+        ("waits.first", "ix_delivery_lane"),
         ("inbox", "ix_delivery_inbox"),
         ("hold_lane", "ix_delivery_lane"),
         ("add_delivery", "ix_delivery_lane"),

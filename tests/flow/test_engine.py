@@ -19,9 +19,13 @@ from axis.core.hands import Consignment, Handover, Sink
 from axis.core.model import Cargo, Decision, Delivery, DocumentRef, EntryKind, LogEntry, MarkCrossed, Role
 from axis.core.ports import Ledger
 from axis.core.states import BreakerState, DeliveryState
+from axis.core.statuses import Report
+from axis.flow.mailbox import acknowledge
 from axis.flow.messages import consign
+from axis.flow.report import record_status
 from axis.flow.settle import Ended, settle
 from axis.sql.engine import sqlite_path
+from schemas.codes import AgencyCode
 from schemas.envelope import Business, MessageKind, Priority
 from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
 from tests.flow.receiver import TAKEN, Answer, Receiver, raw, status
@@ -328,3 +332,32 @@ async def test_what_another_clock_made_due_is_due(opened: Open, days: int) -> No
         at.start()
         for ref in (tried, waits):
             await at.in_state(ref, DeliveryState.DELIVERED)
+
+
+async def test_a_recall_behind_a_status_that_failed_is_told_of(opened: Open) -> None:
+    """Its sender has a receipt for it, and knows nothing of that status: it waited for ever."""
+
+    def no_statuses(handler: BaseHTTPRequestHandler) -> None:
+        (status(422) if handler.headers["Axis-Cargo"] == Cargo.STATUS else TAKEN)(handler)
+
+    async with opened(no_statuses, 'lifetime = "3s"\n') as (at, far, _):
+        at.start()
+        ref, _ = await at.send(HEALTH)
+        await at.in_state(ref, DeliveryState.DELIVERED)
+        document = await at.ctx.store.views.document(ref)
+        assert document is not None
+        office, health = AgencyCode.parse(OFFICE), AgencyCode.parse(HEALTH)
+        asks = Report("13", office, health, at.ctx.now().replace(microsecond=0), document.document_id)
+        await record_status(asks, at.config.principals[AGENCIES[OFFICE]], (), at.ctx)
+        await at.eventually("the status came", lambda: len(far.got) == 2)
+        recall = Business(kind=MessageKind.RECALL, document_id=document.document_id, reason="gửi nhầm")
+        second, _ = await at.send(HEALTH, business=recall)
+        ended = await at.in_state(second, DeliveryState.FAILED)
+        assert (ended.last_problem, ended.attempts) == ("delivery-expired", 0)
+        told: list[str] = []
+        while items := await at.waiting():
+            told += [orjson.loads(item.notice)["document"] for item in items if item.notice]
+            for item in items:
+                await acknowledge(item.delivery, at.config.principals[AGENCIES[OFFICE]], at.ctx)
+        assert second in told
+        assert len(far.got) == 2, "it came before the status"
