@@ -174,6 +174,10 @@ class Ledger(Protocol):
         """The oldest that is open in a lane. It stays what it is until the transaction ends."""
         ...
 
+    def begin_anew(self, ids: Iterable[DeliveryId], at: datetime) -> None:
+        """Let their lifetimes begin at `at`: they were kept back until then."""
+        ...
+
     def hasten(self, endpoint: str, now: datetime, beyond: datetime, limit: int) -> int:
         """Make due what is first in its lane and would be due after `beyond`, leases as well; how many those were."""
         ...

@@ -275,6 +275,10 @@ class SqlLedger(Reader):
     def first_of(self, lane: str) -> Delivery | None:
         return next(iter(self.deliveries(self.sql.waits.first, lane=lane)), None)
 
+    def begin_anew(self, ids: Iterable[DeliveryId], at: datetime) -> None:
+        for id_ in ids:
+            self.session.write(self.sql.waits.anew, {"of": id_, "at": rfc3339(at)})
+
     def hasten(self, endpoint: str, now: datetime, beyond: datetime, limit: int) -> int:
         found = self.session.run(
             self.sql.waits.beyond, endpoint=endpoint, beyond=rfc3339(beyond), limit=limit
@@ -377,6 +381,8 @@ class SqlLedger(Reader):
         )
         if move.event is DeliveryEvent.REQUEUE:
             self.session.write(self.sql.renew_delivery, {"of": move.id, "at": rfc3339(move.at)})
+        if move.event is DeliveryEvent.RELEASE:
+            self.begin_anew([move.id], move.at)
         if move.was is DeliveryState.DELIVERED:  # open again: what stands behind it is no head any more
             self.session.write(self.sql.follow_ups.demote, {"of": move.id})
         if move.now not in OPEN:

@@ -20,8 +20,9 @@ _PRIORITIES: Final[Sequence[ColumnElement[int]]] = [literal_column(str(int(one))
 
 class Waits:
     """The compiled texts; `text_of` compiles. `beyond` finds those of one endpoint and leaves out what another process
-    works on; `hasten` makes one of them due. `parked` are those of an endpoint that are not first in their lanes, by
-    `seq`, and `first` is what stands before one."""
+    works on; `hasten` makes one of them due. `anew` gives one its whole lifetime again. `parked` are those of an
+    endpoint that are not first in their lanes, by `seq`, and `first` is what stands before one.
+    """
 
     def __init__(self, text_of: Callable[[ClauseElement], str], columns: Sequence[ColumnElement[Any]]) -> None:
         late = select(delivery.c.seq).where(
@@ -34,6 +35,7 @@ class Waits:
         self.hasten = text_of(
             update(delivery).where(delivery.c.seq == bindparam("of")).values(due_at=bindparam("now", type_=Text))
         )
+        self.anew = text_of(update(delivery).where(delivery.c.id == bindparam("of")).values(renewed_at=bindparam("at")))
         whole = select(*columns)
         self.parked = text_of(
             at_most(

@@ -18,10 +18,12 @@ import pytest
 from axis.core.hands import Consignment, Handover, Sink
 from axis.core.model import Cargo, Decision, Delivery, DocumentRef, EntryKind, LogEntry, MarkCrossed, Role
 from axis.core.ports import Ledger
+from axis.core.queue import Action
 from axis.core.states import BreakerState, DeliveryState
 from axis.core.statuses import Report
 from axis.flow.mailbox import acknowledge
 from axis.flow.messages import consign
+from axis.flow.queue import Chosen, operate
 from axis.flow.report import record_status
 from axis.flow.settle import Ended, settle
 from axis.sql.engine import sqlite_path
@@ -334,6 +336,7 @@ async def test_what_another_clock_made_due_is_due(opened: Open, days: int) -> No
             await at.in_state(ref, DeliveryState.DELIVERED)
 
 
+@pytest.mark.faults
 async def test_a_recall_behind_a_status_that_failed_is_told_of(opened: Open) -> None:
     """Its sender has a receipt for it, and knows nothing of that status: it waited for ever."""
 
@@ -361,3 +364,20 @@ async def test_a_recall_behind_a_status_that_failed_is_told_of(opened: Open) -> 
                 await acknowledge(item.delivery, at.config.principals[AGENCIES[OFFICE]], at.ctx)
         assert second in told
         assert len(far.got) == 2, "it came before the status"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("whole", [True, False])
+async def test_what_an_operator_kept_back_has_its_lifetime_afterwards(opened: Open, whole: bool) -> None:
+    """It does not age meanwhile: let go after longer than its lifetime, it ended at once."""
+    answer = Watched(BUSY)
+    async with opened(answer, 'lifetime = "3s"\n') as (at, _, _):
+        kept = [(await at.send(HEALTH))[0]]
+        chosen = Chosen(endpoint=CALLED[HEALTH]) if whole else Chosen((str((await at.delivery(kept[0])).id),))
+        await operate(Action.HOLD, chosen, "an", "bảo trì", at.ctx)
+        at.start()
+        await asyncio.sleep(3.5)
+        await operate(Action.RELEASE, chosen, "an", "bảo trì", at.ctx)
+        await at.eventually("it is tried more than once", lambda: len(answer.seen) > 1)
+        answer.change(TAKEN)
+        await at.in_state(kept[0], DeliveryState.DELIVERED)
