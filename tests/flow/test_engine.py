@@ -332,8 +332,9 @@ async def test_what_another_clock_made_due_is_due(opened: Open, days: int) -> No
         answer.change(TAKEN)
         at.ctx.now = lambda: right() + timedelta(days=min(days, 0))
         at.start()
-        for ref in (tried, waits):
-            await at.in_state(ref, DeliveryState.DELIVERED)
+        waited = (at.in_state(ref, DeliveryState.DELIVERED, 15) for ref in (tried, waits))
+        late = [one for one in await asyncio.gather(*waited, return_exceptions=True) if isinstance(one, BaseException)]
+        assert not late, "what waits goes out"
 
 
 @pytest.mark.faults
