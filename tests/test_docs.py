@@ -86,7 +86,7 @@ def decisions() -> list[Decision[Any]]:
         decide_setback(leased, gone, RetryPolicy(), at, NOW, 0),
         decide_status(report("13", TWENTY, TEN), document, (), DMS_20, (), at, NOW, number),
         early,
-        adopt(report_of(early), document, (), at, NOW, number),
+        adopt(report_of(early), document, (), (), at, NOW, number),
         decide_attachments(document, None, {}, (), Cause.INTAKE, at, NOW),
         decide_operation(
             replace(leased, state=DeliveryState.FAILED),

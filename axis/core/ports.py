@@ -93,6 +93,10 @@ class Ledger(Protocol):
         ...
 
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]: ...
+    def passed_on(self, orphan: StatusRef) -> frozenset[str]:
+        """The endpoints that a status without its document was made out to."""
+        ...
+
     def same_orphan(self, report: StatusReport) -> bool:
         """Say whether an orphan with the same reporter, addressee, document id, number, code and time is stored."""
         ...
@@ -122,8 +126,12 @@ class Ledger(Protocol):
 
     def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None: ...
     def follow_up(self, id: DeliveryId) -> FollowUp | None: ...
+    def behind(self, delivery: Delivery) -> frozenset[DeliveryState]:
+        """The states of what is open behind it in its lane. They stay what they are until the transaction ends."""
+        ...
+
     def overtaken(self, delivery: Delivery) -> bool:
-        """Whether something later in its lane has been delivered."""
+        """Whether something later in its lane has been delivered, or may have been: it was tried."""
         ...
 
     def attachment_verdicts(self, ref: DocumentRef) -> Sequence[AttachmentVerdict]:
@@ -156,6 +164,22 @@ class Ledger(Protocol):
 
     def waiting(self, endpoint: str, after_seq: int, limit: int) -> Sequence[Delivery]:
         """Queued heads of lanes of one endpoint by `seq`, due or not; none of a held endpoint."""
+        ...
+
+    def parked(self, endpoint: str, after_seq: int, limit: int) -> Sequence[Delivery]:
+        """Queued deliveries of one endpoint that stand behind others in their lanes, by `seq`."""
+        ...
+
+    def first_of(self, lane: str) -> Delivery | None:
+        """The oldest that is open in a lane. It stays what it is until the transaction ends."""
+        ...
+
+    def begin_anew(self, ids: Iterable[DeliveryId], at: datetime) -> None:
+        """Let their lifetimes begin at `at`: they were kept back until then."""
+        ...
+
+    def hasten(self, endpoint: str, now: datetime, beyond: datetime, limit: int) -> int:
+        """Make due what is first in its lane and would be due after `beyond`, leases as well; how many those were."""
         ...
 
     def apply(self, decision: Decision[object]) -> None:

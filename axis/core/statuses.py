@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -160,13 +160,15 @@ def adopt(
     orphan: StatusReport,
     document: Document,
     prior: Sequence[StatusReport],
+    reached: Collection[str],
     network: Network,
     now: datetime,
     new_id: NewId,
 ) -> Decision[StatusReport]:
     """An orphan's document has come: give it its place and pass it on to whom it was not passed on before.
 
-    A status of somebody whom the document does not name stays an orphan: it would have been refused had it come later.
+    `reached` are the endpoints that it was made out to when it came: the routes may have changed since. A status of
+    somebody whom the document does not name stays an orphan: it would have been refused had it come later.
     """
     if orphan.sender != document.sender or orphan.receiver not in document.recipients:
         return Decision((), (), orphan)
@@ -174,7 +176,6 @@ def adopt(
     entry = LogEntry(EntryKind.ORPHAN_MATCHED, now, network.node, orphan.ref, {"document": document.ref})
     changes: list[Change] = [AdoptStatus(orphan.ref, document.ref, found.standing)]
     if found.standing is not Standing.REPEATED:
-        reached = {delivery.endpoint for delivery in _onward(orphan, None, network, now, new_id)}
         onward = _onward(found, document, network, now, new_id)
         changes += [AddDelivery(delivery) for delivery in onward if delivery.endpoint not in reached]
     return Decision((entry,), tuple(changes), found)

@@ -4,17 +4,19 @@ any more, after an endpoint or its agencies changed, nothing ever will be."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from axis.core.model import Delivery
+from axis.core.model import Cargo, Delivery
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Unavailable
 from axis.core.settlement import decide_expiry
 from axis.core.states import DeliveryState
+from axis.flow.clock import SLACK
 from axis.flow.context import Context
 from axis.flow.settle import telling_of
 
@@ -30,6 +32,7 @@ async def run_expiry(ctx: Context, stop: asyncio.Event) -> None:
     left: Collection[str] | None = None  # routes and endpoints change with a start only
     while not stop.is_set():
         try:
+            await hasten(ctx)
             if left is None:
                 left = await left_behind(ctx)
             await expire_old(ctx, left)
@@ -40,6 +43,30 @@ async def run_expiry(ctx: Context, stop: asyncio.Event) -> None:
                 await stop.wait()
         except TimeoutError:
             continue
+
+
+async def hasten(ctx: Context) -> int:
+    """Make due what would be due later than anything that waits now: it was written by a clock that was ahead, or by
+    the right one and now the clock is behind. It would wait for as long as the clocks differ, and nobody be told.
+
+    A lease that ended so is no loss: whoever has it still settles it if nobody else has claimed it (`token`).
+    """
+    now = ctx.now()
+    beyond = now + max(ctx.retry.ceiling, ctx.lease) + SLACK
+
+    def body(ledger: Ledger) -> dict[str, int]:
+        found = {endpoint: ledger.hasten(endpoint, now, beyond, PAGE) for endpoint in ctx.sinks}
+        return {endpoint: number for endpoint, number in found.items() if number}
+
+    whole: Counter[str] = Counter()
+    moved = await ctx.store.transact(body)
+    while moved:
+        whole.update(moved)
+        ctx.wake()
+        moved = await ctx.store.transact(body) if max(moved.values()) == PAGE else {}
+    for endpoint, number in whole.items():
+        log.warning("deliveries_hastened", endpoint=endpoint, number=number)
+    return whole.total()
 
 
 async def left_behind(ctx: Context) -> frozenset[str]:
@@ -75,7 +102,25 @@ async def expire_old(ctx: Context, left: Collection[str] = ()) -> int:
             ended += sum(await asyncio.gather(*(_expire(one, ctx) for one in spent)))
             # What was made later is younger still.
             after = page[-1].seq if page and len(old) == len(page) else None
+        ended += await _expire_parked(endpoint, ctx)
     return ended
+
+
+async def _expire_parked(endpoint: str, ctx: Context) -> int:
+    """End documents that a status or a notice stands before, which has failed: their sender knows nothing of that one,
+    and perhaps nobody ever mends it. Who waits behind a failed document knows of the document."""
+    called = endpoint in ctx.sinks
+    ended, after = 0, 0
+    while True:
+        page = await ctx.store.transact(lambda ledger: ledger.parked(endpoint, after, PAGE))  # noqa: B023 - run at once
+        now = ctx.now()
+        old = [one for one in page if now - one.created_at >= ctx.retry.lifetime]
+        over = [one for one in old if called or not ctx.network.serves(endpoint, one.recipients)]
+        spent = [one for one in over if one.cargo is Cargo.DOCUMENT and now - one.since >= ctx.retry.lifetime]
+        ended += sum(await asyncio.gather(*(_expire(one, ctx, parked=True) for one in spent)))
+        if not page or len(old) < len(page):
+            return ended
+        after = page[-1].seq
 
 
 async def _page(endpoint: str, after: int, ctx: Context) -> Sequence[Delivery]:
@@ -85,15 +130,22 @@ async def _page(endpoint: str, after: int, ctx: Context) -> Sequence[Delivery]:
     return await ctx.store.transact(read)
 
 
-async def _expire(delivery: Delivery, ctx: Context, *, lost: bool = False) -> bool:
+async def _expire(delivery: Delivery, ctx: Context, *, lost: bool = False, parked: bool = False) -> bool:
+    """`parked`: only where what stands first in its lane has failed and is no document."""
     now = ctx.now()
 
-    def body(ledger: Ledger) -> None:
+    def body(ledger: Ledger) -> bool:
+        if parked:
+            first = ledger.first_of(delivery.lane)
+            if first is None or first.state is not DeliveryState.FAILED or first.cargo is Cargo.DOCUMENT:
+                return False
         telling = telling_of(delivery, ledger, ctx)
         ledger.apply(decide_expiry(delivery, ctx.network, now, telling, lost=lost))
+        return True
 
     try:
-        await ctx.store.transact(body)
+        if not await ctx.store.transact(body):
+            return False
     except LostRace:  # claimed meanwhile: that attempt decides
         return False
     ctx.wake()

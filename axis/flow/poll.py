@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol
@@ -13,7 +13,8 @@ import structlog
 from axis.core.hands import Incoming, Source
 from axis.core.model import Principal
 from axis.core.octets import Spooled
-from axis.core.problems import ProblemError, Refused, Unavailable
+from axis.core.ports import LostRace
+from axis.core.problems import Kind, ProblemError, Refused, Unavailable
 from axis.flow.context import Context
 from axis.flow.receive import receive
 
@@ -74,20 +75,35 @@ async def run_source(
 
 
 async def take(incoming: Incoming, by: Principal, open_spool: OpenSpool, ctx: Context) -> int:
-    """Take in one thing that a source found: 1 when it is settled at the source, 0 when it will come again."""
+    """Take in one thing that a source found: 1 when it is settled at the source, 0 when it will come again.
+
+    Whatever one of them meets is its own: those behind it have their turn. What was taken is never rejected, whatever
+    the source says when it is told so.
+    """
     try:
         async with open_spool() as spool:
             spooled = await spool_all(incoming.octets, spool)
             await receive(spooled, by, ctx, incoming.only_for)
-        await incoming.accept()
-        return 1
     except Refused as error:
         log.warning("incoming_refused", source=by.name, problem=error.problem.kind.value)
-        try:
-            await incoming.reject(error.problem)
-            return 1
-        except ProblemError as second:
-            log.warning("incoming_not_rejected", source=by.name, problem=second.problem.kind.value)
+        return await _settled(incoming.reject(error.problem), "incoming_not_rejected", by)
     except Unavailable as error:
         log.warning("incoming_deferred", source=by.name, problem=error.problem.kind.value)
-    return 0
+        return 0
+    except LostRace:
+        log.warning("incoming_deferred", source=by.name, problem=Kind.STORE_UNAVAILABLE.value)
+        return 0
+    except Exception:  # a bug: nothing was acknowledged, so it comes again
+        log.exception("incoming_broke", source=by.name)
+        return 0
+    return await _settled(incoming.accept(), "incoming_not_accepted", by)
+
+
+async def _settled(told: Awaitable[None], otherwise: str, by: Principal) -> int:
+    """Tell the source; where it does not hear, it offers the same again, and that is answered the same."""
+    try:
+        await told
+    except ProblemError as error:
+        log.warning(otherwise, source=by.name, problem=error.problem.kind.value)
+        return 0
+    return 1

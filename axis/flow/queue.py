@@ -94,10 +94,22 @@ async def _switch(endpoint: str, order: Order, ctx: Context) -> bool:
         ledger.apply(decision)
         return decision.reply
 
+    if order.action is Action.RELEASE and endpoint in await ctx.store.views.holds():
+        await _begin_anew(endpoint, order, ctx)
     changed = await ctx.store.transact(body)
     ctx.wake()
     log.info("endpoint_operated", endpoint=endpoint, action=order.action.value, operator=order.operator)
     return changed
+
+
+async def _begin_anew(endpoint: str, order: Order, ctx: Context) -> None:
+    """What was kept back has not aged meanwhile. Before it is let go: else the old ones would end at once."""
+    after: int | None = 0
+    while after is not None:
+        page = await ctx.store.views.queue(endpoint, DeliveryState.QUEUED, None, PAGE, after)
+        ids = [one.id for one in page]
+        await ctx.store.transact(lambda ledger, ids=ids: ledger.begin_anew(ids, order.at))  # type: ignore[misc]
+        after = page[-1].seq if page else None
 
 
 async def _act(ids: Sequence[str], order: Order, ctx: Context) -> list[Done]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from axis.core.intake import decide_intake, refused
 from axis.core.model import AddDocument, Decision, Document, Hop, JudgedAttachment, Principal, StatusReport, Submission
 from axis.core.network import PdfRule
 from axis.core.octets import Spooled
-from axis.core.ports import About, Ledger
+from axis.core.ports import About, Ledger, LostRace
 from axis.core.problems import Kind, Problem, Refused, Unavailable, answer_of
 from axis.core.receipt import Receipt, receipt
 from axis.core.states import IntakeState
@@ -113,6 +113,8 @@ async def _take_document(
     def body(ledger: Ledger) -> tuple[Document | Problem, bool]:
         decision = decide(ledger)
         stored = next((change.document for change in decision.changes if isinstance(change, AddDocument)), None)
+        if stored and not prepared:
+            raise LostRace("it was to be no new document, and what it repeats is gone")
         if stored:
             for one in everything:
                 if one.inline is not None:
@@ -123,21 +125,20 @@ async def _take_document(
             adopt_orphans(stored, ledger, ctx)
         return decision.reply, stored is not None
 
-    if ctx.network.pdf is PdfRule.GATE and ctx.pdfs is not None and judgeable(content.attachments):
-        # Only what would be stored is judged: a repeat keeps its receipt, a stranger costs nothing.
-        foreseen = await ctx.store.transact(decide)
-        if any(isinstance(change, AddDocument) for change in foreseen.changes):
-            looked = await look(judgeable(content.attachments), judged.attached, ctx)
-            if looked.unfinished:
-                raise Unavailable(Problem(Kind.INTERNAL), retry_after_s=5)
-            attached = looked.found
-            evidence = (*evidence, *await make_ready(looked.pieces, ctx))
-    if any(one.inline is None for one in everything):
-        # Large octets must be durable under their digest before the row that names them; none are kept for a refusal.
-        foreseen = await ctx.store.transact(decide)
-        if any(isinstance(change, AddDocument) for change in foreseen.changes):
-            for one in everything:
-                await one.keep()
+    gated = ctx.network.pdf is PdfRule.GATE and ctx.pdfs is not None and bool(judgeable(content.attachments))
+    large = any(one.inline is None for one in everything)
+    prepared = not gated and not large
+    # Only what would be stored is judged: a repeat keeps its receipt, a stranger costs nothing.
+    if gated and (prepared := await _is_new(decide, ctx)):
+        looked = await look(judgeable(content.attachments), judged.attached, ctx)
+        if looked.unfinished:
+            raise Unavailable(Problem(Kind.INTERNAL), retry_after_s=5)
+        attached = looked.found
+        evidence = (*evidence, *await make_ready(looked.pieces, ctx))
+    # Large octets must be durable under their digest before the row that names them; none are kept for a refusal.
+    if large and (prepared or not gated) and (prepared := await _is_new(decide, ctx)):
+        for one in everything:
+            await one.keep()
     about = About(envelope.sender.code, content.document_id, str(envelope.number))
     reply, stored = await ctx.store.transact(body, about, brief=True)
     # From here on the document, its deliveries and its log intents are on stable storage, or none of them is.
@@ -159,6 +160,12 @@ async def _take_document(
         ctx.attachments_came.set()
     log.info("document_taken", document=reply.ref, by=by.name, state=reply.state.value, size=reply.payload.size)
     return await give_receipt(reply, ctx)
+
+
+async def _is_new(decide: Callable[[Ledger], Decision[Document | Problem]], ctx: Context) -> bool:
+    """Say whether a submission would now be stored."""
+    foreseen = await ctx.store.transact(decide)
+    return any(isinstance(change, AddDocument) for change in foreseen.changes)
 
 
 def issue_receipt(document: Document, ctx: Context) -> Receipt:
@@ -185,7 +192,8 @@ def adopt_orphans(document: Document, ledger: Ledger, ctx: Context) -> None:
         if orphan.receiver not in document.recipients:
             continue
         prior = ledger.statuses(document.ref, orphan.receiver)
-        ledger.apply(adopt(orphan, document, prior, ctx.network, ctx.now(), ctx.new_id))
+        reached = ledger.passed_on(orphan.ref)
+        ledger.apply(adopt(orphan, document, prior, reached, ctx.network, ctx.now(), ctx.new_id))
 
 
 async def _take_status(

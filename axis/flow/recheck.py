@@ -117,10 +117,11 @@ async def _give_up(document: Document, ctx: Context) -> int:
     reason = document.verdict.reason.value
 
     def body(ledger: Ledger) -> None:
-        check = ledger.attachment_check(document.ref)
-        ledger.apply(decide_recheck(document, Acceptance.HOLD, document.verdict, network, now, ctx.new_id, check))
+        waits, check = _as_it_waits(document, ledger), ledger.attachment_check(document.ref)
+        decided = decide_recheck(waits, Acceptance.HOLD, waits.verdict, network, now, ctx.new_id, check)
+        ledger.apply(decided)
         outcome = NoticeOutcome.REFUSED
-        ledger.apply(decide_notice(decision.reply, outcome, reason, network, now, ctx.new_id, ctx.receipt_key.seal))
+        ledger.apply(decide_notice(decided.reply, outcome, reason, network, now, ctx.new_id, ctx.receipt_key.seal))
 
     try:
         await ctx.store.transact(body)
@@ -129,6 +130,15 @@ async def _give_up(document: Document, ctx: Context) -> int:
     ctx.wake()
     log.warning("held_document_given_up", document=document.ref, by=document.by, reason=reason)
     return 1
+
+
+def _as_it_waits(document: Document, ledger: Ledger) -> Document:
+    """The document as it is now: a neighbour may have brought it for further recipients, or by another way, since it
+    was read, and has its receipt for them. `LostRace` where it waits no more."""
+    found = ledger.document(document.ref)
+    if found is None or found.state is not IntakeState.HELD:
+        raise LostRace("somebody else has settled the document meanwhile")
+    return found
 
 
 async def _judge_again(
@@ -154,19 +164,19 @@ async def _judge_again(
     evidence = await make_ready((*pieces, *looked), ctx)
 
     def body(ledger: Ledger) -> Document:
-        check = ledger.attachment_check(document.ref)
+        waits, check = _as_it_waits(document, ledger), ledger.attachment_check(document.ref)
         if attached is not None:
-            check = _record(document, check, attached, ledger, ctx)
+            check = _record(waits, check, attached, ledger, ctx)
         early = judged.content is not None and is_early(
-            judged.content, document.only_for or document.recipients, network, ledger, document
+            judged.content, waits.only_for or waits.recipients, network, ledger, waits
         )
-        decision = decide_recheck(document, acceptance, verdict, network, now, ctx.new_id, check, early)
+        decision = decide_recheck(waits, acceptance, verdict, network, now, ctx.new_id, check, early)
         ledger.put_evidence(evidence if decision.changes or attached is not None else ())
         ledger.apply(decision)
         moved = decision.reply
         if moved.state is IntakeState.ACCEPTED:
             adopt_orphans(moved, ledger, ctx)
-        if moved.state is not document.state:
+        if moved.state is not waits.state:
             outcome = NoticeOutcome.RELEASED if moved.state is IntakeState.ACCEPTED else NoticeOutcome.REFUSED
             # What was found good and could not be made out to all is not refused for its signature.
             unreached = outcome is NoticeOutcome.REFUSED and acceptance is Acceptance.ACCEPT

@@ -115,7 +115,10 @@ async def ask(before: FollowUp, inquiry: Inquiry, ctx: Context) -> Outcome | Non
             believed = _believed(delivery, bool(said), ledger)
             document = delivery.cargo is Cargo.DOCUMENT
             after = heard(before, said, ctx.now(), rules, believed=believed, until_taken=document)
-        overtaken = after.became is Became.LOST and ledger.overtaken(delivery)
+        lost = after.became is Became.LOST
+        if lost and DeliveryState.LEASED in ledger.behind(delivery):
+            return None  # what is under way may arrive: what became of that is waited for
+        overtaken = lost and ledger.overtaken(delivery)
         telling = telling_of(delivery, ledger, ctx)
         decision = decide_answer(
             delivery, before, after, overtaken, ctx.retry, ctx.network, ctx.now(), ctx.jitter(), telling

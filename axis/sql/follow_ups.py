@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ClauseElement, ColumnElement, Text, bindparam, func, literal_column, select, text, update
 
 from axis.sql.queues import at_most
-from axis.sql.tables import TO_ASK, TOLD_OF, delivery, follow_up
+from axis.sql.tables import OPEN, TO_ASK, TOLD_OF, delivery, follow_up
 
 _ONE: Final[ColumnElement[Any]] = literal_column("1")
 ANEW: Final = " ON CONFLICT (delivery) DO UPDATE SET " + ", ".join(
@@ -55,14 +55,26 @@ class FollowUps:
             .where(text(TOLD_OF))
             .group_by(follow_up.c.endpoint, follow_up.c.became)
         )
-        # Seldom asked, and of a lane that is no longer open: by the order of the deliveries after it.
+        later = (delivery.c.seq > bindparam("seq"), delivery.c.lane == bindparam("lane"))
+        # Locked: what is open there is neither claimed nor settled until what stood before it is.
+        self.behind = text_of(
+            select(delivery.c.state).where(*later, text(OPEN)).with_for_update(nowait=True, key_share=True)
+        )
+        first = delivery.alias("first")
+        lane, seq = (
+            select(column).where(first.c.id == bindparam("of")).scalar_subquery()
+            for column in (first.c.lane, first.c.seq)
+        )
+        self.demote = text_of(
+            update(delivery)
+            .where(delivery.c.lane == lane, delivery.c.seq > seq, text(OPEN))
+            .values(head=literal_column("0"))
+        )
+        # Seldom asked, and of a lane that is no longer open: by the order of the deliveries after it. What was tried
+        # may have arrived, whatever was heard of it.
         self.overtaken = text_of(
             select(delivery.c.seq)
-            .where(
-                delivery.c.seq > bindparam("seq"),
-                delivery.c.lane == bindparam("lane"),
-                text("state = 'delivered'"),
-            )
+            .where(*later, text("(state = 'delivered' OR (state IN ('on-hold', 'queued') AND attempts > 0))"))
             .limit(_ONE)
             .offset(literal_column("0"))
         )

@@ -32,6 +32,7 @@ from axis.core.model import (
     MoveDocument,
     PayloadRef,
     RetraceDocument,
+    StatusRef,
     StatusReport,
     WidenDocument,
 )
@@ -154,12 +155,21 @@ class SqlLedger(Reader):
         return self.reports(self.sql.reports.of_pairs, pairs=many((ref, code.text) for ref, code in asked))
 
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]:
-        """Orphans that name the document by its id or by its number, in the order of storing."""
+        """Orphans that name the document by its id or by its number, in the order of storing.
+
+        Nobody else stores one meanwhile: a document that is released was stored long before (`AddDocument`).
+        """
+        self._alone_with_id(sender, document_id)
+        self._alone_with_number(sender, number)
         names = document_key(document_id), document_key(number)
         known = self.session.foreseen("orphans", sender.text, *names)
         if known is not None:
             return [read_status(row) for row in known]
         return self.reports(self.sql.orphans, sender=sender.text, document_key=names[0], number_key=names[1])
+
+    def passed_on(self, orphan: StatusRef) -> frozenset[str]:
+        rows = self.session.run(self.sql.reports.passed_on, of=orphan).fetchall()
+        return frozenset(endpoint for (endpoint,) in rows)
 
     def same_orphan(self, report: StatusReport) -> bool:
         found = self.session.run(
@@ -192,6 +202,10 @@ class SqlLedger(Reader):
     def handed_to(self, ref: DocumentRef, endpoint: str) -> frozenset[AgencyCode]:
         rows = self.session.run(self.sql.handed_to, ref=ref, endpoint=endpoint).fetchall()
         return frozenset(code for (recipients,) in rows for code in read_codes(recipients))
+
+    def behind(self, delivery: Delivery) -> frozenset[DeliveryState]:
+        rows = self.session.run(self.sql.follow_ups.behind, seq=delivery.seq, lane=delivery.lane).fetchall()
+        return frozenset(DeliveryState(state) for (state,) in rows)
 
     def overtaken(self, delivery: Delivery) -> bool:
         later = self.session.run(self.sql.follow_ups.overtaken, seq=delivery.seq, lane=delivery.lane)
@@ -254,6 +268,24 @@ class SqlLedger(Reader):
 
     def waiting(self, endpoint: str, after_seq: int, limit: int) -> Sequence[Delivery]:
         return self.deliveries(self.sql.inbox, endpoint=endpoint, after=after_seq, limit=limit)
+
+    def parked(self, endpoint: str, after_seq: int, limit: int) -> Sequence[Delivery]:
+        return self.deliveries(self.sql.waits.parked, endpoint=endpoint, after=after_seq, limit=limit)
+
+    def first_of(self, lane: str) -> Delivery | None:
+        return next(iter(self.deliveries(self.sql.waits.first, lane=lane)), None)
+
+    def begin_anew(self, ids: Iterable[DeliveryId], at: datetime) -> None:
+        for id_ in ids:
+            self.session.write(self.sql.waits.anew, {"of": id_, "at": rfc3339(at)})
+
+    def hasten(self, endpoint: str, now: datetime, beyond: datetime, limit: int) -> int:
+        found = self.session.run(
+            self.sql.waits.beyond, endpoint=endpoint, beyond=rfc3339(beyond), limit=limit
+        ).fetchall()
+        for (seq,) in found:
+            self.session.change(self.sql.waits.hasten, of=seq, now=rfc3339(now))
+        return len(found)
 
     def apply(self, decision: Decision[object]) -> None:
         for change in decision.changes:
@@ -349,6 +381,10 @@ class SqlLedger(Reader):
         )
         if move.event is DeliveryEvent.REQUEUE:
             self.session.write(self.sql.renew_delivery, {"of": move.id, "at": rfc3339(move.at)})
+        if move.event is DeliveryEvent.RELEASE:
+            self.begin_anew([move.id], move.at)
+        if move.was is DeliveryState.DELIVERED:  # open again: what stands behind it is no head any more
+            self.session.write(self.sql.follow_ups.demote, {"of": move.id})
         if move.now not in OPEN:
             self.session.write(self.sql.promote, {"of": move.id})
 

@@ -28,6 +28,7 @@ _SQLITE: Final = (
     "SELECT ref, crossed FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",
     f"""SELECT {_STATUS} FROM status_report WHERE (document, receiver) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:pairs)) ORDER BY seq""",  # noqa: S608
+    "SELECT endpoint FROM delivery WHERE cargo_ref = :of AND document IS NULL",
 )
 # An array, and a question kept whole by OFFSET 0, are answered by their indexes whatever the planner knows.
 _POSTGRES: Final = (
@@ -42,14 +43,15 @@ _POSTGRES: Final = (
     LATERAL (SELECT * FROM status_report AS one
     WHERE one.document = asked.pair ->> 0 AND one.receiver = asked.pair ->> 1 OFFSET 0) AS status_report
     ORDER BY status_report.seq""",  # noqa: S608
+    "SELECT endpoint FROM delivery WHERE cargo_ref = %(of)s AND document IS NULL",
 )
 
 
 class Reports:
     """Their texts. `outline`, `outlines` and `crossed` lock the documents (`axis.sql.statements`); `of_pairs` asks for
-    pairs of document and receiver, each named once. `among` and `these` are conditions for other statements: a
-    document is one of `refs`, a delivery one of `ids`."""
+    pairs of document and receiver, each named once. `passed_on` tells where an orphan was made out to. `among` and
+    `these` are conditions for other statements: a document is one of `refs`, a delivery one of `ids`."""
 
     def __init__(self, *, one_writer: bool) -> None:
         texts = _SQLITE if one_writer else _POSTGRES
-        self.among, self.these, self.outline, self.outlines, self.crossed, self.of_pairs = texts
+        self.among, self.these, self.outline, self.outlines, self.crossed, self.of_pairs, self.passed_on = texts

@@ -60,6 +60,7 @@ from axis.sql.tables import (
     payload,
     status_report,
 )
+from axis.sql.waits import Waits
 from schemas.envelope import Priority
 
 DELIVERY_COLUMNS: Final = [column for column in delivery.c if column.name != "head"]
@@ -121,6 +122,7 @@ class Statements:
         self._payloads()
         self._lists()
         self.follow_ups = FollowUps(self._text, self._insert(follow_up))
+        self.waits = Waits(self._text, DELIVERY_COLUMNS)
 
     def _text(self, statement: ClauseElement) -> str:
         return _compiled(statement, self._dialect)

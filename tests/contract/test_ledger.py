@@ -355,6 +355,8 @@ async def test_an_orphan_waits_and_is_adopted_once(store: SqlStore) -> None:
     assert await ask(store, lambda ledger: ledger.same_orphan(replace(by_number, ref=StatusRef("x"))))
     assert not await ask(store, lambda ledger: ledger.same_orphan(replace(by_number, wire="04")))
     assert not await ask(store, lambda ledger: ledger.same_orphan(replace(by_number, at=later(minutes=1))))
+    assert await ask(store, lambda ledger: ledger.passed_on(by_id.ref)) == {passed_on.endpoint}
+    assert await ask(store, lambda ledger: ledger.passed_on(by_number.ref)) == frozenset()
 
     await add(store, AddDocument(one), AdoptStatus(by_id.ref, one.ref, Standing.APPLIED))
     assert await ask(store, lambda ledger: list(ledger.orphans(SENDER, "Đ-7", "7/QĐ"))) == [by_number]
@@ -428,6 +430,23 @@ async def test_what_another_has_claimed_meanwhile_is_not_leased(store: SqlStore)
     with pytest.raises(LostRace):
         await store.transact(body)
     assert {one.state for one in await store.views.deliveries(one.ref)} == {DeliveryState.QUEUED}
+
+
+async def test_what_waits_longer_than_anything_may_is_made_due_and_nothing_else(store: SqlStore) -> None:
+    """Queued or leased, of the endpoint that is asked about; and no more than so many."""
+    ahead = [delivery(due_at=later(days=3), priority=one) for one in (Priority.ORDINARY, Priority.EXPRESS)]
+    leased, in_time = delivery(), delivery(due_at=later(hours=1))
+    elsewhere = delivery(endpoint="elsewhere", due_at=later(days=3))
+    await add(store, AddDelivery(leased))
+    (taken,) = await store.transact(lambda ledger: ledger.claim([HERE], NOW, timedelta(days=3), 1))
+    await add(store, *map(AddDelivery, (*ahead, in_time, elsewhere)))
+    moved = [
+        await store.transact(lambda ledger: ledger.hasten(HERE, later(minutes=1), later(hours=2), 2)) for _ in range(3)
+    ]
+    assert moved == [2, 1, 0]
+    due = await claim(store, at=later(minutes=1))
+    assert {one.id for one in due} == {one.id for one in (*ahead, leased)}
+    assert next(one.token for one in due if one.id == leased.id) == taken.token + 1
 
 
 async def test_a_lease_that_ran_out_is_due_again(store: SqlStore) -> None:
@@ -1052,6 +1071,9 @@ def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Pa
         ("due_priorities", "ix_delivery_due"),
         ("due", "ix_delivery_due"),
         ("due", "ix_delivery_lane"),
+        ("waits.beyond", "ix_delivery_due (endpoint=? AND priority=? AND due_at>?)"),
+        ("waits.parked", "ix_delivery_parked"),
+        ("waits.first", "ix_delivery_lane"),
         ("inbox", "ix_delivery_inbox"),
         ("outgoing.listed", "ix_delivery_inbox"),
         ("hold_lane", "ix_delivery_lane"),

@@ -79,7 +79,7 @@ MUTATIONS: Final = (
         off(
             "large octets are durable before their row",
             "axis/flow/receive.py",
-            ("                await one.keep()\n", "                pass\n"),
+            ("            await one.keep()\n", "            pass\n"),
         ),
         "never: everything is delivered",
     ),

@@ -286,6 +286,36 @@ FOUND: Final = (
         "assert",
     ),
     Broken(
+        "F56",
+        off(
+            "what is under way is waited for",
+            "axis/flow/reconcile.py",
+            ("        if lost and DeliveryState.LEASED in ledger.behind(delivery):\n", "        if False:\n"),
+        ),
+        "nothing is decided yet",
+    ),
+    Broken(
+        "F57",
+        off(
+            "what was taken is never rejected",
+            "axis/flow/poll.py",
+            (
+                "    return await _settled(incoming.accept(),",
+                "    return await _settled(incoming.reject(None),",
+            ),
+        ),
+        "assert",
+    ),
+    Broken(
+        "F57",
+        off(
+            "whatever one thing meets is its own",
+            "axis/flow/poll.py",
+            ('        log.exception("incoming_broke", source=by.name)\n        return 0\n', "        raise\n"),
+        ),
+        "a bug",
+    ),
+    Broken(
         "F58",
         off(
             "the national axis shows who it is",

@@ -14,6 +14,7 @@ WORKER: Final = "tests/unit/revocation/test_worker.py"
 LEASE: Final = "tests/unit/log/test_lease.py"
 FSCK: Final = "tests/care/test_fsck.py::test_a_planted_damage_is_found"
 LEDGER: Final = "tests/contract/test_ledger.py"
+BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
 MISMATCH: Final = "tests/unit/log/test_mismatch.py"
 VERIFY: Final = "tests/unit/log/test_verify.py"
 
@@ -358,6 +359,59 @@ SHOWN: Final = (
                 ("            if found.st_mtime >= before:\n", "            if False:\n"),
             ),
             "Swept",
+        ),
+    ),
+    (
+        f"{BETWEEN}::test_a_copy_that_comes_while_a_held_document_is_judged_reaches_its_recipient_too",
+        Broken(
+            "F105",
+            off(
+                "a held document is let go as it is when that is written",
+                "axis/flow/recheck.py",
+                ("    found = ledger.document(document.ref)\n", "    found = document\n"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{BETWEEN}::test_what_was_to_be_a_repeat_is_not_stored_without_its_octets",
+        Broken(
+            "F105",
+            off(
+                "what is stored was foreseen to be",
+                "axis/flow/receive.py",
+                ("        if stored and not prepared:\n", "        if False:\n"),
+            ),
+            UNRAISED,
+        ),
+    ),
+    (
+        f"{REOPENED}::test_a_status_that_races_the_release_of_its_document_finds_it_or_is_found",
+        Broken(
+            "F105",
+            off(
+                "nobody stores a status while its document is let go",
+                "axis/sql/ledger.py",
+                (
+                    "        self._alone_with_id(sender, document_id)\n"
+                    "        self._alone_with_number(sender, number)\n"
+                    "        names =",
+                    "        names =",
+                ),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{REOPENED}::test_what_is_behind_it_is_not_claimed_while_it_is_decided_nor_before_it_afterwards",
+        Broken(
+            "F105",
+            off(
+                "what is open again goes before what follows it",
+                "axis/sql/ledger.py",
+                ("        if move.was is DeliveryState.DELIVERED:", "        if False:"),
+            ),
+            "assert",
         ),
     ),
 )

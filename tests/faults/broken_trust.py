@@ -47,6 +47,11 @@ BY_FAULT: Final[Mapping[str, tuple[Off, ...]]] = {
             "never: attempts go on",
             (f"{TRUST}::test_a_clock_that_jumps_is_told_and_spends_nobodys_time[back]",),
         ),
+        Off(
+            off("what another clock made due is due", "axis/flow/expiry.py", ("            await hasten(ctx)\n", "")),
+            "what waits goes out",
+            ("tests/flow/test_engine.py::test_what_another_clock_made_due_is_due[3]",),
+        ),
     ),
     "F65": (
         Off(

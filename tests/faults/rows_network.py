@@ -161,6 +161,7 @@ ROWS: Final = (
         f"{NATIONAL}::test_what_the_national_axis_has_lost_is_missed_and_sent_again",
         "tests/flow/test_reconcile.py::test_what_is_lost_is_sent_again_once_the_other_side_has_named_anything",
         "tests/unit/core/test_follow_up.py::test_a_document_does_not_arrive_behind_its_own_recall_but_a_status_may",
+        "tests/flow/test_reconcile.py::test_what_its_recall_is_just_overtaking_is_not_sent_again",
     ),
     row(
         "F57",
@@ -168,6 +169,8 @@ ROWS: Final = (
         "our answer that we have it is lost, twice",
         f"{NATIONAL}::test_what_the_national_axis_offers_again_is_taken_once",
         "tests/flow/test_receipts.py::test_an_id_that_was_used_for_other_content_is_a_conflict",
+        "tests/flow/test_poll.py::test_what_was_taken_is_never_rejected_whatever_is_answered",
+        "tests/flow/test_poll.py::test_one_thing_that_breaks_the_program_does_not_keep_the_others",
     ),
     row(
         "F58",

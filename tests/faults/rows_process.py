@@ -1,4 +1,4 @@
-"""Rows F78 to F104: processes, configuration, several of them, much that waits, and what is done to rows and log."""
+"""Rows F78 to F105: processes, configuration, several of them, much that waits, and what is done to rows and log."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ LEDGER, QUEUE = "tests/contract/test_ledger.py", "tests/contract/test_queue.py"
 SHARED, PROCESSES = "tests/contract/test_two_processes.py", "tests/crash/test_processes.py"
 ENGINE, DELIVERY = "tests/flow/test_engine.py", "tests/flow/test_delivery.py"
 MISMATCH, VERIFY = "tests/unit/log/test_mismatch.py", "tests/unit/log/test_verify.py"
+BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
 LEASE, HEADS = "tests/unit/log/test_lease.py", "tests/unit/log/test_files.py"
 BACKUP, FSCK, SWEEP = "tests/care/test_backup.py", "tests/care/test_fsck.py", "tests/care/test_sweep.py"
 CONFIG, WORKER = "tests/unit/config/test_faults.py", "tests/unit/revocation/test_worker.py"
@@ -240,5 +241,15 @@ ROWS: Final = (
         "tests/crash/test_kill.py::test_ten_kills_lose_nothing_and_deliver_nothing_twice",
         note="the wait between two starts is the supervisor's, and the same each time; what a start rests on stands "
         "among the points above",
+    ),
+    row(
+        "F105",
+        "something changes between what was read and what is written",
+        "it is done between two transactions of one flow; in another process, in a transaction that is held open",
+        f"{BETWEEN}::test_a_copy_that_comes_while_a_held_document_is_judged_reaches_its_recipient_too",
+        f"{BETWEEN}::test_what_was_to_be_a_repeat_is_not_stored_without_its_octets",
+        f"{REOPENED}::test_a_status_that_races_the_release_of_its_document_finds_it_or_is_found",
+        f"{REOPENED}::test_what_is_just_claimed_behind_it_is_seen",
+        f"{REOPENED}::test_what_is_behind_it_is_not_claimed_while_it_is_decided_nor_before_it_afterwards",
     ),
 )

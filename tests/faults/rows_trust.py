@@ -20,6 +20,7 @@ ROWS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
             f"{TRUST}::test_a_clock_that_jumps_is_told_and_spends_nobodys_time",
             f"{CLOCK}::test_a_clock_is_believed_as_far_as_the_time_that_went_by",
             f"{CLOCK}::test_it_is_told_once_in_either_direction",
+            "tests/flow/test_engine.py::test_what_another_clock_made_due_is_due",
         ),
         (
             "not ready, and `clock_strayed`, until the clock is right or the node is started again; deliveries, leases "

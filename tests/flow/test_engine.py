@@ -18,10 +18,16 @@ import pytest
 from axis.core.hands import Consignment, Handover, Sink
 from axis.core.model import Cargo, Decision, Delivery, DocumentRef, EntryKind, LogEntry, MarkCrossed, Role
 from axis.core.ports import Ledger
+from axis.core.queue import Action
 from axis.core.states import BreakerState, DeliveryState
+from axis.core.statuses import Report
+from axis.flow.mailbox import acknowledge
 from axis.flow.messages import consign
+from axis.flow.queue import Chosen, operate
+from axis.flow.report import record_status
 from axis.flow.settle import Ended, settle
 from axis.sql.engine import sqlite_path
+from schemas.codes import AgencyCode
 from schemas.envelope import Business, MessageKind, Priority
 from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
 from tests.flow.receiver import TAKEN, Answer, Receiver, raw, status
@@ -308,3 +314,71 @@ async def test_a_package_that_cannot_be_read_is_no_fault_of_its_destination(open
             assert (far.about(mark), breaker(at)) == ([], BreakerState.CLOSED)
             put(whole)
         await at.in_state(document, DeliveryState.FAILED)
+
+
+@pytest.mark.parametrize("days", [3, -3])
+async def test_what_another_clock_made_due_is_due(opened: Open, days: int) -> None:
+    """A clock that was set right, or wrong, between two starts: what waits did so for as long as the clocks differ."""
+    answer = Watched(BUSY)
+    async with opened(answer) as (at, health, _):
+        right = at.ctx.now
+        at.ctx.now = lambda: right() + timedelta(days=max(days, 0))
+        at.start()
+        tried, _ = await at.send(HEALTH)
+        await at.eventually("an attempt", lambda: health.got)
+        await at.stop()
+        waits, _ = await at.send(HEALTH)
+        at.ctx.traffic = replace(at.ctx.traffic, _breakers={})
+        answer.change(TAKEN)
+        at.ctx.now = lambda: right() + timedelta(days=min(days, 0))
+        at.start()
+        waited = (at.in_state(ref, DeliveryState.DELIVERED, 15) for ref in (tried, waits))
+        late = [one for one in await asyncio.gather(*waited, return_exceptions=True) if isinstance(one, BaseException)]
+        assert not late, "what waits goes out"
+
+
+@pytest.mark.faults
+async def test_a_recall_behind_a_status_that_failed_is_told_of(opened: Open) -> None:
+    """Its sender has a receipt for it, and knows nothing of that status: it waited for ever."""
+
+    def no_statuses(handler: BaseHTTPRequestHandler) -> None:
+        (status(422) if handler.headers["Axis-Cargo"] == Cargo.STATUS else TAKEN)(handler)
+
+    async with opened(no_statuses, 'lifetime = "3s"\n') as (at, far, _):
+        at.start()
+        ref, _ = await at.send(HEALTH)
+        await at.in_state(ref, DeliveryState.DELIVERED)
+        document = await at.ctx.store.views.document(ref)
+        assert document is not None
+        office, health = AgencyCode.parse(OFFICE), AgencyCode.parse(HEALTH)
+        asks = Report("13", office, health, at.ctx.now().replace(microsecond=0), document.document_id)
+        await record_status(asks, at.config.principals[AGENCIES[OFFICE]], (), at.ctx)
+        await at.eventually("the status came", lambda: len(far.got) == 2)
+        recall = Business(kind=MessageKind.RECALL, document_id=document.document_id, reason="gửi nhầm")
+        second, _ = await at.send(HEALTH, business=recall)
+        ended = await at.in_state(second, DeliveryState.FAILED)
+        assert (ended.last_problem, ended.attempts) == ("delivery-expired", 0)
+        told: list[str] = []
+        while items := await at.waiting():
+            told += [orjson.loads(item.notice)["document"] for item in items if item.notice]
+            for item in items:
+                await acknowledge(item.delivery, at.config.principals[AGENCIES[OFFICE]], at.ctx)
+        assert second in told
+        assert len(far.got) == 2, "it came before the status"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("whole", [True, False])
+async def test_what_an_operator_kept_back_has_its_lifetime_afterwards(opened: Open, whole: bool) -> None:
+    """It does not age meanwhile: let go after longer than its lifetime, it ended at once."""
+    answer = Watched(BUSY)
+    async with opened(answer, 'lifetime = "3s"\n') as (at, _, _):
+        kept = [(await at.send(HEALTH))[0]]
+        chosen = Chosen(endpoint=CALLED[HEALTH]) if whole else Chosen((str((await at.delivery(kept[0])).id),))
+        await operate(Action.HOLD, chosen, "an", "bảo trì", at.ctx)
+        at.start()
+        await asyncio.sleep(3.5)
+        await operate(Action.RELEASE, chosen, "an", "bảo trì", at.ctx)
+        await at.eventually("it is tried more than once", lambda: len(answer.seen) > 1)
+        answer.change(TAKEN)
+        await at.in_state(kept[0], DeliveryState.DELIVERED)

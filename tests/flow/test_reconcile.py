@@ -13,11 +13,12 @@ import pytest
 
 from axis.core.follow_up import MISSES, Became, FollowUp, FollowUpRules, PeerState
 from axis.core.hands import Consignment, Handover
-from axis.core.model import Cargo, DocumentRef
+from axis.core.model import Cargo, Delivery, DocumentRef
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.core.reconciliation import Outcome
 from axis.core.states import DeliveryState
 from axis.flow.reconcile import ask, run_reconciliation
+from schemas.envelope import Business, MessageKind
 from tests.flow.engine import CALLED, HEALTH, Engine, engine
 
 RULES = FollowUpRules(timedelta(milliseconds=20), timedelta(days=7))
@@ -32,8 +33,12 @@ class FarEnd:
     asked: list[tuple[Cargo, str]] = field(default_factory=list)
     broken: dict[str, Exception] = field(default_factory=dict)
     says: Mapping[str, PeerState] | Exception = field(default_factory=lambda: dict(NAMED))
+    slow: asyncio.Event | None = None
+    """Set: what comes waits for it, and is not taken where it is never set."""
 
     async def deliver(self, consignment: Consignment) -> Handover:
+        if self.slow is not None:
+            await self.slow.wait()
         self.taken.append(consignment.delivery.id)
         return Handover(f"theirs-{len(self.taken)}")
 
@@ -64,6 +69,25 @@ async def handed_over(at: Engine) -> tuple[DocumentRef, FollowUp]:
     await at.in_state(ref, DeliveryState.DELIVERED)
     (one,) = await at.ctx.store.views.follow_ups_of(ref)
     return ref, one
+
+
+async def recalled(at: Engine, ref: DocumentRef) -> Delivery:
+    """Its recall is under way."""
+    document = await at.ctx.store.views.document(ref)
+    assert document is not None
+    recall = Business(kind=MessageKind.RECALL, document_id=document.document_id, reason="gửi nhầm")
+    second, _ = await at.send(HEALTH, business=recall)
+    return await at.in_state(second, DeliveryState.LEASED)
+
+
+async def settled(at: Engine, delivery: Delivery, state: DeliveryState) -> None:
+    async with asyncio.timeout(10):
+        while (found := await at.ctx.store.views.delivery(delivery.id)) is None or found.state is not state:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def asked(at: Engine, ref: DocumentRef, far: FarEnd, answers: int = MISSES) -> list[Outcome | None]:
+    return [await ask(await now(at, ref), far, at.ctx) for _ in range(answers)]
 
 
 async def now(at: Engine, ref: DocumentRef) -> FollowUp:
@@ -153,14 +177,36 @@ async def test_one_that_nobody_can_tell_of_does_not_stand_before_the_others(tmp_
         far.broken, far.says = {"theirs-1": error}, {HEALTH: PeerState.TAKEN}
         stop = asyncio.Event()
         running = asyncio.create_task(run_reconciliation({CALLED[HEALTH]: far}, at.ctx, stop))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             for ref in others:
                 while (await now(at, ref)).became is not Became.TAKEN:  # noqa: ASYNC110 - the store tells nobody
                     await asyncio.sleep(0.02)
         assert (await now(at, stuck)).asked == 0, "nothing was concluded"
         far.broken = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await now(at, stuck)).became is not Became.TAKEN:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.02)
         stop.set()
         await running
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_what_its_recall_is_just_overtaking_is_not_sent_again(tmp_path: Path, arrives: bool) -> None:
+    """The recall is under way while the document turns out to be lost. Whatever is heard of that attempt, it may have
+    arrived: the document would come behind it."""
+    async with followed(tmp_path) as (at, far):
+        ref, one = await handed_over(at)
+        assert await ask(one, far, at.ctx) is Outcome.NOTED
+        far.slow, far.says = asyncio.Event(), {}
+        if not arrives:
+            at.ctx.lease = timedelta(seconds=0.5)
+        recall = await recalled(at, ref)
+        assert await asked(at, ref, far) == [Outcome.NOTED] * (MISSES - 1) + [None], "nothing is decided yet"
+        assert (await at.delivery(ref)).state is DeliveryState.DELIVERED
+        if arrives:
+            far.slow.set()
+        await settled(at, recall, DeliveryState.DELIVERED if arrives else DeliveryState.QUEUED)
+        assert await asked(at, ref, far, 1) == [Outcome.FAILED]
+        assert (await at.delivery(ref)).state is DeliveryState.FAILED
+        assert far.taken == [one.delivery] + [recall.id] * arrives
+        far.slow.set()

@@ -27,6 +27,7 @@ from axis.core.model import (
 )
 from axis.core.network import ALL_CODES, ArrivedBy, Network, ReportRule, lane
 from axis.core.problems import Kind, Problem
+from axis.core.routing import RoutingTable
 from axis.core.statuses import Report, adopt, arrived, decide_status
 from schemas.codes import AgencyCode
 from schemas.status import BY_WIRE, FIVE, REASON_REQUIRED, RENEWABLE, WIRE, Standing, Status, effective
@@ -571,15 +572,20 @@ def test_an_orphan_never_goes_back_where_it_came_from() -> None:
 
 
 def adopted(
-    made: StatusReport, about: Document, prior: Sequence[StatusReport] = (), at: Network | None = None
+    came: Decision[StatusReport | Problem],
+    about: Document,
+    prior: Sequence[StatusReport] = (),
+    at: Network | None = None,
 ) -> Decision[StatusReport]:
-    return sound(adopt(made, about, prior, at or RECIPIENT_OWNS, NOW, ids("late")))
+    """The orphan that came so finds its document."""
+    reached = {one.endpoint for one in deliveries(came)}
+    return sound(adopt(report_of(came), about, prior, reached, at or RECIPIENT_OWNS, NOW, ids("late")))
 
 
 def test_an_orphan_finds_its_document_and_is_told_to_the_sender_here() -> None:
-    made = report_of(orphan(report("03", COMMUNE_1)))
-    about = document(COMMUNE_1)
-    decision = adopted(made, about)
+    came = orphan(report("03", COMMUNE_1))
+    made, about = report_of(came), document(COMMUNE_1)
+    decision = adopted(came, about)
     assert decision.changes[0] == AdoptStatus(made.ref, about.ref, Standing.APPLIED)
     assert targets(decision) == {"dms-10": [(TEN,)]}
     assert [entry.kind for entry in decision.entries] == [EntryKind.ORPHAN_MATCHED]
@@ -587,10 +593,19 @@ def test_an_orphan_finds_its_document_and_is_told_to_the_sender_here() -> None:
 
 
 def test_an_orphan_that_was_passed_on_is_not_passed_on_again() -> None:
-    made = report_of(orphan(report("03", COMMUNE_1, FAR)))
-    decision = adopted(made, document(COMMUNE_1, sender=FAR, by=NATIONAL))
+    decision = adopted(orphan(report("03", COMMUNE_1, FAR)), document(COMMUNE_1, sender=FAR, by=NATIONAL))
     assert not deliveries(decision)
     assert decision.changes
+
+
+def test_an_orphan_is_passed_on_where_the_routes_lead_when_its_document_comes() -> None:
+    """When it came no route led to whom it is for: who is reached now was not reached then."""
+    nowhere = network(arrived_by=ArrivedBy.RECIPIENT)
+    known = [rule for rule in nowhere.routes.rules if rule.endpoint != "national"]
+    nowhere = replace(nowhere, routes=RoutingTable(known, nowhere.registry))
+    came = orphan(report("03", COMMUNE_1, FAR), at=nowhere)
+    assert not deliveries(came)
+    assert targets(adopted(came, document(COMMUNE_1, sender=FAR, by=NATIONAL))) == {"national": [(FAR,)]}
 
 
 @pytest.mark.parametrize(
@@ -607,32 +622,32 @@ def test_an_adopted_status_reaches_whom_the_rule_names_and_whom_it_did_not_reach
     rule: ReportRule, sender: AgencyCode, by: Principal, expected: set[str]
 ) -> None:
     at = network(report=rule, arrived_by=ArrivedBy.RECIPIENT)
-    made = report_of(orphan(report("03", COMMUNE_1, sender), at=at))
-    assert set(targets(adopted(made, document(COMMUNE_1, sender=sender, by=by), at=at))) == expected
+    came = orphan(report("03", COMMUNE_1, sender), at=at)
+    assert set(targets(adopted(came, document(COMMUNE_1, sender=sender, by=by), at=at))) == expected
 
 
 def test_an_orphan_that_was_overtaken_by_its_repeat_is_not_told_twice() -> None:
     about = document(COMMUNE_1)
     told = decide(report("03", COMMUNE_1, minutes=1), about, by=DISTRICT)
-    made = report_of(orphan(report("03", COMMUNE_1)))
-    decision = adopted(made, about, stored([told]))
+    came = orphan(report("03", COMMUNE_1))
+    made, decision = report_of(came), adopted(came, about, stored([told]))
     assert decision.reply.standing is Standing.REPEATED
     assert decision.changes == (AdoptStatus(made.ref, about.ref, Standing.REPEATED),)
 
 
 def test_a_status_of_somebody_the_document_does_not_name_stays_an_orphan() -> None:
     """It would have been refused had it come after the document; coming before must not make it good."""
-    made = report_of(orphan(report("03", COMMUNE_1)))
-    decision = adopted(made, document(TWENTY))
-    assert decision.reply == made
+    came = orphan(report("03", COMMUNE_1))
+    decision = adopted(came, document(TWENTY))
+    assert decision.reply == report_of(came)
     assert not decision.changes
 
 
 def test_an_orphan_that_contradicts_is_kept_and_shown() -> None:
     about = document(COMMUNE_1)
     told = decide(report("03", COMMUNE_1), about, by=DISTRICT)
-    made = report_of(orphan(report("02", COMMUNE_1)))
-    assert adopted(made, about, stored([told])).reply.standing is Standing.CONFLICT
+    came = orphan(report("02", COMMUNE_1))
+    assert adopted(came, about, stored([told])).reply.standing is Standing.CONFLICT
 
 
 def test_what_is_recorded_is_what_was_said() -> None:

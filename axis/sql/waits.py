@@ -1,0 +1,53 @@
+"""Statements about deliveries that would wait for ever: a clock that was ahead wrote when they are due, or what they
+stand behind in their lane has failed.
+
+An instant is looked for behind every priority, so that none of what waits in time is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ClauseElement, ColumnElement, Text, bindparam, literal_column, select, text, update
+
+from axis.sql.queues import at_most
+from axis.sql.tables import CLAIMABLE, OPEN, PARKED, delivery
+from schemas.envelope import Priority
+
+_PRIORITIES: Final[Sequence[ColumnElement[int]]] = [literal_column(str(int(one))) for one in Priority]
+
+
+class Waits:
+    """The compiled texts; `text_of` compiles. `beyond` finds those of one endpoint and leaves out what another process
+    works on; `hasten` makes one of them due. `anew` gives one its whole lifetime again. `parked` are those of an
+    endpoint that are not first in their lanes, by `seq`, and `first` is what stands before one.
+    """
+
+    def __init__(self, text_of: Callable[[ClauseElement], str], columns: Sequence[ColumnElement[Any]]) -> None:
+        late = select(delivery.c.seq).where(
+            delivery.c.endpoint == bindparam("endpoint"),
+            delivery.c.priority.in_(_PRIORITIES),
+            delivery.c.due_at > bindparam("beyond"),
+            text(CLAIMABLE),
+        )
+        self.beyond = text_of(at_most(late).with_for_update(skip_locked=True))
+        self.hasten = text_of(
+            update(delivery).where(delivery.c.seq == bindparam("of")).values(due_at=bindparam("now", type_=Text))
+        )
+        self.anew = text_of(update(delivery).where(delivery.c.id == bindparam("of")).values(renewed_at=bindparam("at")))
+        whole = select(*columns)
+        self.parked = text_of(
+            at_most(
+                whole.where(
+                    delivery.c.endpoint == bindparam("endpoint"), delivery.c.seq > bindparam("after"), text(PARKED)
+                ).order_by(delivery.c.seq)
+            )
+        )
+        self.first = text_of(
+            whole.where(delivery.c.lane == bindparam("lane"), text(OPEN))
+            .order_by(delivery.c.seq)
+            .limit(literal_column("1"))
+            .offset(literal_column("0"))
+            .with_for_update(nowait=True, key_share=True)
+        )
