@@ -33,7 +33,7 @@ from axis.core.outline import Concerned
 from axis.core.problems import Kind, Problem
 from schemas.codes import AgencyCode, document_key
 from schemas.envelope import StaffInfo
-from schemas.status import BY_WIRE, REASON_REQUIRED, SET_BY_SENDER, Standing, Status, effective, standing
+from schemas.status import BY_WIRE, REASON_REQUIRED, WIRE_BY_SENDER, Standing, Status, effective, standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ class Report:
     @property
     def sender(self) -> AgencyCode:
         """Who sent the document that this tells of."""
-        return self.reporter if BY_WIRE.get(self.wire) in SET_BY_SENDER else self.addressee
+        return self.reporter if self.wire in WIRE_BY_SENDER else self.addressee
 
     @property
     def receiver(self) -> AgencyCode:
-        return self.addressee if BY_WIRE.get(self.wire) in SET_BY_SENDER else self.reporter
+        return self.addressee if self.wire in WIRE_BY_SENDER else self.reporter
 
 
 def decide_status(
@@ -187,8 +187,8 @@ def status_facts(made: StatusReport) -> dict[str, Json]:
         "code": made.wire,
         "receiver": made.receiver.text,
         "reporter": made.reporter.text,
-        "standing": made.standing.value,
-        "attestation": made.attestation.value,
+        "standing": str(made.standing),
+        "attestation": str(made.attestation),
         "status_at": int(made.at.timestamp()),
     }
 
@@ -265,7 +265,7 @@ def _unacceptable(
 
 def _not_theirs(report: Report, document: Concerned) -> str:
     """Which of the two parties is the wrong one, in words."""
-    if BY_WIRE.get(report.wire) in SET_BY_SENDER:
+    if report.wire in WIRE_BY_SENDER:
         if report.reporter != document.sender:
             return "only the sender of the document may set this status"
         return "the agency that this status is told to is no receiver of the document"

@@ -181,8 +181,8 @@ def status_facts(report: StatusReport) -> dict[str, Any]:
         "at": instant(report.at),
         "received_at": instant(report.received_at),
         "description": report.description,
-        "standing": report.standing.value,
-        "attestation": report.attestation.value,
+        "standing": str(report.standing),
+        "attestation": str(report.attestation),
     }
 
 

@@ -20,7 +20,7 @@ from axis.web.dto import BatchItem, StatusBody, read_body, status_facts, whole
 from axis.web.problem_json import members
 from schemas.codes import AgencyCode, CodeError
 from schemas.envelope import StaffInfo
-from schemas.status import BY_WIRE, REASON_REQUIRED, SET_BY_SENDER, read_wire
+from schemas.status import BY_WIRE, REASON_REQUIRED, WIRE_BY_SENDER, read_wire
 
 MOST = 100
 """Statuses of one request."""
@@ -34,7 +34,7 @@ def report_of(body: StatusBody, document: Concerned, by: Principal, network: Net
     _complete(body, wire, now + network.future)
     registry = network.registry
     own = [code for code in document.recipients if registry.within(code, by.authority)]
-    sets_as_sender = BY_WIRE[wire] in SET_BY_SENDER
+    sets_as_sender = wire in WIRE_BY_SENDER
     receiver = agency(body.receiver) if body.receiver else own[0] if len(own) == 1 else None
     # Who sets what only the other side may set speaks for itself all the same, and is told that it may not.
     by_sender = sets_as_sender and registry.within(document.sender, by.authority)
