@@ -15,6 +15,8 @@ MAX_INTEGER: Final = (1 << 53) - 1
 
 _TEXT: Final = frozenset({str})
 _SIMPLE: Final = frozenset({str, bool, type(None)})
+_PLAIN: Final = _SIMPLE if orjson is None else _SIMPLE | {int}
+"""What needs no look: how great an integer may be, orjson sees itself."""
 
 Json = str | int | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -28,7 +30,7 @@ def canonical(value: Json) -> bytes:
     _check(value)
     if orjson is None:
         return _written(value)
-    octets: bytes = orjson.dumps(value, default=dict, option=orjson.OPT_SORT_KEYS)
+    octets: bytes = orjson.dumps(value, default=dict, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
     return octets
 
 
@@ -60,7 +62,7 @@ def _check(value: Json) -> None:
 
 
 def _check_all(values: Collection[Json]) -> None:
-    if not _SIMPLE.issuperset(map(type, values)):
+    if not _PLAIN.issuperset(map(type, values)):
         for item in values:
-            if type(item) not in _SIMPLE:
+            if type(item) not in _PLAIN:
                 _check(item)

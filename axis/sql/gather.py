@@ -76,6 +76,7 @@ class GatheringSession(Session):
             statements.follow_ups.add,
             statements.add_intent,
         )
+        self._outdating = frozenset({statements.add_document, statements.add_status})
         self._by_place = {sql: _by_place(sql) for sql in self._order}
         self.together = False
         self._rows: list[tuple[str, Params]] = []
@@ -121,7 +122,8 @@ class GatheringSession(Session):
 
     def write(self, sql: str, params: Params, /) -> None:
         if self.together and sql in self._by_place:
-            self._outdate(sql, params)
+            if sql in self._outdating:
+                self._outdate(sql, params)
             self._rows.append((sql, params))
             return
         self._told_at_once()
