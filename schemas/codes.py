@@ -107,4 +107,5 @@ def document_key(text: str) -> str:
 
     The id itself is opaque: organ, date and number inside it are hints at best (official samples hold 2014/02/30).
     """
-    return unicodedata.normalize("NFC", text.strip())
+    text = text.strip()
+    return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -13,6 +13,8 @@ from typing import Final
 
 
 class Status(StrEnum):
+    __hash__ = str.__hash__  # that of an enumeration is a function in Python; a status is asked about a dozen times
+
     ARRIVED = "arrived"
     REJECTED = "rejected"
     ACCEPTED = "accepted"
@@ -66,6 +68,8 @@ FIVE: Final = (Status.ARRIVED, Status.ACCEPTED, Status.ASSIGNED, Status.PROCESSI
 
 SET_BY_SENDER: Final = frozenset({Status.RECALL_REQUESTED})
 """Only the document's sender may set these; all others only a receiver."""
+
+WIRE_BY_SENDER: Final = frozenset(WIRE[status] for status in SET_BY_SENDER)
 
 REASON_REQUIRED: Final = frozenset({Status.REJECTED, Status.CHANGE_REFUSED})
 """A refusal names its reason (QĐ 28/2018 art. 5.4)."""

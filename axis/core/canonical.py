@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -13,7 +13,10 @@ with suppress(ImportError):  # an auditor needs nothing but the standard library
 
 MAX_INTEGER: Final = (1 << 53) - 1
 
+_TEXT: Final = frozenset({str})
 _SIMPLE: Final = frozenset({str, bool, type(None)})
+_PLAIN: Final = _SIMPLE if orjson is None else _SIMPLE | {int}
+"""What needs no look: how great an integer may be, orjson sees itself."""
 
 Json = str | int | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -27,7 +30,7 @@ def canonical(value: Json) -> bytes:
     _check(value)
     if orjson is None:
         return _written(value)
-    octets: bytes = orjson.dumps(value, default=dict, option=orjson.OPT_SORT_KEYS)
+    octets: bytes = orjson.dumps(value, default=dict, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
     return octets
 
 
@@ -49,14 +52,17 @@ def _check(value: Json) -> None:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
             raise TypeError("an integer of canonical JSON is at most 2**53 - 1")
     elif kind is dict or (kind is not list and kind is not tuple and isinstance(value, Mapping)):
-        for key, item in value.items():  # type: ignore[union-attr]
-            if type(key) is not str or not key.isascii():
-                raise TypeError("a key of canonical JSON is ASCII text")
-            if type(item) not in _SIMPLE:
-                _check(item)
+        if not (_TEXT.issuperset(map(type, value)) and all(map(str.isascii, value))):  # type: ignore[arg-type]
+            raise TypeError("a key of canonical JSON is ASCII text")
+        _check_all(value.values())  # type: ignore[union-attr]
     elif isinstance(value, list | tuple):
-        for item in value:
-            if type(item) not in _SIMPLE:
-                _check(item)
+        _check_all(value)
     elif not isinstance(value, str):
         raise TypeError(f"{kind.__name__} has no canonical form")
+
+
+def _check_all(values: Collection[Json]) -> None:
+    if not _PLAIN.issuperset(map(type, values)):
+        for item in values:
+            if type(item) not in _PLAIN:
+                _check(item)

@@ -51,7 +51,7 @@ def leaf(entry: LogEntry) -> bytes:
             "at": rfc3339(entry.at),
             "actor": entry.actor,
             "subject": entry.subject,
-            "facts": dict(entry.facts),
+            "facts": entry.facts,
         }
     )
     if len(octets) >= 1 << 16:

@@ -43,8 +43,10 @@ class Registry:
         """`rows` are the operator's bindings with dates."""
         self._agencies = {agency.code: agency for agency in agencies}
         steps: dict[str, str] = {}  # a hundred thousand paths share some hundred steps: less memory to reach for
-        self._paths: Mapping[AgencyCode, Path] = {
-            code: tuple(steps.setdefault(step, step) for step in self._walk(code, MAX_DEPTH)) for code in self._agencies
+        # By text: what is asked several times a request need not make a hash of a code first.
+        self._paths: Mapping[str, Path] = {
+            code.text: tuple(steps.setdefault(step, step) for step in self._walk(code, MAX_DEPTH))
+            for code in self._agencies
         }
         self.bindings = Bindings(rows, self._listed())
 
@@ -77,7 +79,7 @@ class Registry:
         A registered parent overrules the grammar: a code that does not continue its parent's path becomes one more
         step below it. Bounded against loops in the data.
         """
-        known = self._paths.get(code)
+        known = self._paths.get(code.text)
         return code.path if known is None else known
 
     def _walk(self, code: AgencyCode, left: int) -> Path:

@@ -33,7 +33,10 @@ from axis.core.outline import Concerned
 from axis.core.problems import Kind, Problem
 from schemas.codes import AgencyCode, document_key
 from schemas.envelope import StaffInfo
-from schemas.status import BY_WIRE, REASON_REQUIRED, SET_BY_SENDER, Standing, Status, effective, standing
+from schemas.status import BY_WIRE, REASON_REQUIRED, WIRE_BY_SENDER, Standing, Status, effective, standing
+
+_Ways = tuple[tuple[str, bool], ...]
+"""Endpoints that a status goes on to, and whether each is another axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,11 @@ class Report:
     @property
     def sender(self) -> AgencyCode:
         """Who sent the document that this tells of."""
-        return self.reporter if BY_WIRE.get(self.wire) in SET_BY_SENDER else self.addressee
+        return self.reporter if self.wire in WIRE_BY_SENDER else self.addressee
 
     @property
     def receiver(self) -> AgencyCode:
-        return self.addressee if BY_WIRE.get(self.wire) in SET_BY_SENDER else self.reporter
+        return self.addressee if self.wire in WIRE_BY_SENDER else self.reporter
 
 
 def decide_status(
@@ -76,49 +79,117 @@ def decide_status(
     now: datetime,
     new_id: NewId,
 ) -> Decision[StatusReport | Problem]:
-    """Decide one report. `prior` is what was reported for the same document and receiver.
+    """Decide one report: see `Reporting.decide`."""
+    return Reporting(by, hops, network, now, new_id).decide(report, document, prior)
 
-    A repeat of the same code and time answers with the first; a repeat with another time is history; contradictions
-    are stored and shown. Refused is only what this party may never say. A neighbour's report of a document that is not
-    here is kept as an orphan, and passed on when its addressee lies behind another axis.
-    """
-    problem = _unacceptable(report, document, by, hops, network, now)
-    if problem:
-        entry = LogEntry(
-            EntryKind.STATUS_REFUSED,
-            now,
-            by.name,
-            document.ref if document else "",
-            {"problem": problem.kind.value, "code": report.wire, "reporter": report.reporter.text},
+
+class Reporting:
+    """What one party reports at one moment. What is the same for many of its reports is asked once: for whom it may
+    speak, and where what is told to somebody goes."""
+
+    __slots__ = ("_by", "_hops", "_latest", "_network", "_new_id", "_now", "_speaks", "_ways")
+
+    def __init__(self, by: Principal, hops: tuple[Hop, ...], network: Network, now: datetime, new_id: NewId) -> None:
+        self._by, self._hops, self._network, self._now, self._new_id = by, hops, network, now, new_id
+        self._latest = now + network.future
+        self._speaks: dict[tuple[str, bool], Problem | None] = {}
+        self._ways: dict[tuple[str, str, bool | None], _Ways] = {}
+
+    def decide(
+        self, report: Report, document: Concerned | None, prior: Sequence[StatusReport]
+    ) -> Decision[StatusReport | Problem]:
+        """Decide one report. `prior` is what was reported for the same document and receiver.
+
+        A repeat of the same code and time answers with the first; a repeat with another time is history; contradictions
+        are stored and shown. Refused is only what this party may never say. A neighbour's report of a document that is
+        not here is kept as an orphan, and passed on when its addressee lies behind another axis.
+        """
+        by, now = self._by, self._now
+        problem = self._unacceptable(report, document)
+        if problem:
+            entry = LogEntry(
+                EntryKind.STATUS_REFUSED,
+                now,
+                by.name,
+                document.ref if document else "",
+                {"problem": problem.kind.value, "code": report.wire, "reporter": report.reporter.text},
+            )
+            return Decision((entry,), (), problem)
+        again = self._first_of(report, prior) if prior else None
+        if again is not None:
+            return Decision((), (), replace(again, standing=Standing.REPEATED))
+        made = StatusReport(
+            ref=StatusRef(self._new_id()),
+            document=document.ref if document else None,
+            sender=report.sender,
+            receiver=report.receiver,
+            reporter=report.reporter,
+            addressee=report.addressee,
+            document_id=document_key(report.document_id) if report.document_id else None,
+            number=report.number,
+            wire=report.wire,
+            at=report.at,
+            received_at=now,
+            by=by.name,
+            via=by.role,
+            attestation=Attestation.CONNECTION if by.role is Role.AGENCY else Attestation.NEIGHBOUR,
+            standing=_standing(report.wire, prior),
+            description=report.description,
+            issued_on=report.issued_on,
+            staff=report.staff,
+            hops=self._hops,
         )
-        return Decision((entry,), (), problem)
-    again = next((one for one in prior if one.wire == report.wire and one.at == report.at), None)
-    if again is None and _axis_owns(report, network, by):
-        again = next((one for one in prior if one.status is Status.ARRIVED), None)
-    if again is not None:
-        return Decision((), (), replace(again, standing=Standing.REPEATED))
-    made = StatusReport(
-        ref=StatusRef(new_id()),
-        document=document.ref if document else None,
-        sender=report.sender,
-        receiver=report.receiver,
-        reporter=report.reporter,
-        addressee=report.addressee,
-        document_id=document_key(report.document_id) if report.document_id else None,
-        number=report.number,
-        wire=report.wire,
-        at=report.at,
-        received_at=now,
-        by=by.name,
-        via=by.role,
-        attestation=Attestation.CONNECTION if by.role is Role.AGENCY else Attestation.NEIGHBOUR,
-        standing=_standing(report.wire, prior),
-        description=report.description,
-        issued_on=report.issued_on,
-        staff=report.staff,
-        hops=hops,
-    )
-    return _record(made, document, network, now, new_id)
+        return _record(made, document, self._ways_of(made, document), now, self._new_id)
+
+    def _first_of(self, report: Report, prior: Sequence[StatusReport]) -> StatusReport | None:
+        """What is reported again."""
+        for one in prior:
+            if one.wire == report.wire and one.at == report.at:
+                return one
+        if _axis_owns(report, self._network, self._by):
+            return next((one for one in prior if one.status is Status.ARRIVED), None)
+        return None
+
+    def _ways_of(self, made: StatusReport, document: Concerned | None) -> _Ways:
+        about = made.addressee.text, made.wire, None if document is None else document.crossed
+        ways = self._ways.get(about)
+        if ways is None:
+            ways = self._ways[about] = _ways(made, document, self._network)
+        return ways
+
+    def _unacceptable(self, report: Report, document: Concerned | None) -> Problem | None:
+        speaks = report.reporter.text, report.signed
+        if speaks not in self._speaks:
+            self._speaks[speaks] = self._unheard(report)
+        unheard = self._speaks[speaks]
+        if unheard is not None:
+            return unheard
+        if self._by.role is Role.AGENCY:
+            status = BY_WIRE.get(report.wire)
+            if document is None:
+                return Problem(Kind.NOT_FOUND)
+            if status is None:
+                return Problem(Kind.SCHEMA_VIOLATION, "unknown status code")
+            if status in REASON_REQUIRED and not (report.description or "").strip():
+                return Problem(Kind.SCHEMA_VIOLATION, "this status needs a description: the reason")
+            if report.at > self._latest:
+                return Problem(Kind.SCHEMA_VIOLATION, "the status lies in the future")
+        if document is None:
+            return None
+        if report.sender != document.sender or report.receiver not in document.recipients:
+            return Problem(Kind.ILLEGAL_STATUS, _not_theirs(report, document))
+        return None
+
+    def _unheard(self, report: Report) -> Problem | None:
+        """Why nothing that this reporter says counts, however it is said: it is not asked again."""
+        by, network = self._by, self._network
+        if not network.registry.within(report.reporter, by.authority):
+            return Problem(Kind.NOT_YOUR_AGENCY, "this connection may not report for that agency")
+        if not report.signed and not network.may_vouch(by, report.reporter):
+            return Problem(Kind.NOT_YOUR_AGENCY, "that agency is connected here and reports for itself")
+        if any(hop.node == network.node for hop in self._hops) or len(self._hops) >= MAX_HOPS:
+            return Problem(Kind.ROUTING_LOOP)
+        return None
 
 
 def arrived(
@@ -152,7 +223,7 @@ def arrived(
         description=Status.ARRIVED.label,
         issued_on=document.issued_on,
     )
-    decision = _record(made, document, network, now, new_id)
+    decision = _record(made, document, _ways(made, document, network), now, new_id)
     return Decision(decision.entries, decision.changes, made)
 
 
@@ -176,7 +247,7 @@ def adopt(
     entry = LogEntry(EntryKind.ORPHAN_MATCHED, now, network.node, orphan.ref, {"document": document.ref})
     changes: list[Change] = [AdoptStatus(orphan.ref, document.ref, found.standing)]
     if found.standing is not Standing.REPEATED:
-        onward = _onward(found, document, network, now, new_id)
+        onward = _onward(found, document, _ways(found, document, network), now, new_id)
         changes += [AddDelivery(delivery) for delivery in onward if delivery.endpoint not in reached]
     return Decision((entry,), tuple(changes), found)
 
@@ -188,25 +259,26 @@ def status_facts(made: StatusReport) -> dict[str, Json]:
         "code": made.wire,
         "receiver": made.receiver.text,
         "reporter": made.reporter.text,
-        "standing": made.standing.value,
-        "attestation": made.attestation.value,
+        "standing": str(made.standing),
+        "attestation": str(made.attestation),
         "status_at": int(made.at.timestamp()),
     }
 
 
 def _record(
-    made: StatusReport, document: Concerned | None, network: Network, now: datetime, new_id: NewId
+    made: StatusReport, document: Concerned | None, ways: _Ways, now: datetime, new_id: NewId
 ) -> Decision[StatusReport | Problem]:
     entry = LogEntry(EntryKind.STATUS, now, made.by, made.ref, status_facts(made))
     first = made.standing is not Standing.REPEATED
-    deliveries = _onward(made, document, network, now, new_id) if first else []
+    deliveries = _onward(made, document, ways, now, new_id) if first else []
     return Decision((entry,), (AddStatus(made), *map(AddDelivery, deliveries)), made)
 
 
-def _onward(
-    made: StatusReport, document: Concerned | None, network: Network, now: datetime, new_id: NewId
-) -> list[Delivery]:
-    """To the addressee, and to the national axis when the rule says so; once, and never back to where it came from."""
+def _ways(made: StatusReport, document: Concerned | None, network: Network) -> _Ways:
+    """To the addressee, and to the national axis when the rule says so; once, and never back to where it came from.
+
+    Of the status, this asks for nothing but addressee, code and who brought it; of the document, whether it crossed.
+    """
     endpoints: list[str] = []
     route = network.routes.route(made.addressee)
     if route is not None and (document is not None or network.leads_away(route.endpoint)):
@@ -215,6 +287,13 @@ def _onward(
     reportable = document is not None and (network.report is ReportRule.ALL or document.crossed)
     if national and reportable and made.wire in network.reported and national not in endpoints:
         endpoints.append(national)
+    ways = ((endpoint, network.leads_away(endpoint)) for endpoint in endpoints)
+    return tuple((endpoint, away) for endpoint, away in ways if endpoint != made.by or not away)
+
+
+def _onward(
+    made: StatusReport, document: Concerned | None, ways: _Ways, now: datetime, new_id: NewId
+) -> list[Delivery]:
     concerns = document.concerns if document else made.document_id or made.number or ""
     return [
         Delivery(
@@ -224,49 +303,17 @@ def _onward(
             document=made.document,
             endpoint=endpoint,
             recipients=(made.addressee,),
-            lane=lane(endpoint, () if network.leads_away(endpoint) else (made.addressee,), made.sender, concerns),
+            lane=lane(endpoint, () if away else (made.addressee,), made.sender, concerns),
             created_at=now,
             due_at=now,
         )
-        for endpoint in endpoints
-        if endpoint != made.by or not network.leads_away(endpoint)
+        for endpoint, away in ways
     ]
-
-
-def _unacceptable(
-    report: Report,
-    document: Concerned | None,
-    by: Principal,
-    hops: tuple[Hop, ...],
-    network: Network,
-    now: datetime,
-) -> Problem | None:
-    status = BY_WIRE.get(report.wire)
-    if not network.registry.within(report.reporter, by.authority):
-        return Problem(Kind.NOT_YOUR_AGENCY, "this connection may not report for that agency")
-    if not report.signed and not network.may_vouch(by, report.reporter):
-        return Problem(Kind.NOT_YOUR_AGENCY, "that agency is connected here and reports for itself")
-    if any(hop.node == network.node for hop in hops) or len(hops) >= MAX_HOPS:
-        return Problem(Kind.ROUTING_LOOP)
-    if by.role is Role.AGENCY:
-        if document is None:
-            return Problem(Kind.NOT_FOUND)
-        if status is None:
-            return Problem(Kind.SCHEMA_VIOLATION, "unknown status code")
-        if status in REASON_REQUIRED and not (report.description or "").strip():
-            return Problem(Kind.SCHEMA_VIOLATION, "this status needs a description: the reason")
-        if report.at > now + network.future:
-            return Problem(Kind.SCHEMA_VIOLATION, "the status lies in the future")
-    if document is None:
-        return None
-    if report.sender != document.sender or report.receiver not in document.recipients:
-        return Problem(Kind.ILLEGAL_STATUS, _not_theirs(report, document))
-    return None
 
 
 def _not_theirs(report: Report, document: Concerned) -> str:
     """Which of the two parties is the wrong one, in words."""
-    if BY_WIRE.get(report.wire) in SET_BY_SENDER:
+    if report.wire in WIRE_BY_SENDER:
         if report.reporter != document.sender:
             return "only the sender of the document may set this status"
         return "the agency that this status is told to is no receiver of the document"

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=1024)
 def rfc3339(at: datetime) -> str:
     """`2026-11-23T01:02:03.000004Z`: fixed width, so that text sorts as time. `ValueError` without a zone.
 
-    What one decision writes has one time, asked for at each of its rows and entries.
+    What one decision writes has one time, asked for at each of its rows and entries; that of a status, for its row
+    and for its answer, which comes when all of a batch are stored.
     """
     if at.tzinfo is None:
         raise ValueError("an instant needs a zone")

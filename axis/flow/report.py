@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 
 import structlog
 
@@ -12,7 +11,7 @@ from axis.core.outline import Concerned
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.states import IntakeState
-from axis.core.statuses import Report, decide_status
+from axis.core.statuses import Report, Reporting, decide_status
 from axis.flow.context import Context
 from schemas.codes import AgencyCode
 
@@ -33,7 +32,9 @@ async def record_status(report: Report, by: Principal, hops: tuple[Hop, ...], ct
             report.sender, report.receiver, report.document_id, report.number, report.issued_on
         )
         prior: Sequence[StatusReport] = ledger.statuses(document.ref, report.receiver) if document else ()
-        return _recorded(report, document, prior, by, hops, ctx, now, ledger).reply
+        decision = decide_status(report, document, prior, by, hops, ctx.network, now, ctx.new_id)
+        _apply(decision, ledger)
+        return decision.reply
 
     reply = await ctx.store.transact(body, brief=True)
     ctx.wake()
@@ -66,9 +67,10 @@ async def _record_told(told: Sequence[Told], by: Principal, ctx: Context) -> Seq
     now = ctx.now()
 
     def body(ledger: Ledger) -> Sequence[StatusReport | Problem]:
+        reporting = Reporting(by, (), ctx.network, now, ctx.new_id)
         known = ledger.outlines(ref for ref, _ in told)
         said = [(known.get(ref), _said(known.get(ref), make, by, ctx)) for ref, make in told]
-        prior: dict[tuple[DocumentRef, AgencyCode], list[StatusReport]] = {
+        prior: _Prior = {
             (document.ref, report.receiver): []
             for document, report in said
             if document is not None and isinstance(report, Report)
@@ -76,11 +78,18 @@ async def _record_told(told: Sequence[Told], by: Principal, ctx: Context) -> Seq
         for one in ledger.statuses_of(prior) if prior else ():
             assert one.document is not None, "it was asked for by its document"
             prior[one.document, one.receiver].append(one)
-        return [_told(document, report, prior, by, ctx, now, ledger) for document, report in said]
+        decisions = [_decided(document, report, prior, reporting) for document, report in said]
+        for decision in decisions:
+            _apply(decision, ledger)
+        return [decision.reply for decision in decisions]
 
     found = await ctx.store.transact(body, brief=len(told) == 1)
     ctx.wake()
     return found
+
+
+_Prior = Mapping[tuple[DocumentRef, AgencyCode], list[StatusReport]]
+"""What was reported of each of these documents for each of these receivers."""
 
 
 def _said(
@@ -94,41 +103,25 @@ def _said(
         return error.problem
 
 
-def _told(
-    document: Concerned | None,
-    report: Report | Problem,
-    prior: Mapping[tuple[DocumentRef, AgencyCode], list[StatusReport]],
-    by: Principal,
-    ctx: Context,
-    now: datetime,
-    ledger: Ledger,
-) -> StatusReport | Problem:
-    """Decide and record one of several; what is recorded is prior to those that come after it."""
+def _decided(
+    document: Concerned | None, report: Report | Problem, prior: _Prior, reporting: Reporting
+) -> Decision[StatusReport | Problem]:
+    """Decide one of several; what is recorded is prior to those that come after it."""
     if isinstance(report, Problem):
-        return report
+        return Decision((), (), report)
     assert document is not None, "nothing is said of a document that is not there"
     before = prior[document.ref, report.receiver]
-    decision = _recorded(report, _accepted(document), before, by, (), ctx, now, ledger)
+    decision = reporting.decide(report, _accepted(document), before)
     before += [change.report for change in decision.changes if isinstance(change, AddStatus)]
-    return decision.reply
+    return decision
 
 
-def _recorded(
-    report: Report,
-    document: Concerned | None,
-    prior: Sequence[StatusReport],
-    by: Principal,
-    hops: tuple[Hop, ...],
-    ctx: Context,
-    now: datetime,
-    ledger: Ledger,
-) -> Decision[StatusReport | Problem]:
-    decision = decide_status(report, document, prior, by, hops, ctx.network, now, ctx.new_id)
+def _apply(decision: Decision[StatusReport | Problem], ledger: Ledger) -> None:
+    """What an orphan says that is stored already is not stored again."""
     reply = decision.reply
     if isinstance(reply, StatusReport) and reply.document is None and ledger.same_orphan(reply):
-        return Decision((), (), reply)
+        return
     ledger.apply(decision)
-    return decision
 
 
 def _answered(outcome: StatusReport | Problem, by: Principal, **about: str) -> StatusReport:

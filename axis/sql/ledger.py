@@ -294,7 +294,13 @@ class SqlLedger(Reader):
             self.session.write(self.sql.add_intent, intent_params(entry))
 
     def _change(self, change: Change) -> None:
-        match change:
+        match change:  # asked from above: what there is most of stands first
+            case AddDelivery(delivery):
+                if not self.sql.one_writer:
+                    self.session.write(self.sql.hold_lane, {"lane": delivery.lane})
+                self.session.write(self.sql.add_delivery, delivery_params(delivery))
+            case AddStatus(report):
+                self.session.write(self.sql.add_status, status_params(report))
             case AddDocument(document):
                 # A status that names the number and finds nothing yet is an orphan before this, or finds it after.
                 self._alone_with_id(document.sender, document.document_id)
@@ -318,10 +324,6 @@ class SqlLedger(Reader):
                 self.session.change(self.sql.retrace_document, of=ref, way=hops_json(hops))
             case MarkCrossed(ref):
                 self.session.change(self.sql.mark_crossed, of=ref)
-            case AddDelivery(delivery):
-                if not self.sql.one_writer:
-                    self.session.write(self.sql.hold_lane, {"lane": delivery.lane})
-                self.session.write(self.sql.add_delivery, delivery_params(delivery))
             case MoveDelivery():
                 self._move_delivery(change)
             case HoldEndpoint(endpoint, at, by, reason):
@@ -329,8 +331,6 @@ class SqlLedger(Reader):
                 self.session.write(self.sql.hold_endpoint, params)
             case FreeEndpoint(endpoint):
                 self.session.change(self.sql.free_endpoint, of=endpoint)
-            case AddStatus(report):
-                self.session.write(self.sql.add_status, status_params(report))
             case AdoptStatus(ref, document_ref, standing):
                 self.session.change(self.sql.adopt_status, of=ref, found=document_ref, now=standing.value)
                 self.session.write(self.sql.adopt_deliveries, {"of": ref, "found": document_ref})

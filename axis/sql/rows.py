@@ -68,9 +68,13 @@ def many(names: Iterable[object]) -> str:
     return _json(list(names))
 
 
+_code: Final = lru_cache(maxsize=4096)(AgencyCode)
+"""The same code is the same object: found among others at a glance."""
+
+
 @lru_cache(maxsize=4096)
 def read_codes(text: str) -> tuple[AgencyCode, ...]:
-    return tuple(AgencyCode(code) for code in orjson.loads(text))
+    return tuple(map(_code, orjson.loads(text)))
 
 
 def hops_json(hops: Sequence[Hop]) -> str:
@@ -131,7 +135,7 @@ def read_document(row: Row) -> Document:
     ) = row  # fmt: skip
     return Document(
         ref=DocumentRef(ref),
-        sender=AgencyCode(sender),
+        sender=_code(sender),
         kind=_KIND[kind],
         document_id=document_id,
         concerns=concerns,
@@ -162,7 +166,7 @@ def read_outline(row: Row) -> Outline:
     ref, sender, recipients, state, by, document_id, number, issued_on, concerns, crossed = row
     return Outline(
         ref=DocumentRef(ref),
-        sender=AgencyCode(sender),
+        sender=_code(sender),
         recipients=read_codes(recipients),
         state=IntakeState(state),
         by=by,
@@ -257,10 +261,10 @@ def read_status(row: Row) -> StatusReport:
     return StatusReport(
         ref=StatusRef(ref),
         document=None if document is None else DocumentRef(document),
-        sender=AgencyCode(sender),
-        receiver=AgencyCode(receiver),
-        reporter=AgencyCode(reporter),
-        addressee=AgencyCode(addressee),
+        sender=_code(sender),
+        receiver=_code(receiver),
+        reporter=_code(reporter),
+        addressee=_code(addressee),
         document_id=document_id,
         number=number,
         wire=wire,

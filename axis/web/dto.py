@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import orjson
 from aiohttp import hdrs, web
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem, ToldStatus
@@ -71,6 +71,8 @@ class BatchItem(StatusBody):
     document: str = Field(pattern=r"^[a-z0-9]{26}$")
 
 
+_BATCH = TypeAdapter(list[BatchItem])
+
 B = TypeVar("B", bound=BaseModel)
 
 _DOCUMENT: Final = Cargo.DOCUMENT.value
@@ -106,6 +108,21 @@ def read_body(value: Any, model: type[B]) -> B:
     except ValidationError as error:
         places = tuple(".".join(map(str, fault["loc"])) or "body" for fault in error.errors())
         raise Refused(Problem(Kind.BAD_REQUEST, "fields are wrong or unknown", {"fields": places})) from None
+
+
+def read_items(values: list[Any]) -> list[BatchItem | Problem]:
+    """Each value out of JSON as an item, or what is wrong with it. All are read by one call where all are good."""
+    try:
+        return [*_BATCH.validate_python(values)]
+    except ValidationError:
+        return [_item(one) for one in values]
+
+
+def _item(value: Any) -> BatchItem | Problem:
+    try:
+        return read_body(value, BatchItem)
+    except Refused as error:
+        return error.problem
 
 
 def reply(body: Any, status: int = 200) -> web.Response:
@@ -186,8 +203,8 @@ def status_facts(report: StatusReport) -> dict[str, Any]:
         "at": instant(report.at),
         "received_at": instant(report.received_at),
         "description": report.description,
-        "standing": report.standing.value,
-        "attestation": report.attestation.value,
+        "standing": str(report.standing),
+        "attestation": str(report.attestation),
     }
 
 

@@ -16,11 +16,11 @@ from axis.core.problems import Kind, Problem, Refused
 from axis.core.statuses import Report
 from axis.flow.context import Context
 from axis.flow.report import Told, record_statuses
-from axis.web.dto import BatchItem, StatusBody, read_body, status_facts, whole
+from axis.web.dto import StatusBody, read_items, status_facts, whole
 from axis.web.problem_json import members
 from schemas.codes import AgencyCode, CodeError
 from schemas.envelope import StaffInfo
-from schemas.status import BY_WIRE, REASON_REQUIRED, SET_BY_SENDER, read_wire
+from schemas.status import BY_WIRE, REASON_REQUIRED, WIRE_BY_SENDER, read_wire
 
 MOST = 100
 """Statuses of one request."""
@@ -34,7 +34,7 @@ def report_of(body: StatusBody, document: Concerned, by: Principal, network: Net
     _complete(body, wire, now + network.future)
     registry = network.registry
     own = [code for code in document.recipients if registry.within(code, by.authority)]
-    sets_as_sender = BY_WIRE[wire] in SET_BY_SENDER
+    sets_as_sender = wire in WIRE_BY_SENDER
     receiver = agency(body.receiver) if body.receiver else own[0] if len(own) == 1 else None
     # Who sets what only the other side may set speaks for itself all the same, and is told that it may not.
     by_sender = sets_as_sender and registry.within(document.sender, by.authority)
@@ -58,28 +58,20 @@ def report_of(body: StatusBody, document: Concerned, by: Principal, network: Net
 async def take_batch(request: web.Request, by: Principal, ctx: Context) -> dict[str, Any]:
     """`{"statuses": [...]}` with up to `MOST` items; the answer has one result for each, in their order: the recorded
     status, or the problem. Those that are good are stored together."""
-    given = await read_items(request)
+    given = read_items(await _batch(request))
     now = ctx.now()
-    results: list[dict[str, Any] | None] = []
-    told: list[Told] = []
-    faults: list[Problem] = []
-    for raw in given:
-        try:
-            item = read_body(raw, BatchItem)
-        except Refused as error:
-            results.append({"problem": members(error.problem)})
-            faults.append(error.problem)
-            continue
-        make = partial(report_of, item, by=by, network=ctx.network, now=now)
-        told.append((DocumentRef(item.document), make))
-        results.append(None)
-    recorded = await record_statuses(told, by, ctx) if told else ()
-    ctx.refused.update(one.kind for one in (*faults, *recorded) if isinstance(one, Problem))
-    in_order = iter(recorded)
-    return {"results": [result or _result(next(in_order)) for result in results]}
+    told: list[Told] = [
+        (DocumentRef(item.document), partial(report_of, item, by=by, network=ctx.network, now=now))
+        for item in given
+        if not isinstance(item, Problem)
+    ]
+    recorded = iter(await record_statuses(told, by, ctx) if told else ())
+    results = [item if isinstance(item, Problem) else next(recorded) for item in given]
+    ctx.refused.update(one.kind for one in results if isinstance(one, Problem))
+    return {"results": [_result(one) for one in results]}
 
 
-async def read_items(request: web.Request) -> list[Any]:
+async def _batch(request: web.Request) -> list[Any]:
     """The items of a batch, unread. `Refused(BAD_REQUEST)` where it is no list of one to `MOST`."""
     if request.content_type != "application/json":
         raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "application/json is expected"))

@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -184,13 +184,22 @@ async def test_much_content_is_sent_on_the_way(store: SqlStore, monkeypatch: pyt
 
 
 class Hears(sqlite3.Connection):
-    """Every statement that was run."""
+    """Every statement that was run, once for each row."""
 
     told: ClassVar[list[str]] = []
 
     def execute(self, sql: str, *params: Any) -> sqlite3.Cursor:
-        self.told.append(sql.partition(" (")[0].partition(" WHERE")[0])
+        self.told.append(_begins(sql))
         return super().execute(sql, *params)
+
+    def executemany(self, sql: str, rows: Iterable[Any]) -> sqlite3.Cursor:  # type: ignore[override]
+        several = list(rows)
+        self.told += [_begins(sql)] * len(several)
+        return super().executemany(sql, several)
+
+
+def _begins(sql: str) -> str:
+    return sql.partition(" (")[0].partition(" WHERE")[0]
 
 
 @pytest.fixture
@@ -218,13 +227,13 @@ class IsFull(sqlite3.Connection):
 
     full: ClassVar[list[str]] = []
 
-    def execute(self, sql: str, *params: Any) -> sqlite3.Cursor:
+    def executemany(self, sql: str, rows: Iterable[Any]) -> sqlite3.Cursor:  # type: ignore[override]
         if self.full and sql.startswith("INSERT INTO delivery"):
             self.full.pop()
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
-        return super().execute(sql, *params)
+        return super().executemany(sql, rows)
 
 
 async def test_a_full_disk_is_full_for_a_whole_group(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from axis.core.model import (
 from axis.core.network import ALL_CODES, ArrivedBy, Network, ReportRule, lane
 from axis.core.problems import Kind, Problem
 from axis.core.routing import RoutingTable
-from axis.core.statuses import Report, adopt, arrived, decide_status
+from axis.core.statuses import Report, Reporting, adopt, arrived, decide_status
 from schemas.codes import AgencyCode
 from schemas.status import BY_WIRE, FIVE, REASON_REQUIRED, RENEWABLE, WIRE, Standing, Status, effective
 from tests.unit.core.world import (
@@ -221,6 +221,29 @@ def test_a_status_that_was_here_before_is_refused() -> None:
     way = (Hop("province-99", NOW), Hop("district", NOW))
     decision = decide(report("03", COMMUNE_1), document(COMMUNE_1), by=DISTRICT, hops=way)
     assert problem_of(decision).kind is Kind.ROUTING_LOOP
+
+
+ASKED_ONCE = [
+    (replace(report(wire, reporter, addressee), signed=signed), replace(about, crossed=crossed) if about else None)
+    for wire, (reporter, addressee), about, crossed, signed in product(
+        (*CODES, "99"),
+        ((TWENTY, TEN), (TEN, TWENTY), (COMMUNE_1, TEN), (COMMUNE_1, FAR), (FAR, COMMUNE_1), (NEIGHBOUR, TEN)),
+        (LOCAL, document(COMMUNE_1), None),
+        (False, True),
+        (False, True),
+    )
+]
+
+
+@pytest.mark.parametrize("by", [DMS_10, DMS_20, DISTRICT, PROVINCE_97, NATIONAL], ids=lambda by: by.name)
+def test_of_many_reports_each_is_decided_as_if_it_were_alone(by: Principal) -> None:
+    """What is the same for many is asked once, and only what is the same."""
+    number, decided = ids("status"), []
+    together = Reporting(by, (), network(), NOW, ids("status"))
+    for said, about in ASKED_ONCE:
+        decided.append(together.decide(said, about, ()))
+        assert decided[-1] == decide_status(said, about, (), by, (), network(), NOW, number)
+    assert {isinstance(one.reply, Problem) for one in decided} == {True, False}
 
 
 # --- what it means -----------------------------------------------------------------------------------------
