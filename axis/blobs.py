@@ -208,7 +208,7 @@ class Spool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
+        if self._file is not None and not self._file.let_go():
             await asyncio.to_thread(self._file.close)
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
@@ -237,7 +237,8 @@ class Spool:
             self._digest.update(octets)
             self._spooled = Spooled(self._ref(), octets, None, self._keep)
         else:
-            await self._flush()
+            if self._waiting:
+                await self._flush()
             self._spooled = Spooled(self._ref(), None, self._file, self._keep)
         return self._spooled
 
@@ -365,13 +366,28 @@ class SpoolFile:
                 raise trouble("cannot be made durable", sha256=ref.sha256, error=repr(error)) from error
             self._path = None
 
+    def let_go(self) -> bool:
+        """Close the file where that takes no time, and say so: it has its name, and no thread is at work on it."""
+        if not self._busy.acquire(blocking=False):
+            return False
+        try:
+            if self._path is not None:
+                return False
+            self._close()
+        finally:
+            self._busy.release()
+        return True
+
     def close(self) -> None:
         with self._busy:
-            self._closed = True
-            if self._descriptor >= 0:
-                with suppress(OSError):
-                    os.close(self._descriptor)
-                self._descriptor = -1
+            self._close()
             if self._path is not None:
                 with suppress(OSError):  # swept at the next start
                     self._path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        self._closed = True
+        if self._descriptor >= 0:
+            with suppress(OSError):
+                os.close(self._descriptor)
+            self._descriptor = -1
