@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import pairwise
 from typing import Final, Protocol
@@ -105,13 +105,11 @@ class Splices:
 
     def __init__(self, texts: Mapping[str, Text]) -> None:
         self._texts = {name.encode("ascii"): text for name, text in texts.items()}
-        # Longest first, should one placeholder begin like another.
-        names = sorted(self._texts, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, names))) if names else None
+        self._begin = _common_beginning(self._texts)
 
     @property
     def none(self) -> bool:
-        return self._pattern is None
+        return not self._texts
 
     def pieces(self, octets: bytes, *, whole: bool = False) -> list[Spliced]:
         """Cut canonical octets at the placeholders and put the texts between. Nothing is copied.
@@ -119,10 +117,13 @@ class Splices:
         `C14nFailed` if a placeholder stands there twice or, in a `whole` document, not at all: then what would be
         digested is not what was cut.
         """
-        if self._pattern is None:
+        if not self._texts or (not whole and octets.find(self._begin) < 0):
             return [octets]
+        # Longest first, should one placeholder begin like another.
+        names = sorted(self._texts, key=len, reverse=True)
+        found = re.finditer(b"|".join(map(re.escape, names)), octets)
         view, seen, result, start = memoryview(octets), set[bytes](), list[Spliced](), 0
-        for match in self._pattern.finditer(octets):
+        for match in found:
             name = match.group()
             if name in seen:
                 raise C14nFailed("a placeholder stands twice")
@@ -133,6 +134,13 @@ class Splices:
             raise C14nFailed("a placeholder is missing")
         result.append(view[start:])
         return result
+
+
+def _common_beginning(names: Collection[bytes]) -> bytes:
+    """What all of `names` begin with."""
+    first, last = min(names, default=b""), max(names, default=b"")
+    differs = (place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return first[: next(differs, len(first))]
 
 
 def digest_canonical(pieces: Iterable[Spliced], name: str) -> tuple[bytes, int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ParamSpec, TypeVar
 
 from axis.core.acceptance import Acceptance, accept
 from axis.core.intake import Content
@@ -25,7 +26,7 @@ from axis.flow.package import (
     read_verified,
 )
 from axis.flow.place import Place
-from axis.flow.usual import usual_of
+from axis.flow.usual import Usual, usual_of
 from schemas import edxml
 from schemas.edxml import Reading
 from schemas.envelope import StatusMessage
@@ -36,6 +37,9 @@ from signing.chain import CertificateVerdict, Trust, judge_certificate
 from signing.policy import SignaturePolicy
 from signing.verdict import Reason, Verdict
 from signing.verify import Certified, Inspection, Judgement, certify, conclude
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +68,36 @@ async def judge(raw: Raw, by: Principal, ctx: Context, parts: Sequence[Part[Held
     small = len(raw) + sum(part.size for part in parts) <= ctx.inline_judging_bytes
     policy = ctx.policies[by.profile]
     at = ctx.judged_at()
-    if small:
-        with _refusing():
-            parsed = parse_xml(raw, ctx.xml_limits)
-        usual = usual_of(parsed) if not parts else None
-        if usual is not None:
-            inspection = usual.inspect(policy, at)
-            judgement, certified = await _conclude(inspection, policy, at, ctx)
-            verified = judgement.verified
-            read = None if verified is None else usual.read(verified, ctx.xml_limits, ctx.field_limits)
-            if read is not None:
-                return _judged(read, read.reading, inspection, judgement, certified, ctx)
-        opened, inspection = _inspect(parsed, policy, at, ctx, parts)
-    else:
-        opened, inspection = await asyncio.to_thread(_parse_and_inspect, raw, policy, at, ctx, parts)
+    found, inspection = await _run(small, _look, raw, policy, at, ctx, parts)
     judgement, certified = await _conclude(inspection, policy, at, ctx)
+    if isinstance(found, Usual):
+        verified = judgement.verified
+        read = None if verified is None else found.read(verified, ctx.xml_limits, ctx.field_limits)
+        if read is not None:
+            return _judged(read, read.reading, inspection, judgement, certified, ctx)
+        opened, inspection = await _run(small, _inspect, found.parsed, policy, at, ctx, parts)
+        judgement, certified = await _conclude(inspection, policy, at, ctx)
+    else:
+        opened = found
     return believe(opened, inspection, judgement, certified, by.profile, ctx)
 
 
-def _parse_and_inspect(
+async def _run(here: bool, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Do `work`, here or in a thread."""
+    return work(*given, **named) if here else await asyncio.to_thread(work, *given, **named)
+
+
+def _look(
     raw: Raw, policy: SignaturePolicy, at: datetime, ctx: Context, parts: Sequence[Part[Held]]
-) -> tuple[Opened, Inspection]:
+) -> tuple[Usual | Opened, Inspection]:
+    """Gate, parse, inspect: the usual package by what it is signed by, any other one by what it says."""
     with _refusing():
         parsed = parse_xml(raw, ctx.xml_limits)
-    return _inspect(parsed, policy, at, ctx, parts)
+        usual = usual_of(parsed) if not parts else None
+        inspection = None if usual is None else usual.inspect(policy, at)
+    if usual is None or inspection is None or inspection.verified is None:
+        return _inspect(parsed, policy, at, ctx, parts)
+    return usual, inspection
 
 
 def _inspect(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from schemas.content import Decoded, Decoder
 from schemas.gate import PIECE
@@ -33,20 +32,13 @@ Place = bytes | str | Stretch
 """The decoded octets of an attachment, the name of the file that holds them, or where they stand in it."""
 
 
-@runtime_checkable
-class Named(Protocol):
-    """Octets in a file that others can open."""
-
-    @property
-    def path(self) -> str: ...
-
-
 def place_of(found: Decoded | bytes) -> Place:
     """Where an attachment is that was found inside a package: at hand where the package itself is."""
     if isinstance(found, bytes):
         return found
-    if isinstance(found.raw, Named):
-        return Stretch(found.raw.path, found.start, found.end)
+    path = getattr(found.raw, "path", None)  # octets in a file that others can open
+    if isinstance(path, str):
+        return Stretch(path, found.start, found.end)
     return b"".join(found.pieces())
 
 

@@ -13,26 +13,29 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from axis.flow.package import Opened, hold_to_fields, inspect_parts, opened
+from axis.flow.place import Place, place_of
 from schemas import attachment, edxml
+from schemas.content import Decoded
 from schemas.edxml import SignedParts
-from schemas.envelope import Envelope
+from schemas.envelope import AttachmentInfo, Envelope
 from schemas.errors import SchemaError
 from schemas.limits import FieldLimits, XmlLimits
 from schemas.structure import holds_nothing_else
 from schemas.xml import Parsed, parse_parts
 from signing.pdf import form_of
 from signing.policy import SignaturePolicy
-from signing.verify import InMemory, Inspection, Verified
+from signing.verify import InMemory, Inspection, Octets, Verified
 
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """A package of that shape. `octets` are its decoded attachments under the ids that they name themselves."""
+    """A package of that shape. `octets` are its decoded attachments, or what is known of large ones, under the ids that
+    they name themselves."""
 
     parsed: Parsed
     parts: SignedParts
     encoded: tuple[attachment.EncodedAttachment, ...]
-    octets: Mapping[str, InMemory]
+    octets: Mapping[str, InMemory | Decoded]
 
     def inspect(self, policy: SignaturePolicy, at: datetime) -> Inspection:
         """As `inspect_package`."""
@@ -52,21 +55,30 @@ class Usual:
             pairs = attachment.matched(reading.message, self.encoded)
             if any(info.content_id != one.content_id for info, one in pairs):
                 return None
-            held = [(info, self.octets[info.content_id]) for info, _ in pairs]
-            carried = [(info, one, form_of(one.octets), one.octets) for info, one in held]
+            carried = [_carried(info, self.octets[info.content_id]) for info, _ in pairs]
             return opened(self.parsed, reading, carried, fields, inside=True)
         except SchemaError:
             return None
 
 
+def _carried(info: AttachmentInfo, one: InMemory | Decoded) -> tuple[AttachmentInfo, Octets, str | None, Place]:
+    if isinstance(one, Decoded):
+        return info, one, form_of(one.head), place_of(one)
+    return info, one, form_of(one.octets), one.octets
+
+
 def usual_of(parsed: Parsed) -> Usual | None:
     """The package as one of that shape, `None` for any other."""
-    if parsed.plain is None or parsed.cuts:
+    if parsed.plain is None:
         return None
     try:
         parts = edxml.signed_parts(parsed.root)
         encoded = attachment.encoded_attachments(parsed)
-        octets = {one.content_id: InMemory(attachment.decode(one)) for one in encoded}
+        octets = {one.content_id: _held(attachment.decoded(one)) for one in encoded}
     except SchemaError:
         return None
     return Usual(parsed, parts, encoded, octets) if holds_nothing_else(parsed.root, parts) else None
+
+
+def _held(found: bytes | Decoded) -> InMemory | Decoded:
+    return InMemory(found) if isinstance(found, bytes) else found

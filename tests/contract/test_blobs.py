@@ -193,6 +193,27 @@ async def test_a_missing_file_is_damage_and_a_missing_disk_is_waited_for(blobs: 
             blobs.path(ref).parent.rmdir()
 
 
+async def test_the_disk_may_begin_with_all_that_has_come(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    monkeypatch.setattr("os.posix_fadvise", lambda _, at, count, how: told.append((at, count, how)))
+    async with blobs.spool(1 << 21) as spool:
+        for piece in (LARGE, LARGE, LARGE[:1000]):
+            await spool.write(piece)
+        await (await spool.finish()).keep()
+    size = len(LARGE)
+    assert told == [(at, count, os.POSIX_FADV_DONTNEED) for at, count in ((0, size), (size, size), (2 * size, 1000))]
+
+
+async def test_a_file_with_its_name_is_closed_without_a_thread(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with blobs.spool(1 << 20) as spool:
+        await spool.write(LARGE)
+        spooled = await spool.finish()
+        await spooled.keep()
+        monkeypatch.setattr("asyncio.to_thread", None)
+    with pytest.raises(OSError, match="descriptor"):
+        spooled.view()[:1]
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("call", ["fdatasync", "fsync", "rename"])
 async def test_what_does_not_reach_the_disk_gets_no_name(

@@ -35,6 +35,7 @@ from signing.verify import InMemory, Judgement, settle
 from tests.pki import NOW, pki
 
 LIMITS, FIELDS = XmlLimits(), FieldLimits()
+CUT = XmlLimits(cut_above=64)
 PDF = b"%PDF-1.7 " + bytes(range(256)) * 8
 Bend = Callable[[etree._Element], None]
 
@@ -83,9 +84,9 @@ def package(
     return serialise(root)
 
 
-def once(raw: bytes, fields: FieldLimits = FIELDS) -> tuple[Opened, Judgement] | None:
+def once(raw: bytes, fields: FieldLimits = FIELDS, limits: XmlLimits = LIMITS) -> tuple[Opened, Judgement] | None:
     """What one reading gives; `None` for what is not usual."""
-    usual = usual_of(parse_xml(raw, LIMITS))
+    usual = usual_of(parse_xml(raw, limits))
     if usual is None:
         return None
     judgement = settle(usual.inspect(OWN_NETWORK, NOW), pki().trust)
@@ -95,21 +96,21 @@ def once(raw: bytes, fields: FieldLimits = FIELDS) -> tuple[Opened, Judgement] |
     return None if read is None else (read, judgement)
 
 
-def twice(raw: bytes) -> tuple[Opened, Judgement]:
+def twice(raw: bytes, limits: XmlLimits = LIMITS) -> tuple[Opened, Judgement]:
     """The same the long way."""
-    opened = open_parsed(parse_xml(raw, LIMITS), FIELDS)
+    opened = open_parsed(parse_xml(raw, limits), FIELDS)
     judgement = settle(inspect_package(opened, OWN_NETWORK, NOW), pki().trust)
     assert judgement.verified is not None
     message = replace(read_verified(judgement.verified, LIMITS), notes=opened.reading.notes)
     return replace(opened, reading=message), judgement
 
 
-def same(raw: bytes) -> bool:
+def same(raw: bytes, limits: XmlLimits = LIMITS) -> bool:
     """Whether it was read once. If so, that gave the same as reading twice."""
-    short = once(raw)
+    short = once(raw, limits=limits)
     if short is None:
         return False
-    (read, judgement), (opened, other) = short, twice(raw)
+    (read, judgement), (opened, other) = short, twice(raw, limits)
     assert judgement == other
     told = {name: getattr(read, name) for name in Opened.__slots__ if name != "parsed"}
     assert told == {name: getattr(opened, name) for name in Opened.__slots__ if name != "parsed"}
@@ -119,6 +120,21 @@ def same(raw: bytes) -> bool:
 @pytest.mark.parametrize("attachments", [0, 1, 3])
 def test_what_our_network_writes_is_read_once(attachments: int) -> None:
     assert same(package(attachments=attachments))
+
+
+@pytest.mark.parametrize("attachments", [1, 3])
+def test_large_contents_are_cut_out_and_the_rest_is_read_once(attachments: int) -> None:
+    raw = package(attachments=attachments)
+    assert len(parse_xml(raw, CUT).cuts) == attachments
+    assert same(raw, CUT)
+
+
+def test_a_large_content_that_is_not_what_was_signed_is_not_verified() -> None:
+    def other(root: etree._Element) -> None:
+        one = next(root.iter("{*}ContentTransferEncoded"))
+        one.text = "A" + (one.text or "")[1:]
+
+    assert once(package(after=other), limits=CUT) is None
 
 
 def test_a_recall_and_a_package_without_a_block_of_business_are_read_once() -> None:

@@ -106,6 +106,7 @@ def test_splices_stand_where_their_placeholders_stand() -> None:
     splices = Splices({"@1": InPieces(b"one"), "@10": InPieces(b"ten"), "@2": InPieces(b"two")})
     for octets, spliced in (
         (b"<a>@10</a><b>@1</b>", b"<a>ten</a><b>one</b>"),
+        (b"<a>@2</a>", b"<a>two</a>"),
         (b"<a>none</a>", b"<a>none</a>"),
     ):
         told = hashlib.sha256(spliced).digest(), len(spliced)
@@ -115,6 +116,8 @@ def test_splices_stand_where_their_placeholders_stand() -> None:
         splices.pieces(b"@1 @1")
     with pytest.raises(C14nFailed, match="missing"):
         splices.pieces(b"@1 @10", whole=True)
+    with pytest.raises(C14nFailed, match="missing"):
+        splices.pieces(b"none", whole=True)
 
 
 @pytest.mark.parametrize(("method", "flag"), [(C14N, "--c14n"), (EXC_C14N, "--exc-c14n")])
