@@ -261,7 +261,8 @@ class GroupCommitter:
         brief = [job for job in group if job.brief and not (away and job.about is None)]
         if self._closing or sum(job.brief for job in brief) < 2 or (away and not writer.together):
             return group
-        writer.foresee(_about(group) if away else ())
+        if away:
+            writer.foresee(_about(group))
         by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         for job in brief:
             by_loop.setdefault(job.future.get_loop(), []).append(job)
