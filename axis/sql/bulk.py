@@ -6,8 +6,10 @@ bodies adds to seven tables is seven statements.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, Table
@@ -29,13 +31,21 @@ from axis.sql.tables import (
     payload,
     status_report,
 )
+from axis.sql.wire import array
 
 Params = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+_NAMED: Final = re.compile(r"%\((\w+)\)b")
+_KIND: Final = re.compile(r"%\((\w+)\)b::(\w+)\[\]")
+
+
+@dataclass(frozen=True)
 class Bulk:
-    """One statement for many rows. `names` are its parameters, each an array; `wide` those that hold octets."""
+    """One statement for many rows. `names` are its parameters, each an array; `wide` those that hold octets.
+
+    `numbered` is the same statement with numbers for names, for `axis.sql.wire`, and `kinds` what each array is of.
+    """
 
     sql: str
     names: tuple[str, ...]
@@ -43,6 +53,18 @@ class Bulk:
 
     def arrays(self, rows: Sequence[Params]) -> dict[str, list[Any]]:
         return {name: [row[name] for row in rows] for name in self.names}
+
+    @cached_property
+    def numbered(self) -> str:
+        return _NAMED.sub(lambda found: f"${self.names.index(found[1]) + 1}", self.sql)
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        found = dict(_KIND.findall(self.sql))
+        return tuple(found[name] for name in self.names)
+
+    def octets(self, rows: Sequence[Params]) -> list[bytes]:
+        return [array(kind, [row[name] for row in rows]) for name, kind in zip(self.names, self.kinds, strict=True)]
 
 
 def _type(column: Any) -> str:
@@ -91,7 +113,9 @@ def bulks(statements: Statements) -> dict[str, Bulk]:
     }
 
 
-TRY_LOCKS: Final = "SELECT key, pg_try_advisory_xact_lock(key) FROM unnest(%(keys)b::bigint[]) AS asked(key)"
+TRY_LOCKS: Final = Bulk(
+    "SELECT key, pg_try_advisory_xact_lock(key) FROM unnest(%(keys)b::bigint[]) AS asked(key)", ("keys",)
+)
 
 
 def _columns(table: Table, name: str) -> str:
@@ -100,16 +124,18 @@ def _columns(table: Table, name: str) -> str:
 
 # OFFSET 0 keeps the inner question whole, so that it is answered by an index for each row that asks. Which are kept is
 # looked at outside: so only the index by key fits, not another that a database without statistics takes for as good.
-SAME_DOCUMENTS: Final = (
+SAME_DOCUMENTS: Final = Bulk(
     f"SELECT asked.place, {_columns(document, 'one')} "  # noqa: S608
     "FROM unnest(%(sender)b::text[], %(id)b::text[]) WITH ORDINALITY AS asked(sender, id, place), "
     "LATERAL (SELECT * FROM document WHERE document.document_key = asked.id AND document.sender = asked.sender "
-    f"OFFSET 0) AS one WHERE {KEPT} ORDER BY one.seq"
+    f"OFFSET 0) AS one WHERE {KEPT} ORDER BY one.seq",
+    ("sender", "id"),
 )
-ORPHANS: Final = (
+ORPHANS: Final = Bulk(
     f"SELECT asked.place, {_columns(status_report, 'kept')} "  # noqa: S608
     "FROM unnest(%(sender)b::text[], %(id)b::text[], %(number)b::text[]) "
     "WITH ORDINALITY AS asked(sender, id, number, place), "
     "LATERAL (SELECT * FROM status_report AS told WHERE told.sender = asked.sender AND told.document IS NULL "
-    "AND (told.document_key = asked.id OR told.number_key = asked.number) OFFSET 0) AS kept ORDER BY kept.seq"
+    "AND (told.document_key = asked.id OR told.number_key = asked.number) OFFSET 0) AS kept ORDER BY kept.seq",
+    ("sender", "id", "number"),
 )

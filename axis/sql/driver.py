@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 from axis.core.ports import About, LostRace
@@ -38,6 +39,10 @@ class StoreDamaged(StoreError):
 
 class Contended(Exception):
     """Another process works on the same thing at this moment. The body runs again, in a later group."""
+
+
+class AsksMore(Exception):
+    """A body that runs where nothing may be asked asks something. It runs again, where it may."""
 
 
 class Cursor(Protocol):
@@ -144,13 +149,18 @@ class WriteConnection(Protocol):
         """Whether rows of several bodies are told to the database at once: then it cannot say whose were wrong."""
         ...
 
-    def begin(self, together: bool = True) -> None:
+    def begin(self, together: bool = True, about: Sequence[About] = ()) -> None:
         """Start a transaction that may write, at once: a later upgrade could lose updates (ADR 0003). `together`
-        allows that bodies are not told apart, where that saves something."""
+        allows that bodies are not told apart, where that saves something. What the group will ask is looked for on the
+        same way, where there is one."""
         ...
 
     def foresee(self, about: Sequence[About]) -> None:
-        """Look for what the bodies of a group will ask."""
+        """Look for what the bodies of a group will ask, if that was not done. Raises what is wrong with it."""
+        ...
+
+    def silence(self) -> AbstractContextManager[None]:
+        """While bodies run on the event loop: one that must wait for an answer over a network ends with `AsksMore`."""
         ...
 
     def finish(self) -> None:

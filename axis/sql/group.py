@@ -4,8 +4,9 @@ No timer: while one group is on its way to the disk, the next one gathers. Each 
 hear of nothing before their group's COMMIT has returned, not even of a refusal, because what a body saw of its group's
 earlier members is not true before that either.
 
-Where the database is at hand, brief bodies run on the event loop while this thread waits: the driver gives the
-interpreter lock up at every statement, and a busy loop lets the thread have it back some milliseconds later (ADR 0031).
+Brief bodies run on the event loop while this thread waits: the driver gives the interpreter lock up at every
+statement, and a busy loop lets the thread have it back some milliseconds later (ADR 0031). Where the database is not at
+hand, those do that ask nothing but what was foreseen (ADR 0052).
 
 Where several processes share the database, a body that finds another one at work on the same thing is taken back to its
 savepoint and runs again in the next group. Nobody waits for a lock while holding others, so nobody can wait in a ring.
@@ -26,7 +27,7 @@ from typing import Any, Final
 
 from axis.core.ports import About, Ledger
 from axis.core.problems import Unavailable
-from axis.sql.driver import Contended, Database, StoreError, WriteConnection, unavailable
+from axis.sql.driver import AsksMore, Contended, Database, StoreError, WriteConnection, unavailable
 from axis.sql.errand import Errand
 from axis.sql.ledger import SqlLedger
 from axis.sql.read import Reader
@@ -64,6 +65,8 @@ class Job:
     until: float | None = None
     """When patience ends, set when it had to step aside for the first time."""
     again: bool = False
+    left: bool = False
+    """It asked where it could not."""
 
 
 class _GroupLost(Exception):
@@ -201,7 +204,7 @@ class GroupCommitter:
             if writer is None:
                 break
             try:
-                writer.begin(together)
+                writer.begin(together, _about(group))
             except self._database.errors as error:
                 self._fail(group, unavailable("not-stored", error))
                 if self._database.is_busy(error):
@@ -218,7 +221,7 @@ class GroupCommitter:
         if writer is None:
             return
         for job in group:
-            job.result, job.error, job.again = None, None, False
+            job.result, job.error, job.again, job.left = None, None, False, False
         try:
             self._run_bodies(writer, group)
         except _GroupLost as lost:
@@ -245,29 +248,37 @@ class GroupCommitter:
 
     def _run_bodies(self, writer: WriteConnection, group: Sequence[Job]) -> None:
         try:
-            rest = self._run_brief(writer, group)
-            if rest:
-                self._run_each(writer, rest)
+            self._run_each(writer, self._run_brief(writer, group))
         except self._database.errors as error:
             raise _GroupLost from error
 
     def _run_brief(self, writer: WriteConnection, group: Sequence[Job]) -> Sequence[Job]:
-        """Run the brief bodies of `group` on their loops, where the database is at hand; what is left for this thread.
+        """Run the brief bodies of `group` on their loops; what is left for this thread.
 
-        One that is alone and worth one is left as well: then the loop is hardly busy, and two hops cost more.
+        Where the database is not at hand, those whose questions were foreseen: who asks more is left, too. One that is
+        alone and worth one is left as well: then the loop is hardly busy, and two hops cost more.
         """
-        brief = [job for job in group if job.brief]
-        if self._database.reads_aside or self._closing or sum(job.brief for job in brief) < 2:
+        away = self._database.reads_aside
+        brief = [job for job in group if job.brief and not (away and job.about is None)]
+        if self._closing or sum(job.brief for job in brief) < 2 or (away and not writer.together):
             return group
+        if away:
+            writer.foresee(_about(group))
         by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         for job in brief:
             by_loop.setdefault(job.future.get_loop(), []).append(job)
         for loop, jobs in by_loop.items():
-            Errand(partial(self._run_each, writer, jobs)).run_on(loop)
-        return [job for job in group if not job.brief]
+            Errand(partial(self._run_here if away else self._run_each, writer, jobs)).run_on(loop)
+        done = {id(job) for job in brief if not job.left}
+        return [job for job in group if id(job) not in done]
+
+    def _run_here(self, writer: WriteConnection, jobs: Sequence[Job]) -> None:
+        with writer.silence():
+            for job in jobs:
+                self._run_body(writer, job)
 
     def _run_each(self, writer: WriteConnection, jobs: Sequence[Job]) -> None:
-        writer.foresee([job.about for job in jobs if job.about is not None])
+        writer.foresee(_about(jobs))
         for job in jobs:
             self._run_body(writer, job)
         writer.finish()
@@ -295,7 +306,9 @@ class GroupCommitter:
         """What a body that failed alone is told, or that it runs again."""
         job.error = error
         database = self._database
-        if isinstance(error, Contended) or (isinstance(error, database.errors) and database.is_contended(error)):
+        if isinstance(error, AsksMore):
+            job.left, job.error = True, None
+        elif isinstance(error, Contended) or (isinstance(error, database.errors) and database.is_contended(error)):
             now = time.monotonic()
             job.until = job.until or now + PATIENCE_S
             job.again = now < job.until
@@ -369,6 +382,10 @@ class GroupCommitter:
             writer.close()
             raise
         return writer
+
+
+def _about(jobs: Sequence[Job]) -> list[About]:
+    return [job.about for job in jobs if job.about is not None]
 
 
 def _answer(jobs: Sequence[Job]) -> None:

@@ -1,31 +1,36 @@
 """How PostgreSQL is spoken to: reads one by one, writes of a whole group at once (ADR 0030).
 
-A body of an intake asks nothing on the way: what it will ask was asked for all bodies of its group together
-(`WritingSession.foresee`), and what it adds is collected and told with the rows of the others, one statement a table.
-Whatever else a body asks or changes sends what was collected first, so nobody sees that it waited.
+A body of an intake asks nothing on the way: what it will ask was asked for all bodies of its group together, with
+BEGIN (`WritingSession.begin_transaction`), and what it adds is collected and told with the rows of the others, one
+statement a table (`axis.sql.wire`). Whatever else a body asks or changes sends what was collected first, so nobody sees
+that it waited. What asks nothing may run on the event loop, where nothing may wait for a network: there, a body that
+does ask ends with `AsksMore` (ADR 0052).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.pq import TransactionStatus
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from axis.core.ports import About, LostRace
 from axis.sql.bulk import ORPHANS, SAME_DOCUMENTS, TRY_LOCKS, Bulk, Params, bulks
-from axis.sql.driver import MOVED, Contended, Cursor, Session
+from axis.sql.driver import MOVED, AsksMore, Contended, Cursor, Session
 from axis.sql.statements import Statements
+from axis.sql.wire import Wire, array
 from schemas.codes import document_key
 
 MOST_OCTETS: Final = 8 << 20
 """How many octets of content are collected before they are sent."""
 
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock(%(key)s)"
 
 
@@ -43,6 +48,7 @@ def _is_duplicate(error: Exception) -> bool:
     return isinstance(error, pg.UniqueViolation)
 
 
+@lru_cache(maxsize=4096)  # each is asked for with its group, and again by its body
 def _lock(*key: str) -> int:
     return int.from_bytes(blake2b("\0".join(key).encode(), digest_size=8).digest(), signed=True)
 
@@ -70,7 +76,8 @@ class PostgresSession(Session):
 
 
 class WritingSession(PostgresSession):
-    """The session that writes, in a pipeline: nobody waits for the answer to a write before the next question is asked.
+    """The session that writes. A body that asks or changes something does so in the driver's pipeline: nobody waits for
+    the answer to a write before the next question is asked.
 
     `together` in a transaction: rows are collected and sent for several bodies at once. Then an error is nobody's in
     particular, and the group runs again one by one, where each body hears of its own.
@@ -79,6 +86,7 @@ class WritingSession(PostgresSession):
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         super().__init__(connection)
         self._driver = connection
+        self._wire = Wire(connection)
         self._pipeline: psycopg.Pipeline | None = None
         self._way = ExitStack()
         self._open: list[tuple[Cursor, Callable[[Cursor], None]]] = []
@@ -92,20 +100,36 @@ class WritingSession(PostgresSession):
         self._ours: set[int] = set()
         self._in_body: set[int] = set()
         self._known: dict[tuple[str, ...], list[Any]] = {}
+        self.silent = False
+        """While bodies run that may say nothing to the server."""
+        self._in_vain: psycopg.Error | None = None
 
     # --- the life of a transaction and of a body
 
-    def begin_transaction(self, together: bool) -> None:
+    def begin_transaction(self, together: bool, about: Sequence[About]) -> None:
+        """Begin, and ask what the bodies will ask. Raises where nothing was begun; if only the questions failed,
+        `hear` does."""
         self.wrote, self.together, self._saved = False, together, False
         self._ours, self._in_body = set(), set()
-        self._known = {}
+        self._known, self._in_vain = {}, None
         self._forget_rows()
+        try:
+            self._foresee(about if together else ())
+        except psycopg.Error as error:
+            if self._driver.closed or self._driver.info.transaction_status == TransactionStatus.IDLE:
+                raise
+            self._in_vain = error
+
+    def hear(self) -> None:
+        """Raise what was wrong with the questions."""
+        if self._in_vain is not None:
+            raise self._in_vain
 
     def begin_body(self) -> None:
         """What the last body locked stays locked; what this one locks goes when it is undone."""
         self._ours |= self._in_body
         self._in_body = set()
-        if self._octets > MOST_OCTETS:
+        if self._octets > MOST_OCTETS and not self.silent:
             self._send(self._rows)
             self._forget_rows()
         self._body, self._saved = len(self._rows), False
@@ -121,10 +145,7 @@ class WritingSession(PostgresSession):
 
     def end_body(self) -> None:
         if self._saved:
-            self.connection.execute("RELEASE body")
-
-    def enter(self) -> None:
-        self._pipeline = self._way.enter_context(self._driver.pipeline())
+            self._ask("RELEASE body")
 
     def leave(self) -> None:
         """Wait for everything that is under way. Raises what is wrong with it."""
@@ -134,15 +155,28 @@ class WritingSession(PostgresSession):
 
     def finish(self) -> None:
         """Send what was collected, and hear that it is good."""
-        self._send(self._rows)
+        if self._pipeline is not None:
+            self._send(self._rows)
+        elif told := [(bulk.numbered, bulk.octets(rows)) for bulk, rows in _by_table(self._rows)]:
+            self._wire.tell(*told)
         self._forget_rows()
         self.settle()
+
+    def commit(self) -> bool:
+        """Whether the server says that it has committed: it answers ROLLBACK, without an error, where the transaction
+        had failed before."""
+        self.leave()
+        (answer,) = self._wire.tell(("COMMIT", ()))
+        return answer.command_status == b"COMMIT"
+
+    def forget_prepared(self) -> None:
+        self._wire.forget()
 
     # --- what a body does
 
     def run(self, sql: str, /, **params: str | bytes | int | None) -> Cursor:
         self._reach()
-        asked = self.connection.execute(sql, params)
+        asked = self._ask(sql, params)
         self._sync()
         return asked
 
@@ -150,9 +184,9 @@ class WritingSession(PostgresSession):
         self.wrote = True
         bulk = _bulks().get(sql) if self.together else None
         if bulk is None:
-            self._known.clear()
             self._reach()
-            self._open.append((self.connection.execute(sql, params), _nothing))
+            self._known.clear()
+            self._open.append((self._ask(sql, params), _nothing))
             return
         self._outdate(sql, params)
         lane = params["lane"] if sql == self.statements.add_delivery else None
@@ -165,16 +199,16 @@ class WritingSession(PostgresSession):
 
     def change(self, sql: str, rows: int = 1, /, **params: str | bytes | int | None) -> None:
         self.wrote = True
-        self._known.clear()
         self._reach()
-        self._open.append((self.connection.execute(sql, params), partial(_changed, rows)))
+        self._known.clear()
+        self._open.append((self._ask(sql, params), partial(_changed, rows)))
 
     def alone(self, *key: str) -> None:
         number = _lock(*key)
         if number in self._ours or number in self._in_body:
             return
+        self._open.append((self._ask(_TRY_LOCK, {"key": number}), _got))
         self._in_body.add(number)
-        self._open.append((self.connection.execute(_TRY_LOCK, {"key": number}), _got))
 
     def settle(self) -> None:
         if self._open:
@@ -182,35 +216,35 @@ class WritingSession(PostgresSession):
 
     # --- what the group asks at once
 
-    def foresee(self, about: Sequence[About]) -> None:
-        """Lock what the bodies will decide about, then look. What another process has is left out: its body asks by
-        itself, and steps aside."""
-        wanted = {(one.sender.text, document_key(one.document_id), document_key(one.number)) for one in about}
-        if not wanted or not self.together:
+    def _foresee(self, about: Sequence[About]) -> None:
+        """Begin, lock what the bodies will decide about, then look. What another process has is left out: its body asks
+        by itself, and steps aside."""
+        asked = sorted({(one.sender.text, document_key(one.document_id), document_key(one.number)) for one in about})
+        if not asked:
+            self._wire.tell((_BEGIN, ()))
             return
-        asked = sorted(wanted)
         senders, ids, numbers = ([one[place] for one in asked] for place in range(3))
         pairs = sorted({one[:2] for one in asked})  # under two numbers one id is still one
         locks = {_lock("document", one[0], one[1]) for one in asked} | {
             _lock("number", one[0], one[2]) for one in asked
         }
-        got = self.connection.execute(TRY_LOCKS, {"keys": sorted(locks)})
-        # A statement of its own: it sees what was committed by whoever had the locks before.
-        same = self.connection.execute(
-            SAME_DOCUMENTS, {"sender": [one[0] for one in pairs], "id": [one[1] for one in pairs]}
+        _, got, same, orphans = self._wire.tell(
+            (_BEGIN, ()),
+            (TRY_LOCKS.numbered, [array("bigint", sorted(locks))]),
+            # Statements of their own: they see what was committed by whoever had the locks before.
+            (SAME_DOCUMENTS.numbered, [array("text", [one[place] for one in pairs]) for place in range(2)]),
+            (ORPHANS.numbered, [array("text", column) for column in (senders, ids, numbers)]),
         )
-        orphans = self.connection.execute(ORPHANS, {"sender": senders, "id": ids, "number": numbers})
-        self._sync()
-        held = {key for key, ours in got.fetchall() if ours}
+        held = {key for key, ours in self._wire.rows(got) if ours}
         self._ours |= held
         for sender, id_, number in asked:
             if _lock("document", sender, id_) in held:
                 self._known["document", sender, id_] = []
                 if _lock("number", sender, number) in held:
                     self._known["orphans", sender, id_, number] = []
-        for place, *row in same.fetchall():
+        for place, *row in self._wire.rows(same):
             self._known.get(("document", *pairs[place - 1]), []).append(row)
-        for place, *row in orphans.fetchall():
+        for place, *row in self._wire.rows(orphans):
             self._known.get(("orphans", senders[place - 1], ids[place - 1], numbers[place - 1]), []).append(row)
 
     def foreseen(self, *question: str) -> Sequence[Any] | None:
@@ -225,12 +259,21 @@ class WritingSession(PostgresSession):
 
     # --- the wire
 
+    def _ask(self, sql: str, params: Params | None = None) -> Cursor:
+        if self.silent:
+            raise AsksMore
+        if self._pipeline is None:
+            self._pipeline = self._way.enter_context(self._driver.pipeline())
+        return self.connection.execute(sql, params or {})
+
     def _save(self) -> None:
-        self.connection.execute("SAVEPOINT body")
+        self._ask("SAVEPOINT body")
         self._saved = True
 
     def _reach(self) -> None:
         """Send what was collected: that of earlier bodies, a savepoint, that of this one."""
+        if self.silent:
+            raise AsksMore
         if not self.together:
             return
         self._send(self._rows[: self._body])
@@ -243,14 +286,8 @@ class WritingSession(PostgresSession):
         self._rows, self._body, self._octets, self._lanes = [], 0, 0, set()
 
     def _send(self, rows: Sequence[tuple[str, Params]]) -> None:
-        if not rows:
-            return
-        by_statement: dict[str, list[Params]] = {}
-        for sql, params in rows:
-            by_statement.setdefault(sql, []).append(params)
-        for sql, bulk in _bulks().items():
-            if several := by_statement.get(sql):
-                self._open.append((self.connection.execute(bulk.sql, bulk.arrays(several)), _nothing))
+        for bulk, several in _by_table(rows):
+            self._open.append((self._ask(bulk.sql, bulk.arrays(several)), _nothing))
 
     def _sync(self) -> None:
         assert self._pipeline is not None
@@ -258,6 +295,16 @@ class WritingSession(PostgresSession):
         answered, self._open = self._open, []
         for cursor, check in answered:
             check(cursor)
+
+
+def _by_table(rows: Sequence[tuple[str, Params]]) -> Iterator[tuple[Bulk, Sequence[Params]]]:
+    """In the order in which rows may refer to each other."""
+    by_statement: dict[str, list[Params]] = {}
+    for sql, params in rows:
+        by_statement.setdefault(sql, []).append(params)
+    for sql, bulk in _bulks().items():
+        if several := by_statement.get(sql):
+            yield bulk, several
 
 
 def _nothing(cursor: Cursor) -> None:

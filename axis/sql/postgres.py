@@ -50,7 +50,7 @@ statement that is not there."""
 
 
 class PostgresConnection:
-    """The write connection. Autocommit mode of the driver: every BEGIN is ours. Bodies run in a pipeline."""
+    """The write connection. Autocommit mode of the driver: every BEGIN is ours."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -70,13 +70,20 @@ class PostgresConnection:
     def together(self) -> bool:
         return self._session.together
 
-    def begin(self, together: bool = True) -> None:
-        self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-        self._session.begin_transaction(together)
-        self._session.enter()
+    def begin(self, together: bool = True, about: Sequence[About] = ()) -> None:
+        self._session.begin_transaction(together, about)
 
     def foresee(self, about: Sequence[About]) -> None:
-        self._session.foresee(about)
+        """It was asked with BEGIN."""
+        self._session.hear()
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        self._session.silent = True
+        try:
+            yield
+        finally:
+            self._session.silent = False
 
     def finish(self) -> None:
         self._session.finish()
@@ -95,22 +102,21 @@ class PostgresConnection:
             self._session.leave()
         failed = self._connection.info.transaction_status == TransactionStatus.INERROR
         self._connection.execute("ROLLBACK TO body")
+        self._session.forget_prepared()  # the driver may have had them dropped, with its own
         if failed:
             self._forget_prepared()
-        self._session.enter()
 
     def _forget_prepared(self) -> None:
         """The server has skipped what was to be prepared behind the error, and the driver does not notice (3.3.9). It
         notices this, if the text is a new one."""
+        self._session.forget_prepared()
         self._connection.execute(f"DEALLOCATE ALL -- {next(self._resets)}")
 
     def release(self) -> None:
         self._session.end_body()
 
     def commit(self) -> None:
-        self._session.leave()
-        # The server answers ROLLBACK, without an error, where the transaction had failed before.
-        if self._connection.execute("COMMIT").statusmessage != "COMMIT":
+        if not self._session.commit():
             raise psycopg.OperationalError("the server rolled the transaction back")
 
     def rollback(self) -> None:

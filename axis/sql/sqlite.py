@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -124,12 +124,16 @@ class SqliteConnection:
     def in_transaction(self) -> bool:
         return self._connection.in_transaction
 
-    def begin(self, together: bool = True) -> None:
+    def begin(self, together: bool = True, about: Sequence[About] = ()) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         self._session.begin_transaction(together)
 
     def foresee(self, about: Sequence[About]) -> None:
         self._session.foresee(about)
+
+    def silence(self) -> AbstractContextManager[None]:
+        """There is no network."""
+        return nullcontext()
 
     def finish(self) -> None:
         self._session.finish()

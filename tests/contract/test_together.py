@@ -18,7 +18,7 @@ from axis.blobs import Blobs
 from axis.core.model import AddDelivery, AddDocument, AddStatus, AdoptStatus, Document
 from axis.core.ports import About, Ledger, LostRace
 from axis.core.problems import Unavailable
-from axis.sql import bulk, gather, pipeline
+from axis.sql import bulk, gather, pipeline, wire
 from axis.sql.address import connect
 from axis.sql.engine import open_store
 from axis.sql.ledger import SqlLedger
@@ -70,12 +70,12 @@ def blind(one: Document) -> Body:
     return lambda ledger: ledger.apply(decision(AddDocument(one)))
 
 
-async def in_one_group(store: SqlStore, *bodies: tuple[Body, About | None]) -> list[Any]:
+async def in_one_group(store: SqlStore, *bodies: tuple[Body, About | None], brief: bool = False) -> list[Any]:
     """Run them in one transaction: the writer is kept busy until all of them wait."""
     go = threading.Event()
     first = asyncio.ensure_future(store.transact(lambda ledger: go.wait(10)))
     await asyncio.sleep(0.05)
-    others = [asyncio.ensure_future(store.transact(body, named)) for body, named in bodies]
+    others = [asyncio.ensure_future(store.transact(body, named, brief)) for body, named in bodies]
     await asyncio.sleep(0)
     go.set()
     await first
@@ -85,14 +85,19 @@ async def in_one_group(store: SqlStore, *bodies: tuple[Body, About | None]) -> l
 @on_postgres
 async def test_a_group_is_told_in_one_statement_a_table(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    execute = pipeline._Plain.execute
+    execute, tell = pipeline._Plain.execute, wire.Wire.tell
 
     def heard(self: Any, sql: str, params: Any = None) -> Any:
         told.append(sql)
         return execute(self, sql, params)
 
+    def all_heard(self: Any, *statements: wire.Told) -> Any:
+        told.extend(sql for sql, _ in statements)
+        return tell(self, *statements)
+
     documents = [document() for _ in range(40)]
     monkeypatch.setattr(pipeline._Plain, "execute", heard)
+    monkeypatch.setattr(wire.Wire, "tell", all_heard)
     found = await in_one_group(store, *((take(one), about(one)) for one in documents))
     assert found == ["taken"] * 40
     assert len(told) < 20
@@ -146,6 +151,8 @@ async def test_one_that_cannot_be_stored_does_not_take_the_others_with_it(store:
     assert (first, last) == ("taken", "taken")
     assert isinstance(bad, LostRace)
     assert (await store.views.counts()).documents == {"accepted": 3}
+    later = [document() for _ in range(3)]
+    assert await in_one_group(store, *((take(one), about(one)) for one in later)) == ["taken"] * 3
 
 
 @pytest.mark.parametrize("asks", [False, True])
@@ -181,6 +188,69 @@ async def test_much_content_is_sent_on_the_way(store: SqlStore, monkeypatch: pyt
 
     found = await in_one_group(store, *((with_content(one), about(one)) for one in documents))
     assert found == ["taken"] * 5
+
+
+@on_postgres
+async def test_questions_that_fail_are_asked_one_by_one(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = bulk.Bulk(f"{bulk.ORPHANS.sql} LIMIT 1 / 0", bulk.ORPHANS.names)
+    monkeypatch.setattr(pipeline, "ORPHANS", broken)
+    documents = [document() for _ in range(3)]
+    found = await in_one_group(store, *((take(one), about(one)) for one in documents))
+    assert found == ["taken"] * 3
+    assert store.trouble is None
+
+
+def ran_in(body: Body, seen: list[int]) -> Body:
+    def noted(ledger: Ledger) -> Any:
+        seen.append(threading.get_ident())
+        return body(ledger)
+
+    return noted
+
+
+async def test_what_was_foreseen_is_decided_on_the_loop(store: SqlStore) -> None:
+    seen: list[int] = []
+    documents = [document() for _ in range(3)]
+    bodies = ((ran_in(take(one), seen), about(one)) for one in documents)
+    assert await in_one_group(store, *bodies, brief=True) == ["taken"] * 3
+    assert seen == [threading.get_ident()] * 3
+
+
+@on_postgres
+async def test_who_asks_more_there_runs_again_where_it_may_wait(store: SqlStore) -> None:
+    """Nothing waits for a network on the loop; what it had added is not there twice."""
+    seen: list[int] = []
+    one, other, third = document(), document(), document()
+
+    def asks(ledger: Ledger) -> Any:
+        found = take(other)(ledger)
+        return found, ledger.document(one.ref), ledger.document(other.ref)
+
+    bodies = [(take(one), about(one)), (ran_in(asks, seen), about(other)), (take(third), about(third))]
+    first, asked, last = await in_one_group(store, *bodies, brief=True)
+    assert (first, last) == ("taken", "taken")
+    assert asked == ("taken", one, other)
+    here = threading.get_ident()
+    assert [at == here for at in seen] == [True, False]
+    assert (await store.views.counts()).documents == {"accepted": 3}
+
+
+@on_postgres
+async def test_much_content_waits_until_the_loop_is_left(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "MOST_OCTETS", 10)
+    documents = [document() for _ in range(4)]
+
+    def with_content(one: Document) -> Body:
+        def body(ledger: Ledger) -> Any:
+            ledger.put_payload(replace(one.payload, sha256=one.ref, size=20), b"x" * 20)
+            return take(one)(ledger)
+
+        return body
+
+    seen: list[int] = []
+    bodies = ((ran_in(with_content(one), seen), about(one)) for one in documents)
+    assert await in_one_group(store, *bodies, brief=True) == ["taken"] * 4
+    assert seen == [threading.get_ident()] * 4
 
 
 class Hears(sqlite3.Connection):
@@ -307,8 +377,8 @@ def sentences() -> Sequence[tuple[str, str]]:
     many = bulk.bulks(pipeline.statements())
     of = pipeline.statements()
     return [
-        (bulk.SAME_DOCUMENTS, "ix_document_search"),
-        (bulk.ORPHANS, "ix_status_report_orphan_"),
+        (bulk.SAME_DOCUMENTS.sql, "ix_document_search"),
+        (bulk.ORPHANS.sql, "ix_status_report_orphan_"),
         (many[of.hold_lane].sql, "ix_delivery_lane"),
         (many[of.add_delivery].sql, "ix_delivery_lane"),
     ]
