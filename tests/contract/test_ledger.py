@@ -59,7 +59,7 @@ from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, IntakeState
 from axis.core.times import rfc3339
 from axis.sql import migrate
 from axis.sql.address import connect
-from axis.sql.driver import StoreError
+from axis.sql.driver import NoStore, StoreError
 from axis.sql.engine import is_postgres, open_readonly, open_store, sqlite_path
 from axis.sql.ledger import SqlLedger
 from axis.sql.store import SqlStore
@@ -1043,7 +1043,7 @@ def test_a_second_process_cannot_open_the_store(sqlite_url: str, tmp_path: Path)
 
 
 def test_a_missing_store_is_not_made_by_opening_it(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="axis migrate"):
+    with pytest.raises(NoStore, match="there is no store"):
         open_store(f"sqlite:///{tmp_path}/axis.db", Blobs(tmp_path / "blobs"))
     assert list(tmp_path.iterdir()) == []
 

@@ -18,7 +18,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from axis.blobs import Blobs
 from axis.sql import migrate
-from axis.sql.driver import StoreError
+from axis.sql.driver import NoStore, StoreError
 from axis.sql.engine import InstanceLock, open_readonly, open_store
 from axis.sql.statements import Statements
 from axis.sql.tables import SCHEMA_VERSION, Base
@@ -188,7 +188,7 @@ def test_the_migrated_schema_is_what_the_tables_say_on_postgresql(postgres: Serv
 def test_migrating_postgresql_twice_changes_nothing(postgres: Server) -> None:
     url = postgres.database()
     assert migrate.current(url) is None
-    with pytest.raises(StoreError, match="axis migrate"):
+    with pytest.raises(NoStore, match="there is no store"):
         open_store(url, Blobs(Path("nowhere")))
     migrate.upgrade(url)
     assert not migrate.needed(url)
