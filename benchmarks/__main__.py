@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME ...]`: measure, show, and write benchmarks/results.json.
 
-NAME is a group (`verdict`, ...) or a part of a measure's name. Numbers of a loaded machine are noise: ratios hold longer.
+NAME is a group (`verdict`, ...) or a part of a measure's name. Numbers of a loaded machine are noise: ratios hold
+longer.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ that this is paid once per issue of the list and not once per certificate or per
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -82,8 +82,9 @@ class Entry:
 class Crl:
     """`base` is the number of the list that a delta list amends, `None` for a complete list.
 
-    `serials` holds the serial numbers of a list about its own issuer's certificates without critical entry extensions;
-    any other has `entries` by issuer and serial: an indirect one also where it forgot to mark whom it speaks of.
+    `serials` holds the serial numbers of a list about its own issuer's certificates without critical entry extensions
+    that names each once; any other has `entries` by issuer and serial: an indirect one also where it forgot to mark
+    whom it speaks of.
     """
 
     der: bytes
@@ -175,9 +176,11 @@ def load_crl(der: bytes) -> Crl:
     serials: frozenset[int] = frozenset()
     entries: dict[tuple[NameKey, int], Entry] | None = None
     if scope.indirect or (_CRITICAL in der[: len(der) - len(crl.signature)] and _has_critical_entries(crl)):
-        entries = dict(_entries(crl, issuer))
+        entries = _gathered(_entries(crl, issuer))
     else:
         serials = frozenset(entry.serial_number for entry in crl)
+        if len(serials) < len(crl):
+            serials, entries = frozenset(), _gathered(_entries(crl, issuer))
     digest = hashlib.sha256(der).hexdigest()
     return Crl(
         der, digest, crl, issuer, crl.last_update_utc, crl.next_update_utc, number, base, scope, serials, entries
@@ -186,6 +189,23 @@ def load_crl(der: bytes) -> Crl:
 
 def _has_critical_entries(crl: x509.CertificateRevocationList) -> bool:
     return any(extension.critical for entry in crl for extension in entry.extensions)
+
+
+def _gathered(found: Iterable[tuple[tuple[NameKey, int], Entry]]) -> dict[tuple[NameKey, int], Entry]:
+    entries: dict[tuple[NameKey, int], Entry] = {}
+    for name, entry in found:
+        entries[name] = entry if name not in entries else _worse(entries[name], entry)
+    return entries
+
+
+def _worse(one: Entry, other: Entry) -> Entry:
+    """What two entries about one certificate say against it together. RFC 5280 has no word for that, so the one that
+    comes first is not believed alone: neither release nor hold undoes the other, and the earlier time counts."""
+    if one.removed or other.removed:
+        return other if one.removed else one
+    lost = [entry.invalid_from for entry in (one, other) if entry.invalid_from is not None]
+    reason = other.reason if one.on_hold else one.reason
+    return Entry(min(one.revoked_at, other.revoked_at), reason, min(lost, default=None))
 
 
 def _entries(crl: x509.CertificateRevocationList, issuer: NameKey) -> Iterator[tuple[tuple[NameKey, int], Entry]]:

@@ -201,6 +201,14 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
             "    return entry.revoked_at",
         ),
     ),
+    "revoked-twice": off(
+        "of two entries about one certificate none takes back what the other says",
+        CRL,
+        (
+            "        entries[name] = entry if name not in entries else _worse(entries[name], entry)",
+            "        entries[name] = entry",
+        ),
+    ),
     "revocation-needed": off(
         "that nothing is known is not good",
         JUDGE,

@@ -294,6 +294,18 @@ def entry(reason: x509.ReasonFlags | None, invalid_from: datetime | None = None)
     return builder.build()
 
 
+def twice() -> Mapping[str, Sequence[x509.RevokedCertificate]]:
+    """A certificate that stands on one list twice: lost nine days ago, and something milder."""
+    lost = entry(x509.ReasonFlags.key_compromise, NOW - 9 * DAY)
+    mild = {
+        "later": entry(x509.ReasonFlags.superseded),
+        "on hold": entry(x509.ReasonFlags.certificate_hold),
+        "let go": entry(x509.ReasonFlags.remove_from_crl),
+    }
+    first = {f"first {word}": (one, lost) for word, one in mild.items()}
+    return first | {f"then {word}": (lost, one) for word, one in mild.items()}
+
+
 def listed(*entries: x509.RevokedCertificate, more: Sequence[tuple[x509.ExtensionType, bool]] = ()) -> Trust:
     """A list of the authority with these entries and extensions, beside a good one of the root."""
     builder = (

@@ -305,6 +305,12 @@ ROWS = (
                 REVOKED,
                 proven=NOW - 6 * DAY,
             ),
+            *(
+                good(
+                    f"named twice, {order}", lambda places=places: certs.listed(*places), REVOKED, proven=NOW - 6 * DAY
+                )
+                for order, places in certs.twice().items()
+            ),
             good(
                 "lost after it",
                 lambda: certs.listed(certs.entry(x509.ReasonFlags.key_compromise, NOW - 9 * DAY)),
@@ -313,7 +319,7 @@ ROWS = (
                 harmless=True,
             ),
         ),
-        defences=("revoked-since",),
+        defences=("revoked-since", "revoked-twice"),
     ),
     Row(
         "C15",
