@@ -12,7 +12,6 @@ from adapters.resolve import OwnThreads
 from axis.core.hands import Body
 
 CONNECT_S: Final = 10.0
-TRANSFER_S: Final = 50.0
 
 WHOLE: Final = 131_072
 """What is not larger shared its row, so that it is in memory as it is. It goes out with the head, as one."""
@@ -24,9 +23,10 @@ async def octets_of(body: Body) -> bytes | AsyncIterator[bytes]:
 
 
 def session(context: ssl.SSLContext, window: int) -> aiohttp.ClientSession:
-    """One session per destination: keep-alive, bounded, time-outs below the lease, no proxies, no cookies."""
+    """One session per destination: keep-alive, bounded, no proxies, no cookies. How long an attempt takes
+    is its owner's (`axis.flow.underway`)."""
     connector = aiohttp.TCPConnector(ssl=context, limit=window, resolver=OwnThreads())
-    timeout = aiohttp.ClientTimeout(total=TRANSFER_S, sock_connect=CONNECT_S)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
     return aiohttp.ClientSession(
         connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
     )

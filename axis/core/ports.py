@@ -158,6 +158,11 @@ class Ledger(Protocol):
         """
         ...
 
+    def prolong(self, delivery: Delivery, until: datetime) -> None:
+        """Keep a claim whose attempt goes on: its lease ends then. `LostRace` where the delivery is no longer leased
+        under its token."""
+        ...
+
     def holds(self) -> frozenset[str]:
         """The endpoints for which an operator lets nothing be claimed."""
         ...

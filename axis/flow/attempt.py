@@ -14,6 +14,7 @@ from axis.core.problems import Kind, Problem, ProblemError, Unavailable
 from axis.flow.context import Context
 from axis.flow.messages import consign
 from axis.flow.settle import Ended
+from axis.flow.underway import SHARE, Underway
 
 log = structlog.get_logger()
 
@@ -35,9 +36,10 @@ async def deliver_once(delivery: Delivery, ctx: Context, carried: Mapping[Docume
     broke = False
     document: Document | None = None
     try:
-        async with asyncio.timeout(ctx.lease.total_seconds() * 0.9):
+        async with asyncio.timeout(SHARE * ctx.lease.total_seconds()) as limit:
             consignment = await consign(delivery, ctx, carried)
             document = consignment.document
+            consignment = Underway(delivery, ctx, limit).watched(consignment)
             outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)
     except ProblemError as error:
         outcome = error.problem

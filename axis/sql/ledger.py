@@ -263,6 +263,9 @@ class SqlLedger(Reader):
             for one in picked
         ]
 
+    def prolong(self, delivery: Delivery, until: datetime) -> None:
+        self.session.change(self.sql.waits.prolong, of=delivery.seq, held=delivery.token, until=rfc3339(until))
+
     def holds(self) -> frozenset[str]:
         return frozenset(endpoint for (endpoint,) in self.session.run(self.sql.holds).fetchall())
 

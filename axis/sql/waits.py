@@ -1,5 +1,5 @@
-"""Statements about deliveries that would wait for ever: a clock that was ahead wrote when they are due, or what they
-stand behind in their lane has failed.
+"""Statements about how long deliveries wait. Some would wait for ever: a clock that was ahead wrote when they are due,
+or what they stand behind in their lane has failed. Some are under way for longer than a lease.
 
 An instant is looked for behind every priority, so that none of what waits in time is read.
 """
@@ -20,7 +20,8 @@ _PRIORITIES: Final[Sequence[ColumnElement[int]]] = [literal_column(str(int(one))
 
 class Waits:
     """The compiled texts; `text_of` compiles. `beyond` finds those of one endpoint and leaves out what another process
-    works on; `hasten` makes one of them due. `anew` gives one its whole lifetime again. `parked` are those of an
+    works on; `hasten` makes one of them due. `anew` gives one its whole lifetime again. `prolong` keeps one
+    that is leased under a token. `parked` are those of an
     endpoint that are not first in their lanes, by `seq`, and `first` is what stands before one.
     """
 
@@ -36,6 +37,15 @@ class Waits:
             update(delivery).where(delivery.c.seq == bindparam("of")).values(due_at=bindparam("now", type_=Text))
         )
         self.anew = text_of(update(delivery).where(delivery.c.id == bindparam("of")).values(renewed_at=bindparam("at")))
+        self.prolong = text_of(
+            update(delivery)
+            .where(
+                delivery.c.seq == bindparam("of"),
+                delivery.c.token == bindparam("held"),
+                text("state = 'leased'"),
+            )
+            .values(due_at=bindparam("until", type_=Text))
+        )
         whole = select(*columns)
         self.parked = text_of(
             at_most(

@@ -449,6 +449,20 @@ async def test_what_waits_longer_than_anything_may_is_made_due_and_nothing_else(
     assert next(one.token for one in due if one.id == leased.id) == taken.token + 1
 
 
+async def test_a_lease_is_prolonged_by_who_has_it_and_by_nobody_else(store: SqlStore) -> None:
+    await add_all(store, delivery())
+    (first,) = await claim(store)
+    end = NOW + 2 * LEASE
+    await store.transact(lambda ledger: ledger.prolong(first, end))
+    assert await claim(store, at=end - timedelta(microseconds=1)) == []
+    (second,) = await claim(store, at=end)
+    with pytest.raises(LostRace):
+        await store.transact(lambda ledger: ledger.prolong(first, later(days=1)))
+    await add(store, move(second, DeliveryEvent.ACK))
+    with pytest.raises(LostRace):
+        await store.transact(lambda ledger: ledger.prolong(second, later(days=1)))
+
+
 async def test_a_lease_that_ran_out_is_due_again(store: SqlStore) -> None:
     await add_all(store, delivery())
     (first,) = await claim(store)

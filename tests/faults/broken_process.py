@@ -14,6 +14,7 @@ WORKER: Final = "tests/unit/revocation/test_worker.py"
 LEASE: Final = "tests/unit/log/test_lease.py"
 FSCK: Final = "tests/care/test_fsck.py::test_a_planted_damage_is_found"
 LEDGER: Final = "tests/contract/test_ledger.py"
+DELIVERY: Final = "tests/flow/test_delivery.py"
 BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
 MISMATCH: Final = "tests/unit/log/test_mismatch.py"
 VERIFY: Final = "tests/unit/log/test_verify.py"
@@ -410,6 +411,18 @@ SHOWN: Final = (
                 "what is open again goes before what follows it",
                 "axis/sql/ledger.py",
                 ("        if move.was is DeliveryState.DELIVERED:", "        if False:"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{DELIVERY}::test_what_goes_slowly_for_longer_than_a_lease_is_one_attempt",
+        Broken(
+            "F106",
+            off(
+                "an attempt lasts as long as its octets move",
+                "axis/flow/underway.py",
+                ("            await self._ctx.store.transact(body)\n", ""),
             ),
             "assert",
         ),

@@ -1,4 +1,4 @@
-"""Rows F78 to F105: processes, configuration, several of them, much that waits, and what is done to rows and log."""
+"""Rows F78 to F106: processes, configuration, several of them, much that waits, and what is done to rows and log."""
 
 from __future__ import annotations
 
@@ -251,5 +251,13 @@ ROWS: Final = (
         f"{REOPENED}::test_a_status_that_races_the_release_of_its_document_finds_it_or_is_found",
         f"{REOPENED}::test_what_is_just_claimed_behind_it_is_seen",
         f"{REOPENED}::test_what_is_behind_it_is_not_claimed_while_it_is_decided_nor_before_it_afterwards",
+    ),
+    row(
+        "F106",
+        "a large package takes longer than a lease",
+        "a receiver that takes it in small pieces with pauses; one that stops in the middle",
+        f"{DELIVERY}::test_what_goes_slowly_for_longer_than_a_lease_is_one_attempt",
+        f"{DELIVERY}::test_who_stops_taking_loses_the_attempt",
+        f"{LEDGER}::test_a_lease_is_prolonged_by_who_has_it_and_by_nobody_else",
     ),
 )

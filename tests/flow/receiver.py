@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,6 +75,33 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
 
 
 TAKEN = status(200)
+
+
+class Slowly:
+    """An answer that takes a body in pieces of 512 KB with a pause before each; behind `stops_behind` octets it takes
+    nothing more until the other side hangs up."""
+
+    def __init__(self, pause_s: float, stops_behind: int | None = None) -> None:
+        self.pause_s = pause_s
+        self.stops_behind = stops_behind
+        self.got: list[bytes] = []
+        self.took_s = 0.0
+        self.stopped = threading.Event()
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        began, length, body = time.monotonic(), int(handler.headers["Content-Length"]), bytearray()
+        while len(body) < length:
+            time.sleep(self.pause_s)
+            if self.stops_behind is not None and len(body) > self.stops_behind:
+                self.stopped.set()
+                time.sleep(5)
+                handler.close_connection = True
+                return
+            body += handler.rfile.read(min(524_288, length - len(body)))
+        self.took_s = time.monotonic() - began
+        self.got.append(bytes(body))
+        TAKEN(handler)
 
 
 class Receiver:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -14,7 +15,7 @@ from schemas.edxml import read_message
 from schemas.envelope import Business, MessageKind, StatusMessage
 from schemas.limits import XmlLimits
 from schemas.xml import parse_xml
-from tests.flow.receiver import Answer, Got, Receiver, endless, raw, status
+from tests.flow.receiver import Answer, Got, Receiver, Slowly, endless, raw, status
 from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, row, signed_by, until
 
 pytestmark = pytest.mark.slow
@@ -171,6 +172,33 @@ def test_an_answer_that_comes_after_the_lease_is_too_late_and_the_delivery_is_ma
         released.set()
     _once(far.about(mark))
     assert len(site.told(OFFICE, document)) == 1, "arrived once"
+
+
+@pytest.mark.faults
+def test_what_goes_slowly_for_longer_than_a_lease_is_one_attempt(site: Site, far: Receiver) -> None:
+    """A commune's line: its octets move, so nobody begins again from the first of them."""
+    size = 12_000_000
+    slowly = Slowly(pause_s=0.35)
+    with far.cut(slowly):
+        document, _, package = _push(site, far, size=size)
+        assert _in_state(site, document, "delivered")["attempts"] == 1
+    assert slowly.took_s > 6, "it took more than two leases"
+    assert slowly.got == [package]
+
+
+@pytest.mark.faults
+def test_who_stops_taking_loses_the_attempt(site: Site, far: Receiver) -> None:
+    document, mark, _ = _push(site, far, size=100)  # the lane's first, so that nothing else is under way
+    _in_state(site, document, "delivered")
+    stops = Slowly(pause_s=0.1, stops_behind=4_000_000)
+    with far.cut(stops):
+        document, mark, package = _push(site, far, size=12_000_000)
+        until("it has stopped", stops.stopped.is_set)
+        began = time.monotonic()
+        until("it is not waited for", lambda: _delivery(site, document)["state"] == "queued")
+        assert time.monotonic() - began < 3
+    _in_state(site, document, "delivered")
+    assert far.about(mark)[-1].body == package
 
 
 @pytest.mark.faults

@@ -1,0 +1,109 @@
+"""How long one attempt may take: as long as its octets move.
+
+A large package on the slow line of a commune takes minutes, and a lease that did not wait for it would have it made
+again and again from its beginning, until its lifetime was over. So while the other side takes one piece after another
+the lease is prolonged; one that takes nothing for that long has lost the attempt, as before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from axis.core.hands import Body, Consignment
+from axis.core.model import Delivery, PayloadRef
+from axis.core.octets import Payload
+from axis.core.ports import Ledger
+from axis.core.problems import Unavailable
+from axis.flow.context import Context
+
+SHARE: Final = 0.9
+"""Of its lease an attempt may take so much: it ends before anybody else begins another."""
+
+SMALL: Final = 262_144
+"""So many octets go out at once: there is nothing to see moving."""
+
+
+class Underway:
+    """One attempt at a claimed delivery, which ends at `limit` unless octets move."""
+
+    def __init__(self, delivery: Delivery, ctx: Context, limit: asyncio.Timeout) -> None:
+        self._delivery = delivery
+        self._ctx = ctx
+        self._limit = limit
+        self._since = asyncio.get_running_loop().time()
+
+    def watched(self, consignment: Consignment) -> Consignment:
+        """The same; who takes its octets prolongs the attempt."""
+        if consignment.body.size <= SMALL:
+            return consignment
+        return replace(
+            consignment,
+            payload=_Watched(consignment.payload, self),
+            body=_WatchedBody(consignment.body, self),
+            attached=tuple(_Watched(one, self) for one in consignment.attached),
+        )
+
+    async def moved(self) -> None:
+        """A piece was taken. `LostRace` where somebody else has the delivery now."""
+        now, lease = asyncio.get_running_loop().time(), self._ctx.lease
+        if now - self._since < lease.total_seconds() / 4:
+            return
+        until = self._ctx.now() + lease
+
+        def body(ledger: Ledger) -> None:
+            ledger.prolong(self._delivery, until)
+
+        with suppress(Unavailable):  # tried again with the next piece; the attempt ends with the lease that it has
+            await self._ctx.store.transact(body)
+            self._since = now
+            self._limit.reschedule(now + SHARE * lease.total_seconds())
+
+
+async def _watched(pieces: AsyncIterator[bytes], underway: Underway) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        await underway.moved()
+        yield piece
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A `Payload`."""
+
+    octets: Payload
+    underway: Underway
+
+    @property
+    def ref(self) -> PayloadRef:
+        return self.octets.ref
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        return _watched(self.octets.chunks(), self.underway)
+
+    async def read(self) -> bytes:
+        return await self.octets.read()
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchedBody:
+    """A `Body`."""
+
+    octets: Body
+    underway: Underway
+
+    @property
+    def content_type(self) -> str:
+        return self.octets.content_type
+
+    @property
+    def size(self) -> int:
+        return self.octets.size
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        return _watched(self.octets.chunks(), self.underway)
+
+    async def read(self) -> bytes:
+        return await self.octets.read()
