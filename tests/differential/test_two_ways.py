@@ -225,6 +225,6 @@ def test_other_spellings_are_judged_alike_by_all_ways() -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
 def test_many_other_spellings_are_judged_alike_by_all_ways(seed: int) -> None:
     assert _run(1_000, seed)["good"] > 100
