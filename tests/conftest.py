@@ -10,7 +10,19 @@ from axis.sql import migrate
 from tests.buckets import Proxy, Rented, proxy
 from tests.buckets import Server as BucketServer
 from tests.buckets import server as bucket_server
+from tests.drawn import is_drawn
 from tests.postgres import Server, server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--drawn", metavar="TEXT", help="run half of the tests, drawn by TEXT; another text draws others")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    by = config.getoption("--drawn")
+    if by:
+        config.hook.pytest_deselected(items=[item for item in items if not is_drawn(item.nodeid, by)])
+        items[:] = [item for item in items if is_drawn(item.nodeid, by)]
 
 
 @pytest.hookimpl(tryfirst=True)
