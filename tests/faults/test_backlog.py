@@ -102,7 +102,7 @@ def test_a_million_deliveries_for_nobody_delay_neither_a_start_nor_anybody_else(
         until("some of them are tried", lambda: at.tried() > before)
         times_s = [at.takes_s() for _ in range(SAMPLE)]
         assert statistics.median(times_s) < 3 * usual_s + 0.1, "the others are delayed"
-        assert max(times_s) < 2.0
+        assert max(times_s) < 5.0
         assert at.holds_kb() - usual_kb < ROOM_KB, "what waits is held in memory"
         waiting = "SELECT count(*) FROM delivery WHERE endpoint = ? AND state IN ('queued', 'leased')"
         assert at.site.rows(waiting, NAMES[AWAY]) == [(BACKLOG + 1,)]
