@@ -112,6 +112,7 @@ def limited(files: int) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_serve_does_not_start_where_too_few_files_may_be_open(node: Path) -> None:
     """And says what to do; so does `axis doctor` from there."""
     done = serve(node, *limited(1_000))

@@ -145,6 +145,7 @@ def test_by_its_document_id_too_and_the_same_octets_each_time(site: Site) -> Non
     }
 
 
+@pytest.mark.faults
 def test_a_second_document_of_the_same_signer_stores_nothing_new(site: Site) -> None:
     site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
     before = evidence(site)

@@ -126,6 +126,7 @@ async def test_a_held_document_that_cannot_be_judged_at_all_ends_with_the_budget
         assert await at.waiting(OFFICE) == [Cargo.NOTICE]
 
 
+@pytest.mark.faults
 async def test_each_round_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         bad = await held(at, OFFICE, 3)
@@ -138,6 +139,7 @@ async def test_each_round_goes_on_where_the_last_one_ended(tmp_path: Path) -> No
         assert await recheck_held(principals, at.ctx, limit=5) == Round(0, None)
 
 
+@pytest.mark.faults
 async def test_new_evidence_gives_everybody_a_turn_at_once(tmp_path: Path) -> None:
     """The next round is an hour away, and one round takes two of five."""
     async with desk(tmp_path) as at:

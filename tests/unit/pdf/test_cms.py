@@ -298,6 +298,7 @@ def test_octets_that_are_no_cms(octets: bytes) -> None:
     assert words(signature) == MALFORMED
 
 
+@pytest.mark.faults
 def test_every_octet_of_the_cms_matters_or_is_not_signed() -> None:
     """Each octet turned over, one at a time: never a pass with another signer, never an exception."""
     octets = sign(plain(), pki().rsa, sub_filter=PKCS7)

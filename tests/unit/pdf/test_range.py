@@ -169,6 +169,7 @@ def test_an_honest_signature_with_much_room_is_good() -> None:
     assert signature.outcome is PdfOutcome.VALID
 
 
+@pytest.mark.faults
 def test_contents_beyond_the_limit() -> None:
     verdict = judge(prepared(plain(), lambda data: b"\x30\x00", room=1 << 20))
     assert words(only(verdict)) == (PdfOutcome.INDETERMINATE, SubIndication.POLICY_PROCESSING_ERROR, Reason.LIMIT)
