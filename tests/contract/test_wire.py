@@ -10,6 +10,7 @@ import pytest
 from psycopg.adapt import PyFormat, Transformer
 
 from axis.sql.address import Bounded, connect
+from axis.sql.postgres import PostgresConnection
 from axis.sql.wire import Wire, array
 
 LONG = "ă" * 5000
@@ -57,6 +58,18 @@ def test_behind_an_error_nothing_is_done_and_the_connection_goes_on(connection: 
     connection.execute("ROLLBACK")
     wire.tell(("BEGIN", ()), (put, [array("bigint", [2, 3])]), ("COMMIT", ()))
     assert connection.execute("SELECT n FROM said ORDER BY n").fetchall() == [(2,), (3,)]
+
+
+def test_a_commit_that_the_server_answers_with_rollback_is_none(connection: Bounded) -> None:
+    """It says so without an error, and whoever believed it would give receipts for what is not there."""
+    writer = PostgresConnection(connection)
+    writer.begin()
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        connection.execute("SELECT 1 / 0")
+    with pytest.raises(psycopg.OperationalError, match="rolled the transaction back"):
+        writer.commit()
+    writer.begin()
+    writer.commit()
 
 
 def test_an_end_that_says_nothing_is_not_waited_for(connection: Bounded) -> None:
