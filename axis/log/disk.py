@@ -9,9 +9,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +24,10 @@ FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The errors that waiting may help: someone makes room."""
 
 
-PATIENCE_S: Final = 5.0
-"""How long `Folder.briefly` waits for another process, which needs milliseconds unless it was stopped just there."""
+WOULD_BLOCK: Final = frozenset({errno.EWOULDBLOCK, errno.EACCES})
+"""What a lock says that another process has."""
+
+_PIECE: Final = 1 << 20
 
 
 class Locked(Exception):
@@ -55,50 +56,32 @@ class Folder:
         self.path.mkdir(parents=True, exist_ok=True)
         sync_folder(self.path.parent)
 
-    def lock(self) -> None:
-        """Make the folder where it is missing and keep others out until `unlock`. `Locked` if another was first."""
+    def lock(self, *, shared: bool = False) -> None:
+        """Make the folder where it is missing and keep others out until `unlock`. `Locked` if another was first.
+
+        With `shared`, those that share it as well are let in.
+        """
         if self._lock is not None:
             return
         self.make()
-        self._take()
+        self._lock = self._taken(fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         self._settled.clear()
 
-    def _take(self) -> None:
+    def _taken(self, how: int) -> int:
         handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
         except OSError as error:
             os.close(handle)
-            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
+            if error.errno in WOULD_BLOCK:
                 raise Locked(f"another process works in {self.path}") from error
             raise
-        self._lock = handle
+        return handle
 
     def unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-    @contextmanager
-    def briefly(self) -> Iterator[None]:
-        """Keep other processes out for a few calls, waiting for them a while. `Locked` when that does not help.
-
-        A process that is stopped in here stops the others too, until it goes on or is killed. So nothing is synced in
-        here: what is left is some microseconds.
-        """
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                self._take()
-                break
-            except Locked:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-        try:
-            yield
-        finally:
-            self.unlock()
 
     def read(self, name: str, most: int) -> bytes | None:
         """The octets of a file, `None` if there is none. `NotPlain` for what is no file, or has more than `most`."""
@@ -140,18 +123,39 @@ class Folder:
 
     def prepare(self, name: str, octets: bytes) -> None:
         """Write a file beside the one that it is to replace, and sync it."""
-        handle = os.open(self._beside(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        handle = os.open(self.beside(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         try:
             write_all(handle, octets)
             os.fsync(handle)
         finally:
             os.close(handle)
 
-    def place(self, name: str) -> None:
-        """Put what was prepared in its place: one call, of which others see all or nothing."""
-        self._beside(name).replace(self.path / name)
+    def prepare_copy(self, name: str) -> None:
+        """Write a copy of a file beside it, and sync it."""
+        handle = os.open(self.beside(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        with (self.path / name).open("rb") as there, os.fdopen(handle, "wb") as copy:
+            shutil.copyfileobj(there, copy, _PIECE)
+            copy.flush()
+            os.fsync(copy.fileno())
 
-    def _beside(self, name: str) -> Path:
+    def place(self, name: str) -> None:
+        """Put what was prepared in its place: one call, of which others see all or nothing.
+
+        `Locked` where another process has removed it (`drop_prepared`).
+        """
+        try:
+            self.beside(name).replace(self.path / name)
+        except FileNotFoundError as error:
+            raise Locked(f"another process has removed what was prepared of {name}") from error
+
+    def drop_prepared(self, name: str) -> None:
+        """Remove what other processes have prepared of a file that is shared: they put it in place no more."""
+        for there in self.path.glob(f"{name}.*{TEMPORARY}"):
+            if there != self.beside(name):
+                there.unlink(missing_ok=True)
+
+    def beside(self, name: str) -> Path:
+        """Where a file is prepared."""
         return self.path / (name + self._temporary)
 
     def _make(self, folder: Path, touched: set[Path], made: set[Path]) -> None:

@@ -179,6 +179,10 @@ class LogFolder:
         """
         self._folder.place(CHECKPOINT)
 
+    def drop_prepared(self) -> None:
+        """Remove the heads that other processes have prepared: they show them no more."""
+        self._folder.drop_prepared(CHECKPOINT)
+
     def keep(self) -> None:
         """See that what is shown stays, where processes share the folder."""
         if self.shared:

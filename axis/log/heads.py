@@ -5,14 +5,15 @@ that was put back to an older state meets here a head that it does not reach, an
 append-only file, one JSON object a line: ``{"note": "<signed note>"}``.
 
 Where several processes share it, `fence` holds the token of the newest lease on the log. Who comes with an older one
-was away for too long: it stores nothing and publishes nothing.
+was away for too long: it stores nothing and publishes nothing. They take turns, and pass over who stands still in its
+own (`axis.log.turn`).
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +22,8 @@ from typing import Final
 
 from axis.durable import sync_folder, write_all
 from axis.log.checkpoint import Checkpoint, MalformedCheckpoint, parse_checkpoint
-from axis.log.disk import FULL, Folder
+from axis.log.disk import FULL, Folder, Locked
+from axis.log.turn import TURN, Turn
 from axis.plain import NotPlain, open_plain
 
 HISTORY: Final = "heads.jsonl"
@@ -76,6 +78,9 @@ class CheckpointStore:
         self.path = path
         self._shared = bool(shared_as)
         self._folder = Folder(path, shared_as)
+        self._turn = Turn(self._folder)
+        self.passing: Callable[[], None] = lambda: None
+        """Called where a process is passed over: to remove what it has prepared elsewhere and would put in place."""
         self._handle: int | None = None
         self._latest: Head | None = None
         self._line = b""
@@ -98,9 +103,9 @@ class CheckpointStore:
             self._load()
         else:
             self._token = token
-            self._folder.make()
+            self._folder.lock(shared=True)
             self._folder.prepare(FENCE, f"{token}\n".encode())
-            with self._folder.briefly():
+            with self._turn.taken(self._pass_over):
                 self._refuse_fenced()
                 self._folder.place(FENCE)
                 self._load()
@@ -109,8 +114,13 @@ class CheckpointStore:
 
     def _load(self) -> None:
         """Read the newest head, and cut off what never became a line. Nothing is synced."""
+        if self._shared and self._handle is not None:  # a copy may lie there by now
+            os.close(self._handle)
+            self._handle = None
         if self._handle is None:
             self._handle = os.open(self.path / HISTORY, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        if self._shared:
+            self._turn.hold()
         size = os.fstat(self._handle).st_size
         start = max(0, size - _TAIL_BYTES)
         tail = os.pread(self._handle, _TAIL_BYTES, start)
@@ -139,8 +149,28 @@ class CheckpointStore:
     def refuse_fenced(self) -> None:
         """`HeadRefused` when another process has a newer lease."""
         if self._shared:
-            with self._folder.briefly():
+            with self._turn.taken(self._pass_over):
                 self._refuse_fenced()
+
+    def reload(self) -> None:
+        """Read the newest head again, where other processes may have stored it. `HeadRefused` as `refuse_fenced`."""
+        if self._shared:
+            with self._turn.taken(self._pass_over):
+                self._refuse_fenced()
+                self._load()
+
+    def _pass_over(self) -> None:
+        """See that whoever was passed over changes nothing when it goes on: a copy of the history counts from now on,
+        and what others have prepared is removed."""
+        for name in (TURN, FENCE, HISTORY):
+            self._folder.drop_prepared(name)
+        self.passing()
+        if not (self.path / HISTORY).exists():
+            return
+        self._folder.prepare_copy(HISTORY)
+        self._turn.hold()
+        self._folder.place(HISTORY)
+        sync_folder(self.path)  # else the power may bring back the one that is written no more
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
@@ -148,7 +178,7 @@ class CheckpointStore:
         if not self._shared:
             yield
             return
-        with self._folder.briefly():
+        with self._turn.taken(self._pass_over):
             self._refuse_fenced()
             yield
 
@@ -167,17 +197,22 @@ class CheckpointStore:
         """Store `note` as the newest head if the newest is still `was`: durable when it returns.
 
         The same size with the same root is answered with the head that is there. `HeadRefused` otherwise: a log never
-        shrinks and never has two roots for one size.
+        shrinks and never has two roots for one size. After `disk.Locked` it may have been stored: `reload`.
         """
         if self._handle is None or self._broken:
             raise RuntimeError("the store of heads is not open, or a sync of it failed")
         if not self._shared:
             head = self._advance(was, note)
         else:
-            with self._folder.briefly():
-                self._refuse_fenced()
-                self._load()
-                head = self._advance(was, note)
+            before = self._latest
+            try:
+                with self._turn.taken(self._pass_over):
+                    self._refuse_fenced()
+                    self._load()
+                    head = self._advance(was, note)
+            except Locked:
+                self._latest = before  # `reload` tells whether it was stored
+                raise
         self._broken = True
         os.fsync(self._handle)
         self._broken = False

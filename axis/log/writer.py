@@ -89,6 +89,7 @@ class LogWriter:
             raise ValueError("the store of heads is not inside the folder of the log, nor the other way round")
         self._folder = folder
         self._heads = heads
+        heads.passing = folder.drop_prepared
         self._signer = signer
         self._keys = LogKeys((signer.verifier, *former))
         self._origin = origin
@@ -129,13 +130,14 @@ class LogWriter:
         knows, as if the heads had been put back: he is told `Fenced` instead.
         """
         try:
-            return self._compared(store_size, plan)
-        except LogMismatch:
+            self._heads.reload()
             try:
+                return self._compared(store_size, plan)
+            except LogMismatch:
                 self._heads.refuse_fenced()
-            except HeadRefused as error:
-                raise Fenced(error) from error
-            raise
+                raise
+        except HeadRefused as error:
+            raise Fenced(error) from error
 
     def _compared(self, store_size: int, plan: Batch | None) -> Outstanding:
         try:

@@ -172,6 +172,33 @@ FOUND: Final = (
     Broken(
         "F38",
         off(
+            "who stands still in its turn is passed over",
+            "axis/log/turn.py",
+            ("            if time.monotonic() > deadline:", "            if False:"),
+        ),
+        "never: the log grows without it",
+    ),
+    Broken(
+        "F38",
+        off(
+            "who was passed over writes to what no longer counts",
+            "axis/log/heads.py",
+            (
+                "        self._folder.prepare_copy(HISTORY)\n        self._turn.hold()\n"
+                "        self._folder.place(HISTORY)\n",
+                "",
+            ),
+        ),
+        "assert",
+    ),
+    Broken(
+        "F38",
+        off("who was passed over shows nothing", "axis/log/heads.py", ("        self.passing()\n", "")),
+        "an older head was shown",
+    ),
+    Broken(
+        "F38",
+        off(
             "an answer is waited for so long",
             "axis/sql/address.py",
             ("self.patience_s if timeout is None else timeout)\n", "timeout)\n"),

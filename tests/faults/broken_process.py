@@ -318,7 +318,7 @@ SHOWN: Final = (
             off(
                 "a folder of the log has one writer",
                 "axis/log/disk.py",
-                ("            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "            pass\n"),
+                ("            fcntl.flock(handle, how | fcntl.LOCK_NB)\n", "            pass\n"),
             ),
             "store-behind",
         ),

@@ -97,10 +97,14 @@ ROWS: Final = (
         "F38",
         "a process cannot reach the database, others can",
         "the line to the server is cut at a moment of a transaction, TCP believing in both ends; no packet gets "
-        "through; one is stopped past its leases, so that others take over, and goes on",
+        "through; one is stopped past its leases, so that others take over, and goes on, also where it keeps them out "
+        "of the store of heads",
         f"{CUT}::test_what_a_process_has_that_is_cut_off_is_taken_over_and_it_says_so",
         f"{CUT}::test_what_a_machine_had_that_is_no_more_is_free_within_half_a_minute",
         "tests/crash/test_processes.py::test_a_process_that_is_stopped_past_its_leases_changes_nothing_when_it_goes_on",
+        "tests/crash/test_stands_still.py"
+        "::test_who_stands_still_in_its_turn_is_passed_over_and_changes_nothing_when_it_goes_on",
+        "tests/unit/log/test_turn.py::test_who_stands_still_while_it_writes_changes_nothing_once_another_has_the_log",
         "tests/contract/test_ledger.py::test_only_the_holder_of_the_token_settles",
         note="simulated by seed as well",
     ),

@@ -173,7 +173,7 @@ def test_nothing_is_synced_while_others_are_kept_out(path: Path, monkeypatch: py
 
     def sync(handle: int) -> None:
         real(handle)
-        if (lock := path / "heads" / "lock").exists():
+        if (lock := path / "heads" / "turn").exists():
             with lock.open() as beside:
                 fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
             synced.append(handle)
