@@ -58,7 +58,7 @@ from axis.shelf import holding_of, shelf_of
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from axis.tls import server_context
-from axis.trust import end_of, named_certificates, trust_of
+from axis.trust import end_of, ends_of, named_certificates, trust_of
 from axis.watch import TlsFiles, watch_expiry, watch_store, watch_tls
 from axis.web.api import Api
 from axis.web.auth import Doors
@@ -187,6 +187,7 @@ async def serve(config: Config) -> None:
         api = Api(ctx, lambda: doors, open_spool, config.node.log)
         places = Places(config.limits.connections, ctx.refused)
         queue = OperatorQueue(ctx, write_token(config.node.data))
+        named = named_certificates(config)
         console = Console(
             ctx,
             lambda: _head(sequencer),
@@ -195,6 +196,7 @@ async def serve(config: Config) -> None:
             stop.is_set,
             ctx.now(),
             config.listen.operator_names,
+            partial(ends_of, named),
         )
         at = config.listen
         shown = TlsFiles(
@@ -229,7 +231,7 @@ async def serve(config: Config) -> None:
             services.create_task(watch_store(store, stop))
             services.create_task(watch_clock(clocks, stop))
             services.create_task(watch_tls(watched, TRUST_EVERY, stop))
-            services.create_task(watch_expiry(named_certificates(config), end_of, ctx.now, stop))
+            services.create_task(watch_expiry(named, end_of, ctx.now, stop))
             swept = Where(config.store_url, holding_of(config), config.node.log, config.keys.checkpoints)
             services.create_task(
                 run_sweep(swept, config.store.keep_unnamed, clocks.now, stop, lambda: sequencer.leading)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -108,6 +109,15 @@ def end_of(path: Path, key: str) -> datetime:
     except Refused as error:
         raise ValueError(f"{path}: {error}") from error
     return min(ends) if key.endswith("certificate") else max(ends)
+
+
+def ends_of(files: Mapping[Path, str]) -> Mapping[tuple[str, str], datetime]:
+    """The same of all `files`, by key and name of the file; without those that cannot be read."""
+    found = {}
+    for path, key in files.items():
+        with suppress(OSError, ValueError):
+            found[key, path.name] = end_of(path, key)
+    return found
 
 
 def certificate_files(path: Path) -> Iterator[Path]:

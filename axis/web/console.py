@@ -64,6 +64,8 @@ class Console:
     """When this process began to count."""
     names: frozenset[str] = frozenset()
     """Names, besides those of this machine itself, under which the pages may be asked for."""
+    ends: Callable[[], Mapping[tuple[str, str], datetime]] = dict
+    """When certificates of the configuration are over, by their key there and the name of their file."""
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems, self._by_own_name], client_max_size=MAX_JSON)
@@ -191,6 +193,7 @@ class Console:
         registry.register(_Gauges(await views.counts(), size, self.ctx.log_behind(), self.connections()))
         registry.register(_Refusals(self.ctx.refused))
         registry.register(_Destinations(self.ctx.traffic.shown(self.ctx.now()), await views.holds()))
+        registry.register(_Ends(await asyncio.to_thread(self.ends)))
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -278,6 +281,20 @@ class _Destinations(Collector):
         for endpoint in sorted(self._held):
             held.add_metric([endpoint], 1)
         return [state, busy, window, held]
+
+
+class _Ends(Collector):
+    """When the certificates that the node goes by are over."""
+
+    def __init__(self, ends: Mapping[tuple[str, str], datetime]) -> None:
+        self._ends = ends
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        labels = ["certificate", "file"]
+        told = GaugeMetricFamily("axis_certificate_ends_timestamp_seconds", "when it is over", labels=labels)
+        for (key, file), at in self._ends.items():
+            told.add_metric([key, file], at.timestamp())
+        return [told]
 
 
 def _html(text: str, status: int = 200) -> web.Response:

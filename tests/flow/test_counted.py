@@ -9,6 +9,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from cryptography import x509
 
 from axis.core.problems import TABLE
 from tests.flow.test_pressure import answer, line
@@ -38,6 +39,21 @@ def since(site: Site, before: dict[str, int]) -> dict[str, int]:
 
 def test_every_kind_that_can_be_answered_stands_there_before_it_was(site: Site) -> None:
     assert refusals(site).keys() == {kind.value for kind, row in TABLE.items() if row.http}
+
+
+def test_the_end_of_each_certificate_is_told(site: Site) -> None:
+    with urlopen(f"{site.pages}/metrics") as answer:
+        told = answer.read().decode()
+    for key, path in {
+        "listen.certificate": site.server.certificate,
+        "listen.client_ca": site.pki.tls_ca,
+        "trust.anchors": site.pki.root,
+    }.items():
+        found = re.search(
+            rf'^axis_certificate_ends_timestamp_seconds\{{certificate="{key}",file="{path.name}"\}} (.+)$', told, re.M
+        )
+        assert found, told
+        assert float(found[1]) == x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
 
 
 def test_what_is_refused_is_counted_by_its_kind(site: Site) -> None:
