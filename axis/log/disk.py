@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -123,20 +123,28 @@ class Folder:
 
     def prepare(self, name: str, octets: bytes) -> None:
         """Write a file beside the one that it is to replace, and sync it."""
-        handle = os.open(self.beside(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-        try:
+        with self._new(name) as handle:
             write_all(handle, octets)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
     def prepare_copy(self, name: str) -> None:
         """Write a copy of a file beside it, and sync it."""
+        there = os.open(self.path / name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with self._new(name) as copy:
+                while octets := os.read(there, _PIECE):
+                    write_all(copy, octets)
+        finally:
+            os.close(there)
+
+    @contextmanager
+    def _new(self, name: str) -> Iterator[int]:
+        """What is written inside, beside the file of that name, is synced at the end."""
         handle = os.open(self.beside(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-        with (self.path / name).open("rb") as there, os.fdopen(handle, "wb") as copy:
-            shutil.copyfileobj(there, copy, _PIECE)
-            copy.flush()
-            os.fsync(copy.fileno())
+        try:
+            yield handle
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def place(self, name: str) -> None:
         """Put what was prepared in its place: one call, of which others see all or nothing.

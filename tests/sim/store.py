@@ -18,7 +18,7 @@ from queue import Empty
 from types import SimpleNamespace
 from typing import Any
 
-from axis.log import disk
+from axis.log import turn
 from axis.sql import group, sqlite
 from axis.sql.group import GroupCommitter, Job
 from tests.sim.loop import wait
@@ -107,16 +107,16 @@ class Unlocked:
 def single_threaded() -> Iterator[None]:
     """Inside, stores that are opened have no thread, and may be opened twice; whoever waits for a folder of the log
     lets others run."""
-    real = group.threading, group.SimpleQueue, group.Errand, sqlite.InstanceLock, disk.time
+    real = group.threading, group.SimpleQueue, group.Errand, sqlite.InstanceLock, turn.time
     group.threading = SimpleNamespace(Lock=threading.Lock, Thread=Writer)  # type: ignore[assignment]
     group.SimpleQueue = Jobs  # type: ignore[assignment, misc]
     group.Errand = Here  # type: ignore[assignment, misc]
     sqlite.InstanceLock = Unlocked  # type: ignore[assignment, misc]
-    disk.time = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time(), sleep=wait)  # type: ignore[assignment]
+    turn.time = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time(), sleep=wait)  # type: ignore[assignment]
     try:
         yield
     finally:
-        group.threading, group.SimpleQueue, group.Errand, sqlite.InstanceLock, disk.time = real  # type: ignore[misc]
+        group.threading, group.SimpleQueue, group.Errand, sqlite.InstanceLock, turn.time = real  # type: ignore[misc]
 
 
 def connection_class(
