@@ -94,9 +94,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""It goes on while the machine sleeps, where the system counts so."""
+
+
 def _steady() -> float:
-    """Seconds that nobody sets, and that go on while the machine sleeps where the system counts so."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    """Seconds that nobody sets."""
+    return time.clock_gettime(_STEADY)
 
 
 def network_of(config: Config) -> Network:

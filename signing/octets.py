@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 _WHITE = b" \t\r\n"
@@ -23,16 +23,20 @@ class Octets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """Octets over bytes."""
+    """Octets over bytes. They are hashed once a name: what a signature was held to is what a record says of them."""
 
     octets: bytes
+    _digests: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def size(self) -> int:
         return len(self.octets)
 
     def digest(self, name: str) -> bytes:
-        return hashlib.new(name, self.octets).digest()
+        known = self._digests.get(name)
+        if known is None:
+            known = self._digests[name] = hashlib.new(name, self.octets).digest()
+        return known
 
 
 def decode_base64(text: str | None, at_most: int) -> bytes:

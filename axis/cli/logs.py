@@ -13,7 +13,6 @@ import structlog
 def configure(*, as_json: bool, level: int = logging.INFO) -> None:
     """Set structlog up once, before the daemon is imported. The audit log is another thing: `docs/log-events.md`."""
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -77,9 +77,10 @@ class Api:
         app.add_routes(
             [
                 web.post("/v1/documents", self.post_document, expect_handler=when_admitted),
+                # Those that begin alike are tried in this order: what is asked for most often stands first.
+                web.post(r"/v1/documents/{ref:[a-z0-9]{26}}/statuses", self.post_status),
                 web.get(r"/v1/documents/{ref:[a-z0-9]{26}}", self.get_document),
                 web.get(r"/v1/documents/{ref:[a-z0-9]{26}}/package", self.get_package),
-                web.post(r"/v1/documents/{ref:[a-z0-9]{26}}/statuses", self.post_status),
                 web.post("/v1/statuses", self.post_statuses),
                 web.get("/v1/inbox", self.get_inbox),
                 web.get(r"/v1/deliveries/{id:[a-z0-9]{26}}/package", self.get_delivery),
