@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import hashes
 
 from signing.policy import IF_PRESENT
 from signing.verdict import Reason, SubIndication
+from tests.mutations import table_pdf
 from tests.pki import pki
 from tests.refusals import certs, forms, wraps
 from tests.refusals.bends import bends
@@ -154,8 +155,10 @@ ROWS = (
         tests=(
             f"{ROUND}::test_the_parts_are_given_back_as_they_were_signed",
             f"{ROUND}::test_a_comment_that_splits_a_value_does_not_reach_the_reader",
+            "tests/unit/pdf/test_layout.py::test_what_programs_may_unpack_otherwise_is_doubt",
         ),
-        defences=("verified-octets",),
+        defences=("verified-octets", *table_pdf.ARCHIVES),
+        note="an archive, too, is read twice: by the judge, and by whoever unpacks it",
     ),
     Row(
         "25",
