@@ -57,6 +57,10 @@ def unknown_dialect() -> Package:
     return package
 
 
+harmless_name = replace(
+    received("under the same name, decomposed", words(None, Reason.GOOD), wraps.the_name_decomposed), harmless=True
+)
+
 ROWS = (
     Row("1", "A document type of any kind", same=("X01", "X04", "X05", "X08", "X10"), defences=("gate-doctype",)),
     Row("2", "Entities and XInclude", same=("X02", "X03", "X09", "X33"), defences=("gate-doctype", "edxml-foreign")),
@@ -174,9 +178,12 @@ ROWS = (
             judged("beside a document that is signed as a whole", COVERAGE, forms.beside_the_document),
             bent("the digest of its base64", DIGEST, forms.encoded_digest, again=False),
             received("in a countersignature", MISMATCH, wraps.attachment_in_a_countersignature),
+            received("under another name than is signed", "422 attachment-mismatch", wraps.another_name_outside),
+            received("whose only name leads away", "422 attachment-name AttachmentName", wraps.a_name_outside_alone),
+            harmless_name,
         ),
         same=("D23", "D24", "D54"),
-        defences=("coverage-inline", "digest", "attachments-place"),
+        defences=("coverage-inline", "digest", "attachments-place", "attachments-named", "attachments-only-name"),
     ),
     Row("27", "XSLT", same=("D25",), defences=("transform-known",)),
     Row("28", "XPath", same=("D26",), defences=("transform-known",)),
