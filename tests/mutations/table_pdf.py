@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.mutations.edit import Mutation, off
 
-LAYOUT = "signing/pdf/layout.py"
+LAYOUT, DRAWN, STRUCTURE = "signing/pdf/layout.py", "signing/pdf/drawn.py", "signing/pdf/structure.py"
 
 MUTATIONS: Final[Mapping[str, Mutation]] = {
     "zip-directory": off(
@@ -73,6 +73,30 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
             "        content = content[: one.entry.file_size]\n",
         ),
     ),
+    "pdf-drawn-over": off(
+        "a later signature is not drawn over much of a page",
+        STRUCTURE,
+        ("        if too_much(drawn):", "        if False:"),
+    ),
+    "pdf-drawn-together": off(
+        "what later signatures draw on a page counts together",
+        DRAWN,
+        ("        shares[one.page] += one.share", "        shares[one.page] = one.share"),
+    ),
+    "pdf-drawn-said": off(
+        "what a later signature draws is said",
+        STRUCTURE,
+        (
+            '        return Changes.SIGNATURES, _short("; ".join(map(str, drawn)))',
+            '        return Changes.SIGNATURES, ""',
+        ),
+    ),
+    "pdf-page-shown": off(
+        "a page is as large as what of it is shown",
+        DRAWN,
+        ('_box(node, "/CropBox") or ', ""),
+    ),
 }
 
 ARCHIVES: Final = tuple(name for name in MUTATIONS if name.startswith("zip-"))
+DRAWN_OVER: Final = tuple(name for name in MUTATIONS if name.startswith("pdf-"))
