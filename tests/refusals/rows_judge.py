@@ -18,6 +18,7 @@ from tests.refusals.forms import (
     DIGEST,
     LIMIT,
     WRONG,
+    inclusive_by_several,
     inclusive_in_scope,
     over_itself,
     padded,
@@ -94,9 +95,12 @@ ROWS = (
     Row(
         "10",
         "More than 32 declarations in scope of an element",
-        (judged("29, used by 30,000 elements", LIMIT, inclusive_in_scope),),
+        (
+            judged("29, used by 30,000 elements", LIMIT, inclusive_in_scope),
+            judged("by three signatures together", LIMIT, inclusive_by_several),
+        ),
         same=("X16",),
-        defences=("limit-work",),
+        defences=("limit-work", "limit-work-together"),
     ),
     Row("11", "Too many References or transforms", same=("D52", "D27"), defences=("limit-references",)),
     Row(
