@@ -34,6 +34,7 @@ from tests.unit.signing.test_chain import TURNS
 
 ROUND = "tests/unit/signing/test_round_trip.py"
 TOKEN = "tests/unit/timestamp/test_token.py"
+ATTACHED = "tests/unit/evidence/test_attached.py"
 STAMPED = "tests/unit/timestamp/test_xades_t.py"
 ENDED = (
     "tests/unit/pdf/test_stamp_authority.py::"
@@ -293,8 +294,11 @@ ROWS = (
     Row(
         "42",
         "An error taken for anything but a refusal",
-        tests=(f"{ROUND}::test_a_surprise_inside_is_a_verdict_and_a_disk_that_fails_is_none",),
-        defences=("surprise",),
+        tests=(
+            f"{ROUND}::test_a_surprise_inside_is_a_verdict_and_a_disk_that_fails_is_none",
+            f"{ATTACHED}::test_nobody_has_a_verdict_on_a_pdf_believed_by_leaving_out_what_it_rests_on",
+        ),
+        defences=("surprise", "evidence-stopped"),
     ),
     Row("43", "A key by value, by name, by reference", same=("D40", "D41", "D43"), defences=("keyinfo-closed",)),
     Row("44", "Several certificates, none of them named", same=("D42", "D46"), defences=("keyinfo-one",)),
