@@ -28,8 +28,8 @@ FORM_HEAD: Final = 1024
 _ZIP: Final = (LOCAL, END)
 _PDF, _XREF = b"%PDF-", b"startxref"
 _MOST_DIRECTORY: Final = 1 << 20
-# All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods, impossible numbers.
-_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+# All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods, no names, odd numbers.
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, LookupError, ValueError, OSError)
 _LIMITS: Final = PdfLimits()
 _POLICY: Final = PdfPolicy()
 _ARCHIVE: Final = ArchiveLimits()

@@ -170,6 +170,10 @@ DOUBT: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: bytes(archive_of(("a.pdf", one_signature()), ("C:c.exe", b"MZ"))),
         "a name that leads out of the archive",
     ),
+    "an entry without a name": (
+        lambda: bytes(archive_of(("a.pdf", one_signature()), ("~", b"MZ"))).replace(b"~", b"\0"),
+        "damaged: IndexError",
+    ),
     "entries over each other": (over_each_other, "entries that lie over each other"),
 }
 
