@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import pybase64
@@ -132,12 +132,14 @@ def _no_base64() -> SchemaError:
 def matched(envelope: Envelope, encoded: tuple[EncodedAttachment, ...]) -> tuple[Pair, ...]:
     """Pair what the manifest lists with what the package carries, in manifest order.
 
-    By id; then what is left by name; then what is left by position, where neither id nor name says otherwise. Raises
-    `SchemaError` (`attachment-mismatch`) when anything stays without its other half, or an id occurs twice.
+    By id; then what is left by name; then what is left by position. Raises `SchemaError` (`attachment-mismatch`) when
+    anything stays without its other half, when both have an id or a name and these differ, or an id occurs twice;
+    `attachment-name` for a name that the manifest does not have. Only the manifest is always signed, and who unpacks a
+    package may go by the other half.
     """
     listed, carried = [i.content_id for i in envelope.attachments], [e.content_id for e in encoded]
     if listed == carried and all(listed) and len({*listed}) == len(listed):  # as it nearly always is
-        return tuple(zip(envelope.attachments, encoded, strict=True))
+        return _agreed(zip(envelope.attachments, encoded, strict=True))
     for ids in (listed, carried):
         if any(count > 1 for content_id, count in Counter(ids).items() if content_id):
             raise _mismatch("two attachments have one id")
@@ -149,11 +151,24 @@ def matched(envelope: Envelope, encoded: tuple[EncodedAttachment, ...]) -> tuple
         _pair(dict(enumerate(envelope.attachments)), left, pairs, key)
     for place, info in enumerate(envelope.attachments):
         if place not in pairs:
-            other = left.pop(next(iter(left)))
-            if _contradict(info, other):
+            other = pairs[place] = left.pop(next(iter(left)))
+            if info.content_id != other.content_id and info.content_id and other.content_id:
                 raise _mismatch("an attachment is listed and not carried, or carried and not listed")
-            pairs[place] = other
-    return tuple((info, pairs[place]) for place, info in enumerate(envelope.attachments))
+    return _agreed((info, pairs[place]) for place, info in enumerate(envelope.attachments))
+
+
+def _agreed(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
+    """The pairs, none of which has two names."""
+    agreed = tuple(pairs)
+    for info, other in agreed:
+        if not other.name or info.name == other.name:
+            continue
+        if info.named and _name(info) != _name(other):
+            raise _mismatch("an attachment has another name where it is listed than where it stands")
+        fault = check_name(other.name)
+        if fault is not None:
+            raise SchemaError(fault)
+    return agreed
 
 
 def _pair(
@@ -180,11 +195,6 @@ def _id(one: AttachmentInfo | EncodedAttachment) -> str:
 
 def _name(one: AttachmentInfo | EncodedAttachment) -> str:
     return unicodedata.normalize("NFC", one.name)
-
-
-def _contradict(info: AttachmentInfo, other: EncodedAttachment) -> bool:
-    """Say whether both have an id, or both a name, and these differ."""
-    return any(key(info) != key(other) for key in (_id, _name) if key(info) and key(other))
 
 
 def _mismatch(detail: str) -> SchemaError:

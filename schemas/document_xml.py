@@ -265,7 +265,8 @@ def _attachment(place: Place) -> AttachmentInfo | None:
     elif name is None:
         place.refuse("missing", "AttachmentName", "is required")
         return None
-    return AttachmentInfo(content_id, name or content_id, place.text("ContentType"), place.text("Description"))
+    kind, description = place.text("ContentType"), place.text("Description")
+    return AttachmentInfo(content_id, name or content_id, kind, description, name is not None)
 
 
 def strip_cid(text: str) -> str:

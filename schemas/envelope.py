@@ -149,12 +149,16 @@ class TraceHeader:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentInfo:
-    """Tệp đính kèm as the manifest names it; `content_id` without `cid:`. The octets travel apart."""
+    """Tệp đính kèm as the manifest names it; `content_id` without `cid:`. The octets travel apart.
+
+    Where the manifest does not say a name it is not `named`, and the id stands there for one.
+    """
 
     content_id: str
     name: str
     content_type: str | None = None
     description: str | None = None
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def _wrapped(octets: bytes, name: str) -> zipfile.ZipInfo | None:
     plain = not entry.flag_bits & 1 and entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
     symlink = (entry.external_attr >> 16) & _KIND_MASK == _SYMLINK
     inner = entry.filename
-    path = entry.is_dir() or "/" in inner or "\\" in inner or ":" in inner or inner in ("", ".", "..")
+    path = inner in ("", ".", "..") or entry.is_dir() or "/" in inner or "\\" in inner or ":" in inner
     return entry if plain and not symlink and not path else None
 
 

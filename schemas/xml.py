@@ -132,6 +132,9 @@ def _check_marks(octets: bytes, limits: XmlLimits) -> None:
         raise refusal("xml-limit", f"more than {limits.elements} elements or attributes")
     if _count(octets, b"&") > 4 * limits.elements:
         raise refusal("xml-limit", f"more than {4 * limits.elements} character references")
+    if any(_count(octets, mark) > 4 * limits.elements for mark in (b'"', b">")):
+        # Each is six or four octets where it is canonicalised: 9 MB became 54.
+        raise refusal("xml-limit", f"more than {4 * limits.elements} quotation marks or angle brackets")
 
 
 def _count(octets: bytes, byte: bytes) -> int:

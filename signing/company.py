@@ -15,7 +15,7 @@ from lxml import etree
 
 from signing.grammar import COUNTERSIGNATURE, DS, XADES
 from signing.policy import SignaturePolicy
-from signing.reference import COUNTERSIGNED, Kind, Reference, index_ids, lies_in
+from signing.reference import COUNTERSIGNED, Kind, Reference, Work, index_ids, lies_in
 from signing.refusal import Refused
 from signing.verdict import Reason
 
@@ -55,6 +55,7 @@ class Company:
         self._index: Mapping[str, etree._Element] | None = None
         self.countersignatures: tuple[Countersignature, ...] = ()
         """In the order of the document; none before `index` was asked for."""
+        self.work = Work()
 
     def index(self) -> Mapping[str, etree._Element]:
         """Every Id of the document, those within signatures too. `Refused`: STRUCTURE for a signature at a place where

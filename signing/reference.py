@@ -47,6 +47,10 @@ ID_ATTRIBUTES: Final = frozenset(
 )
 """Every attribute that some signer takes for an Id. A value may occur once among all of them."""
 
+MOST_WORK: Final = 8 * 1024 * 1024
+"""What all references of all signatures of a document may cost beside their octets (`work_beside_octets`): 70 ms. Every
+commune of the country in `To`, with a dozen of namespaces in scope, inclusively."""
+
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,199}")
 # Not `#default`: lxml drops it silently, so its canonical form would be another than the signer's.
 _PREFIX: Final = re.compile(r"[^\W\d][\w.\-]{0,63}")
@@ -224,6 +228,18 @@ class Digested:
     signed_properties: bytes | None = None
 
 
+class Work:
+    """What may still be worked for the signatures of one document, beside the octets that each covers."""
+
+    def __init__(self) -> None:
+        self._left = MOST_WORK
+
+    def spend(self, work: int) -> None:
+        self._left -= work
+        if self._left < 0:
+            raise Refused(Reason.LIMIT, "canonicalisation with many namespaces in scope", f"at most {MOST_WORK} looks")
+
+
 class Digester:
     """Resolves and digests the references of one signature, each target once, within one budget of octets."""
 
@@ -234,10 +250,11 @@ class Digester:
         attachments: Mapping[str, Octets],
         splices: Splices,
         policy: SignaturePolicy,
+        work: Work,
         type_: str | None = None,
     ) -> None:
         """`type_` is what each Reference to an element must have as its Type, but for that to SignedProperties."""
-        self._type = type_
+        self._type, self._work = type_, work
         self._signature, self._index, self._attachments = signature, index, attachments
         self._splices, self._policy = splices, policy
         self._left = policy.max_enveloped_bytes
@@ -273,7 +290,8 @@ class Digester:
     def _whole(self, reference: Reference, result: Digested) -> None:
         if reference.type is not None:
             raise Refused(Reason.REFERENCE, f"Type {reference.type} of the whole document")
-        self._spend(work_beside_octets(self._signature.getroottree().getroot(), reference.method, reference.prefixes))
+        root = self._signature.getroottree().getroot()
+        self._work.spend(work_beside_octets(root, reference.method, reference.prefixes))
         octets = canonical_without(self._signature, reference.method, reference.prefixes)
         self._xml(reference, octets, "/", result, whole=True)
         result.whole = octets
@@ -287,7 +305,7 @@ class Digester:
             raise Refused(Reason.STRUCTURE, f"{reference.uri}: Type and target do not belong together")
         if not is_properties and lies_in(element, self._signature):
             raise Refused(Reason.REFERENCE, f"{reference.uri} lies inside the signature")
-        self._spend(work_beside_octets(element, reference.method, reference.prefixes))
+        self._work.spend(work_beside_octets(element, reference.method, reference.prefixes))
         octets = canonical(element, reference.method, reference.prefixes)
         self._xml(reference, octets, path_of(element), result)
         if is_properties:

@@ -108,7 +108,7 @@ def examine(
         signed_info = _signed_info(parts, policy, most, leaf, found)
         company.keep_apart(signature, signed_info.references, element)
         type_ = company.wanted_type(signature)
-        digester = Digester(signature, index, must_cover.attachments, splices, policy, type_)
+        digester = Digester(signature, index, must_cover.attachments, splices, policy, company.work, type_)
         digested = digester.digest(signed_info.references, element)
         found.covered = tuple(digested.covered)
         found.profile = "parts" if digested.whole is None else "enveloped"

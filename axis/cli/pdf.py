@@ -94,7 +94,8 @@ def _show_signature(signature: PdfSignature) -> None:
     say(f"    kết luận (verdict)     {verdict.indication.value}: {REASONS[verdict.reason].vi}")
     if verdict.claimed_at is not None:
         say(f"    tự khai giờ ký (claimed) {local(verdict.claimed_at)}")
-    say(f"    thay đổi sau ký (changes) {signature.changes.value}")
+    detail = f": {signature.changes_detail}" if signature.changes_detail else ""
+    say(f"    thay đổi sau ký (changes) {signature.changes.value}{detail}")
 
 
 _STYLE: Final = {Exit.YES: "green", Exit.NO: "red", Exit.UNSURE: "yellow"}

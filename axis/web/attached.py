@@ -96,5 +96,6 @@ def _signature(one: Mapping[str, Any]) -> dict[str, Any]:
         "proven_at": one["proven_at"],
         "role_hint": one["role"]["role"],
         "changes_after": one["changes"],
+        "changes_detail": one["changes_detail"],
         "revision": one["revision"],
     }

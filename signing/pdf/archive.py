@@ -13,10 +13,11 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, Final, Literal
+from typing import Final, Literal
 
 from signing.chain import Trust
 from signing.pdf.judge import judge_pdf
+from signing.pdf.layout import END, LOCAL, Spot, directory_in_doubt, entries_in_doubt, spots, unpacked
 from signing.pdf.policy import ArchiveLimits, PdfLimits, PdfPolicy
 from signing.pdf.verdict import AttachmentVerdicts, EntryVerdict, Finding, FindingCode, PdfVerdict
 from signing.policy import SignaturePolicy
@@ -24,15 +25,11 @@ from signing.verdict import PdfOutcome, Reason
 
 FORM_HEAD: Final = 1024
 """Readers look for `%PDF-` this far into a file (an implementation note of the PDF Reference; source to confirm)."""
-_PIECE: Final = 1 << 20
-_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
-_END: Final = b"PK\x05\x06"
+_ZIP: Final = (LOCAL, END)
 _PDF, _XREF = b"%PDF-", b"startxref"
-_LOCAL: Final = 30
-"""Octets of a local header before its name and extra field, whose lengths are the last four of them."""
 _MOST_DIRECTORY: Final = 1 << 20
-# All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods, impossible numbers.
-_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+# All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods, no names, odd numbers.
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, LookupError, ValueError, OSError)
 _LIMITS: Final = PdfLimits()
 _POLICY: Final = PdfPolicy()
 _ARCHIVE: Final = ArchiveLimits()
@@ -115,15 +112,19 @@ class _Search:
     taken: int = 0
 
     def look_into(self, octets: bytes, path: tuple[str, ...], depth: int) -> None:
-        end = octets.rfind(_END)
+        end = octets.rfind(END)
         if end >= 0 and int.from_bytes(octets[end + 12 : end + 16], "little") > _MOST_DIRECTORY:
             self._problem(path, "a directory too large")
             return
         try:
             with zipfile.ZipFile(io.BytesIO(octets)) as archive:
-                beside = _beside(octets, archive)
-                if beside:
-                    self._problem(path, beside)
+                lying = spots(octets, archive)
+                doubt = _beside(octets, archive, lying) or directory_in_doubt(octets, archive)
+                if not doubt and len(lying) <= self.limits.most_entries:
+                    doubt = entries_in_doubt(octets, lying)
+                if doubt:
+                    self._problem(path, doubt)
+                places = {id(one.entry): one for one in lying}
                 for entry in archive.infolist():
                     if entry.is_dir():
                         continue
@@ -131,11 +132,12 @@ class _Search:
                     if self.entries > self.limits.most_entries:
                         self._problem(path, f"more than {self.limits.most_entries} entries")
                         return
-                    self._entry(archive, entry, (*path, _shown(entry.filename)), depth)
+                    self._entry(archive, octets, places[id(entry)], (*path, _shown(entry.filename)), depth)
         except _BROKEN as error:
             self._problem(path, f"damaged: {type(error).__name__}")
 
-    def _entry(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: tuple[str, ...], depth: int) -> None:
+    def _entry(self, archive: zipfile.ZipFile, octets: bytes, spot: Spot, path: tuple[str, ...], depth: int) -> None:
+        entry = spot.entry
         if entry.flag_bits & 1:
             self._problem(path, "encrypted")
             return
@@ -149,56 +151,48 @@ class _Search:
                 if nested and depth >= self.limits.most_depth:
                     self._problem(path, "an archive too deep")
                     return
-                octets = self._take(content, head, entry.compress_size)
+            found = self._take(octets, spot)
         except _BROKEN as error:
             self._problem(path, f"damaged: {type(error).__name__}")
             return
-        if octets is None:
+        if found is None:
             self._problem(path, "too large")
         elif nested:
-            self.look_into(octets, path, depth + 1)
+            self.look_into(found, path, depth + 1)
         else:
-            self.pdfs.append((path, octets))
+            self.pdfs.append((path, found))
 
-    def _take(self, content: IO[bytes], head: bytes, packed: int) -> bytes | None:
+    def _take(self, octets: bytes, spot: Spot) -> bytes | None:
         """All of an entry. Counts what comes out, not what the entry declares; `None` beyond the limits."""
         most = min(
             self.most_pdf,
             self.limits.most_octets - self.taken,
-            max(self.limits.ratio_floor, packed * self.limits.most_ratio),
+            max(self.limits.ratio_floor, spot.entry.compress_size * self.limits.most_ratio),
         )
-        pieces, size = [head], len(head)
-        while piece := content.read(_PIECE):
-            size += len(piece)
-            if size > most:
-                self.taken += size
-                return None
-            pieces.append(piece)
-        self.taken += size
-        return b"".join(pieces)
+        found = unpacked(octets, spot, most)
+        self.taken += most + 1 if found is None else len(found)
+        return found
 
     def _problem(self, path: tuple[str, ...], what: str) -> None:
         if len(self.problems) < 32:
             self.problems.append(f"{'/'.join(path)}: {what}")
 
 
-def _beside(octets: bytes, archive: zipfile.ZipFile) -> str:
+def _beside(octets: bytes, archive: zipfile.ZipFile, lying: list[Spot]) -> str:
     """What other readers find in these octets that none of the entries is; empty where that is nothing.
 
     Who reads from the front takes entries that the directory does not name; who takes it all for a PDF looks for its
     head among the first octets and for `startxref` behind the last.
     """
     between, end, head = list[bytes](), 0, octets.find(_PDF, 0, FORM_HEAD)
-    for entry in sorted(archive.infolist(), key=lambda one: one.header_offset):
-        at = entry.header_offset
-        begin = at + _LOCAL + sum(int.from_bytes(octets[at + place : at + place + 2], "little") for place in (26, 28))
-        between += (octets[end:at], octets[at + len(_ZIP[0]) : begin])
-        end = max(end, begin if entry.is_dir() else begin + entry.compress_size)
-        if begin <= head < end and not entry.flag_bits & 1:
-            with archive.open(entry) as content:
+    for one in lying:
+        between += (octets[end : one.at], octets[one.at + len(LOCAL) : one.begin])
+        end = max(end, one.begin if one.entry.is_dir() else one.end)
+        if one.begin <= head < end and not one.entry.flag_bits & 1:
+            with archive.open(one.entry) as content:
                 head = -1 if is_pdf(content.read(FORM_HEAD)) else head
     between.append(octets[end:])
-    if any(_ZIP[0] in piece for piece in between):
+    if any(LOCAL in piece for piece in between) or sum(piece.count(END) for piece in between) > 1:
         return "entries that the directory does not name"
     return "a PDF around the entries" if head >= 0 or any(_XREF in piece for piece in between) else ""
 

@@ -187,11 +187,11 @@ class SignatureJudge:
 
     def _changes(self, one: Field, coverage: Coverage, found: _Facts) -> None:
         # Anybody can have anything stamped: what a document time stamp draws on a page, nobody has signed.
-        others = frozenset(
-            other.name
+        others = [
+            other
             for other in self.form.filled
             if other.name != one.name and not (other.is_timestamp and is_visible(other.field))
-        )
+        ]
         found.changes, found.changes_detail = coverage.changes(others)
         if found.changes in self.pdf_policy.accepted_changes:
             found.checks.append(Check(_CHANGED, "format", CheckStatus.OK, found.changes.value))

@@ -8,7 +8,7 @@ library computes and what the file says.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from signing.pdf.ahead import is_drawn_anew, named_ahead
+from signing.pdf.drawn import Drawn, drawn_by, too_much
 from signing.pdf.policy import PdfLimits
 from signing.pdf.reader import Exhausted, Reader, is_hybrid
 from signing.pdf.verdict import Changes
@@ -42,13 +43,15 @@ _BYTE_RANGE: Final = re.compile(rb"/ByteRange[ \n\r\t\f\0]*\[")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A signature field with a value. `dictionary` is the signature dictionary, `value` the reference to it."""
+    """A signature field with a value. `dictionary` is the signature dictionary, `value` the reference to it, `made` the
+    revision that it was last changed in, counted from 0."""
 
     name: str
     field: Any
     value: Any
     dictionary: Any
     shared: bool
+    made: int
 
     @property
     def sub_filter(self) -> str:
@@ -94,7 +97,7 @@ def read_form(reader: Reader, limits: PdfLimits) -> Form:
         reference = (value.idnum, value.generation) if isinstance(value, generic.IndirectObject) else None
         made = reader.xrefs.get_last_change(value.reference) if reference else 0
         content = value.get_object()
-        filled.append((made, Field(str(name), dictionary, value, content, reference in seen)))
+        filled.append((made, Field(str(name), dictionary, value, content, reference in seen, made)))
         if reference:
             seen.add(reference)
     filled.sort(key=lambda item: item[0])
@@ -197,11 +200,12 @@ class Coverage:
     def file_is_covered(self) -> bool:
         return self._spot.end == len(self._octets)
 
-    def changes(self, signed_fields: frozenset[str]) -> tuple[Changes, str]:
-        """What was done after the signature. `signed_fields` are the other fields with a signature.
+    def changes(self, signed: Sequence[Field]) -> tuple[Changes, str]:
+        """What was done after the signature. `signed` are the other fields with a signature, but for those that nobody
+        answers for what they draw.
 
         A new field that nobody signed counts as filling in a form: anything can be drawn there. So does what other
-        fields than those of signatures are drawn with.
+        fields than those of signatures are drawn with, and a signature that is drawn over much of a page.
         """
         tail = self._octets[self._spot.end :]
         if not tail.strip(_BLANK):
@@ -215,6 +219,7 @@ class Coverage:
                 return Changes.OTHER, ahead
             drawn_anew = is_drawn_anew(self._reader, self.revision)
             result = self._embedded.evaluate_modifications(DEFAULT_DIFF_POLICY)
+            drawn = self._drawn(signed)
         except (Exhausted, PdfStrictReadError):
             raise
         except Exception as surprise:  # noqa: BLE001 - the analysis met what it does not know; that is no approval
@@ -231,10 +236,19 @@ class Coverage:
             return Changes.VALIDATION_DATA, ""
         if level > ModificationLevel.FORM_FILLING:
             return Changes.OTHER, level.name
-        others = set(result.changed_form_fields) - signed_fields
+        others = set(result.changed_form_fields) - {one.name for one in signed}
         if drawn_anew:
             others.add("what fields are drawn with")
-        return (Changes.FORM_FILLING, _short(", ".join(sorted(others)))) if others else (Changes.SIGNATURES, "")
+        if too_much(drawn):
+            others.update(map(str, drawn))
+        if others:
+            return Changes.FORM_FILLING, _short(", ".join(sorted(others)))
+        return Changes.SIGNATURES, _short("; ".join(map(str, drawn)))
+
+    def _drawn(self, signed: Sequence[Field]) -> tuple[Drawn, ...]:
+        """What those who signed later draw on the pages."""
+        later = [(one.name, one.field) for one in signed if one.made > self.revision and is_visible(one.field)]
+        return drawn_by(self._reader, later) if later else ()
 
     def _hidden(self, tail: bytes) -> str:
         """Octets after the signature that no cross-reference leads to, or that one leads away from."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.faults.rows_trust import HELD, HSM, KEEPER, RESPONDER, STAMPED, TIME, TOKEN, TRUST
-from tests.mutations.edit import Mutation, off
+from tests.mutations.edit import Edit, Mutation, off
 from tests.mutations.table_trust import MUTATIONS
 
 REQUEST, INTAKE = "signing/revocation/request.py", "axis/core/intake.py"
@@ -39,10 +39,16 @@ BY_FAULT: Final[Mapping[str, tuple[Off, ...]]] = {
             (f"{TRUST}::test_a_clock_that_jumps_is_told_and_spends_nobodys_time[back]",),
         ),
         Off(
-            off(
-                "deliveries go by a clock that does not jump",
-                "axis/flow/clock.py",
-                ("        return wall if holds(wall - passed) else passed\n", "        return wall\n"),
+            Mutation(
+                "deliveries go by a clock that does not jump",  # `hasten` alone mends it within a round
+                (
+                    Edit(
+                        "axis/flow/clock.py",
+                        "        return wall if holds(wall - passed) else passed\n",
+                        "        return wall\n",
+                    ),
+                    Edit("axis/flow/expiry.py", "            await hasten(ctx)\n", ""),
+                ),
             ),
             "never: attempts go on",
             (f"{TRUST}::test_a_clock_that_jumps_is_told_and_spends_nobodys_time[back]",),

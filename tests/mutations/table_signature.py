@@ -143,9 +143,14 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         "what canonicalisation costs beside its octets is counted before it",
         REFERENCE,
         (
-            "        self._spend(work_beside_octets(element, reference.method, reference.prefixes))",
+            "        self._work.spend(work_beside_octets(element, reference.method, reference.prefixes))",
             "        pass",
         ),
+    ),
+    "limit-work-together": off(
+        "what the signatures of a package cost is counted together",
+        "signing/xmldsig.py",
+        ("splices, policy, company.work, type_)", "splices, policy, type(company.work)(), type_)"),
     ),
     # --- Ids and references
     "ids-once": off(

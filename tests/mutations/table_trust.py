@@ -31,6 +31,11 @@ SECOND = Edit(PATH, "        raise Refused(Reason.CHAIN, str(error)) from error"
 """The library that judges every path once more."""
 
 MUTATIONS: Final[Mapping[str, Mutation]] = {
+    "evidence-stopped": off(
+        "a verdict on an attachment that names nothing it rests on is one of a judge that was stopped",
+        "axis/evidence/attached.py",
+        ("            if not _was_stopped(one.verdict, record):", "            if False:"),
+    ),
     # --- one certificate
     "cert-der": off(
         "a certificate has one spelling, and a size",

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 from lxml import etree
 
 from signing.algorithm import ECDSA_SHA256, PSS_SHA256, RSA_SHA256
+from signing.c14n import canonical
 from signing.policy import OWN_NETWORK
 from signing.sign import KeySigner
 from signing.verdict import Reason, SubIndication
@@ -33,6 +34,8 @@ from tests.unit.signing.forge import (
     reference_to,
     resign,
     sign_again,
+    sign_beside,
+    unsigned_package,
 )
 
 WSU = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}Id"
@@ -298,6 +301,21 @@ def inclusive_in_scope() -> Package:
     package.header.append(parse(f"<x {declared}>{'<y/>' * 30_000}</x>"))
     transforms("#header", INC)(package)
     sign_again(package)
+    return package
+
+
+def inclusive_by_several(count: int = 3) -> Package:
+    """Each of the signatures costs less than all may, and all of them more."""
+    package = unsigned_package()
+    declared = " ".join(f'xmlns:p{number}="urn:{number}"' for number in range(25))
+    package.header.append(parse(f"<x {declared}>{'<y/>' * 4_000}</x>"))
+    for holder in (pki().good, pki().rsa, pki().ed25519)[:count]:
+        signature = sign_beside(package, holder.signer())
+        package.place.insert(package.place.index(package.signature), signature)
+        transforms("#header", INC)(package)
+        octets = canonical(package.header, INC)
+        reference_to(package, "#header")[-1].text = b64encode(sha256(octets).digest()).decode()
+        sign_again(package, holder.signer())
     return package
 
 

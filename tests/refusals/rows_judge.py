@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import hashes
 
 from signing.policy import IF_PRESENT
 from signing.verdict import Reason, SubIndication
+from tests.mutations import table_pdf
 from tests.pki import pki
 from tests.refusals import certs, forms, wraps
 from tests.refusals.bends import bends
@@ -17,6 +18,7 @@ from tests.refusals.forms import (
     DIGEST,
     LIMIT,
     WRONG,
+    inclusive_by_several,
     inclusive_in_scope,
     over_itself,
     padded,
@@ -32,6 +34,7 @@ from tests.unit.signing.test_chain import TURNS
 
 ROUND = "tests/unit/signing/test_round_trip.py"
 TOKEN = "tests/unit/timestamp/test_token.py"
+ATTACHED = "tests/unit/evidence/test_attached.py"
 STAMPED = "tests/unit/timestamp/test_xades_t.py"
 ENDED = (
     "tests/unit/pdf/test_stamp_authority.py::"
@@ -55,6 +58,10 @@ def unknown_dialect() -> Package:
     resign(package)
     return package
 
+
+harmless_name = replace(
+    received("under the same name, decomposed", words(None, Reason.GOOD), wraps.the_name_decomposed), harmless=True
+)
 
 ROWS = (
     Row("1", "A document type of any kind", same=("X01", "X04", "X05", "X08", "X10"), defences=("gate-doctype",)),
@@ -89,9 +96,12 @@ ROWS = (
     Row(
         "10",
         "More than 32 declarations in scope of an element",
-        (judged("29, used by 30,000 elements", LIMIT, inclusive_in_scope),),
+        (
+            judged("29, used by 30,000 elements", LIMIT, inclusive_in_scope),
+            judged("by three signatures together", LIMIT, inclusive_by_several),
+        ),
         same=("X16",),
-        defences=("limit-work",),
+        defences=("limit-work", "limit-work-together"),
     ),
     Row("11", "Too many References or transforms", same=("D52", "D27"), defences=("limit-references",)),
     Row(
@@ -111,8 +121,14 @@ ROWS = (
             Case("read from inside the signature", COVERAGE, forms.inside_the_signature),
             Case("read from another tree", COVERAGE, forms.another_document),
         ),
+        tests=(
+            "tests/unit/pdf/test_changes.py::test_what_a_later_signature_draws_is_said",
+            "tests/unit/pdf/test_changes.py::test_a_later_signature_drawn_over_much_of_a_page_is_a_change",
+            "tests/unit/pdf/test_changes.py::test_a_small_page_is_drawn_over_by_a_small_box",
+        ),
         same=("D01", "D03", "D04", "D08", "D09"),
-        defences=("coverage-inside", "coverage-root"),
+        defences=("coverage-inside", "coverage-root", *table_pdf.DRAWN_OVER),
+        note="of a PDF also: what is shown is what later signatures have drawn over it",
     ),
     Row("15", "An Id twice under any name", same=("D10", "D07"), defences=("ids-once",)),
     Row("16", "An Id that is a query", bends("16"), same=("D20",), defences=("reference-kinds",)),
@@ -154,8 +170,10 @@ ROWS = (
         tests=(
             f"{ROUND}::test_the_parts_are_given_back_as_they_were_signed",
             f"{ROUND}::test_a_comment_that_splits_a_value_does_not_reach_the_reader",
+            "tests/unit/pdf/test_layout.py::test_what_programs_may_unpack_otherwise_is_doubt",
         ),
-        defences=("verified-octets",),
+        defences=("verified-octets", *table_pdf.ARCHIVES),
+        note="an archive, too, is read twice: by the judge, and by whoever unpacks it",
     ),
     Row(
         "25",
@@ -171,9 +189,12 @@ ROWS = (
             judged("beside a document that is signed as a whole", COVERAGE, forms.beside_the_document),
             bent("the digest of its base64", DIGEST, forms.encoded_digest, again=False),
             received("in a countersignature", MISMATCH, wraps.attachment_in_a_countersignature),
+            received("under another name than is signed", "422 attachment-mismatch", wraps.another_name_outside),
+            received("whose only name leads away", "422 attachment-name AttachmentName", wraps.a_name_outside_alone),
+            harmless_name,
         ),
         same=("D23", "D24", "D54"),
-        defences=("coverage-inline", "digest", "attachments-place"),
+        defences=("coverage-inline", "digest", "attachments-place", "attachments-named", "attachments-only-name"),
     ),
     Row("27", "XSLT", same=("D25",), defences=("transform-known",)),
     Row("28", "XPath", same=("D26",), defences=("transform-known",)),
@@ -273,8 +294,11 @@ ROWS = (
     Row(
         "42",
         "An error taken for anything but a refusal",
-        tests=(f"{ROUND}::test_a_surprise_inside_is_a_verdict_and_a_disk_that_fails_is_none",),
-        defences=("surprise",),
+        tests=(
+            f"{ROUND}::test_a_surprise_inside_is_a_verdict_and_a_disk_that_fails_is_none",
+            f"{ATTACHED}::test_nobody_has_a_verdict_on_a_pdf_believed_by_leaving_out_what_it_rests_on",
+        ),
+        defences=("surprise", "evidence-stopped"),
     ),
     Row("43", "A key by value, by name, by reference", same=("D40", "D41", "D43"), defences=("keyinfo-closed",)),
     Row("44", "Several certificates, none of them named", same=("D42", "D46"), defences=("keyinfo-one",)),

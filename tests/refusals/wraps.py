@@ -145,11 +145,19 @@ ATTACKS: dict[str, tuple[Callable[[Package], None], SubIndication, Reason]] = {
 # --- taken away, and nothing put in its place
 
 
-def _signed(bend: Callable[[etree._Element], None], kind: MessageKind = MessageKind.NEW, count: int = 0) -> bytes:
-    """A package of our writer, signed by its parts and bent."""
-    infos = tuple(AttachmentInfo(f"{place}.pdf", f"{place}.pdf") for place in range(count))
+def _signed(
+    bend: Callable[[etree._Element], None],
+    kind: MessageKind = MessageKind.NEW,
+    count: int = 0,
+    name: str = "",
+    named: bool = True,
+) -> bytes:
+    """A package of our writer, signed by its parts and bent; its attachments are called `name`, or nothing."""
+    infos = tuple(AttachmentInfo(f"{place}.pdf", name or f"{place}.pdf") for place in range(count))
     business = Business(kind=kind, reason="nhầm", document_id="000.00.01.H99,2026/01/02,1/CV")
     root = write_document(sample_envelope(business=business, attachments=infos), [PDF] * count)
+    for title in () if named else list(_found(root, "edXMLManifest").iter("{*}AttachmentName")):
+        title.getparent().remove(title)  # type: ignore[union-attr]
     parts = signed_parts(root)
     elements = [part for part in (parts.header, parts.business, parts.manifest) if part is not None]
     digests = [(info.content_id, sha256(PDF).digest()) for info in infos]
@@ -169,6 +177,24 @@ def recall_without_its_kind() -> bytes:
 
 def manifest_away() -> bytes:
     return _signed(lambda root: _found(root, "edXMLEnvelope").append(_found(root, "edXMLManifest")))
+
+
+def another_name_outside() -> bytes:
+    """Signed by its parts, the manifest among them; where the attachment stands, it is called otherwise."""
+    return _signed(lambda root: _rename(root, "cong-van.exe"), count=1)
+
+
+def a_name_outside_alone() -> bytes:
+    """The same of a manifest without names: the only one there is leads out of the folder that it is stored in."""
+    return _signed(lambda root: _rename(root, "..\\..\\cong-van.exe"), count=1, named=False)
+
+
+def the_name_decomposed() -> bytes:
+    return _signed(lambda root: _rename(root, "va\u0306n.pdf"), count=1, name="v\u0103n.pdf")
+
+
+def _rename(root: etree._Element, name: str) -> None:
+    _found(_found(root, "AttachmentEncoded"), "AttachmentName").text = name
 
 
 def attachment_in_a_countersignature() -> bytes:

@@ -15,7 +15,7 @@ from pyhanko.sign import fields
 from pyhanko.sign.fields import MDPPerm
 from pyhanko.sign.validation import dss
 
-from signing.pdf import Changes, FindingCode, PdfOutcome, PdfPolicy
+from signing.pdf import Changes, FindingCode, PdfOutcome, PdfPolicy, PdfVerdict
 from signing.verdict import Reason, SubIndication
 from tests.pki import NOW, pki
 from tests.unit.pdf.forge import (
@@ -265,6 +265,51 @@ def test_a_document_time_stamp_that_is_drawn_on_the_page_is_a_change() -> None:
         assert (words(only(verdict)), only(verdict).changes_detail) == (CHANGED, "Dau")
     unseen = judge(timestamped(one_signature(), authority_of(tsa(), NOW)))
     assert (unseen.outcome, only(unseen).changes) == (PdfOutcome.VALID, Changes.VALIDATION_DATA)
+
+
+def signed_over(*boxes: tuple[int, int, int, int]) -> PdfVerdict:
+    """One signature, and after it others of somebody else, each drawn in a box."""
+    octets = sign(plain(), pki().good, "Nguoi", box=PERSON_BOX)
+    for number, box in enumerate(boxes):
+        octets = sign(octets, pki().rsa, f"CoQuan{number}", box=box)
+    return judge(octets)
+
+
+def test_what_a_later_signature_draws_is_said() -> None:
+    """A seal, or a box with another amount in it: who signed first saw neither."""
+    first, second = signed_over(STAMP_BOX).signatures
+    assert (first.outcome, first.changes) == (PdfOutcome.VALID, Changes.SIGNATURES)
+    assert first.changes_detail == "CoQuan0 draws on page 1: 130 x 130 at 250, 90"
+    assert (second.changes, second.changes_detail) == (Changes.NONE, "")
+    unseen = judge(sign(one_signature(), pki().rsa, "CoQuan")).signatures[0]
+    assert (unseen.changes, unseen.changes_detail) == (Changes.SIGNATURES, "")
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [(A4,), ((595, 842, 0, 0),), ((0, 0, 300, 200), (0, 200, 300, 400), (300, 0, 400, 200))],
+    ids=["all of it", "from the other corner", "one after the other"],
+)
+def test_a_later_signature_drawn_over_much_of_a_page_is_a_change(boxes: tuple[tuple[int, int, int, int], ...]) -> None:
+    """The page that was signed is a page that somebody else has painted."""
+    verdict = signed_over(*boxes)
+    first = verdict.signatures[0]
+    assert (words(first), first.changes, verdict.outcome) == (CHANGED, Changes.FORM_FILLING, PdfOutcome.INVALID)
+    assert first.changes_detail.startswith("CoQuan0 draws on page 1: ")
+    assert all(one.outcome is PdfOutcome.VALID for one in verdict.signatures[-1:])
+
+
+def test_a_small_page_is_drawn_over_by_a_small_box() -> None:
+    """A quarter of the page itself, whatever others measure, and of what of it is shown."""
+    small = updated(plain(), lambda made: crop(made, (250, 90, 450, 300)))
+    octets = sign(sign(small, pki().good, "Nguoi"), pki().rsa, "CoQuan", box=STAMP_BOX)
+    assert words(judge(octets).signatures[0]) == CHANGED
+
+
+def crop(made: IncrementalPdfFileWriter, box: tuple[int, int, int, int]) -> None:
+    page = made.root["/Pages"]["/Kids"][0].get_object()
+    page[pdf_name("/CropBox")] = generic.ArrayObject(map(generic.NumberObject, box))
+    made.update_container(page)
 
 
 def test_an_empty_signature_field_drawn_on_the_page_later_is_a_change() -> None:

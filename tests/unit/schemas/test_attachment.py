@@ -198,11 +198,10 @@ def infos(*pairs: tuple[str, str]) -> Envelope:
 
 
 MATCHED = [
-    ("by id", [("1", "a"), ("2", "b")], [("2", "x"), ("1", "y")], [1, 0]),
+    ("by id", [("1", "a"), ("2", "b")], [("2", ""), ("1", "a")], [1, 0]),
     ("by name, ids differ", [("1", "a"), ("2", "b")], [("u", "b"), ("v", "a")], [1, 0]),
     ("by name, no ids carried", [("1", "a"), ("2", "b")], [("", "b"), ("", "a")], [1, 0]),
     ("by name in another Unicode form", [("1", "mẫu.pdf")], [("", "ma\u0302\u0303u.pdf")], [0]),
-    ("id before name", [("1", "a"), ("2", "b")], [("2", "a"), ("1", "b")], [1, 0]),
     ("by position, nothing carried", [("1", "a"), ("2", "b")], [("", ""), ("", "")], [0, 1]),
     ("by position among same names", [("", "a"), ("", "a")], [("", "a"), ("", "a")], [0, 1]),
     ("the rest by position", [("1", "a"), ("2", "b"), ("3", "c")], [("", ""), ("2", ""), ("", "")], [0, 1, 2]),
@@ -230,12 +229,24 @@ def test_the_manifest_and_what_is_carried_are_paired(
         ([("1", "a")], [("2", "b")]),
         ([("1", "a")], [("2", "")]),
         ([("1", "a")], [("", "b")]),
+        ([("1", "a")], [("1", "b")]),
+        ([("1", "a"), ("2", "b")], [("1", "b"), ("2", "a")]),
     ],
 )
 def test_what_has_no_other_half_is_a_mismatch(listed: list[tuple[str, str]], carried: list[tuple[str, str]]) -> None:
     with pytest.raises(SchemaError) as caught:
         matched(infos(*listed), tuple(encoded(i, n) for i, n in carried))
     assert code_of(caught) == "attachment-mismatch"
+
+
+def test_the_only_name_of_an_attachment_is_where_it_stands() -> None:
+    (info,) = infos(("1", "1")).attachments
+    envelope = sample_envelope(attachments=(replace(info, named=False),))
+    ((_, found),) = matched(envelope, (encoded("1", "b.pdf"),))
+    assert found.name == "b.pdf"
+    with pytest.raises(SchemaError) as caught:
+        matched(envelope, (encoded("1", "../b.pdf"),))
+    assert code_of(caught) == "attachment-name"
 
 
 # --- unwrapped ----------------------------------------------------------------------------------------------

@@ -1,0 +1,102 @@
+"""Defences of the judge of attachments: what an archive says twice, what is drawn on a page after it was signed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.mutations.edit import Mutation, off
+
+LAYOUT, DRAWN, STRUCTURE = "signing/pdf/layout.py", "signing/pdf/drawn.py", "signing/pdf/structure.py"
+
+MUTATIONS: Final[Mapping[str, Mutation]] = {
+    "zip-directory": off(
+        "an archive has one directory, where it is said to be",
+        LAYOUT,
+        ("    if offset + size != at or offset != archive.start_dir:", "    if False:"),
+    ),
+    "zip-count": off(
+        "a directory is as long as is said",
+        LAYOUT,
+        ("    if disk or first_disk or here != count or count != len(archive.infolist()):", "    if False:"),
+    ),
+    "zip-overlap": off(
+        "no entry lies over another",
+        LAYOUT,
+        (
+            'said = "entries that lie over each other" if one.at < end else _said_twice(octets, one)',
+            "said = _said_twice(octets, one)",
+        ),
+    ),
+    "zip-name": off(
+        "an entry has one name",
+        LAYOUT,
+        ("    if header[0] != _MARK or one.name != ", "    if one.name is None and one.name != "),
+    ),
+    "zip-method": off("an entry is packed in one way", LAYOUT, ("if method != entry.compress_type or ", "if ")),
+    "zip-encrypted": off(
+        "an entry is encrypted for everybody or for nobody",
+        LAYOUT,
+        (" or (flags ^ entry.flag_bits) & _ENCRYPTED:", ":"),
+    ),
+    "zip-sizes": off(
+        "an entry has one size",
+        LAYOUT,
+        (
+            "    if any(here != there and not (flags & _BEHIND and here == 0) for here, there in pairs):",
+            "    if not pairs:",
+        ),
+    ),
+    "zip-descriptor": off(
+        "an entry ends in one place",
+        LAYOUT,
+        (
+            "octets.find(_DESCRIPTOR, one.begin, one.end) >= 0",
+            "octets.find(_DESCRIPTOR, one.begin, one.end) >= one.end",
+        ),
+    ),
+    "zip-link": off(
+        "an entry is no link", LAYOUT, ("    if entry.external_attr >> 16 & _KIND == _LINK:", "    if False:")
+    ),
+    "zip-folder": off(
+        "a folder holds no octets, and is one under all its names",
+        LAYOUT,
+        ('{name.endswith("/") for name in _names(one)}) > 1 or (entry.is_dir() and content)', "_names(one)) > 2"),
+    ),
+    "zip-out": off("a name stays in the archive", LAYOUT, ('or ".." in parts or _DRIVE.match(name)', "")),
+    "zip-twice": off("no two entries have one name", LAYOUT, ("and places & taken:", "and False:")),
+    "zip-whole": off(
+        "an entry ends where its packed octets end",
+        LAYOUT,
+        (
+            "        whole = inflater.eof and not inflater.unused_data\n",
+            "        content = content[: one.entry.file_size]\n",
+        ),
+    ),
+    "pdf-drawn-over": off(
+        "a later signature is not drawn over much of a page",
+        STRUCTURE,
+        ("        if too_much(drawn):", "        if False:"),
+    ),
+    "pdf-drawn-together": off(
+        "what later signatures draw on a page counts together",
+        DRAWN,
+        ("        shares[one.page] += one.share", "        shares[one.page] = one.share"),
+    ),
+    "pdf-drawn-said": off(
+        "what a later signature draws is said",
+        STRUCTURE,
+        (
+            '        return Changes.SIGNATURES, _short("; ".join(map(str, drawn)))',
+            '        return Changes.SIGNATURES, ""',
+        ),
+    ),
+    "pdf-page-shown": off(
+        "a page is as large as what of it is shown",
+        DRAWN,
+        ('_box(node, "/CropBox") or ', ""),
+    ),
+}
+
+ARCHIVES: Final = tuple(name for name in MUTATIONS if name.startswith("zip-"))
+DRAWN_OVER: Final = tuple(name for name in MUTATIONS if name.startswith("pdf-"))
