@@ -152,7 +152,9 @@ def restore(config_path: Path, source: Path, log: Path | None, accept_loss: bool
     except (HeadsDamaged, ForeignNote) as error:
         hint = f"{nothing}; is keys.checkpoints the store of this node's log?"
         give_up(Exit.NO, f"the checkpoint store or the backup's checkpoint: {error}", hint, as_json=as_json)
-    except (NoBackup, Taken, StoreError, Locked, OSError) as error:
+    except Locked as error:
+        give_up(Exit.NO, str(error), f"{nothing}: stop the daemon first", as_json=as_json)
+    except (NoBackup, Taken, StoreError, OSError) as error:
         give_up(Exit.NO, str(error), nothing, as_json=as_json)
     _show_restored(done, as_json)
     raise Answer(Exit.YES if done.report.sound else Exit.NO)
