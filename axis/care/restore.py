@@ -24,7 +24,7 @@ from axis.care.manifest import BLOBS, DATABASE, LOG, Manifest, NoBackup, read_ma
 from axis.care.octets import Told
 from axis.care.place import UNFINISHED, Taken, appearing, put
 from axis.care.portion import copy_log, entries, newest_head, published_head, root_at
-from axis.core.model import Decision, EntryKind, PayloadRef
+from axis.core.model import Decision, PayloadRef
 from axis.core.ports import Ledger
 from axis.core.restoration import Backup, Obstacle, Tree, Way, decide_restored, decide_way, spans
 from axis.durable import sync_folder
@@ -34,6 +34,7 @@ from axis.log.entries import ReadEntry, read_entry
 from axis.log.files import Damaged
 from axis.log.heads import CheckpointStore, Head, HeadsDamaged
 from axis.log.key import ForeignNote, LogKeys
+from axis.log.lost import Lost, lost_records
 from axis.sql import migrate
 from axis.sql.copy import copy_store, refuse_full
 from axis.sql.engine import is_postgres, open_store, sqlite_path
@@ -62,21 +63,11 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class LostDocument:
-    """A document that was accepted or held, and of which only its log entry is left."""
-
-    place: int
-    ref: str
-    sender: str
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
 class Restored:
     manifest: Manifest
     way: Way
     lost_entries: int
-    lost_documents: tuple[LostDocument, ...]
+    lost: Lost
     report: Report
 
 
@@ -96,7 +87,6 @@ def _nothing(what: str, done: int, whole: int) -> None:
 
 
 _DATABASE_NAME: Final = "axis.db"
-_TAKEN_IN: Final = frozenset({EntryKind.ACCEPTED, EntryKind.HELD})
 
 
 def restore(backup: Path, target: Target, order: Order, *, told: Told = _nothing) -> Restored:
@@ -133,7 +123,7 @@ def restore(backup: Path, target: Target, order: Order, *, told: Told = _nothing
         report = check_node(here, order.at, deep=True, told=told)
         if not report.sound:
             raise NotSound(report)
-        gone = tuple(_documents(folder / "log", way, frozenset(lost)))
+        gone = lost_records(_read(folder / "log", way), frozenset(lost))
         if newest_head(target.place.heads, keys) != head:
             raise Locked("the checkpoint store grew meanwhile: a daemon works with it")
         _place_database(database, target, folder)
@@ -245,11 +235,11 @@ def _adopt(database: Path, log: Path, way: Way) -> list[int]:
     return adopt_entries(database, missing())
 
 
-def _documents(log: Path, way: Way, lost: frozenset[int]) -> Iterator[LostDocument]:
+def _read(log: Path, way: Way) -> Iterator[tuple[int, ReadEntry]]:
     for place, octets in entries(log, way.known, way.size):
         entry = read_entry(octets)
-        if place in lost and isinstance(entry, ReadEntry) and entry.kind in _TAKEN_IN:
-            yield LostDocument(place, entry.subject, str(entry.facts.get("sender", "")), entry.at)
+        assert isinstance(entry, ReadEntry), "it was read before"
+        yield place, entry
 
 
 def _tell(url: str, folder: Path, decision: Decision[None]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from axis.cli.fsck import place_of, progress, report_json, show
+from axis.cli.lost import lost_json, show_lost
 from axis.cli.operate import operator_name
 from axis.cli.output import Answer, Exit, config_option, give_up, json_option, local, need_config, say, say_json, size
 
@@ -169,7 +170,7 @@ def _show_restored(done: Restored, as_json: bool) -> None:
                 "known": done.way.known,
                 "signed": done.way.size,
                 "lost_entries": done.lost_entries,
-                "lost_documents": [asdict(one) for one in done.lost_documents],
+                **lost_json(done.lost),
                 "report": report_json(done.report),
             }
         )
@@ -183,11 +184,6 @@ def _show_restored(done: Restored, as_json: bool) -> None:
         )
     if done.lost_entries:
         say(f"  bản ghi mất dữ liệu (entries without records)  {done.lost_entries}", "yellow")
-    for one in done.lost_documents[:_SHOWN]:
-        say(f"       {one.ref}  {one.sender}  {one.at}")
-    if done.lost_documents:
-        say(
-            f"  yêu cầu nơi gửi gửi lại (ask the senders to send again): {len(done.lost_documents)} văn bản (documents)"
-        )
+    show_lost(done.lost, _SHOWN)
     if not done.report.sound:
         show(done.report)
