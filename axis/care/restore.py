@@ -26,6 +26,7 @@ from axis.care.place import UNFINISHED, Taken, appearing, put
 from axis.care.portion import copy_log, entries, newest_head, published_head, root_at
 from axis.core.model import Decision, PayloadRef
 from axis.core.ports import Ledger
+from axis.core.problems import Unavailable
 from axis.core.restoration import Backup, Obstacle, Tree, Way, decide_restored, decide_way, spans
 from axis.durable import sync_folder
 from axis.holding import Holding, Sort
@@ -37,6 +38,7 @@ from axis.log.key import ForeignNote, LogKeys
 from axis.log.lost import Lost, lost_records
 from axis.sql import migrate
 from axis.sql.copy import copy_store, refuse_full
+from axis.sql.driver import StoreError
 from axis.sql.engine import is_postgres, open_store, sqlite_path
 from axis.sql.recovery import adopt_entries
 from axis.sql.snapshot import settle
@@ -253,6 +255,8 @@ def _tell(url: str, folder: Path, decision: Decision[None]) -> None:
                 ledger.apply(decision)
 
             await store.transact(body)
+        except Unavailable as error:
+            raise StoreError(f"{url} cannot be written: {error}") from error
         finally:
             await store.close()
 

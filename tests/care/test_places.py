@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,29 @@ def test_a_store_of_an_older_version_is_not_migrated_on_the_way_to_a_refusal(
     code, told = restored(on_postgres, tmp_path / "backup")
     assert (code, "schema 0005" in str(told["error"]), on_postgres.data.exists()) == (1, True, False), told
     assert migrate.current(on_postgres.url) == "0005"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("kilobytes", [1, 40, 120, 180])
+def test_where_there_is_no_room_it_is_said_in_one_line_and_nothing_is_left(
+    node: Node, tmp_path: Path, kilobytes: int
+) -> None:
+    """No file may become longer: that is met in the middle of the copy, of its journal, of the schema."""
+
+    def narrow(*arguments: str | Path) -> tuple[int, str]:
+        # ulimit counts blocks of 512 octets.
+        limited = ("sh", "-c", f'ulimit -f {2 * kilobytes}; exec "$@"', "sh", sys.executable, "-m", "axis")
+        done = subprocess.run([*limited, *map(str, arguments)], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    back_up(node, tmp_path / "backup")
+    other = node.site.folder / "new.toml"
+    other.write_text(node.site.config.read_text().replace("sqlite:///axis.db", f"sqlite:///{tmp_path}/new/axis.db"))
+    code, told = narrow("migrate", "-c", other)
+    assert (code, "Traceback" in told) == (1, False), told
+    code, told = narrow("backup", tmp_path / "another", "-c", node.site.config)
+    assert (code, "Traceback" in told, (tmp_path / "another").exists()) == (1, False, False), told
+    emptied(node)
+    code, told = narrow("restore", tmp_path / "backup", "-c", node.site.config)
+    assert (code, "Traceback" in told, node.data.exists()) == (1, False, False), told
+    assert not list(tmp_path.glob("*.unfinished"))
