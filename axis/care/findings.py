@@ -229,7 +229,7 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
             False,
             "Bản ghi mất dữ liệu, đã khai khi khôi phục",
             "entries without records, as a restore has declared",
-            "ask the senders of the documents that axis restore listed to send them again",
+            "ask for what axis log lost lists: senders to send again, agencies to report again",
         ),
         Code.LOSS_UNSIGNED: Row(
             False,

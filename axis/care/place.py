@@ -72,8 +72,12 @@ def sync_tree(folder: Path) -> None:
 def appearing(target: Path) -> Iterator[Path]:
     """A folder to fill, that gets the name `target` when the body ends well: then all of it is there, else nothing.
 
-    What a killed one left is removed by the next. `Taken` where `target` is there and not empty.
+    What a killed one left is removed by the next. A link is followed. `Taken` where `target` is there and not empty, or
+    is the top of a mounted disk: that gets no other name.
     """
+    target = target.resolve()
+    if target.is_mount():
+        raise Taken(f"{target} is where a disk is mounted, and cannot appear whole: name a folder on that disk")
     target.parent.mkdir(parents=True, exist_ok=True)
     filling = target.with_name(target.name + UNFINISHED)
     lock = target.with_name(f".{target.name}{UNFINISHED}.lock")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,19 +22,23 @@ from axis.care.findings import Report
 from axis.care.fsck import Place, check_node
 from axis.care.manifest import BLOBS, DATABASE, LOG, Manifest, NoBackup, read_manifest
 from axis.care.octets import Told
-from axis.care.place import UNFINISHED, appearing, put
+from axis.care.place import UNFINISHED, Taken, appearing, put
 from axis.care.portion import copy_log, entries, newest_head, published_head, root_at
-from axis.core.model import Decision, EntryKind, PayloadRef
+from axis.core.model import Decision, PayloadRef
 from axis.core.ports import Ledger
+from axis.core.problems import Unavailable
 from axis.core.restoration import Backup, Obstacle, Tree, Way, decide_restored, decide_way, spans
 from axis.durable import sync_folder
 from axis.holding import Holding, Sort
+from axis.log.disk import Folder, Locked
 from axis.log.entries import ReadEntry, read_entry
 from axis.log.files import Damaged
 from axis.log.heads import CheckpointStore, Head, HeadsDamaged
 from axis.log.key import ForeignNote, LogKeys
+from axis.log.lost import Lost, lost_records
 from axis.sql import migrate
-from axis.sql.copy import copy_store
+from axis.sql.copy import copy_store, refuse_full
+from axis.sql.driver import StoreError
 from axis.sql.engine import is_postgres, open_store, sqlite_path
 from axis.sql.recovery import adopt_entries
 from axis.sql.snapshot import settle
@@ -60,21 +65,11 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class LostDocument:
-    """A document that was accepted or held, and of which only its log entry is left."""
-
-    place: int
-    ref: str
-    sender: str
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
 class Restored:
     manifest: Manifest
     way: Way
     lost_entries: int
-    lost_documents: tuple[LostDocument, ...]
+    lost: Lost
     report: Report
 
 
@@ -94,23 +89,24 @@ def _nothing(what: str, done: int, whole: int) -> None:
 
 
 _DATABASE_NAME: Final = "axis.db"
-_TAKEN_IN: Final = frozenset({EntryKind.ACCEPTED, EntryKind.HELD})
 
 
 def restore(backup: Path, target: Target, order: Order, *, told: Told = _nothing) -> Restored:
     """Restore the node from `backup`. No daemon runs. Either all of it is in place afterwards, or nothing.
 
-    `NoBackup`, `Hindered`, `NotSound`, `place.Taken`, `StoreError`, `HeadsDamaged`, `ForeignNote`, `OSError`.
+    `NoBackup`, `Hindered`, `NotSound`, `place.Taken`, `StoreError`, `HeadsDamaged`, `ForeignNote`, `Locked` where a
+    daemon runs after all, `OSError`.
     """
     manifest, sha256 = read_manifest(backup)
     _is_ours(backup, manifest, target)
+    _is_free(target)
     keys = LogKeys.parse(target.place.vkey)
     assert target.place.heads is not None, "a node has a checkpoint store"
     head = newest_head(target.place.heads, keys)
     way = _way(manifest, head, order, keys)
     if isinstance(way, Obstacle):
         raise Hindered(way, manifest.log_size, None if head is None else head.checkpoint.size)
-    with appearing(target.data) as folder:
+    with _without_daemon(target.place), appearing(target.data) as folder:
         database = folder / _DATABASE_NAME
         put(backup / DATABASE, database, link=False)
         if digest_of(database) != (manifest.database_sha256, manifest.database_size):
@@ -129,7 +125,9 @@ def restore(backup: Path, target: Target, order: Order, *, told: Told = _nothing
         report = check_node(here, order.at, deep=True, told=told)
         if not report.sound:
             raise NotSound(report)
-        gone = tuple(_documents(folder / "log", way, frozenset(lost)))
+        gone = lost_records(_read(folder / "log", way), frozenset(lost))
+        if newest_head(target.place.heads, keys) != head:
+            raise Locked("the checkpoint store grew meanwhile: a daemon works with it")
         _place_database(database, target, folder)
     if signed is not None:
         _begin_heads(target.place.heads, head, signed)
@@ -146,6 +144,36 @@ def _is_ours(backup: Path, manifest: Manifest, target: Target) -> None:
     for path in (backup, backup / DATABASE):
         if path.stat().st_mode & 0o077:
             raise NoBackup(f"{path} is open to other users of this machine: chmod go= it, and ask who has read it")
+
+
+def _is_free(target: Target) -> None:
+    """See that the store's own place is empty before anything takes hours. What a killed daemon left beside a SQLite
+    file is taken for the newest part of whatever file has that name next."""
+    url = target.place.store
+    if is_postgres(url):
+        refuse_full(url)
+        return
+    path = sqlite_path(url)
+    if path.is_relative_to(target.data):
+        return  # whether that is empty, `appearing` asks
+    for there in (path, *(path.with_name(path.name + beside) for beside in ("-wal", "-shm", "-journal"))):
+        if there.exists():
+            raise Taken(f"{there} is there already: move {path} away, and all that stands beside it under its name")
+
+
+@contextmanager
+def _without_daemon(place: Place) -> Iterator[None]:
+    """Keep daemons of this node from the checkpoint store meanwhile. `Locked` where one runs: it would go on giving
+    receipts for documents in the old folder. Processes that share the store do not lock it: there the database must be
+    empty, and the heads are looked at again in the end."""
+    assert place.heads is not None, "a node has a checkpoint store"
+    heads = Folder(place.heads)
+    if not is_postgres(place.store) and place.heads.exists():
+        heads.lock()
+    try:
+        yield
+    finally:
+        heads.unlock()
 
 
 def _way(manifest: Manifest, head: Head | None, order: Order, keys: LogKeys) -> Way | Obstacle:
@@ -209,11 +237,11 @@ def _adopt(database: Path, log: Path, way: Way) -> list[int]:
     return adopt_entries(database, missing())
 
 
-def _documents(log: Path, way: Way, lost: frozenset[int]) -> Iterator[LostDocument]:
+def _read(log: Path, way: Way) -> Iterator[tuple[int, ReadEntry]]:
     for place, octets in entries(log, way.known, way.size):
         entry = read_entry(octets)
-        if place in lost and isinstance(entry, ReadEntry) and entry.kind in _TAKEN_IN:
-            yield LostDocument(place, entry.subject, str(entry.facts.get("sender", "")), entry.at)
+        assert isinstance(entry, ReadEntry), "it was read before"
+        yield place, entry
 
 
 def _tell(url: str, folder: Path, decision: Decision[None]) -> None:
@@ -227,6 +255,8 @@ def _tell(url: str, folder: Path, decision: Decision[None]) -> None:
                 ledger.apply(decision)
 
             await store.transact(body)
+        except Unavailable as error:
+            raise StoreError(f"{url} cannot be written: {error}") from error
         finally:
             await store.close()
 

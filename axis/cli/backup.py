@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from axis.cli.fsck import place_of, progress, report_json, show
+from axis.cli.lost import lost_json, show_lost
 from axis.cli.operate import operator_name
 from axis.cli.output import Answer, Exit, config_option, give_up, json_option, local, need_config, say, say_json, size
 
@@ -64,7 +69,7 @@ def backup(config_path: Path, target: Path, with_keys: bool, copy: bool, quick: 
         give_up(Exit.USAGE, f"{target} lies inside {inside[0]}", "a backup belongs somewhere else", as_json=as_json)
     keys = _keys(config, as_json) if with_keys else {}
     try:
-        with progress(not as_json and sys.stderr.isatty()) as told:
+        with _leaving_nothing(), progress(not as_json and sys.stderr.isatty()) as told:
             taken = take_backup(
                 place,
                 config.node.name,
@@ -95,6 +100,26 @@ def backup(config_path: Path, target: Path, with_keys: bool, copy: bool, quick: 
     say(f"  bản kê (manifest)      sha256:{taken.sha256}")
     without = "" if keys else "khóa (keys), "
     say(f"  không sao lưu (left out)  {without}kho mốc (checkpoints)")
+
+
+@contextmanager
+def _leaving_nothing() -> Iterator[None]:
+    """Let who ends the command, or closes its terminal, meet the way by which half a folder is removed: a backup of
+    every night has another name each time, and nobody would come by again."""
+
+    def end(number: int, _frame: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, end) for number in heard}
+    try:
+        yield
+    finally:
+        for number, was in before.items():
+            signal.signal(number, was)
 
 
 def _keys(config: Config, as_json: bool) -> dict[str, Path]:
@@ -133,7 +158,7 @@ def restore(config_path: Path, source: Path, log: Path | None, accept_loss: bool
     order = Order(operator_name(), reason, datetime.now(UTC), accept_loss, log)
     nothing = "nothing was put into place"
     try:
-        with progress(not as_json and sys.stderr.isatty()) as told:
+        with _leaving_nothing(), progress(not as_json and sys.stderr.isatty()) as told:
             done = put_back(source.absolute(), target, order, told=told)
     except Hindered as error:
         give_up(
@@ -152,7 +177,9 @@ def restore(config_path: Path, source: Path, log: Path | None, accept_loss: bool
     except (HeadsDamaged, ForeignNote) as error:
         hint = f"{nothing}; is keys.checkpoints the store of this node's log?"
         give_up(Exit.NO, f"the checkpoint store or the backup's checkpoint: {error}", hint, as_json=as_json)
-    except (NoBackup, Taken, StoreError, Locked, OSError) as error:
+    except Locked as error:
+        give_up(Exit.NO, str(error), f"{nothing}: stop the daemon first", as_json=as_json)
+    except (NoBackup, Taken, StoreError, OSError) as error:
         give_up(Exit.NO, str(error), nothing, as_json=as_json)
     _show_restored(done, as_json)
     raise Answer(Exit.YES if done.report.sound else Exit.NO)
@@ -167,7 +194,7 @@ def _show_restored(done: Restored, as_json: bool) -> None:
                 "known": done.way.known,
                 "signed": done.way.size,
                 "lost_entries": done.lost_entries,
-                "lost_documents": [asdict(one) for one in done.lost_documents],
+                **lost_json(done.lost),
                 "report": report_json(done.report),
             }
         )
@@ -181,11 +208,6 @@ def _show_restored(done: Restored, as_json: bool) -> None:
         )
     if done.lost_entries:
         say(f"  bản ghi mất dữ liệu (entries without records)  {done.lost_entries}", "yellow")
-    for one in done.lost_documents[:_SHOWN]:
-        say(f"       {one.ref}  {one.sender}  {one.at}")
-    if done.lost_documents:
-        say(
-            f"  yêu cầu nơi gửi gửi lại (ask the senders to send again): {len(done.lost_documents)} văn bản (documents)"
-        )
+    show_lost(done.lost, _SHOWN)
     if not done.report.sound:
         show(done.report)

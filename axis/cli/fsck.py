@@ -28,11 +28,18 @@ _SHOWN = 5
 @click.command()
 @config_option
 @click.option("--deep", is_flag=True, help="Read and hash all octets of every package, too.")
+@click.option(
+    "--key",
+    "key_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The log's verifier key, got from elsewhere. Then no private key is opened.",
+)
 @json_option
-def fsck(config_path: Path, deep: bool, as_json: bool) -> None:
+def fsck(config_path: Path, deep: bool, key_file: Path | None, as_json: bool) -> None:
     """Look at everything that the node keeps: database, packages, evidence, log, and each against the others.
 
-    Changes nothing. Beside a running node or without one.
+    Changes nothing. Beside a running node or without one; with --key on an auditor's machine, too, by a copy of the
+    node's files without its keys.
 
     Exit 0 when it is sound (notes do not count), 1 when something is damaged, 3 when it could not be looked at.
     """
@@ -40,8 +47,8 @@ def fsck(config_path: Path, deep: bool, as_json: bool) -> None:
     from axis.cli.remedy import of_store
     from axis.sql.driver import StoreError
 
-    config = need_config(config_path, as_json)
-    place = place_of(config, as_json)
+    config = need_config(config_path, as_json, secrets=key_file is None)
+    place = place_of(config, as_json, key_file)
     try:
         with progress(not as_json and sys.stderr.isatty()) as told:
             report = check_node(place, datetime.now(UTC), deep=deep, merge_delay=config.limits.merge_delay, told=told)
@@ -56,12 +63,30 @@ def fsck(config_path: Path, deep: bool, as_json: bool) -> None:
     raise Answer(Exit.YES if report.sound else Exit.NO)
 
 
-def place_of(config: Config, as_json: bool) -> Place:
-    """Where the node's parts lie. Ends the command where its log's key cannot be had."""
+def place_of(config: Config, as_json: bool, key_file: Path | None = None) -> Place:
+    """Where the node's parts lie. Ends the command where its log's key cannot be had: from `key_file`, or from its
+    private half."""
     from axis.care.fsck import Place
 
-    vkey = log_vkey(config, as_json)
+    vkey = log_vkey(config, as_json) if key_file is None else _verifier(key_file, config, as_json)
     return Place(config.store_url, blobs_of(config, as_json), config.node.log, vkey, config.keys.checkpoints)
+
+
+def _verifier(key_file: Path, config: Config, as_json: bool) -> str:
+    """What the file of a verifier key says, if it is one of this node's log."""
+    from axis.log.key import LogKeys
+
+    try:
+        said = key_file.read_text(encoding="ascii").strip()
+        name = LogKeys.parse(said).name
+    except (ValueError, IndexError) as error:
+        give_up(Exit.USAGE, f"{key_file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
+    except OSError as error:
+        give_up(Exit.UNSURE, f"{key_file}: {error}", "the log is verified with its key", as_json=as_json)
+    if name != config.node.name:
+        hint = "is it the key of this log?"
+        give_up(Exit.USAGE, f"{key_file} is the key of {name}, the node is {config.node.name}", hint, as_json=as_json)
+    return said
 
 
 def blobs_of(config: Config, as_json: bool) -> Holding:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from axis.cli.entries import show
+from axis.cli.lost import lost
 from axis.cli.output import Answer, Exit, config_option, give_up, json_option, need_config, public_of, say, say_json
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def log() -> None:
 
 
 log.add_command(show)
+log.add_command(lost)
 
 
 @log.command()

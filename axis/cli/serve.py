@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,9 @@ def serve(config_path: Path, as_json: bool) -> None:
     The log goes to the standard error, with --json one JSON object a line. Exit 0 after an orderly stop, 1 when the
     node could not start or broke, 2 when the configuration has faults.
     """
+    # Whoever asks for files to be read again must not end a node that has yet to read them: a service manager takes
+    # death by SIGHUP for an orderly stop, and starts nothing anew.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from axis.cli.logs import configure
     from axis.config import ConfigError
 

@@ -100,7 +100,8 @@ def _one(found: Sequence[Document], as_json: bool) -> Document:
         give_up(
             Exit.NO,
             f"{Kind.NOT_FOUND}: không có văn bản nào như vậy ở đây (there is no such document here)",
-            "văn bản bị từ chối không được lưu: axis log show --kind refused (what was refused is not stored)",
+            "văn bản bị từ chối không được lưu: axis log show --kind refused (what was refused is not stored); "
+            "mất khi khôi phục: axis log lost (what a restore lost)",
             as_json=as_json,
             problem=Kind.NOT_FOUND.value,
         )

@@ -20,7 +20,7 @@ from axis.sql.copy_end import End, Row
 from axis.sql.copy_sqlite import sqlite_end
 from axis.sql.driver import StoreError
 from axis.sql.engine import is_postgres
-from axis.sql.tables import Base
+from axis.sql.tables import SCHEMA_VERSION, Base
 
 EVERY: Final = 5_000
 """Rows between two words about the progress."""
@@ -50,10 +50,24 @@ def copy_store(source: str, target: str, told: Told = lambda table, done, all: N
     """
     if migrate.needed(source):
         raise StoreError("the store to be copied has another schema: bring it to this version first (axis migrate)")
+    refuse_full(target)
     if migrate.needed(target):
         migrate.upgrade(target)
     with _end(source) as here, _end(target) as there:
         return transfer(here, there, told)
+
+
+def refuse_full(target: str) -> None:
+    """`StoreError` unless a copy could go into the store at `target`: empty, or not there, and no daemon has it.
+
+    A store of another schema counts as full and is left as it is: the program that it belongs to may still be wanted.
+    """
+    found = migrate.current(target)
+    if found not in (None, SCHEMA_VERSION):
+        raise StoreError(f"the target is not empty (a store of schema {found}): a copy goes into a new database only")
+    if found is not None:
+        with _end(target) as there:
+            _refuse_full(there)
 
 
 def transfer(here: End, there: End, told: Told) -> Sequence[Copied]:

@@ -30,19 +30,25 @@ def needed(url: str) -> bool:
 
 
 def upgrade(url: str) -> None:
-    """Make or migrate the store at `url`. `StoreError` while a daemon has it, or when a newer version of axis made it.
+    """Make or migrate the store at `url`. `StoreError` while a daemon has it, when a newer version of axis made it, or
+    when the database cannot: its disk may be full.
 
     All or nothing, and repeating is harmless.
     """
     from alembic import command
     from alembic.script import ScriptDirectory
+    from sqlalchemy.exc import DBAPIError
 
     found = current(url)
     known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
     if found is not None and found not in known:
         raise StoreError(f"the store has schema {found}, which this version of axis does not know; use a newer one")
-    with migration_engine(url) as engine, engine.begin() as connection:
-        command.upgrade(config(connection), "head")
+    try:
+        with migration_engine(url) as engine, engine.begin() as connection:
+            command.upgrade(config(connection), "head")
+    except DBAPIError as error:
+        told = " ".join(str(error.orig).split())
+        raise StoreError(f"the migration could not be done: {told}") from error
 
 
 def config(connection: Connection | None = None) -> Config:

@@ -170,11 +170,12 @@ class PostgresDatabase:
         try:
             refuse_unsafe(connection)
             refuse_other_time(connection, time.time)
-            _right_schema(_version(connection), self.url)
-            refuse_machinery(of_postgres(lambda text: connection.execute(text).fetchall()), f"in {place_of(self.url)}")
             end_silent(connection)  # perhaps one of this name: from a machine that is no more
             if not _answer(connection, "SELECT pg_try_advisory_lock_shared(%s)", IN_USE):
                 raise StoreError(f"{place_of(self.url)} is being migrated or copied: wait for the end of it")
+            # Only now: nobody can migrate it any more.
+            _right_schema(_version(connection), self.url)
+            refuse_machinery(of_postgres(lambda text: connection.execute(text).fetchall()), f"in {place_of(self.url)}")
             if not _answer(connection, "SELECT pg_try_advisory_lock(%s, hashtext(%s))", INSTANCE, self.instance):
                 raise StoreError(
                     f"another process has the store open under the name {self.instance!r}; "

@@ -303,6 +303,7 @@ def open_sqlite(url: str, blobs: Shelf, *, connection_class: type[sqlite3.Connec
     _right_schema(path)
     database = SqliteDatabase(path, connection_class)
     try:
+        _right_schema(path)  # once more: now nobody can migrate it
         return SqlStore(database, blobs)
     except sqlite3.Error as error:
         database.close()

@@ -162,6 +162,28 @@ def test_a_backup_that_was_killed_does_not_look_whole_and_the_next_one_is(
     assert node.check().findings == ()
 
 
+ENDED = """
+import os, sys
+import axis.care.backup as care
+from axis.cli import main
+number, *arguments = sys.argv[1:]
+take = care.take_backup
+care.take_backup = lambda *a, **k: take(*a, **k, hook=lambda done: os.kill(os.getpid(), int(number)))
+main(arguments)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_who_is_asked_to_end_leaves_no_half_backup_behind(node: Node, tmp_path: Path, number: signal.Signals) -> None:
+    """One a night, each under a name of its own: nobody comes by again to remove what is left."""
+    target = tmp_path / "backup-of-tonight"
+    command = [sys.executable, "-c", ENDED, str(number.value), "backup", str(target), "-c", str(node.site.config)]
+    ended = subprocess.run(command, check=False, cwd=Path.cwd(), capture_output=True)
+    assert ended.returncode == (1 if number is signal.SIGINT else 128 + number), ended.stderr
+    assert not list(tmp_path.glob("backup*"))
+    back_up(node, target)
+
+
 # --- restoring
 
 

@@ -21,6 +21,8 @@ from axis.shelf import shelf_of
 from axis.sql.audit import open_books
 from axis.sql.driver import StoreError
 from axis.sql.engine import open_store, sqlite_path
+from signing.keys import generate_ed25519
+from signing.note import NoteSigner
 from tests.care.plants import FIRST, GONE, PLANTS, Plant, aged, blobs, entry, failed_without_notice, flip
 from tests.care.world import LARGE, Node, busy
 
@@ -278,3 +280,22 @@ def test_what_cannot_be_looked_at_is_neither_sound_nor_damaged(node: Node) -> No
     sqlite_path(node.url).unlink()
     assert axis("fsck", "-c", node.site.config)[0] == 3
     assert axis("fsck", "-c", node.site.folder / "none.toml")[0] == 2
+
+
+def test_an_auditor_looks_with_the_verifier_key_and_without_any_private_one(node: Node, tmp_path: Path) -> None:
+    vkey, signer = tmp_path / "log.vkey", node.signer
+    vkey.write_text(f"{signer.verifier}\n")
+    keys = node.site.folder / "keys"
+    keys.rename(tmp_path / "not for auditors")
+    code, told = axis("fsck", "--deep", "-c", node.site.config, "--key", vkey)
+    assert code == 0, told
+    flip(blobs(node)[0])
+    assert axis("fsck", "--deep", "-c", node.site.config, "--key", vkey)[0] == 1
+    other = NoteSigner(signer.name, generate_ed25519())
+    vkey.write_text(str(other.verifier))
+    code, told = axis("fsck", "-c", node.site.config, "--key", vkey)
+    assert (code, "log:" in told) == (1, True), "nothing is believed by another key"
+    for said in ("", "junk", str(NoteSigner("another-node", generate_ed25519()).verifier)):
+        vkey.write_text(said)
+        code, told = axis("fsck", "-c", node.site.config, "--key", vkey)
+        assert (code, "key" in told) == (2, True), said

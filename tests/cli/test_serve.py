@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,21 @@ def serve(node: Path, *under: str) -> subprocess.CompletedProcess[str]:
     command = [*under, sys.executable, "-m", "axis", "serve", "-c", str(node / "axis.toml")]
     environment = {**os.environ, "NO_COLOR": "1"}
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+
+
+def test_who_asks_for_files_to_be_read_again_does_not_end_a_node_that_starts(tmp_path: Path) -> None:
+    """A service manager takes death by SIGHUP for an orderly stop, and starts nothing anew."""
+    config = tmp_path / "axis.toml"
+    os.mkfifo(config)
+    with subprocess.Popen(
+        [sys.executable, "-m", "axis", "serve", "-c", str(config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as starting:
+        with config.open("wb") as asked:  # it waits for its configuration
+            starting.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+            asked.write(b"junk\n")
+        told, _ = starting.communicate(timeout=60)
+    assert starting.returncode == 2, told
 
 
 JUNK: dict[str, bytes] = {

@@ -6,8 +6,11 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -20,6 +23,7 @@ from axis.blobs import Blobs
 from axis.sql import migrate
 from axis.sql.driver import NoStore, StoreError
 from axis.sql.engine import InstanceLock, open_readonly, open_store
+from axis.sql.silent import end_silent
 from axis.sql.statements import Statements
 from axis.sql.tables import SCHEMA_VERSION, Base
 from tests.postgres import Server
@@ -205,6 +209,36 @@ def test_a_postgresql_store_in_use_is_not_migrated(postgres_store: str, tmp_path
         migrate.upgrade(postgres_store)
     asyncio.run(store.close())
     migrate.upgrade(postgres_store)
+
+
+def test_a_store_that_is_migrated_just_before_it_is_ours_is_not_opened(
+    postgres: Server, postgres_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of the old version finds its server again while the new version's migration ends."""
+    database = postgres_store.partition("@/")[2].partition("?")[0]
+
+    def meanwhile(connection: psycopg.Connection[Any]) -> Sequence[str]:
+        postgres.run("UPDATE alembic_version SET version_num = '9999'", database)
+        return end_silent(connection)
+
+    monkeypatch.setattr("axis.sql.postgres.end_silent", meanwhile)
+    with pytest.raises(StoreError, match="schema 9999"):
+        open_store(postgres_store, Blobs(tmp_path / "blobs"))
+
+
+def test_the_same_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate.upgrade(f"sqlite:///{tmp_path}/axis.db")
+
+    def meanwhile(path: Path) -> InstanceLock:
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.close()
+        return InstanceLock(path)
+
+    monkeypatch.setattr("axis.sql.sqlite.InstanceLock", meanwhile)
+    with pytest.raises(StoreError, match="schema 9999"):
+        open_store(f"sqlite:///{tmp_path}/axis.db", Blobs(tmp_path / "blobs"))
+    InstanceLock(tmp_path / "axis.db").release()
 
 
 def test_claims_skip_what_another_worker_holds_and_nobody_waits_for_a_row() -> None:

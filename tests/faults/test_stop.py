@@ -219,6 +219,7 @@ def test_the_unit_file_waits_between_two_starts_and_not_for_a_wrong_configuratio
     assert settings["Restart"] == "on-failure"
     assert int(settings["RestartSec"]) >= 1
     assert settings["RestartPreventExitStatus"] == "2"
+    assert settings["RestartForceExitStatus"] == "SIGHUP", "which would pass for an orderly stop while Python starts"
     assert int(settings["TimeoutStopSec"]) > 60, "longer than an orderly stop may take"
 
 
@@ -235,3 +236,29 @@ def test_without_its_defence_a_task_ends_in_silence(tmp_path: Path) -> None:
         pytest.raises(AssertionError, match=broken.says),
     ):
         breaks_in_a_task(field)
+
+
+def on_a_full_disk(field: Field) -> None:
+    """Its operational log cannot be written, from the first line on."""
+    field.site.watcher = ("sh", "-c", 'exec "$@" 2> /dev/full', "sh")
+    field.site.start()
+    field.insist(field.package())
+    assert field.site.stop() == 0
+
+
+def test_a_node_whose_operational_log_cannot_be_written_goes_on(tmp_path: Path) -> None:
+    with field_of(tmp_path, {}, start=False) as field:
+        on_a_full_disk(field)
+
+
+def test_without_its_defence_such_a_node_does_not_even_start(tmp_path: Path) -> None:
+    edit = Edit(
+        "axis/cli/logs.py",
+        "        except OSError:\n            self._torn",
+        "        except KeyError:\n            self._torn",
+    )
+    with (
+        field_of(tmp_path, {}, start=False, mutation=Mutation("the node is not told of it", (edit,))) as field,
+        pytest.raises(AssertionError, match="the node ended"),
+    ):
+        on_a_full_disk(field)
