@@ -15,7 +15,7 @@ from tests.postgres import Server, server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--drawn", metavar="TEXT", help="run a third of the tests, drawn by TEXT; another text draws others")
+    parser.addoption("--drawn", metavar="TEXT", help="run a third of the tests, drawn by TEXT")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

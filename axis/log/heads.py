@@ -197,11 +197,13 @@ class CheckpointStore:
         """Store `note` as the newest head if the newest is still `was`: durable when it returns.
 
         The same size with the same root is answered with the head that is there. `HeadRefused` otherwise: a log never
-        shrinks and never has two roots for one size. After `disk.Locked` it may have been stored: `reload`.
+        shrinks and never has two roots for one size. `HeadsDamaged` where the history was put away meanwhile, or
+        changed. After `disk.Locked` it may have been stored: `reload`.
         """
         if self._handle is None or self._broken:
             raise RuntimeError("the store of heads is not open, or a sync of it failed")
         if not self._shared:
+            self._see_in_place(self._handle)
             head = self._advance(was, note)
         else:
             before = self._latest
@@ -217,6 +219,18 @@ class CheckpointStore:
         os.fsync(self._handle)
         self._broken = False
         return head
+
+    def _see_in_place(self, handle: int) -> None:
+        """See that the history is still what was opened: else heads would be stored where nobody finds them."""
+        here = os.fstat(handle)
+        try:
+            there = (self.path / HISTORY).stat()
+        except FileNotFoundError:
+            there = None
+        if there is None or (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
+            raise HeadsDamaged("the history of heads was moved or removed while the log was being written")
+        if here.st_size != self._end:
+            raise HeadsDamaged(f"the history of heads has {here.st_size} octets, and was left with {self._end}")
 
     def _advance(self, was: Head | None, note: str) -> Head:
         new = Head.read(note)

@@ -183,6 +183,25 @@ def test_a_line_that_was_cut_off_was_never_acknowledged(heads: CheckpointStore) 
     assert heads.latest() is None
 
 
+def test_no_head_is_stored_where_nobody_finds_it(heads: CheckpointStore) -> None:
+    """The history was put away, replaced or cut while it is open: what is written through the handle is lost."""
+    first = heads.advance(None, signed(0, ONE))
+    file = heads.path / HISTORY
+    whole = file.read_bytes()
+    aside = file.rename(file.with_name("aside"))
+    with pytest.raises(HeadsDamaged, match="moved or removed"):
+        heads.advance(first, signed(1, TWO))
+    file.write_bytes(whole)
+    with pytest.raises(HeadsDamaged, match="moved or removed"):
+        heads.advance(first, signed(1, TWO))
+    aside.replace(file)
+    os.truncate(file, len(whole) - 1)
+    with pytest.raises(HeadsDamaged, match="octets"):
+        heads.advance(first, signed(1, TWO))
+    file.open("ab").write(whole[-1:])
+    assert heads.advance(first, signed(1, TWO)).checkpoint.size == 1
+
+
 @pytest.mark.parametrize(
     "line", [b"{}\n", b'{"note": 1}\n', b"\xff\n", b'{"note": "text"}\n', b"\n", b"x" * 70_000 + b"\n"]
 )
