@@ -537,6 +537,41 @@ async def test_the_next_of_a_lane_goes_when_its_predecessor_is_delivered(store: 
     assert await claim(store) == []
 
 
+async def test_several_that_were_handed_over_end_as_each_of_them_would(store: SqlStore) -> None:
+    """By two statements for all of them, at the time and under the token of each; what stands behind them moves up."""
+    stored = await add_all(store, *(delivery(lane=lane) for lane in ("one", "two", "three", "one", "two")))
+    claimed = await claim(store)
+    assert [one.id for one in claimed] == [one.id for one in stored[:3]]
+    at = {one.id: later(seconds=place) for place, one in enumerate(claimed)}
+    ended = [move(one, DeliveryEvent.ACK, at=at[one.id]) for one in claimed[:2]]
+    deferred = move(claimed[2], DeliveryEvent.DEFER, due_at=later(hours=1), problem="internal", breaks=1)
+    await add(store, ended[0], deferred, ended[1])
+    for one in claimed[:2]:
+        delivered = replace(one, state=DeliveryState.DELIVERED, settled_at=at[one.id])
+        assert await store.views.delivery(one.id) == delivered
+    waits = replace(claimed[2], state=DeliveryState.QUEUED, due_at=later(hours=1), last_problem="internal", breaks=1)
+    assert await store.views.delivery(waits.id) == waits
+    assert [one.id for one in await claim(store)] == [one.id for one in stored[3:]]
+
+
+@pytest.mark.parametrize("trouble", ["claimed-by-another", "handed-over-already", "never-claimed"])
+async def test_of_several_that_were_handed_over_none_ends_where_one_was_lost(store: SqlStore, trouble: str) -> None:
+    await add_all(store, *(delivery() for _ in range(3)))
+    claimed = await claim(store, limit=2 if trouble == "never-claimed" else 3)
+    last = claimed[-1]
+    if trouble == "claimed-by-another":
+        last = (await claim(store, at=NOW + LEASE, limit=1))[0]
+        claimed = [*(one for one in claimed if one.id != last.id), replace(last, token=last.token - 1)]
+    if trouble == "handed-over-already":
+        await add(store, move(last, DeliveryEvent.ACK))
+    if trouble == "never-claimed":
+        claimed.append(replace(last, id=DeliveryId("another"), token=0))
+    before = [await store.views.delivery(one.id) for one in claimed]
+    with pytest.raises(LostRace):
+        await add(store, *(move(one, DeliveryEvent.ACK) for one in claimed))
+    assert [await store.views.delivery(one.id) for one in claimed] == before
+
+
 async def test_the_mark_of_a_head_is_only_a_hint(store: SqlStore, url: str) -> None:
     """Two that are added at once on PostgreSQL may both be marked: who goes first is asked of the lane."""
     first, _ = await add_all(store, delivery(lane="l"), delivery(lane="l", priority=Priority.EXPRESS))
@@ -1106,7 +1141,11 @@ def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Pa
         ("reports.crossed", "sqlite_autoindex_document_1"),
         ("outgoing.carried", "sqlite_autoindex_document_1"),
         ("outgoing.carried", "sqlite_autoindex_payload_1"),
-        ("lease", "SEARCH delivery USING INTEGER PRIMARY KEY"),
+        ("leases.take", "SEARCH delivery USING INTEGER PRIMARY KEY"),
+        ("leases.end", "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1"),
+        ("leases.promote", "SEARCH done USING INDEX sqlite_autoindex_delivery_1"),
+        ("leases.promote", "SEARCH other USING INDEX ix_delivery_lane"),
+        ("leases.promote", "SEARCH delivery USING INTEGER PRIMARY KEY"),
         ("reports.of_pairs", "ix_status_report_document (document=? AND receiver=?)"),
         ("orphans", "ix_status_report_orphan_number"),
         ("same_orphan", "ix_status_report_orphan_"),
