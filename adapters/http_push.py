@@ -6,7 +6,7 @@ import ssl
 
 import aiohttp
 
-from adapters.answers import body_of, judge_answer, network_errors
+from adapters.answers import NetworkErrors, body_of, judge_answer
 from adapters.sending import octets_of
 from axis.core.hands import Consignment, Handover
 from axis.core.model import Cargo
@@ -51,14 +51,12 @@ class HttpPushSink:
         if self._bearer:
             headers["Authorization"] = f"Bearer {self._bearer}"
         octets = await octets_of(consignment.body)
-        async with (
-            network_errors(),
-            self._session.post(
+        with NetworkErrors():
+            async with self._session.post(
                 self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
-            ) as response,
-        ):
-            await body_of(response)
-            judge_answer(response, {})
+            ) as response:
+                await body_of(response)
+                judge_answer(response, {})
         return Handover()
 
     async def close(self) -> None:
