@@ -39,9 +39,9 @@ class HttpPushSink:
             "Content-Type": consignment.body.content_type,
             "Content-Length": str(consignment.body.size),
             "Axis-Delivery": delivery.id,
-            "Axis-Cargo": delivery.cargo.value,
+            "Axis-Cargo": str(delivery.cargo),
             "Axis-Document": delivery.document or "",
-            "Axis-Recipients": ",".join(code.text for code in delivery.recipients),
+            "Axis-Recipients": ",".join([code.text for code in delivery.recipients]),
             "Axis-SHA256": consignment.payload.ref.sha256,
         }
         if consignment.attached and consignment.document is not None:

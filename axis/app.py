@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
 
@@ -94,9 +94,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+_STEADY: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def _steady() -> float:
     """Seconds that nobody sets, and that go on while the machine sleeps where the system counts so."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.clock_gettime(_STEADY)
 
 
 def network_of(config: Config) -> Network:

@@ -15,7 +15,17 @@ from typing import Final
 import structlog
 
 from axis.core.hands import Handover
-from axis.core.model import Cargo, Decision, Delivery, Document, DocumentRef, MoveDelivery, StatusRef, StatusReport
+from axis.core.model import (
+    Cargo,
+    Change,
+    Decision,
+    Delivery,
+    Document,
+    DocumentRef,
+    MoveDelivery,
+    StatusRef,
+    StatusReport,
+)
 from axis.core.notice import Telling
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Kind, Problem, Unavailable
@@ -81,12 +91,18 @@ def _written(ended: Sequence[Ended], ledger: Ledger, ctx: Context) -> list[Probl
 
 
 def _as_one(decisions: Sequence[Decision[object]]) -> Decision[None]:
-    """What moves goes before what is added: that is then told table by table (ADR 0040)."""
-    changes = [change for decision in decisions for change in decision.changes]
-    moves = [change for change in changes if isinstance(change, MoveDelivery)]
-    added = [change for change in changes if not isinstance(change, MoveDelivery)]
+    """What was handed over first: that ends together. What else moves goes before what is added, which is then told
+    table by table (ADR 0040)."""
+    handed_over: list[Change] = []
+    moved: list[Change] = []
+    added: list[Change] = []
+    for change in (change for decision in decisions for change in decision.changes):
+        if type(change) is not MoveDelivery:
+            added.append(change)
+        else:
+            (handed_over if change.event is DeliveryEvent.ACK else moved).append(change)
     entries = [entry for decision in decisions for entry in decision.entries]
-    return Decision(tuple(entries), (*moves, *added), None)
+    return Decision(tuple(entries), (*handed_over, *moved, *added), None)
 
 
 def _known(arriving: Sequence[Ended], ledger: Ledger) -> tuple[frozenset[DocumentRef], _Prior]:
@@ -168,7 +184,7 @@ def _tell(one: Ended, failed: Problem | None) -> None:
             **outcome.context,
         )
     else:
-        log.info("delivery_made", delivery=delivery.id, endpoint=delivery.endpoint, cargo=delivery.cargo.value)
+        log.info("delivery_made", delivery=delivery.id, endpoint=delivery.endpoint, cargo=str(delivery.cargo))
 
 
 def telling_of(delivery: Delivery, ledger: Ledger, ctx: Context) -> Telling:

@@ -7,8 +7,9 @@ there are pairs or triples, unless one has another token meanwhile, or is not le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, TypeGuard
+from typing import Final
 
 from axis.core.model import SUSPECT, Change, Delivery, MoveDelivery
 from axis.core.states import DeliveryEvent, DeliveryState
@@ -102,5 +103,11 @@ def leased(delivery: Delivery, until: datetime) -> Delivery:
     )
 
 
-def is_handover(change: Change) -> TypeGuard[MoveDelivery]:
-    return type(change) is MoveDelivery and change.event is DeliveryEvent.ACK
+def handed_over_first(changes: Sequence[Change]) -> list[MoveDelivery]:
+    """The deliveries that were handed over, as far as `changes` begin with them."""
+    found = []
+    for change in changes:
+        if type(change) is not MoveDelivery or change.event is not DeliveryEvent.ACK:
+            break
+        found.append(change)
+    return found

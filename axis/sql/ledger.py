@@ -41,7 +41,7 @@ from axis.core.states import OPEN, DeliveryEvent, DeliveryState
 from axis.core.times import rfc3339
 from axis.core.turns import pick
 from axis.sql.driver import MOVED
-from axis.sql.leases import is_handover, is_suspect, leased
+from axis.sql.leases import handed_over_first, is_suspect, leased
 from axis.sql.read import Reader
 from axis.sql.rows import (
     attachment_params,
@@ -282,10 +282,10 @@ class SqlLedger(Reader):
 
     def apply(self, decision: Decision[object]) -> None:
         changes: Sequence[Change] = decision.changes
-        handed_over = [one for one in changes if is_handover(one)]
+        handed_over = handed_over_first(changes)
         if len(handed_over) > 1:
             self._end(handed_over)
-            changes = [one for one in changes if not is_handover(one)]
+            changes = changes[len(handed_over) :]
         for change in changes:
             self._change(change)
         for entry in decision.entries:
