@@ -61,6 +61,7 @@ from axis.sql import migrate
 from axis.sql.address import connect
 from axis.sql.driver import NoStore, StoreError
 from axis.sql.engine import is_postgres, open_readonly, open_store, sqlite_path
+from axis.sql.leases import leased
 from axis.sql.ledger import SqlLedger
 from axis.sql.store import SqlStore
 from axis.sql.verdict import read_now, stored_verdict
@@ -414,6 +415,18 @@ async def test_a_claim_is_one_attempt_with_a_new_token(store: SqlStore) -> None:
     (got,) = await claim(store)
     assert (got.state, got.attempts, got.token, got.due_at) == (DeliveryState.LEASED, 1, 1, NOW + LEASE)
     assert await store.views.delivery(got.id) == got
+
+
+def test_a_claim_changes_nothing_else() -> None:
+    """Field by field, none of them left as it is by default."""
+    kept = {"priority": Priority.EXPRESS, "seq": 7, "last_problem": "internal", "settled_at": NOW, "renewed_at": NOW}
+    one = replace(delivery(document()), attempts=3, token=4, breaks=1, **kept)
+    until = later(hours=1)
+    counted = {"due_at": until, "attempts": 4, "token": 5, "state": DeliveryState.LEASED}
+    assert leased(one, until) == replace(one, **counted, breaks=1)
+    assert leased(replace(one, state=DeliveryState.LEASED), until) == replace(one, **counted, breaks=2)
+    default = {field.name: field.default for field in fields(one)}
+    assert all(getattr(one, name) != value for name, value in default.items() if name != "state")
 
 
 async def test_what_another_has_claimed_meanwhile_is_not_leased(store: SqlStore) -> None:
