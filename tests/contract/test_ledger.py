@@ -558,7 +558,7 @@ async def test_several_that_were_handed_over_end_as_each_of_them_would(store: Sq
     at = {one.id: later(seconds=place) for place, one in enumerate(claimed)}
     ended = [move(one, DeliveryEvent.ACK, at=at[one.id]) for one in claimed[:2]]
     deferred = move(claimed[2], DeliveryEvent.DEFER, due_at=later(hours=1), problem="internal", breaks=1)
-    await add(store, ended[0], deferred, ended[1])
+    await add(store, *ended, deferred)
     for one in claimed[:2]:
         delivered = replace(one, state=DeliveryState.DELIVERED, settled_at=at[one.id])
         assert await store.views.delivery(one.id) == delivered
