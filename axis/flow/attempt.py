@@ -39,7 +39,8 @@ async def deliver_once(delivery: Delivery, ctx: Context, carried: Mapping[Docume
         async with asyncio.timeout(SHARE * ctx.lease.total_seconds()) as limit:
             consignment = await consign(delivery, ctx, carried)
             document = consignment.document
-            outcome = await ctx.sinks[delivery.endpoint].deliver(watched(consignment, delivery, ctx, limit))
+            consignment = watched(consignment, delivery, ctx, limit)
+            outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)
     except ProblemError as error:
         outcome = error.problem
         retry_after = error.retry_after_s if isinstance(error, Unavailable) else None
