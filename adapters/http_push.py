@@ -6,7 +6,7 @@ import ssl
 
 import aiohttp
 
-from adapters.answers import body_of, judge_answer, network_errors
+from adapters.answers import NetworkErrors, body_of, judge_answer
 from adapters.sending import octets_of
 from axis.core.hands import Consignment, Handover
 from axis.core.model import Cargo
@@ -39,9 +39,9 @@ class HttpPushSink:
             "Content-Type": consignment.body.content_type,
             "Content-Length": str(consignment.body.size),
             "Axis-Delivery": delivery.id,
-            "Axis-Cargo": delivery.cargo.value,
+            "Axis-Cargo": str(delivery.cargo),
             "Axis-Document": delivery.document or "",
-            "Axis-Recipients": ",".join(code.text for code in delivery.recipients),
+            "Axis-Recipients": ",".join([code.text for code in delivery.recipients]),
             "Axis-SHA256": consignment.payload.ref.sha256,
         }
         if consignment.attached and consignment.document is not None:
@@ -51,14 +51,12 @@ class HttpPushSink:
         if self._bearer:
             headers["Authorization"] = f"Bearer {self._bearer}"
         octets = await octets_of(consignment.body)
-        async with (
-            network_errors(),
-            self._session.post(
+        with NetworkErrors():
+            async with self._session.post(
                 self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
-            ) as response,
-        ):
-            await body_of(response)
-            judge_answer(response, {})
+            ) as response:
+                await body_of(response)
+                judge_answer(response, {})
         return Handover()
 
     async def close(self) -> None:

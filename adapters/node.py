@@ -9,7 +9,7 @@ from typing import Any, assert_never
 import aiohttp
 import orjson
 
-from adapters.answers import body_of, judge_answer, network_errors, peer_ref
+from adapters.answers import NetworkErrors, body_of, judge_answer, peer_ref
 from adapters.sending import octets_of
 from axis.core.hands import Consignment, Handover
 from axis.core.model import Cargo
@@ -44,14 +44,12 @@ class NodeSink:
         if delivery.cargo is Cargo.DOCUMENT:
             headers["Axis-Recipients"] = ",".join(code.text for code in delivery.recipients)
         octets = await octets_of(consignment.body)
-        async with (
-            network_errors(),
-            self._session.post(
+        with NetworkErrors():
+            async with self._session.post(
                 self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
-            ) as response,
-        ):
-            answer = _json(await body_of(response))
-            judge_answer(response, answer)
+            ) as response:
+                answer = _json(await body_of(response))
+                judge_answer(response, answer)
         _see_receipt(consignment, answer)
         return Handover(peer_ref(answer.get("document")))
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import aiohttp
 
-from adapters.answers import judge_answer, network_errors
+from adapters.answers import NetworkErrors, judge_answer
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 
 QUERY: Final = "application/timestamp-query"
@@ -63,21 +63,21 @@ class TsaClient:
         `Unavailable` where it cannot now or what it says makes no sense; both may be repeated without harm.
         """
         headers = {"Content-Type": QUERY, "Accept": REPLY}
-        async with (
-            network_errors(),
-            asyncio.timeout(self._timeout_s),
-            self._session.post(
-                self._url,
-                data=query(sha256, nonce),
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None),
-            ) as response,
-        ):
-            judge_answer(response, {})
-            if response.content_type != REPLY:
-                raise _nonsense(f"an answer of type {response.content_type[:60]}")
-            octets = await _bounded(response)
+        with NetworkErrors():
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._session.post(
+                    self._url,
+                    data=query(sha256, nonce),
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None),
+                ) as response,
+            ):
+                judge_answer(response, {})
+                if response.content_type != REPLY:
+                    raise _nonsense(f"an answer of type {response.content_type[:60]}")
+                octets = await _bounded(response)
         return open_reply(octets)
 
     async def close(self) -> None:

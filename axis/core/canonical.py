@@ -15,6 +15,7 @@ MAX_INTEGER: Final = (1 << 53) - 1
 
 _TEXT: Final = frozenset({str})
 _SIMPLE: Final = frozenset({str, bool, type(None)})
+_KNOWN: Final = frozenset({list, tuple, int})
 _PLAIN: Final = _SIMPLE if orjson is None else _SIMPLE | {int}
 """What needs no look: how great an integer may be, orjson sees itself."""
 
@@ -48,15 +49,15 @@ def _check(value: Json) -> None:
     kind = type(value)
     if kind in _SIMPLE:
         return
-    if kind is int or isinstance(value, int):
-        if not -MAX_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
-            raise TypeError("an integer of canonical JSON is at most 2**53 - 1")
-    elif kind is dict or (kind is not list and kind is not tuple and isinstance(value, Mapping)):
+    if kind is dict or (kind not in _KNOWN and isinstance(value, Mapping)):
         if not (_TEXT.issuperset(map(type, value)) and all(map(str.isascii, value))):  # type: ignore[arg-type]
             raise TypeError("a key of canonical JSON is ASCII text")
         _check_all(value.values())  # type: ignore[union-attr]
-    elif isinstance(value, list | tuple):
-        _check_all(value)
+    elif kind is list or kind is tuple or isinstance(value, list | tuple):
+        _check_all(value)  # type: ignore[arg-type]
+    elif isinstance(value, int):
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise TypeError("an integer of canonical JSON is at most 2**53 - 1")
     elif not isinstance(value, str):
         raise TypeError(f"{kind.__name__} has no canonical form")
 

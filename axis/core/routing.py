@@ -36,21 +36,21 @@ class RoutingTable:
     def __init__(self, rules: Iterable[Rule], registry: Registry) -> None:
         self.registry = registry
         self.rules = tuple(rules)
-        self._by_path: dict[Path, Rule] = {}
+        self._by_path: dict[Path, Route] = {}
         for rule in self.rules:
-            self._by_path.setdefault(rule.path, rule)
+            self._by_path.setdefault(rule.path, Route(rule.endpoint, rule))
 
     def route(self, agency: AgencyCode) -> Route | None:
         """The route to `agency`, `None` when no rule covers it."""
         path = self.registry.path(agency)
         for length in range(len(path), -1, -1):
-            rule = self._by_path.get(path[:length])
-            if rule is not None:
-                return Route(rule.endpoint, rule)
+            route = self._by_path.get(path[:length])
+            if route is not None:
+                return route
         return None
 
     def candidates(self, agency: AgencyCode) -> tuple[Route, ...]:
         """Every rule that covers `agency`, the one that decides first, then those it shadows."""
         path = self.registry.path(agency)
         found = (self._by_path.get(path[:length]) for length in range(len(path), -1, -1))
-        return tuple(Route(rule.endpoint, rule) for rule in found if rule is not None)
+        return tuple(route for route in found if route is not None)

@@ -199,7 +199,7 @@ def _later(now: datetime, seconds: float) -> datetime:
 def delivery_facts(delivery: Delivery) -> dict[str, Json]:
     """What every entry about a delivery says of it."""
     return {
-        "cargo": delivery.cargo.value,
+        "cargo": str(delivery.cargo),
         "cargo_ref": delivery.cargo_ref,
         "endpoint": delivery.endpoint,
         "recipients": [code.text for code in delivery.recipients],

@@ -14,7 +14,7 @@ from axis.core.problems import Kind, Problem, ProblemError, Unavailable
 from axis.flow.context import Context
 from axis.flow.messages import consign
 from axis.flow.settle import Ended
-from axis.flow.underway import SHARE, Underway
+from axis.flow.underway import SHARE, watched
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ async def deliver_once(delivery: Delivery, ctx: Context, carried: Mapping[Docume
         async with asyncio.timeout(SHARE * ctx.lease.total_seconds()) as limit:
             consignment = await consign(delivery, ctx, carried)
             document = consignment.document
-            consignment = Underway(delivery, ctx, limit).watched(consignment)
+            consignment = watched(consignment, delivery, ctx, limit)
             outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)
     except ProblemError as error:
         outcome = error.problem

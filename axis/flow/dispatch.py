@@ -144,7 +144,10 @@ class Dispatcher:
 
 def _unfinished(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
     """Those still under way. What broke in a finished one is raised here: it ends the dispatcher, and so the daemon."""
+    left = set()
     for task in tasks:
         if task.done():
             task.result()
-    return {task for task in tasks if not task.done()}
+        else:
+            left.add(task)
+    return left

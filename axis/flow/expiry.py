@@ -131,10 +131,16 @@ async def _page(endpoint: str, after: int, ctx: Context) -> Sequence[Delivery]:
 
 
 async def _expire(delivery: Delivery, ctx: Context, *, lost: bool = False, parked: bool = False) -> bool:
-    """`parked`: only where what stands first in its lane has failed and is no document."""
+    """`parked`: only where what stands first in its lane has failed and is no document.
+
+    A person may have given it a lifetime of its own since it was read: its token does not tell of that.
+    """
     now = ctx.now()
 
     def body(ledger: Ledger) -> bool:
+        there = ledger.delivery(delivery.id)
+        if there is None or now - there.since < ctx.retry.lifetime:
+            return False
         if parked:
             first = ledger.first_of(delivery.lane)
             if first is None or first.state is not DeliveryState.FAILED or first.cargo is Cargo.DOCUMENT:

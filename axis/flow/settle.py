@@ -7,7 +7,7 @@ several cannot be written, nothing of that transaction stands, and each is writt
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -15,7 +15,17 @@ from typing import Final
 import structlog
 
 from axis.core.hands import Handover
-from axis.core.model import Cargo, Decision, Delivery, Document, DocumentRef, MoveDelivery, StatusRef, StatusReport
+from axis.core.model import (
+    Cargo,
+    Change,
+    Decision,
+    Delivery,
+    Document,
+    DocumentRef,
+    MoveDelivery,
+    StatusRef,
+    StatusReport,
+)
 from axis.core.notice import Telling
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Kind, Problem, Unavailable
@@ -29,7 +39,8 @@ log = structlog.get_logger()
 TOGETHER: Final = 16
 """How many are written in one transaction at most: some 2 ms of the event loop."""
 
-_Prior = dict[tuple[DocumentRef, AgencyCode], list[StatusReport]]
+_Prior = dict[DocumentRef, dict[AgencyCode, list[StatusReport]]]
+"""What was reported before, of each document that arrives, by its recipients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,7 @@ async def settle(ended: Sequence[Ended], ctx: Context) -> None:
 
 def _written(ended: Sequence[Ended], ledger: Ledger, ctx: Context) -> list[Problem | None]:
     """The body: what each has failed of for good."""
-    crossed, prior = _known([one for one in ended if _arrives(one, ctx)], ledger)
+    crossed, prior = _known(ended, ledger, ctx)
     decisions = [
         _handover(one, crossed, prior, ctx)
         if isinstance(one.outcome, Handover)
@@ -81,26 +92,35 @@ def _written(ended: Sequence[Ended], ledger: Ledger, ctx: Context) -> list[Probl
 
 
 def _as_one(decisions: Sequence[Decision[object]]) -> Decision[None]:
-    """What moves goes before what is added: that is then told table by table (ADR 0040)."""
-    changes = [change for decision in decisions for change in decision.changes]
-    moves = [change for change in changes if isinstance(change, MoveDelivery)]
-    added = [change for change in changes if not isinstance(change, MoveDelivery)]
+    """What was handed over first: that ends together. What else moves goes before what is added, which is then told
+    table by table (ADR 0040)."""
+    handed_over: list[Change] = []
+    moved: list[Change] = []
+    added: list[Change] = []
+    for change in (change for decision in decisions for change in decision.changes):
+        if type(change) is not MoveDelivery:
+            added.append(change)
+        else:
+            (handed_over if change.event is DeliveryEvent.ACK else moved).append(change)
     entries = [entry for decision in decisions for entry in decision.entries]
-    return Decision(tuple(entries), (*moves, *added), None)
+    return Decision(tuple(entries), (*handed_over, *moved, *added), None)
 
 
-def _known(arriving: Sequence[Ended], ledger: Ledger) -> tuple[frozenset[DocumentRef], _Prior]:
+def _known(ended: Sequence[Ended], ledger: Ledger, ctx: Context) -> tuple[frozenset[DocumentRef], _Prior]:
     """What the statuses of arrivals are decided from, of all of them at once: a recipient gets a document once, so none
     of them makes another one's."""
-    prior: _Prior = {
-        (one.document.ref, code): [] for one in arriving if one.document for code in one.delivery.recipients
-    }
+    prior: _Prior = {}
+    for one in ended:
+        if one.document is not None and _arrives(one, ctx):
+            told = prior.setdefault(one.document.ref, {})
+            for code in one.delivery.recipients:
+                told[code] = []
     if not prior:
         return frozenset(), prior
-    crossed = ledger.crossed({one.document.ref for one in arriving if one.document})
-    for report in ledger.statuses_of(prior):
+    crossed = ledger.crossed(prior)
+    for report in ledger.statuses_of([(ref, code) for ref, told in prior.items() for code in told]):
         assert report.document is not None, "it was asked for by its document"
-        prior[report.document, report.receiver].append(report)
+        prior[report.document][report.receiver].append(report)
     return crossed, prior
 
 
@@ -113,11 +133,11 @@ def _handover(
     one: Ended, crossed: frozenset[DocumentRef], prior: _Prior, ctx: Context
 ) -> Decision[tuple[StatusReport, ...]]:
     delivery, document = one.delivery, one.document
-    told: dict[AgencyCode, list[StatusReport]] = {}
-    if document is not None and _arrives(one, ctx):
+    told: Mapping[AgencyCode, list[StatusReport]] = {}
+    if document is not None and document.ref in prior:
         if document.crossed is not (document.ref in crossed):
             document = replace(document, crossed=not document.crossed)
-        told = {code: prior[document.ref, code] for code in delivery.recipients}
+        told = prior[document.ref]
     assert isinstance(one.outcome, Handover), "it was handed over"
     by, peer_ref = delivery.endpoint, one.outcome.peer_ref
     return decide_handover(delivery, DeliveryEvent.ACK, document, told, by, ctx.network, one.at, ctx.new_id, peer_ref)
@@ -168,7 +188,7 @@ def _tell(one: Ended, failed: Problem | None) -> None:
             **outcome.context,
         )
     else:
-        log.info("delivery_made", delivery=delivery.id, endpoint=delivery.endpoint, cargo=delivery.cargo.value)
+        log.info("delivery_made", delivery=delivery.id, endpoint=delivery.endpoint, cargo=str(delivery.cargo))
 
 
 def telling_of(delivery: Delivery, ledger: Ledger, ctx: Context) -> Telling:

@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 DEFAULT_WINDOW: Final = 8
 DEFAULT_TOGETHER: Final = 64
+NEW: Final = Breaker()
+"""Of a destination that nothing is known of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +100,16 @@ class Traffic:
         is_there = answered(problem)
         if is_there is None or delivery.endpoint not in self.windows.own:
             return
-        breaker = self._breakers.get(delivery.endpoint, Breaker())
+        breaker = self._breakers.get(delivery.endpoint, NEW)
         if is_there:
             after = heard(breaker, self.windows.own[delivery.endpoint], now)
         else:
             after = missed(breaker, delivery.id, self.rules, now, jitter, retry_after_s)
-        self._set(delivery.endpoint, after)
+        if after is not breaker:
+            self._set(delivery.endpoint, after)
 
     def _set(self, endpoint: str, breaker: Breaker) -> None:
-        was = self._breakers.get(endpoint, Breaker()).state
+        was = self._breakers.get(endpoint, NEW).state
         self._breakers[endpoint] = breaker
         if breaker.state is not was:
             told = {"endpoint": endpoint, "was": was.value, "now": breaker.state.value}
@@ -119,7 +122,7 @@ class Traffic:
         """Every destination, by name."""
         rows = []
         for endpoint, window in sorted(self.windows.own.items()):
-            breaker = look(self._breakers.get(endpoint, Breaker()), now)
+            breaker = look(self._breakers.get(endpoint, NEW), now)
             wide = {BreakerState.OPEN: 0, BreakerState.HALF_OPEN: 1, BreakerState.DRAINING: breaker.window}
             size = min(window, wide.get(breaker.state, window))
             rows.append(Destination(endpoint, breaker.state, breaker.since, breaker.until, self.busy[endpoint], size))

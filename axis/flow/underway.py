@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from axis.core.hands import Body, Consignment
 from axis.core.model import Delivery, PayloadRef
@@ -27,25 +27,27 @@ SMALL: Final = 262_144
 """So many octets go out at once: there is nothing to see moving."""
 
 
-class Underway:
-    """One attempt at a claimed delivery, which ends at `limit` unless octets move."""
+def watched(consignment: Consignment, delivery: Delivery, ctx: Context, limit: asyncio.Timeout) -> Consignment:
+    """The same; who takes its octets prolongs the attempt, which ends at `limit` unless octets move."""
+    if consignment.body.size <= SMALL:
+        return consignment
+    underway = _Underway(delivery, ctx, limit)
+    return replace(
+        consignment,
+        payload=_Payload(consignment.payload, underway),
+        body=_Body(consignment.body, underway),
+        attached=tuple(_Payload(one, underway) for one in consignment.attached),
+    )
+
+
+class _Underway:
+    """One attempt at a claimed delivery."""
 
     def __init__(self, delivery: Delivery, ctx: Context, limit: asyncio.Timeout) -> None:
         self._delivery = delivery
         self._ctx = ctx
         self._limit = limit
         self._since = asyncio.get_running_loop().time()
-
-    def watched(self, consignment: Consignment) -> Consignment:
-        """The same; who takes its octets prolongs the attempt."""
-        if consignment.body.size <= SMALL:
-            return consignment
-        return replace(
-            consignment,
-            payload=_Watched(consignment.payload, self),
-            body=_WatchedBody(consignment.body, self),
-            attached=tuple(_Watched(one, self) for one in consignment.attached),
-        )
 
     async def moved(self) -> None:
         """A piece was taken. `LostRace` where somebody else has the delivery now."""
@@ -63,36 +65,44 @@ class Underway:
             self._limit.reschedule(now + SHARE * lease.total_seconds())
 
 
-async def _watched(pieces: AsyncIterator[bytes], underway: Underway) -> AsyncIterator[bytes]:
-    async for piece in pieces:
-        await underway.moved()
-        yield piece
+class _Octets(Protocol):
+    """What a payload and a body have in common."""
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
+    async def read(self) -> bytes: ...
+
+
+T = TypeVar("T", bound=_Octets)
 
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
-    """A `Payload`."""
+class _Watched(Generic[T]):
+    octets: T
+    underway: _Underway
 
-    octets: Payload
-    underway: Underway
-
-    @property
-    def ref(self) -> PayloadRef:
-        return self.octets.ref
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        return _watched(self.octets.chunks(), self.underway)
+    async def chunks(self) -> AsyncIterator[bytes]:
+        async for piece in self.octets.chunks():
+            await self.underway.moved()
+            yield piece
 
     async def read(self) -> bytes:
         return await self.octets.read()
 
 
-@dataclass(frozen=True, slots=True)
-class _WatchedBody:
+class _Payload(_Watched[Payload]):
+    """A `Payload`."""
+
+    __slots__ = ()
+
+    @property
+    def ref(self) -> PayloadRef:
+        return self.octets.ref
+
+
+class _Body(_Watched[Body]):
     """A `Body`."""
 
-    octets: Body
-    underway: Underway
+    __slots__ = ()
 
     @property
     def content_type(self) -> str:
@@ -101,9 +111,3 @@ class _WatchedBody:
     @property
     def size(self) -> int:
         return self.octets.size
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        return _watched(self.octets.chunks(), self.underway)
-
-    async def read(self) -> bytes:
-        return await self.octets.read()

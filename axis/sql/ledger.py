@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final, assert_never
 
@@ -42,6 +41,7 @@ from axis.core.states import OPEN, DeliveryEvent, DeliveryState
 from axis.core.times import rfc3339
 from axis.core.turns import pick
 from axis.sql.driver import MOVED
+from axis.sql.leases import handed_over_first, is_suspect, leased
 from axis.sql.read import Reader
 from axis.sql.rows import (
     attachment_params,
@@ -235,10 +235,10 @@ class SqlLedger(Reader):
         for due in waiting.values():
             due.sort(key=_longest)
         picked = pick(waiting, limit, turn)
-        if suspects and any(map(_suspect, picked)):
+        if suspects and any(map(is_suspect, picked)):
             # One suspect, so that its end, if it ends us, tells which it was.
-            chosen = next(filter(_suspect, picked))
-            if sum(map(_suspect, picked)) > 1:
+            chosen = next(filter(is_suspect, picked))
+            if sum(map(is_suspect, picked)) > 1:
                 rest = self.claim(endpoints, now, lease, limit - 1, turn, suspects=False)
                 return [*self._lease([chosen], until), *rest]
         return self._lease(picked, until)
@@ -250,18 +250,8 @@ class SqlLedger(Reader):
     def _lease(self, picked: Sequence[Delivery], until: datetime) -> Sequence[Delivery]:
         if picked:
             claimed = many((one.seq, one.token) for one in picked)
-            self.session.change(self.sql.lease, len(picked), claimed=claimed, until=rfc3339(until))
-        return [
-            replace(
-                one,
-                state=DeliveryState.LEASED,
-                due_at=until,
-                attempts=one.attempts + 1,
-                token=one.token + 1,
-                breaks=_breaks(one),
-            )
-            for one in picked
-        ]
+            self.session.change(self.sql.leases.take, len(picked), claimed=claimed, until=rfc3339(until))
+        return [leased(one, until) for one in picked]
 
     def prolong(self, delivery: Delivery, until: datetime) -> None:
         self.session.change(self.sql.waits.prolong, of=delivery.seq, held=delivery.token, until=rfc3339(until))
@@ -291,7 +281,12 @@ class SqlLedger(Reader):
         return len(found)
 
     def apply(self, decision: Decision[object]) -> None:
-        for change in decision.changes:
+        changes: Sequence[Change] = decision.changes
+        handed_over = handed_over_first(changes)
+        if len(handed_over) > 1:
+            self._end(handed_over)
+            changes = changes[len(handed_over) :]
+        for change in changes:
             self._change(change)
         for entry in decision.entries:
             self.session.write(self.sql.add_intent, intent_params(entry))
@@ -391,6 +386,12 @@ class SqlLedger(Reader):
         if move.now not in OPEN:
             self.session.write(self.sql.promote, {"of": move.id})
 
+    def _end(self, moves: Sequence[MoveDelivery]) -> None:
+        """What was handed over together: as many `_move_delivery`, by two statements."""
+        ended = many((one.id, one.token, rfc3339(one.at)) for one in moves)
+        self.session.change(self.sql.leases.end, len(moves), ended=ended)
+        self.session.write(self.sql.leases.promote, {"ended": ended})
+
     def put_payload(self, ref: PayloadRef, octets: bytes) -> None:
         if len(octets) != ref.size:
             raise ValueError("the octets are not those that the reference names")
@@ -424,15 +425,6 @@ class SqlLedger(Reader):
     def log_size(self) -> int:
         (last,) = self.session.run(self.sql.log_size).fetchone()
         return int(last) + 1
-
-
-def _breaks(delivery: Delivery) -> int:
-    """What the claim makes of `breaks`: one that is still leased was never heard of again."""
-    return delivery.breaks + (1 if delivery.state is DeliveryState.LEASED else 0)
-
-
-def _suspect(delivery: Delivery) -> bool:
-    return _breaks(delivery) >= SUSPECT
 
 
 def _longest(delivery: Delivery) -> tuple[datetime, int]:

@@ -45,10 +45,16 @@ from signing.verdict import PdfOutcome, Reason
 Row = Sequence[Any]
 Params = Mapping[str, str | bytes | int | None]
 
+# A dictionary, because asking an enumeration for one of its members takes three calls.
 _ROLE: Final = {one.value: one for one in Role}
 _ATTESTATION: Final = {one.value: one for one in Attestation}
 _STANDING: Final = {one.value: one for one in Standing}
 _KIND: Final = {kind.slug: kind for kind in MessageKind}
+_INTAKE: Final = {one.value: one for one in IntakeState}
+_PRIORITY: Final = {one.value: one for one in Priority}
+_FORM: Final = {one.value: one for one in PackageForm}
+_CARGO: Final = {one.value: one for one in Cargo}
+_DELIVERY: Final = {one.value: one for one in DeliveryState}
 
 
 def _json(value: object) -> str:
@@ -145,20 +151,20 @@ def read_document(row: Row) -> Document:
         subject=subject,
         recipients=read_codes(recipients),
         verdict=stored_verdict(verdict),
-        state=IntakeState(state),
-        receipt_state=IntakeState(receipt_state),
+        state=_INTAKE[state],
+        receipt_state=_INTAKE[receipt_state],
         by=by,
-        via=Role(via),
+        via=_ROLE[via],
         accepted_at=parse_rfc3339(accepted_at),
         nonce=nonce,
         issued_on=_day(issued_on),
-        priority=Priority(priority),
-        attachments=tuple(AttachmentRecord(**item) for item in orjson.loads(attachments)),
+        priority=_PRIORITY[priority],
+        attachments=tuple([AttachmentRecord(**item) for item in orjson.loads(attachments)]),
         only_for=None if only_for is None else read_codes(only_for),
         hops=_read_hops(hops),
         crossed=bool(crossed),
         notes=tuple(orjson.loads(notes)),
-        form=PackageForm(form),
+        form=_FORM[form],
     )
 
 
@@ -168,7 +174,7 @@ def read_outline(row: Row) -> Outline:
         ref=DocumentRef(ref),
         sender=_code(sender),
         recipients=read_codes(recipients),
-        state=IntakeState(state),
+        state=_INTAKE[state],
         by=by,
         document_id=document_id,
         number=number,
@@ -207,7 +213,7 @@ def read_delivery(row: Row) -> Delivery:
     ) = row  # fmt: skip
     return Delivery(
         id=DeliveryId(id_),
-        cargo=Cargo(cargo),
+        cargo=_CARGO[cargo],
         cargo_ref=cargo_ref,
         document=None if document is None else DocumentRef(document),
         endpoint=endpoint,
@@ -215,8 +221,8 @@ def read_delivery(row: Row) -> Delivery:
         lane=lane,
         created_at=parse_rfc3339(created_at),
         due_at=parse_rfc3339(due_at),
-        priority=Priority(priority),
-        state=DeliveryState(state),
+        priority=_PRIORITY[priority],
+        state=_DELIVERY[state],
         attempts=attempts,
         token=token,
         seq=seq,

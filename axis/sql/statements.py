@@ -35,7 +35,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
 from axis.sql.follow_ups import FollowUps
-from axis.sql.leases import lease_claimed
+from axis.sql.leases import Leases
 from axis.sql.outgoing import Outgoing
 from axis.sql.places import place_intents
 from axis.sql.queues import Queues
@@ -256,7 +256,7 @@ class Statements:
                 ).order_by(delivery.c.due_at, delivery.c.seq)
             ).with_for_update(skip_locked=True)
         )
-        self.lease = lease_claimed(one_writer=self.one_writer)
+        self.leases = Leases(one_writer=self.one_writer)
         self.move_delivery = self._text(
             update(delivery)
             .where(

@@ -61,6 +61,7 @@ from axis.sql import migrate
 from axis.sql.address import connect
 from axis.sql.driver import NoStore, StoreError
 from axis.sql.engine import is_postgres, open_readonly, open_store, sqlite_path
+from axis.sql.leases import leased
 from axis.sql.ledger import SqlLedger
 from axis.sql.store import SqlStore
 from axis.sql.verdict import read_now, stored_verdict
@@ -416,6 +417,18 @@ async def test_a_claim_is_one_attempt_with_a_new_token(store: SqlStore) -> None:
     assert await store.views.delivery(got.id) == got
 
 
+def test_a_claim_changes_nothing_else() -> None:
+    """Field by field, none of them left as it is by default."""
+    kept = {"priority": Priority.EXPRESS, "seq": 7, "last_problem": "internal", "settled_at": NOW, "renewed_at": NOW}
+    one = replace(delivery(document()), attempts=3, token=4, breaks=1, **kept)
+    until = later(hours=1)
+    counted = {"due_at": until, "attempts": 4, "token": 5, "state": DeliveryState.LEASED}
+    assert leased(one, until) == replace(one, **counted, breaks=1)
+    assert leased(replace(one, state=DeliveryState.LEASED), until) == replace(one, **counted, breaks=2)
+    default = {field.name: field.default for field in fields(one)}
+    assert all(getattr(one, name) != value for name, value in default.items() if name != "state")
+
+
 async def test_what_another_has_claimed_meanwhile_is_not_leased(store: SqlStore) -> None:
     """Several are leased by one statement: one of them seen under an old token, and none is."""
     one = document()
@@ -535,6 +548,41 @@ async def test_the_next_of_a_lane_goes_when_its_predecessor_is_delivered(store: 
         assert got.id == expected.id
         await add(store, move(got, DeliveryEvent.ACK))
     assert await claim(store) == []
+
+
+async def test_several_that_were_handed_over_end_as_each_of_them_would(store: SqlStore) -> None:
+    """By two statements for all of them, at the time and under the token of each; what stands behind them moves up."""
+    stored = await add_all(store, *(delivery(lane=lane) for lane in ("one", "two", "three", "one", "two")))
+    claimed = await claim(store)
+    assert [one.id for one in claimed] == [one.id for one in stored[:3]]
+    at = {one.id: later(seconds=place) for place, one in enumerate(claimed)}
+    ended = [move(one, DeliveryEvent.ACK, at=at[one.id]) for one in claimed[:2]]
+    deferred = move(claimed[2], DeliveryEvent.DEFER, due_at=later(hours=1), problem="internal", breaks=1)
+    await add(store, *ended, deferred)
+    for one in claimed[:2]:
+        delivered = replace(one, state=DeliveryState.DELIVERED, settled_at=at[one.id])
+        assert await store.views.delivery(one.id) == delivered
+    waits = replace(claimed[2], state=DeliveryState.QUEUED, due_at=later(hours=1), last_problem="internal", breaks=1)
+    assert await store.views.delivery(waits.id) == waits
+    assert [one.id for one in await claim(store)] == [one.id for one in stored[3:]]
+
+
+@pytest.mark.parametrize("trouble", ["claimed-by-another", "handed-over-already", "never-claimed"])
+async def test_of_several_that_were_handed_over_none_ends_where_one_was_lost(store: SqlStore, trouble: str) -> None:
+    await add_all(store, *(delivery() for _ in range(3)))
+    claimed = await claim(store, limit=2 if trouble == "never-claimed" else 3)
+    last = claimed[-1]
+    if trouble == "claimed-by-another":
+        last = (await claim(store, at=NOW + LEASE, limit=1))[0]
+        claimed = [*(one for one in claimed if one.id != last.id), replace(last, token=last.token - 1)]
+    if trouble == "handed-over-already":
+        await add(store, move(last, DeliveryEvent.ACK))
+    if trouble == "never-claimed":
+        claimed.append(replace(last, id=DeliveryId("another"), token=0))
+    before = [await store.views.delivery(one.id) for one in claimed]
+    with pytest.raises(LostRace):
+        await add(store, *(move(one, DeliveryEvent.ACK) for one in claimed))
+    assert [await store.views.delivery(one.id) for one in claimed] == before
 
 
 async def test_the_mark_of_a_head_is_only_a_hint(store: SqlStore, url: str) -> None:
@@ -1106,7 +1154,11 @@ def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Pa
         ("reports.crossed", "sqlite_autoindex_document_1"),
         ("outgoing.carried", "sqlite_autoindex_document_1"),
         ("outgoing.carried", "sqlite_autoindex_payload_1"),
-        ("lease", "SEARCH delivery USING INTEGER PRIMARY KEY"),
+        ("leases.take", "SEARCH delivery USING INTEGER PRIMARY KEY"),
+        ("leases.end", "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1"),
+        ("leases.promote", "SEARCH done USING INDEX sqlite_autoindex_delivery_1"),
+        ("leases.promote", "SEARCH other USING INDEX ix_delivery_lane"),
+        ("leases.promote", "SEARCH delivery USING INTEGER PRIMARY KEY"),
         ("reports.of_pairs", "ix_status_report_document (document=? AND receiver=?)"),
         ("orphans", "ix_status_report_orphan_number"),
         ("same_orphan", "ix_status_report_orphan_"),

@@ -390,7 +390,10 @@ def sentences() -> Sequence[tuple[str, str]]:
         ("reports.crossed", "document_ref"),
         ("outgoing.carried", "document_ref"),
         ("outgoing.carried", "pk_payload"),
-        ("lease", "pk_delivery"),
+        ("leases.take", "pk_delivery"),
+        ("leases.end", "uq_delivery_id"),
+        ("leases.promote", "uq_delivery_id"),
+        ("leases.promote", "ix_delivery_lane"),
     ],
 )
 def test_what_a_turn_of_deliveries_asks_is_answered_by_an_index(postgres_store: str, name: str, index: str) -> None:

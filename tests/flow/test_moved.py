@@ -15,10 +15,12 @@ from axis.config.model import Config
 from axis.core.model import DeliveryId, Principal
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Refused
+from axis.core.queue import Action
 from axis.core.routing import RoutingTable
 from axis.core.states import DeliveryState
-from axis.flow.expiry import expire_old, left_behind
+from axis.flow.expiry import _expire, expire_old, left_behind
 from axis.flow.mailbox import acknowledge, fetch, inbox
+from axis.flow.queue import Chosen, operate
 from axis.flow.recheck import recheck_held
 from schemas.envelope import Business, MessageKind, Replacement
 from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
@@ -86,6 +88,24 @@ async def test_a_mailbox_that_became_another_agencys_shows_nothing_of_the_one_be
         assert (await at.delivery(document)).state is DeliveryState.FAILED
         assert (await at.delivery(newer)).state is DeliveryState.QUEUED, "mailboxes are left alone"
         assert await told(at) == [("undelivered", "delivery-expired")]
+
+
+@pytest.mark.parametrize("chosen", ["by-itself", "with-its-endpoint"])
+async def test_what_a_person_lets_go_at_the_instant_at_which_it_ends_begins_anew(tmp_path: Path, chosen: str) -> None:
+    """It was read as one that is over. Since then it was let go: it waits as it did, under the same token."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        document, _ = await at.send(HEALTH)
+        spent = await at.delivery(document)
+        began = at.ctx.now()
+        at.ctx.now = lambda: began + WEEK
+        which = Chosen((spent.id,)) if chosen == "by-itself" else Chosen(endpoint=spent.endpoint)
+        for action in (Action.HOLD, Action.RELEASE):
+            await operate(action, which, "somebody", "a reason", at.ctx)
+        there = await at.delivery(document)
+        assert (there.state, there.token, there.since) == (spent.state, spent.token, began + WEEK)
+        assert not await _expire(spent, at.ctx)
+        assert await at.delivery(document) == there
+        assert await told(at) == []
 
 
 async def _is_not_there(id: DeliveryId, by: Principal, ask: object, at: Engine) -> None:
