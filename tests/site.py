@@ -499,19 +499,28 @@ def text_of(content: bytes | Content) -> bytes:
 
 
 @contextmanager
-def kept_running(*sites: Site) -> Iterator[None]:
-    """Start nodes for a module's conversations; afterwards stop them in order and audit each."""
+def started(*sites: Site) -> Iterator[None]:
+    """Start nodes, and see that none is left in the end: not even one that was stopped."""
     try:
         for site in sites:
             site.start(wait=False)
         for site in sites:
             site.wait_ready()
         yield
-        codes = [site.stop() for site in sites]
     finally:
         for site in sites:
             if site.running:
+                assert site.process is not None
+                site.process.send_signal(signal.SIGCONT)
                 site.kill()
+
+
+@contextmanager
+def kept_running(*sites: Site) -> Iterator[None]:
+    """Start nodes for a module's conversations; afterwards stop them in order and audit each."""
+    with started(*sites):
+        yield
+        codes = [site.stop() for site in sites]
     assert codes == [0] * len(sites)
     for site in sites:
         site.audit()

@@ -21,7 +21,7 @@ from axis.demo.client import bearer
 from axis.demo.network import HOST
 from axis.flow.lease import LENGTH
 from tests.flow.receiver import Receiver
-from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, Site, row, until
+from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, Site, row, started, until
 
 pytestmark = pytest.mark.slow
 
@@ -55,17 +55,8 @@ def site(far: Receiver, postgres_store: str, tmp_path: Path) -> Site:
 def nodes(site: Site) -> Iterator[list[Site]]:
     """Three processes, running."""
     members = [site, site.beside("n1"), site.beside("n2")]
-    try:
-        for member in members:
-            member.start(wait=False)
-        for member in members:
-            member.wait_ready()
+    with started(*members):
         yield members
-    finally:
-        for member in members:
-            if member.running:
-                member.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
-                member.kill()
 
 
 def offer(node: Site, package: bytes, by: str) -> bytes | None:

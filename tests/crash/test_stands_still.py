@@ -12,7 +12,7 @@ import pytest
 
 from tests.crash.test_processes import insist
 from tests.faults.trace import following
-from tests.site import HOME_AFFAIRS, OFFICE, Site, until
+from tests.site import HOME_AFFAIRS, OFFICE, Site, started, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
@@ -23,17 +23,8 @@ TURN, HISTORY, SHOWN = "checkpoints/turn", "checkpoints/heads.jsonl", "data/log/
 def nodes(postgres_store: str, tmp_path: Path) -> Iterator[list[Site]]:
     first = Site(tmp_path, store=postgres_store, instance="n0")
     members = [first, first.beside("n1")]
-    try:
-        for member in members:
-            member.start(wait=False)
-        for member in members:
-            member.wait_ready()
+    with started(*members):
         yield members
-    finally:
-        for member in members:
-            if member.running:
-                member.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
-                member.kill()
 
 
 def writes_the_log(nodes: list[Site]) -> Site:
