@@ -163,7 +163,10 @@ def test_a_backup_that_was_killed_does_not_look_whole_and_the_next_one_is(
 
 
 ENDED = """
-import os, sys
+import os, signal, sys
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)  # whoever runs the tests may ignore them: nohup, a job in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import axis.care.backup as care
 from axis.cli import main
 number, *arguments = sys.argv[1:]
