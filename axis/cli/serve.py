@@ -31,6 +31,7 @@ def serve(config_path: Path, as_json: bool) -> None:
     configure(as_json=as_json)
     from axis.app import serve as run
     from axis.cli import remedy
+    from axis.core.problems import Unavailable
     from axis.hsm.wire import TokenError
     from axis.log.disk import Locked
     from axis.log.heads import HeadsDamaged
@@ -41,8 +42,11 @@ def serve(config_path: Path, as_json: bool) -> None:
 
     running = f"a daemon is already running on this store ({config.node.data}): one process at a time"
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(run(config))
+        try:
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(run(config))
+        except ExceptionGroup as group:
+            raise _what_ended_it(group) from None
     except ConfigError as error:
         end_with_faults(error, as_json, Exit.USAGE)
     except StoreError as error:
@@ -53,6 +57,8 @@ def serve(config_path: Path, as_json: bool) -> None:
         give_up(Exit.NO, str(error), "nothing was signed: axis fsck looks closer (docs/care.md)", as_json=as_json)
     except Locked as error:
         give_up(Exit.NO, str(error), running, as_json=as_json)
+    except Unavailable as error:
+        give_up(Exit.NO, str(error), "the database: what was accepted goes on at the next start", as_json=as_json)
     except NotUsable as error:
         give_up(Exit.NO, str(error), "store.blobs names a bucket: look at [objects]", as_json=as_json)
     except (TokenError, TooFewFiles) as error:
@@ -64,6 +70,20 @@ def serve(config_path: Path, as_json: bool) -> None:
         give_up(Exit.NO, (error.strerror or str(error)).lower(), remedy.of_listening(error), as_json=as_json)
     except KeyboardInterrupt:
         return
+
+
+def _what_ended_it(group: ExceptionGroup[Exception]) -> Exception:
+    """The one thing that a running node ended of and that can be told in words, told to the log whole; else all of it.
+    A value that is wrong is a fault of the configuration before a node runs, and one of ours afterwards."""
+    import structlog
+
+    leaf: Exception = group
+    while isinstance(leaf, ExceptionGroup) and len(leaf.exceptions) == 1:
+        (leaf,) = leaf.exceptions
+    if isinstance(leaf, ExceptionGroup | ValueError):
+        return group
+    structlog.get_logger().error("node_broke", error=str(leaf), exc_info=leaf)
+    return leaf
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -338,6 +338,9 @@ _REMEDIES: Final = {
         "không có bản sao lưu nào được tạo: nút bị hỏng, xem bằng axis fsck --deep"
     ),
     "nothing was put into place": "chưa đặt gì vào chỗ",
+    "the database: what was accepted goes on at the next start": (
+        "cơ sở dữ liệu: những gì đã nhận được làm tiếp ở lần khởi động sau"
+    ),
     "{}: stop the daemon first": "{}: hãy dừng trục trước",
     "{}; is keys.checkpoints the store of this node's log?": "{}; keys.checkpoints có đúng là kho mốc của nút này?",
     "more was signed than the backup knows: give the log's folder of the node's last data, or an auditor's copy of it, "

@@ -23,6 +23,7 @@ from axis.log.files import LogFolder
 from axis.process import files_needed
 from axis.sql.engine import InstanceLock
 from signing.keys import generate_ed25519, generate_p256, private_pem, public_pem
+from tests.site import HOME_AFFAIRS, OFFICE, Site, until
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +143,26 @@ def test_serve_does_not_start_where_too_few_files_may_be_open(node: Path) -> Non
     (line,) = [one for one in told["lines"] if one["what"] == "open files"]
     assert line["state"] == "warn"
     assert "LimitNOFILE=" in line["remedy"]
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+def test_what_a_running_node_ends_of_is_said_in_lines(tmp_path: Path) -> None:
+    """The history of heads was put away under it: one event has all of it, and the last word is that of any command."""
+    site = Site(tmp_path)
+    site.start()
+    site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
+    until("the log has it", site.log_has_all)
+    (tmp_path / "checkpoints" / "heads.jsonl").rename(tmp_path / "aside")
+    site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
+    assert site.process is not None
+    assert site.process.wait(30) == 1
+    lines, _, last = site.log.read_text().partition("\n{\n")
+    broke = next(one for one in map(json.loads, lines.splitlines()) if one["event"] == "node_broke")
+    assert "moved or removed" in broke["exception"]
+    assert "moved or removed" in json.loads("{" + last)["error"]
+    (tmp_path / "aside").rename(tmp_path / "checkpoints" / "heads.jsonl")
+    site.start()
+    until("the log has all", site.log_has_all)
+    assert site.stop() == 0
+    site.audit()
