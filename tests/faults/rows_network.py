@@ -105,6 +105,7 @@ ROWS: Final = (
         "tests/crash/test_stands_still.py"
         "::test_who_stands_still_in_its_turn_is_passed_over_and_changes_nothing_when_it_goes_on",
         "tests/unit/log/test_turn.py::test_who_stands_still_while_it_writes_changes_nothing_once_another_has_the_log",
+        "tests/unit/log/test_turn.py::test_who_stands_still_while_it_takes_the_log_over_is_passed_over_by_the_next",
         "tests/contract/test_ledger.py::test_only_the_holder_of_the_token_settles",
         note="simulated by seed as well",
     ),
