@@ -50,8 +50,9 @@ _OFFICE: Final = (
     ("xl/", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     ("ppt/", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
 )
-# All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods, impossible numbers.
-_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+# All that `zipfile` raises for octets a stranger chose: damage, encryption, unknown methods (a `RuntimeError`), no
+# names, impossible numbers. The same as in `signing.pdf.archive`, which takes nothing from here.
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, LookupError, ValueError, OSError)
 _MAX_ENTRIES: Final = 10_000
 
 

@@ -163,12 +163,12 @@ def _is_free(target: Target) -> None:
 
 @contextmanager
 def _without_daemon(place: Place) -> Iterator[None]:
-    """Keep daemons of this node from the checkpoint store meanwhile. `Locked` where one runs: it would go on giving
-    receipts for documents in the old folder. Processes that share the store do not lock it: there the database must be
-    empty, and the heads are looked at again in the end."""
+    """Keep daemons of this node from the checkpoint store meanwhile. `Locked` where one writes the log: it would go on
+    giving receipts for documents in the old folder. Of processes that share the store only that one locks it: for the
+    others the database must be empty, and the heads are looked at again in the end."""
     assert place.heads is not None, "a node has a checkpoint store"
     heads = Folder(place.heads)
-    if not is_postgres(place.store) and place.heads.exists():
+    if place.heads.exists():
         heads.lock()
     try:
         yield

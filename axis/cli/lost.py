@@ -48,9 +48,8 @@ def lost(folder: Path, as_json: bool) -> None:
         say_json({"restores": said, "lost_entries": number, **lost_json(gone)})
     else:
         for one in found:
-            runs = sum(map(len, one.lost))
             say(f"khôi phục (restored)  {local(parse_rfc3339(one.at))}  {one.operator}  {one.reason}".rstrip())
-            say(f"  bản ghi mất dữ liệu (entries without records)  {runs}")
+            say(f"  bản ghi mất dữ liệu (entries without records)  {sum(map(len, one.lost))}")
         show_lost(gone, ALL)
         if not number:
             say("không mất bản ghi nào (nothing was lost)")
