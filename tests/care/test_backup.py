@@ -25,6 +25,7 @@ from axis.care.findings import Code
 from axis.care.fsck import Place, check_node
 from axis.care.manifest import BLOBS, DATABASE, FILE, LOG, read_manifest
 from axis.care.place import Taken as There
+from axis.log.disk import Folder
 from axis.log.heads import CheckpointStore
 from axis.sql.engine import sqlite_path
 from tests.care.plants import blobs, flip
@@ -303,6 +304,11 @@ def test_a_node_moves_to_postgresql_by_its_backup_and_back(
     config.write_text(config.read_text().replace(postgres_store, postgres.database(template)))  # type: ignore[attr-defined]
     on_postgres.site.store = config.read_text().partition('[store]\nurl = "')[2].partition('"')[0]
     moved = on_postgres.copy(tmp_path / "moved")
+    writes = Folder(moved.heads, "n1")  # one of several processes of this node, on whichever database
+    writes.lock(shared=True)
+    code, told = restored(moved, tmp_path / "backup")
+    assert (code, "another process" in str(told["error"])) == (1, True)
+    writes.unlock()
     code, told = restored(moved, tmp_path / "backup")
     assert code == 0, told
     assert moved.ask("SELECT count(*) FROM document") == documents
