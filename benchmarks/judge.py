@@ -23,15 +23,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from axis.flow.usual import octets_in
 from benchmarks.floor import judge as floor
 from benchmarks.packages import KEYS, Package, package, signer
 from benchmarks.pairs import Measure, Work, bounded, paired
-from schemas import attachment, edxml
+from schemas.layout import layout_of
 from schemas.limits import XmlLimits
-from schemas.xml import parse_xml
+from schemas.xml import gated
 from signing.chain import CertificateCache, Trust, judge_certificate
 from signing.policy import OWN_NETWORK
-from signing.verify import InMemory, Judgement, MustCover, Octets, Tidy, conclude, inspect
+from signing.verify import Judgement, Octets, conclude, inspect_laid
 from tests.pki import NOW, pki
 
 LIMITS = XmlLimits()
@@ -39,23 +40,14 @@ CACHE = CertificateCache()
 MEGABYTE = 1_000_000
 
 
-def _held(item: attachment.EncodedAttachment) -> Octets:
-    """As `axis.flow.package` has it: nothing is decoded twice."""
-    found = attachment.decoded(item)
-    return InMemory(found) if isinstance(found, bytes) else found
-
-
 def judge(raw: bytes, beside: Mapping[str, Octets] | None = None, trust: Trust | None = None) -> Judgement:
     """The whole verdict on a package; `beside` are attachments that travel beside the envelope."""
     trust = trust or pki().trust
-    parsed = parse_xml(raw, LIMITS)
-    root, parts = parsed.root, edxml.signed_parts(parsed.root)
-    named = {"MessageHeader": parts.header, "Bussiness": parts.business, "edXMLManifest": parts.manifest}
-    elements = {name: element for name, element in named.items() if element is not None}
-    inline = {item.content_id or "": _held(item) for item in attachment.encoded_attachments(parsed)}
-    must_cover = MustCover(elements, inline if beside is None else beside, parts.place, frozenset(inline))
-    tidy = None if parsed.plain is None else Tidy(parsed.plain.ids, parsed.plain.octets)
-    inspection = inspect(root, edxml.signatures(root), must_cover, OWN_NETWORK, NOW, parsed.cuts, tidy)
+    layout = layout_of(gated(raw, LIMITS), LIMITS)
+    assert layout is not None, "our writer wrote it"
+    octets = octets_in(layout) if beside is None else beside
+    inspection = inspect_laid(layout, octets, beside is None, OWN_NETWORK, NOW, layout.cuts)
+    assert inspection is not None, "our signer signed it"
     leaf = inspection.certificate
     assert leaf is not None, inspection.verdict
     known = CACHE.find(leaf, trust, OWN_NETWORK, NOW)

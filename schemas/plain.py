@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -24,20 +23,9 @@ _KINDS: Final = bytes(map(_kind, range(256)))
 _DECLARED: Final = tuple(mark + b"<?xml%c" % space for mark in (b"", BOM_UTF8) for space in b" \t\r\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """A document of elements and text only, within the limits of its tree. `octets` are what was parsed: every `<` in
-    them begins a tag, but for that of the XML declaration.
-
-    `ids` bounds how many attributes are an Id under any of the names in use: too many are counted, never too few.
-    """
-
-    ids: int
-    octets: bytes
-
-
-def plain(root: etree._Element, octets: bytes, limits: XmlLimits) -> Plain | None:
-    """What can be proved about the document that `root` was parsed from; `None` proves nothing: somebody must walk.
+def is_plain(root: etree._Element, octets: bytes, limits: XmlLimits) -> bool:
+    """Say whether the document that `root` was parsed from is proved to be of elements and text only, within the limits
+    of a tree. Where it is not, somebody must walk.
 
     An attribute takes a `=`, which its name precedes; a name follows a `<` or white space and ends before anything that
     no name holds; an element takes four octets, one of them a `<`. Outside of comments, instructions and CDATA a `<`
@@ -45,18 +33,17 @@ def plain(root: etree._Element, octets: bytes, limits: XmlLimits) -> Plain | Non
     other is well-formed.
     """
     if len(octets) > 4 * limits.elements and octets.count(b"<") > limits.elements:
-        return None
+        return False
     before = octets.split(b"=", limits.attributes + 1)
     if len(before) > limits.attributes + 1:
-        return None
+        return False
     names = b"=".join([text[-2:] for text in before])
     if b"se=" in names or b" =" in names or b"\n=" in names or b"\t=" in names or b"\r=" in names:
-        return None  # perhaps xml:base, or white space before a `=`
+        return False  # perhaps xml:base, or white space before a `=`
     if _holds(octets, b"<!", 0) or _holds(octets, b"<?", _behind_declaration(octets)):
-        return None  # comments, instructions, and CDATA: its text may look like tags
-    if b"w" + b"a" * (limits.name_length + 1) in octets.translate(_KINDS) or _too_deep(limits.depth)(root):
-        return None
-    return Plain(names.count(b"Id=") + names.count(b"ID=") + names.count(b"id="), octets)
+        return False  # comments, instructions, and CDATA: its text may look like tags
+    long_name = b"w" + b"a" * (limits.name_length + 1) in octets.translate(_KINDS)
+    return not long_name and not _too_deep(limits.depth)(root)
 
 
 def _holds(octets: bytes, mark: bytes, start: int) -> bool:

@@ -14,12 +14,10 @@ from schemas.errors import SchemaError, Violation
 from schemas.names import (
     BODY,
     BUSINESS,
-    DS,
     ENVELOPE,
     FOREIGN,
     HEADER,
     MANIFEST,
-    NAMESPACE,
     ROOT,
     SIGNATURES,
     default_namespace,
@@ -36,14 +34,6 @@ Element = etree._Element
 _OUTERMOST: Final = (*ROOT, *ENVELOPE)
 _TRACE: Final = ("TraceHeaderList",)
 _MESSAGE: Final = ("MessageHeader",)
-_ROOT, _ENVELOPE, _HEADER, _TRACES, _BODY, _ENCODED = (
-    f"{{{NAMESPACE}}}{name}" for name in (ROOT[0], ENVELOPE[0], HEADER[0], _TRACE[0], BODY[0], "AttachmentEncoded")
-)
-_IN_ROOT: Final = frozenset({_ENVELOPE, _ENCODED})
-_IN_ENVELOPE: Final = frozenset({_HEADER, _BODY})
-_IN_HEADER: Final = frozenset({f"{{{NAMESPACE}}}{_MESSAGE[0]}", _TRACES, f"{{{DS}}}{SIGNATURES[0]}"})
-_IN_TRACES: Final = frozenset({f"{{{NAMESPACE}}}{BUSINESS[0]}"})
-_IN_BODY: Final = frozenset({f"{{{NAMESPACE}}}{MANIFEST[0]}"})
 _SIGNATURES: Final = tuple(f"{{*}}{name}" for name in SIGNATURES)
 
 
@@ -90,31 +80,6 @@ def signed_parts(root: etree._Element) -> SignedParts:
     business = None if trace is None else _only(_filed(trace), BUSINESS)
     manifest = None if body is None else _only(_filed(body), MANIFEST)
     return SignedParts(header, message, business, manifest)
-
-
-def holds_nothing_else(root: etree._Element, parts: SignedParts) -> bool:
-    """Say whether a package is its signed parts, signatures beside them, a block of attachments beside the envelope,
-    and bare elements around these, all under the names of QCVN 102:2016: so a reader finds nothing elsewhere.
-
-    That nothing stands there twice, whoever found the parts has seen.
-    """
-    header, envelope = parts.place, parts.place.getparent()
-    if envelope is None or envelope.getparent() is not root or root.tag != _ROOT:
-        return False
-    levels = [(root, _IN_ROOT), (envelope, _IN_ENVELOPE), (header, _IN_HEADER)]
-    levels += [(child, _IN_TRACES) for child in header if child.tag == _TRACES]
-    levels += [(child, _IN_BODY) for child in envelope if child.tag == _BODY]
-    return all(_holds_only(holder, tags) for holder, tags in levels)
-
-
-def _holds_only(holder: etree._Element, tags: frozenset[str]) -> bool:
-    """Say whether there are only elements of these names, and no text."""
-    if (holder.text or "").strip():
-        return False
-    for child in holder:  # noqa: SIM110 - asked of each package: half the time of `all`
-        if child.tag not in tags or (child.tail or "").strip():
-            return False
-    return True
 
 
 def signatures(root: etree._Element) -> tuple[etree._Element, ...]:

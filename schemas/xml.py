@@ -17,7 +17,7 @@ from schemas.errors import SchemaError, Violation
 from schemas.gate import Raw, check_prolog, checked, refusal
 from schemas.limits import XmlLimits
 from schemas.names import is_element
-from schemas.plain import Plain, plain
+from schemas.plain import is_plain
 
 _TYPES: Final = etree.ErrorTypes
 _CODES: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
@@ -50,12 +50,10 @@ class Parsed:
     one `ContentTransferEncoded`, in document order. The content is base64 alphabet and white space only, so putting it
     back into canonical octets, too, is plain replacement.
 
-    `plain` is what could be proved about a usual package at little cost.
     """
 
     root: etree._Element
     cuts: Mapping[str, Content]
-    plain: Plain | None = None
 
 
 def parse_xml(raw: Raw, limits: XmlLimits) -> Parsed:
@@ -68,19 +66,38 @@ def parse_xml(raw: Raw, limits: XmlLimits) -> Parsed:
     `xml-pi` (all `malformed`); `xml-mixed` for a comment or processing instruction inside a leaf, `xml-id`, `xml-base`
     (well-formed, and refused). Never the parser's own words, never input bytes.
     """
-    skeleton = _skeleton(raw, limits)
-    declarations = _check_counts(skeleton.octets, limits)
+    return parse_gated(gated(raw, limits), limits)
+
+
+def gated(raw: Raw, limits: XmlLimits) -> Skeleton:
+    """Octets that passed the gate, of a package that may be parsed. `SchemaError` of the gate, and `xml-limit`.
+
+    Every octet is looked at once. Whoever has more than `tree_bytes` besides contents gets one more than those.
+    """
+    if len(raw) <= limits.cut_above:
+        skeleton = Skeleton(b"".join(checked(raw, limits)))
+    else:
+        scanner = Scanner(raw, limits.cut_above, 2 * limits.elements)
+        for piece in checked(raw, limits):
+            scanner.take(piece)
+        skeleton = scanner.skeleton(limits.tree_bytes)
+    check_prolog(skeleton.octets)
+    _check_counts(skeleton.octets, limits)
+    return skeleton
+
+
+def parse_gated(skeleton: Skeleton, limits: XmlLimits) -> Parsed:
+    """What `parse_xml` does with octets that passed the gate."""
+    declarations = _declarations(skeleton.octets, limits)
     root = _parse(skeleton)
     if not placed(root, skeleton.cuts):
         raise refusal("xml-malformed", "attachment content stands where none can be")
     _check_namespaces(root, declarations, limits)
-    usual = plain(root, skeleton.octets, limits)
-    if usual is not None:
-        return Parsed(root, MappingProxyType(skeleton.cuts), usual)
-    _check_surroundings(root)
-    _check_tree(root, limits)
-    if b"xml:base" in skeleton.octets and root.xpath("//@*[name()='xml:base']"):
-        raise SchemaError(Violation("xml-base", "", "xml:base is not accepted"))
+    if not is_plain(root, skeleton.octets, limits):
+        _check_surroundings(root)
+        _check_tree(root, limits)
+        if b"xml:base" in skeleton.octets and root.xpath("//@*[name()='xml:base']"):
+            raise SchemaError(Violation("xml-base", "", "xml:base is not accepted"))
     return Parsed(root, MappingProxyType(skeleton.cuts))
 
 
@@ -99,28 +116,16 @@ def parse_parts(parts: Sequence[bytes], limits: XmlLimits) -> list[etree._Elemen
     return found
 
 
-def _skeleton(raw: Raw, limits: XmlLimits) -> Skeleton:
-    """Look once at every octet. Whoever has more than `tree_bytes` besides contents gets one more than those."""
-    if len(raw) <= limits.cut_above:
-        skeleton = Skeleton(b"".join(checked(raw, limits)))
-    else:
-        scanner = Scanner(raw, limits.cut_above, 2 * limits.elements)
-        for piece in checked(raw, limits):
-            scanner.take(piece)
-        skeleton = scanner.skeleton(limits.tree_bytes)
-    check_prolog(skeleton.octets)
-    return skeleton
-
-
-def _check_counts(octets: bytes, limits: XmlLimits) -> list[bytes]:
-    """Bound the work of the parser: each element takes at least one `<`, each attribute one `=`.
-
-    Returns what follows each `xmlns`.
-    """
+def _check_counts(octets: bytes, limits: XmlLimits) -> None:
+    """Bound the work of whoever reads on: each element takes at least one `<`, each attribute one `=`."""
     if len(octets) > limits.tree_bytes:
         raise refusal("xml-limit", f"more than {limits.tree_bytes} bytes besides attachment content")
     if len(octets) > limits.elements:
         _check_marks(octets, limits)
+
+
+def _declarations(octets: bytes, limits: XmlLimits) -> list[bytes]:
+    """What follows each `xmlns`."""
     declarations = octets.split(b"xmlns", limits.declarations + 1)[1:]
     if len(declarations) > limits.declarations:
         raise refusal("xml-limit", f"more than {limits.declarations} namespace declarations")

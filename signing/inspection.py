@@ -12,9 +12,10 @@ from lxml import etree
 
 from signing.c14n import Splices, Text
 from signing.company import Company
+from signing.octets import Octets
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused
-from signing.shape import Tidy, recognise
+from signing.shape import Laid, recognise
 from signing.verdict import Reason, SignatureRole, Verdict, indication_of, unsigned
 from signing.xmldsig import Findings, MustCover, Verified, examine
 
@@ -63,12 +64,9 @@ def inspect(
     policy: SignaturePolicy,
     at: datetime,
     splices: Mapping[str, Text] = NO_SPLICES,
-    tidy: Tidy | None = None,
 ) -> Inspection:
     """Judge structure, value, digests and coverage. Never raises for bad input: a surprise is a verdict too. `OSError`
     of octets that others hold passes through.
-
-    `tidy` is what the gate saw in the octets; without it the same is found by a longer way.
     """
     if not signatures:
         return Inspection(at, policy, Findings(), unsigned(at, policy.name, policy.sha256), None)
@@ -76,10 +74,6 @@ def inspect(
         blank = Inspection(at, policy, Findings(), None, None)
         many = Refused(Reason.STRUCTURE, f"{len(signatures)} signatures", f"at most {policy.max_signatures}")
         return replace(blank, verdict=refuse(many, blank))
-    if tidy is not None and len(signatures) == 1:
-        usual = recognise(root, signatures[0], must_cover, policy, at, Splices(splices), tidy)
-        if usual is not None:
-            return Inspection(at, policy, usual[1], None, usual[0], place="Signature[1]")
     task = _Task(root, Company(root, signatures, policy), policy, at, splices)
     each: list[Inspection] = []
     for number, signature in enumerate(signatures, 1):
@@ -89,6 +83,23 @@ def inspect(
         if one.verdict is None and task.company.countersignatures:
             each += task.countersignatures(signature, one.place)
     return each[0] if len(each) == 1 else replace(each[0], others=tuple(each[1:]))
+
+
+def inspect_laid(
+    laid: Laid,
+    attachments: Mapping[str, Octets],
+    inline: bool,
+    policy: SignaturePolicy,
+    at: datetime,
+    splices: Mapping[str, Text] = NO_SPLICES,
+) -> Inspection | None:
+    """What `inspect` finds about a document of which is known where everything lies, if its signature is one of our
+    signer's and good in every respect. `None` is left to `inspect`, which alone refuses.
+
+    `attachments` must be covered, by content id without `cid:`; with `inline` they stand in the document.
+    """
+    usual = recognise(laid, attachments, inline, policy, at, Splices(splices))
+    return None if usual is None else Inspection(at, policy, usual[1], None, usual[0], place="Signature[1]")
 
 
 @dataclass(slots=True)

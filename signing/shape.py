@@ -18,36 +18,60 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final, Protocol
 
-from lxml import etree
-
-from signing import as_it_came
 from signing.algorithm import DIGESTS, ENVELOPED, EXC_C14N, SHA256_DIGEST, SIGNATURES, Checker, checker
-from signing.c14n import Splices, canonical, digest_canonical
+from signing.c14n import Splices, digest_canonical
 from signing.certificate import Leaf
 from signing.grammar import DS, XADES
 from signing.keyinfo import read_leaf
+from signing.octets import Octets
 from signing.policy import SignaturePolicy
 from signing.reference import SIGNED_PROPERTIES
 from signing.refusal import passed
 from signing.verdict import Check, Covered, Reason
-from signing.xmldsig import OWN_CLOCKS, SIGNATURE, Findings, MustCover, Verified
+from signing.xmldsig import OWN_CLOCKS, Findings, Verified
 
 
-@dataclass(frozen=True, slots=True)
-class Tidy:
-    """What a gate saw in a whole document: no comment, no processing instruction, no CDATA section, at most 64
-    attributes, and at most `ids` of them under any name that somebody takes for an Id. `octets` are what was parsed."""
+class Part(Protocol):
+    """An element that will be read: its Id, the path to it, and its exclusive canonical form."""
 
-    ids: int
-    octets: bytes
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def octets(self) -> bytes: ...
+
+
+class Laid(Protocol):
+    """A document of which is known where everything lies, and its canonical form, without a tree of it.
+
+    From `begin` to `end` of `octets` stands its only signature, in what `place` is the path to: if that is one element,
+    then `octets` are well-formed. `parts` are all that must be signed, by the caller's names for them, and all that has
+    an Id beside the signature.
+    """
+
+    @property
+    def octets(self) -> bytes: ...
+    @property
+    def begin(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def place(self) -> str: ...
+    @property
+    def parts(self) -> Mapping[str, Part]: ...
+    def without_signature(self) -> bytes:
+        """The exclusive canonical form of the document, the signature taken out."""
+        ...
 
 
 _DS, _XADES = DS[1:-1], XADES[1:-1]
 _ID: Final = r"([A-Za-z_][A-Za-z0-9_.\-]{0,199})"
-_TEXT: Final = r"([^<]{1,12000})"  # what it says is compared or decoded, strictly
-_URI: Final = r'"([^"<>&]{1,100})"'
+_BASE64: Final = r"([A-Za-z0-9+/=]{1,12000}+)"  # decoded strictly
+_URI: Final = r'"([^"<>&]{1,100})"'  # compared
+_CID: Final = r"[!#-%'-;=?-~]{1,300}+"
 _HEAD: Final = re.compile(
     (
         rf'<ds:Signature xmlns:ds="{re.escape(_DS)}" Id="{_ID}"><ds:SignedInfo>'
@@ -56,7 +80,7 @@ _HEAD: Final = re.compile(
 )
 _REFERENCE: Final = re.compile(
     (
-        rf'<ds:Reference(?: Type={_URI})? URI="((?:#[A-Za-z_][A-Za-z0-9_.\-]{{0,199}}|cid:[^"<>&\s]{{1,300}})?)">'
+        rf'<ds:Reference(?: Type={_URI})? URI="((?:#[A-Za-z_][A-Za-z0-9_.\-]{{0,199}}|cid:{_CID})?)">'
         rf"(?:<ds:Transforms>((?:<ds:Transform Algorithm={_URI}/>){{1,2}})</ds:Transforms>)?"
         rf"<ds:DigestMethod Algorithm={_URI}/>"
         r"<ds:DigestValue>([A-Za-z0-9+/]{43,86}={0,2})</ds:DigestValue></ds:Reference>"
@@ -64,8 +88,8 @@ _REFERENCE: Final = re.compile(
 )
 _REST: Final = re.compile(
     (
-        rf"</ds:SignedInfo><ds:SignatureValue(?: Id=\"{_ID}\")?>{_TEXT}</ds:SignatureValue>"
-        rf"<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{_TEXT}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
+        rf"</ds:SignedInfo><ds:SignatureValue(?: Id=\"{_ID}\")?>{_BASE64}</ds:SignatureValue>"
+        rf"<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{_BASE64}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
         rf'<ds:Object><xades:QualifyingProperties xmlns:xades="{re.escape(_XADES)}" Target="#{_ID}">'
         rf'<xades:SignedProperties Id="{_ID}"><xades:SignedSignatureProperties>'
         r"<xades:SigningTime>(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)</xades:SigningTime>"
@@ -77,8 +101,6 @@ _REST: Final = re.compile(
         r"</ds:Signature>"
     ).encode()
 )
-_BEGIN: Final = b"<ds:Signature "
-_END: Final = b"</ds:Signature>"
 
 
 # --- what exclusive C14N makes of it: no empty tags, and declarations where an apex uses a prefix
@@ -121,79 +143,70 @@ _AFTER_KEY: Final = tuple(map(passed, (Reason.VALUE, Reason.REFERENCE, Reason.DI
 
 
 def recognise(
-    root: etree._Element,
-    signature: etree._Element,
-    must_cover: MustCover,
+    laid: Laid,
+    attachments: Mapping[str, Octets],
+    inline: bool,
     policy: SignaturePolicy,
     at: datetime,
     splices: Splices,
-    tidy: Tidy,
 ) -> tuple[Verified, Findings] | None:
     """What `examine` would find about the only signature of a document, if it is of our shape and good; else `None`.
 
-    Never raises for what stands in the document.
+    Every part of `laid` must be covered, and every one of `attachments`, by content id without `cid:`; `inline` says
+    that these stand in the document. Never raises for what stands in it.
     """
     try:
-        return _recognise(root, signature, must_cover, policy, at, splices, tidy)
+        return _recognise(laid, attachments, inline, policy, at, splices)
     except Exception:  # noqa: BLE001 - whatever it was, the long way meets it again and says what it is
         return None
 
 
 def _recognise(
-    root: etree._Element,
-    signature: etree._Element,
-    must_cover: MustCover,
+    laid: Laid,
+    attachments: Mapping[str, Octets],
+    inline: bool,
     policy: SignaturePolicy,
     at: datetime,
     splices: Splices,
-    tidy: Tidy,
 ) -> tuple[Verified, Findings] | None:
-    place = must_cover.place
-    if place is None or signature.getparent() is not place:
-        return None
-    paths = _paths(signature, root, place, policy)
-    if paths is None:
-        return None
-    raw = tidy.octets
-    begin = raw.index(_BEGIN)
-    head = _HEAD.match(raw, begin)
-    if head is None:
+    raw, parts = laid.octets, laid.parts
+    head = _HEAD.match(raw, laid.begin)
+    if head is None or laid.place.count("/") > policy.max_depth:
         return None
     name, algorithm = head.groups()
-    references, written, end = _references(raw, head.end())
+    most = len(parts) + len(attachments) + 2  # the whole and the properties
+    references, written, end = _references(raw, head.end(), most)
     rest = _REST.match(raw, end)
-    if rest is None:
+    if rest is None or rest.end() != laid.end:
         return None
     value_id, value, certificate, target, own_id, time, digest = rest.groups()
     key = _key_of(certificate, algorithm, policy)
-    signed_info = _SIGNED_INFO % (algorithm, written)
-    if target != name or digest != key.digest or not key.made(value, signed_info):
+    if target != name or digest != key.digest or not key.made(value, _SIGNED_INFO % (algorithm, written)):
         return None
-    ids = {element.get("Id"): (label, element) for label, element in must_cover.elements.items()}
-    known = [name.decode(), own_id.decode(), *filter(None, ids)]
-    if value_id is not None:
-        known.append(value_id.decode())
-    if len({*known}) != len(known) or len(known) != tidy.ids:
-        return None  # something else looks like an Id: the long way looks whether one stands twice
-    told = _Told(policy, splices, paths)
+    labels = {part.id: label for label, part in parts.items()}
+    ids = {name, own_id, *labels} if value_id is None else {name, own_id, value_id, *labels}
+    if len(ids) != len(parts) + 2 + (value_id is not None):
+        return None
+    told = _Told(policy, splices)
     document: bytes | None = None
-    for type_, target, transforms, _, method, value in references:
-        form, uri = (type_, transforms), target.decode()
-        if form == _OF_PART and uri[1:] in ids and uri[0] == "#":
-            label, element = ids[uri[1:]]
-            part = as_it_came.element(raw, target[1:], _namespace(element)) or canonical(element, EXC_C14N)
-            told.add(uri, told.path(element), part, method, value)
-            told.parts[label] = part
-        elif form == _OF_PROPERTIES and target == b"#%b" % own_id:
-            told.add(uri, paths[place] + _UNDER, _SIGNED_PROPERTIES % (own_id, time, digest), method, value)
+    for type_, uri, transforms, _, method, value in references:
+        form, named = (type_, transforms), uri[1:]
+        if form == _OF_PART and named in labels and uri[:1] == b"#":
+            part = parts[labels[named]]
+            told.add(uri, part.path, part.octets, method, value)
+            told.parts[labels[named]] = part.octets
+        elif form == _OF_PROPERTIES and named == own_id and uri[:1] == b"#":
+            told.add(uri, laid.place + _UNDER, _SIGNED_PROPERTIES % (own_id, time, digest), method, value)
         elif form == _OF_WHOLE and not uri:
-            document = as_it_came.whole(raw, begin, rest.end()) or _without_signature(root)
+            document = laid.without_signature()
             told.add(uri, "/", document, method, value, whole=True)
-        elif form == _OF_ATTACHMENT and uri.startswith("cid:"):
-            told.attachment(uri, must_cover, method, value)
+        elif form == _OF_ATTACHMENT and uri[:4] == b"cid:":
+            told.attachment(uri, attachments[uri[4:].decode()], method, value)
         else:
             return None
-    if f"#{own_id.decode()}" not in told.uris or not _all_is_covered(root, signature, must_cover, told, document):
+    if b"#" + own_id not in told.uris or (document is None and len(told.parts) != len(parts)):
+        return None
+    if not (document is not None and inline) and any(b"cid:" + one.encode() not in told.uris for one in attachments):
         return None
     claimed_at = datetime.fromisoformat(time.decode())
     ahead = policy.signing_time_ahead
@@ -205,38 +218,19 @@ def _recognise(
     return Verified(document, MappingProxyType(told.parts)), found
 
 
-def _references(raw: bytes, at: int) -> tuple[list[tuple[bytes, ...]], bytes, int]:
-    """The references that begin at `at`, as they are and in canonical form, and where they end."""
-    found, written = [], b""
+def _references(raw: bytes, at: int, most: int) -> tuple[list[tuple[bytes, ...]], bytes, int]:
+    """The references that begin at `at`, as they are and in canonical form, and where they end. `ValueError` for more
+    than `most`."""
+    found, written = list[tuple[bytes, ...]](), list[bytes]()
     while one := _REFERENCE.match(raw, at):
         type_, uri, transforms, _, method, digest = groups = one.groups(b"")
         kind = b' Type="%b"' % type_ if type_ else b""
-        written += _ONE_REFERENCE % (kind, uri, _CANONICAL[transforms], method, digest)
+        written.append(_ONE_REFERENCE % (kind, uri, _CANONICAL[transforms], method, digest))
         found.append(groups)
         at = one.end()
-    return found, written, at
-
-
-def _paths(
-    signature: etree._Element, root: etree._Element, place: etree._Element, policy: SignaturePolicy
-) -> dict[etree._Element, str] | None:
-    """The paths to `place` and to what it stands in, if the signature is the only one of the document and not too
-    deep."""
-    nodes, node = [place], place
-    while node is not root:
-        above = node.getparent()
-        if above is None:
-            return None
-        nodes.append(above)
-        node = above
-    ours = root.iter(SIGNATURE)
-    only = next(ours, None) is signature and next(ours, None) is None
-    if not only or len(nodes) > policy.max_depth:
-        return None
-    paths, path = dict[etree._Element, str](), ""
-    for node in reversed(nodes):
-        paths[node] = path = f"{path}/{node.tag.rpartition('}')[2]}"
-    return paths
+        if len(found) > most:
+            raise ValueError
+    return found, b"".join(written), at
 
 
 def _admits(policy: SignaturePolicy) -> bool:
@@ -247,7 +241,7 @@ def _admits(policy: SignaturePolicy) -> bool:
         and SHA256_DIGEST in policy.digest_algorithms
     )
     beside_parts = policy.max_references_beyond_parts >= 2  # the whole and the properties
-    counts = policy.max_transforms >= 2 and policy.max_certificates >= 1 and policy.max_attributes >= 64
+    counts = policy.max_transforms >= 2 and policy.max_certificates >= 1 and policy.max_attributes >= 4
     return algorithms and beside_parts and counts
 
 
@@ -297,39 +291,19 @@ def _key_of(certificate: bytes, algorithm: bytes, policy: SignaturePolicy) -> _K
     return _KEYS.setdefault(name, _Key(leaf, uri, digest, check, checks))
 
 
-def _without_signature(root: etree._Element) -> bytes:
-    """The canonical octets of a document whose only `ds:Signature` is taken out of them."""
-    octets = canonical(root, EXC_C14N)
-    begin = octets.index(_BEGIN)
-    end = octets.index(_END, begin) + len(_END)
-    return octets[:begin] + octets[end:]
-
-
-def _namespace(element: etree._Element) -> bytes:
-    return element.tag.rpartition("}")[0][1:].encode()
-
-
 class _Told:
     """What the references tell, compared with what is there. `ValueError` at the first that differs."""
 
-    __slots__ = ("covered", "left", "parts", "paths", "policy", "splices", "uris")
+    __slots__ = ("covered", "left", "parts", "policy", "splices", "uris")
 
-    def __init__(self, policy: SignaturePolicy, splices: Splices, paths: Mapping[etree._Element, str]) -> None:
-        self.policy, self.splices, self.paths = policy, splices, paths
+    def __init__(self, policy: SignaturePolicy, splices: Splices) -> None:
+        self.policy, self.splices = policy, splices
         self.left = policy.max_enveloped_bytes
         self.covered: list[Covered] = []
-        self.uris: set[str] = set()
+        self.uris: set[bytes] = set()
         self.parts: dict[str, bytes] = {}
 
-    def path(self, element: etree._Element) -> str:
-        """`AttributeError` for an element of another document."""
-        node, below = element, ""
-        while node not in self.paths:
-            below = f"/{node.tag.rpartition('}')[2]}{below}"
-            node = cast("etree._Element", node.getparent())
-        return self.paths[node] + below
-
-    def add(self, uri: str, target: str, octets: bytes, method: bytes, told: bytes, *, whole: bool = False) -> None:
+    def add(self, uri: bytes, target: str, octets: bytes, method: bytes, told: bytes, *, whole: bool = False) -> None:
         algorithm, name, hashed = _DIGESTS[method]
         count = len(octets)
         if self.splices.none:
@@ -341,37 +315,13 @@ class _Told:
             raise ValueError
         self._take(uri, target, algorithm, name, digest, count, told)
 
-    def attachment(self, uri: str, must_cover: MustCover, method: bytes, told: bytes) -> None:
+    def attachment(self, uri: bytes, octets: Octets, method: bytes, told: bytes) -> None:
         algorithm, name, _ = _DIGESTS[method]
-        octets = must_cover.attachments[uri[4:]]
-        self._take(uri, uri, algorithm, name, octets.digest(name), octets.size, told)
+        self._take(uri, uri.decode(), algorithm, name, octets.digest(name), octets.size, told)
 
-    def _take(self, uri: str, target: str, algorithm: str, name: str, digest: bytes, count: int, told: bytes) -> None:
+    def _take(self, uri: bytes, target: str, algorithm: str, name: str, digest: bytes, count: int, told: bytes) -> None:
         new = uri not in self.uris and algorithm in self.policy.digest_algorithms
         if not new or b2a_base64(digest, newline=False) != told:
             raise ValueError
         self.uris.add(uri)
-        self.covered.append(Covered(uri, target, name, digest.hex(), count))
-
-
-def _all_is_covered(
-    root: etree._Element, signature: etree._Element, must_cover: MustCover, told: _Told, document: bytes | None
-) -> bool:
-    elements, inline = must_cover.elements, frozenset[str]() if document is None else must_cover.inline
-    if document is None and told.parts.keys() != elements.keys():
-        return False
-    if document is not None and not all(_is_beside(one, signature, root) for one in elements.values()):
-        return False
-    return not must_cover.attachments or all(
-        f"cid:{name}" in told.uris or name in inline for name in must_cover.attachments
-    )
-
-
-def _is_beside(element: etree._Element, signature: etree._Element, root: etree._Element) -> bool:
-    """Say whether `element` stands in the document of `root`, and not in its signature."""
-    node: etree._Element | None = element
-    while node is not None and node is not signature:
-        if node is root:
-            return True
-        node = node.getparent()
-    return False
+        self.covered.append(Covered(uri.decode(), target, name, digest.hex(), count))

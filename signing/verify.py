@@ -16,13 +16,12 @@ from lxml import etree
 
 from signing.c14n import Text
 from signing.chain import CertificateVerdict, Trust
-from signing.inspection import NO_SPLICES, Inspection, inspect, refuse
+from signing.inspection import NO_SPLICES, Inspection, inspect, inspect_laid, refuse
 from signing.octets import InMemory, Octets
 from signing.policy import Mode, SignaturePolicy
 from signing.proof import NO_PROOF, Proof, judge_proven, proof_of
 from signing.refusal import Refused
 from signing.several import countersigned, joined
-from signing.shape import Tidy
 from signing.timestamp import TimestampVerdict, judge_token
 from signing.verdict import (
     Check,
@@ -45,11 +44,11 @@ __all__ = [
     "MustCover",
     "Octets",
     "Proof",
-    "Tidy",
     "Verified",
     "certify",
     "conclude",
     "inspect",
+    "inspect_laid",
     "prove",
     "settle",
     "verify",
@@ -92,17 +91,15 @@ def verify(
     at: datetime,
     splices: Mapping[str, Text] = NO_SPLICES,
     tsa: Trust | None = None,
-    tidy: Tidy | None = None,
 ) -> Judgement:
     """Judge the signatures of a document at the time `at` (with a zone).
 
     `tsa` is whom to believe for time stamps; by default `trust`, whose rules say which roots are for that.
     `root` is the root of a tree that passed a gate for size, depth, attributes and DOCTYPE. `signatures` are the
     signature blocks the caller found; `must_cover` what it will use; `splices` the texts cut out before parsing
-    (`signing.c14n.Splices`); `tidy` what the gate saw in the octets, if it looked: with it the usual shape takes less
-    time.
+    (`signing.c14n.Splices`).
     """
-    return settle(inspect(root, signatures, must_cover, policy, at, splices, tidy), trust, tsa)
+    return settle(inspect(root, signatures, must_cover, policy, at, splices), trust, tsa)
 
 
 def settle(inspection: Inspection, trust: Trust, tsa: Trust | None = None) -> Judgement:

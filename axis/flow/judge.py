@@ -17,6 +17,7 @@ from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.flow.context import Context
 from axis.flow.grounds import NO_GROUNDS, Grounds
 from axis.flow.package import (
+    Contents,
     Opened,
     Part,
     frames_of,
@@ -28,11 +29,12 @@ from axis.flow.package import (
 from axis.flow.place import Place
 from axis.flow.usual import Usual, usual_of
 from schemas import edxml
+from schemas.cuts import Skeleton
 from schemas.edxml import Reading
 from schemas.envelope import StatusMessage
 from schemas.errors import SchemaError
 from schemas.gate import Raw
-from schemas.xml import Parsed, parse_xml
+from schemas.xml import gated, parse_gated
 from signing.chain import CertificateVerdict, Trust, judge_certificate
 from signing.policy import SignaturePolicy
 from signing.verdict import Reason, Verdict
@@ -71,11 +73,10 @@ async def judge(raw: Raw, by: Principal, ctx: Context, parts: Sequence[Part[Held
     found, inspection = await _run(small, _look, raw, policy, at, ctx, parts)
     judgement, certified = await _conclude(inspection, policy, at, ctx)
     if isinstance(found, Usual):
-        verified = judgement.verified
-        read = None if verified is None else found.read(verified, ctx.xml_limits, ctx.field_limits)
+        read = None if judgement.verified is None else found.read(ctx.xml_limits, ctx.field_limits)
         if read is not None:
             return _judged(read, read.reading, inspection, judgement, certified, ctx)
-        opened, inspection = await _run(small, _inspect, found.parsed, policy, at, ctx, parts)
+        opened, inspection = await _run(small, _inspect, found.gated, policy, at, ctx, parts)
         judgement, certified = await _conclude(inspection, policy, at, ctx)
     else:
         opened = found
@@ -90,21 +91,21 @@ async def _run(here: bool, work: Callable[P, T], *given: P.args, **named: P.kwar
 def _look(
     raw: Raw, policy: SignaturePolicy, at: datetime, ctx: Context, parts: Sequence[Part[Held]]
 ) -> tuple[Usual | Opened, Inspection]:
-    """Gate, parse, inspect: the usual package by what it is signed by, any other one by what it says."""
+    """Gate and inspect: the usual package by what it is signed by, any other one parsed, by what it says."""
     with _refusing():
-        parsed = parse_xml(raw, ctx.xml_limits)
-        usual = usual_of(parsed) if not parts else None
+        skeleton = gated(raw, ctx.xml_limits)
+        usual = usual_of(skeleton, ctx.xml_limits, parts)
         inspection = None if usual is None else usual.inspect(policy, at)
-    if usual is None or inspection is None or inspection.verified is None:
-        return _inspect(parsed, policy, at, ctx, parts)
+    if usual is None or inspection is None:
+        return _inspect(skeleton, policy, at, ctx, parts)
     return usual, inspection
 
 
 def _inspect(
-    parsed: Parsed, policy: SignaturePolicy, at: datetime, ctx: Context, parts: Sequence[Part[Held]]
+    skeleton: Skeleton, policy: SignaturePolicy, at: datetime, ctx: Context, parts: Sequence[Part[Held]]
 ) -> tuple[Opened, Inspection]:
     with _refusing():
-        opened = open_parsed(parsed, ctx.field_limits, parts)
+        opened = open_parsed(parse_gated(skeleton, ctx.xml_limits), ctx.field_limits, parts)
         return opened, inspect_package(opened, policy, at)
 
 
@@ -209,7 +210,7 @@ def believe(
 
 
 def _judged(
-    opened: Opened,
+    opened: Contents,
     message: Reading,
     inspection: Inspection,
     judgement: Judgement,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -15,7 +15,7 @@ from schemas import attachment as attachments
 from schemas import edxml
 from schemas.codes import AgencyCode
 from schemas.digest import envelope_octets, package_digest
-from schemas.edxml import Reading, SignedParts
+from schemas.edxml import Reading
 from schemas.envelope import AttachmentInfo, Envelope
 from schemas.errors import SchemaError, Violation
 from schemas.gate import Raw
@@ -28,7 +28,7 @@ from signing.piece import Frame
 from signing.policy import SignaturePolicy
 from signing.several import is_countersignature, joined
 from signing.verdict import Verdict
-from signing.verify import Certified, InMemory, Inspection, Judgement, MustCover, Octets, Tidy, Verified, inspect
+from signing.verify import Certified, InMemory, Inspection, Judgement, MustCover, Octets, Verified, inspect
 
 H = TypeVar("H", bound=Held, covariant=True)
 
@@ -53,15 +53,21 @@ class Part(Generic[H]):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A gated, parsed, read package; nothing of it is verified yet. `inside`: its attachments stand in the tree."""
+class Contents:
+    """What a package says and what is attached to it. Whether that is verified, who made this knows."""
 
-    parsed: Parsed
     reading: Reading
     records: tuple[AttachmentRecord, ...]
     octets: dict[str, Octets]
     attached: tuple[Place, ...]
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(Contents):
+    """A gated, parsed, read package; nothing of it is verified yet. `inside`: its attachments stand in the tree."""
+
+    parsed: Parsed
     inside: bool
 
 
@@ -81,10 +87,14 @@ def open_parsed(parsed: Parsed, fields: FieldLimits | None, parts: Sequence[Part
     if not isinstance(reading.message, Envelope):
         if parts:
             raise _mismatch("a status message has no attachments")
-        return opened(parsed, reading, (), fields, inside=True)
-    hold_to_fields(reading.message, fields)
-    carried = _beside(reading.message, parsed, parts) if parts else _inside(reading.message, parsed)
-    return opened(parsed, reading, carried, fields, inside=not parts)
+        carried: Carried = ()
+    else:
+        hold_to_fields(reading.message, fields)
+        if parts and attachments.encoded_attachments(parsed):
+            raise _mismatch("there are attachments inside the envelope and beside it")
+        carried = beside(reading.message, parts) if parts else _inside(reading.message, parsed)
+    found = contents(reading, carried, fields, envelope_octets(parsed.root))
+    return Opened(found.reading, found.records, found.octets, found.attached, found.digest, parsed, inside=not parts)
 
 
 def hold_to_fields(envelope: Envelope, fields: FieldLimits | None) -> None:
@@ -94,8 +104,8 @@ def hold_to_fields(envelope: Envelope, fields: FieldLimits | None) -> None:
         raise SchemaError(*faults)
 
 
-def opened(parsed: Parsed, reading: Reading, carried: Carried, fields: FieldLimits | None, inside: bool) -> Opened:
-    """Put together what was read and what is attached."""
+def contents(reading: Reading, carried: Carried, fields: FieldLimits | None, envelope: bytes) -> Contents:
+    """Put together what was read and what is attached. `envelope` is the canonical one, of which the digest is."""
     records: list[AttachmentRecord] = []
     octets: dict[str, Octets] = {}
     attached: list[Place] = []
@@ -108,10 +118,10 @@ def opened(parsed: Parsed, reading: Reading, carried: Carried, fields: FieldLimi
         digest = held.digest("sha256").hex()
         records.append(AttachmentRecord(info.content_id, info.name, info.content_type, held.size, digest, form))
     digest = package_digest(
-        envelope_octets(parsed.root),
+        envelope,
         [(record.content_id, record.name, bytes.fromhex(record.sha256)) for record in records],
     )
-    return Opened(parsed, reading, tuple(records), octets, tuple(attached), digest, inside)
+    return Contents(reading, tuple(records), octets, tuple(attached), digest)
 
 
 def _inside(envelope: Envelope, parsed: Parsed) -> Carried:
@@ -124,10 +134,8 @@ def _inside(envelope: Envelope, parsed: Parsed) -> Carried:
             yield info, found, form_of(found.head), place_of(found)
 
 
-def _beside(envelope: Envelope, parsed: Parsed, parts: Sequence[Part[Held]]) -> Carried:
+def beside(envelope: Envelope, parts: Sequence[Part[Held]]) -> Carried:
     """Pair what the manifest lists with the parts, by id alone: each is listed once and is there once."""
-    if attachments.encoded_attachments(parsed):
-        raise _mismatch("there are attachments inside the envelope and beside it")
     listed = [wire_id(info.content_id) if info.content_id else None for info in envelope.attachments]
     found = {part.id: part for part in parts}
     if None in listed or len({*listed}) != len(listed):
@@ -150,25 +158,13 @@ def _mismatch(detail: str) -> SchemaError:
 def inspect_package(opened: Opened, policy: SignaturePolicy, at: datetime) -> Inspection:
     """Judge everything about its signatures but whether their certificates are trusted: each must cover all that is
     used."""
-    parts = edxml.signed_parts(opened.parsed.root)
-    return inspect_parts(opened.parsed, parts, opened.octets, opened.inside, policy, at)
-
-
-def inspect_parts(
-    parsed: Parsed,
-    parts: SignedParts,
-    octets: Mapping[str, Octets],
-    inside: bool,
-    policy: SignaturePolicy,
-    at: datetime,
-) -> Inspection:
-    """`inspect_package` by what must be covered: the parts, and the attachments by id."""
+    parsed, octets = opened.parsed, opened.octets
+    parts = edxml.signed_parts(parsed.root)
     named = {"MessageHeader": parts.header, "Bussiness": parts.business, "edXMLManifest": parts.manifest}
     elements = {name: element for name, element in named.items() if element is not None}
-    inline = frozenset(octets) if inside else frozenset[str]()
+    inline = frozenset(octets) if opened.inside else frozenset[str]()
     must_cover = MustCover(elements, octets, parts.place, inline=inline)
-    tidy = None if parsed.plain is None else Tidy(parsed.plain.ids, parsed.plain.octets)
-    return inspect(parsed.root, edxml.signatures(parsed.root), must_cover, policy, at, parsed.cuts, tidy)
+    return inspect(parsed.root, edxml.signatures(parsed.root), must_cover, policy, at, parsed.cuts)
 
 
 def read_verified(verified: Verified, limits: XmlLimits) -> Reading:

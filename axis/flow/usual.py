@@ -1,84 +1,99 @@
 """The usual package of our own network, read once: from what its signature covers, and from nothing else.
 
-`axis.flow.package` reads every package as it came, to find out what must be covered, and again from what was signed. Of
-a package that is nothing but its parts, one signature over them and attachments that name themselves, all of that is
-known without reading. What is not so, or not good in every respect, is `None` here and goes the long way, which alone
-refuses (ADR 0031).
+`axis.flow.package` parses every package as it came, to find out what must be covered, and again what was signed. Where
+everything lies in a package that our writer wrote is found without a parser (`schemas.layout`), and only what its
+signature covers is parsed. What is not so, or not good in every respect, is `None` here and goes the long way, which
+alone refuses (ADR 0061).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from axis.flow.package import Opened, hold_to_fields, inspect_parts, opened
+from axis.core.octets import Held
+from axis.flow.package import Carried, Contents, Part, beside, contents, hold_to_fields
 from axis.flow.place import Place, place_of
 from schemas import attachment, edxml
 from schemas.content import Decoded
-from schemas.edxml import SignedParts
+from schemas.cuts import Skeleton
 from schemas.envelope import AttachmentInfo, Envelope
 from schemas.errors import SchemaError
+from schemas.layout import Layout, layout_of
 from schemas.limits import FieldLimits, XmlLimits
-from schemas.structure import holds_nothing_else
-from schemas.xml import Parsed, parse_parts
+from schemas.xml import parse_parts
 from signing.pdf import form_of
 from signing.policy import SignaturePolicy
-from signing.verify import InMemory, Inspection, Octets, Verified
+from signing.verify import InMemory, Inspection, Octets, inspect_laid
 
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """A package of that shape. `octets` are its decoded attachments, or what is known of large ones, under the ids that
-    they name themselves."""
+    """A package of that form. `octets` are its attachments under their ids: those that it holds, or `parts`."""
 
-    parsed: Parsed
-    parts: SignedParts
-    encoded: tuple[attachment.EncodedAttachment, ...]
-    octets: Mapping[str, InMemory | Decoded]
+    gated: Skeleton
+    layout: Layout
+    octets: Mapping[str, Octets]
+    parts: Sequence[Part[Held]]
 
-    def inspect(self, policy: SignaturePolicy, at: datetime) -> Inspection:
-        """As `inspect_package`."""
-        return inspect_parts(self.parsed, self.parts, self.octets, True, policy, at)
+    def inspect(self, policy: SignaturePolicy, at: datetime) -> Inspection | None:
+        """As `inspect_package`; `None` where the signature is of another shape, or not good."""
+        return inspect_laid(self.layout, self.octets, not self.parts, policy, at, self.layout.cuts)
 
-    def read(self, verified: Verified, limits: XmlLimits, fields: FieldLimits | None) -> Opened | None:
-        """As `open_package`, but read from what was signed. `None` where both might not be the same."""
-        parts = verified.parts
-        if verified.whole is not None or "MessageHeader" not in parts:
-            return None
+    def read(self, limits: XmlLimits, fields: FieldLimits | None) -> Contents | None:
+        """As `open_package`, but from what is signed: to be asked of what `inspect` found good. `None` where both might
+        not be the same."""
+        parts = self.layout.parts
         try:
-            root = dict(zip(parts, parse_parts([*parts.values()], limits), strict=True))
-            reading = edxml.read_parts(root["MessageHeader"], root.get("Bussiness"), root.get("edXMLManifest"))
+            header, business, manifest = parse_parts(
+                [parts[name].octets for name in ("MessageHeader", "Bussiness", "edXMLManifest")], limits
+            )
+            reading = edxml.read_parts(header, business, manifest)
             if reading is None or not isinstance(reading.message, Envelope):
                 return None
             hold_to_fields(reading.message, fields)
-            pairs = attachment.matched(reading.message, self.encoded)
-            if any(info.content_id != one.content_id for info, one in pairs):
+            carried = self._carried(reading.message)
+            if carried is None:
                 return None
-            carried = [_carried(info, self.octets[info.content_id]) for info, _ in pairs]
-            return opened(self.parsed, reading, carried, fields, inside=True)
+            return contents(reading, carried, fields, self.layout.envelope_octets())
         except SchemaError:
             return None
 
+    def _carried(self, envelope: Envelope) -> Carried | None:
+        """What is attached, if everything has the id under which its digest was signed."""
+        if self.parts:
+            found = [*beside(envelope, self.parts)]
+            return found if all(info.content_id in self.octets for info, *_ in found) else None
+        encoded = tuple([one.encoded for one in self.layout.attachments])
+        pairs = attachment.matched(envelope, encoded)
+        if any(info.content_id != one.content_id for info, one in pairs):
+            return None
+        return [_carried(info, self.octets[info.content_id]) for info, _ in pairs]
 
-def _carried(info: AttachmentInfo, one: InMemory | Decoded) -> tuple[AttachmentInfo, Octets, str | None, Place]:
+
+def _carried(info: AttachmentInfo, one: Octets) -> tuple[AttachmentInfo, Octets, str | None, Place]:
     if isinstance(one, Decoded):
         return info, one, form_of(one.head), place_of(one)
+    assert isinstance(one, InMemory)
     return info, one, form_of(one.octets), one.octets
 
 
-def usual_of(parsed: Parsed) -> Usual | None:
-    """The package as one of that shape, `None` for any other."""
-    if parsed.plain is None:
+def usual_of(gated: Skeleton, limits: XmlLimits, parts: Sequence[Part[Held]] = ()) -> Usual | None:
+    """The package as one of that form, with the attachments `parts` beside it; `None` for any other."""
+    layout = layout_of(gated, limits)
+    if layout is None or (parts and layout.attachments):
         return None
-    try:
-        parts = edxml.signed_parts(parsed.root)
-        encoded = attachment.encoded_attachments(parsed)
-        octets = {one.content_id: _held(attachment.decoded(one)) for one in encoded}
-    except SchemaError:
-        return None
-    return Usual(parsed, parts, encoded, octets) if holds_nothing_else(parsed.root, parts) else None
+    if parts:
+        octets: dict[str, Octets] = {part.id: part for part in parts if part.id is not None}
+    else:
+        octets = octets_in(layout)
+    return Usual(gated, layout, octets, parts) if len(octets) == len(parts or layout.attachments) else None
 
 
-def _held(found: bytes | Decoded) -> InMemory | Decoded:
-    return InMemory(found) if isinstance(found, bytes) else found
+def octets_in(layout: Layout) -> dict[str, Octets]:
+    """What is attached inside the package, by its ids: one less where an id stands twice."""
+    return {
+        encoded.content_id: InMemory(content) if isinstance(content, bytes) else content
+        for encoded, content in layout.attachments
+    }

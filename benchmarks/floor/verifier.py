@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from axis.flow.usual import octets_in
 from axis.trust import read_trust
-from schemas import attachment, edxml
+from schemas.layout import layout_of
 from schemas.limits import XmlLimits
-from schemas.xml import parse_xml
+from schemas.xml import gated
 from signing.chain import CertificateCache, judge_certificate
 from signing.policy import OWN_NETWORK
-from signing.verify import InMemory, MustCover, Tidy, conclude, inspect
+from signing.verify import conclude, inspect_laid
 
 
 def verifier(believed: Mapping[str, Sequence[str]]) -> Callable[[bytes], object]:
@@ -22,15 +23,12 @@ def verifier(believed: Mapping[str, Sequence[str]]) -> Callable[[bytes], object]
     limits, cache = XmlLimits(), CertificateCache()
 
     def verify(raw: bytes) -> object:
-        parsed, at = parse_xml(raw, limits), datetime.now(UTC)
-        parts = edxml.signed_parts(parsed.root)
-        named = {"MessageHeader": parts.header, "Bussiness": parts.business, "edXMLManifest": parts.manifest}
-        elements = {name: element for name, element in named.items() if element is not None}
-        encoded = attachment.encoded_attachments(parsed)
-        inline = {item.content_id or "": InMemory(attachment.decode(item)) for item in encoded}
-        must_cover = MustCover(elements, inline, parts.place, frozenset(inline))
-        tidy = None if parsed.plain is None else Tidy(parsed.plain.ids, parsed.plain.octets)
-        inspection = inspect(parsed.root, edxml.signatures(parsed.root), must_cover, OWN_NETWORK, at, parsed.cuts, tidy)
+        layout, at = layout_of(gated(raw, limits), limits), datetime.now(UTC)
+        if layout is None:
+            raise ValueError("not of the usual form")
+        inspection = inspect_laid(layout, octets_in(layout), True, OWN_NETWORK, at, layout.cuts)
+        if inspection is None:
+            raise ValueError("not of the usual shape")
         leaf = inspection.certificate
         if leaf is None:
             raise ValueError("no certificate")

@@ -16,12 +16,12 @@ from functools import cache
 import pytest
 from lxml import etree
 
-from axis.flow.package import inspect_package, open_parsed, read_verified
-from axis.flow.usual import usual_of
+from axis.flow.package import inspect_package, open_package, read_verified
+from axis.flow.usual import Usual, usual_of
 from schemas.edxml import signed_parts
 from schemas.errors import SchemaError
 from schemas.limits import FieldLimits, XmlLimits
-from schemas.xml import parse_xml
+from schemas.xml import gated, parse_xml
 from signing.policy import OWN_NETWORK
 from signing.verify import Inspection
 from tests.pki import NOW, pki
@@ -185,21 +185,18 @@ def _held_to_the_long_way(raw: bytes) -> str:
     except (SchemaError, AssertionError):  # the latter of a package that is no document
         return "unread"
     assert short == long
-    parsed = parse_xml(raw, XmlLimits())
-    usual = usual_of(parsed)
-    if usual is not None:
-        _as_the_node_reads_it(raw, usual.inspect(OWN_NETWORK, NOW))
-    return "good" if short.verified is not None else "refused"
+    usual = usual_of(gated(raw, XmlLimits()), XmlLimits())
+    inspection = None if usual is None else usual.inspect(OWN_NETWORK, NOW)
+    if usual is not None and inspection is not None:
+        _as_the_node_reads_it(raw, usual, inspection)
+    return "refused" if short.verified is None else "good" if inspection is None else "recognised"
 
 
-def _as_the_node_reads_it(raw: bytes, inspection: Inspection) -> None:
-    parsed = parse_xml(raw, XmlLimits())
-    usual = usual_of(parsed)
-    assert usual is not None
-    read = None if inspection.verified is None else usual.read(inspection.verified, XmlLimits(), FieldLimits())
+def _as_the_node_reads_it(raw: bytes, usual: Usual, inspection: Inspection) -> None:
+    read = usual.read(XmlLimits(), FieldLimits())
     if read is None:
         return
-    opened = open_parsed(parsed, FieldLimits())
+    opened = open_package(raw, XmlLimits(), FieldLimits())
     long = inspect_package(opened, OWN_NETWORK, NOW)
     assert long.verdict == inspection.verdict
     assert long.verified == inspection.verified
@@ -221,10 +218,10 @@ def _run(number: int, seed: int) -> Counter[str]:
 
 def test_other_spellings_are_judged_alike_by_all_ways() -> None:
     said = _run(120, 20261201)
-    assert min(said["good"], said["refused"], said["unread"]) > 5, said
+    assert min(said["good"], said["recognised"], said["refused"], said["unread"]) > 5, said
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(3))
 def test_many_other_spellings_are_judged_alike_by_all_ways(seed: int) -> None:
-    assert _run(1_000, seed)["good"] > 100
+    assert _run(1_000, seed)["recognised"] > 20

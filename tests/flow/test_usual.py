@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from lxml import etree
 
-from axis.flow.package import Opened, inspect_package, open_parsed, read_verified
+from axis.core.model import PayloadRef
+from axis.flow.package import Contents, Opened, Part, inspect_package, open_package, read_verified
 from axis.flow.usual import usual_of
 from schemas.codes import AgencyCode
 from schemas.envelope import (
@@ -25,10 +27,11 @@ from schemas.envelope import (
 )
 from schemas.errors import SchemaError
 from schemas.limits import FieldLimits, XmlLimits
+from schemas.multipart import wire_id
 from schemas.names import NAMESPACE
 from schemas.structure import signed_parts
 from schemas.write import serialise, write_document
-from schemas.xml import parse_xml
+from schemas.xml import gated, parse_xml
 from signing.policy import OWN_NETWORK
 from signing.sign import sign_enveloped, sign_parts
 from signing.verify import InMemory, Judgement, settle
@@ -84,36 +87,48 @@ def package(
     return serialise(root)
 
 
-def once(raw: bytes, fields: FieldLimits = FIELDS, limits: XmlLimits = LIMITS) -> tuple[Opened, Judgement] | None:
+@dataclass(frozen=True)
+class Lying:
+    """Octets beside an envelope."""
+
+    place: bytes
+
+    @property
+    def ref(self) -> PayloadRef:
+        return PayloadRef(hashlib.sha256(self.place).hexdigest(), len(self.place))
+
+    def digest(self, name: str) -> bytes:
+        return hashlib.new(name, self.place).digest()
+
+
+def once(
+    raw: bytes, fields: FieldLimits = FIELDS, limits: XmlLimits = LIMITS, parts: Sequence[Part[Lying]] = ()
+) -> tuple[Contents, Judgement] | None:
     """What one reading gives; `None` for what is not usual."""
-    usual = usual_of(parse_xml(raw, limits))
-    if usual is None:
-        return None
-    judgement = settle(usual.inspect(OWN_NETWORK, NOW), pki().trust)
-    if judgement.verified is None:
-        return None
-    read = usual.read(judgement.verified, LIMITS, fields)
-    return None if read is None else (read, judgement)
+    usual = usual_of(gated(raw, limits), limits, parts)
+    inspection = None if usual is None else usual.inspect(OWN_NETWORK, NOW)
+    read = None if usual is None or inspection is None else usual.read(LIMITS, fields)
+    return None if read is None or inspection is None else (read, settle(inspection, pki().trust))
 
 
-def twice(raw: bytes, limits: XmlLimits = LIMITS) -> tuple[Opened, Judgement]:
+def twice(raw: bytes, limits: XmlLimits = LIMITS, parts: Sequence[Part[Lying]] = ()) -> tuple[Opened, Judgement]:
     """The same the long way."""
-    opened = open_parsed(parse_xml(raw, limits), FIELDS)
+    opened = open_package(raw, limits, FIELDS, parts)
     judgement = settle(inspect_package(opened, OWN_NETWORK, NOW), pki().trust)
     assert judgement.verified is not None
     message = replace(read_verified(judgement.verified, LIMITS), notes=opened.reading.notes)
     return replace(opened, reading=message), judgement
 
 
-def same(raw: bytes, limits: XmlLimits = LIMITS) -> bool:
+def same(raw: bytes, limits: XmlLimits = LIMITS, parts: Sequence[Part[Lying]] = ()) -> bool:
     """Whether it was read once. If so, that gave the same as reading twice."""
-    short = once(raw, limits=limits)
+    short = once(raw, limits=limits, parts=parts)
     if short is None:
         return False
-    (read, judgement), (opened, other) = short, twice(raw, limits)
+    (read, judgement), (opened, other) = short, twice(raw, limits, parts)
     assert judgement == other
-    told = {name: getattr(read, name) for name in Opened.__slots__ if name != "parsed"}
-    assert told == {name: getattr(opened, name) for name in Opened.__slots__ if name != "parsed"}
+    told = {name: getattr(read, name) for name in Contents.__slots__}
+    assert told == {name: getattr(opened, name) for name in Contents.__slots__}
     return True
 
 
@@ -140,6 +155,56 @@ def test_a_large_content_that_is_not_what_was_signed_is_not_verified() -> None:
 def test_a_recall_and_a_package_without_a_block_of_business_are_read_once() -> None:
     recall = Business(kind=MessageKind.RECALL, reason="nhầm", document_id="000.00.01.H99,2026/01/01,1/CV")
     assert same(package(replace(envelope(), business=recall)))
+
+
+# --- attachments beside the envelope
+
+
+def beside(raw: bytes) -> bytes:
+    """The package as its envelope travels."""
+    begin, end = raw.index(b"<AttachmentEncoded"), raw.index(b"</edXML>")
+    return raw[:begin] + raw[end:]
+
+
+def lying(*ids: str | None) -> list[Part[Lying]]:
+    return [Part(id, Lying(PDF + bytes([place])), None) for place, id in enumerate(ids)]
+
+
+@pytest.mark.parametrize("ids", [(), ("0.pdf",), ("0.pdf", "1.pdf", "2.pdf")])
+def test_attachments_beside_the_envelope_are_read_once_too(ids: tuple[str, ...]) -> None:
+    assert same(beside(package(attachments=len(ids))), parts=lying(*ids))
+
+
+BESIDE: dict[str, tuple[bytes, list[Part[Lying]]]] = {
+    "inside and beside": (package(), lying("0.pdf")),
+    "one too few": (beside(package(attachments=2)), lying("0.pdf")),
+    "one too many": (beside(package()), lying("0.pdf", "1.pdf")),
+    "one twice": (beside(package()), [*lying("0.pdf"), *lying("0.pdf")]),
+    "one without an id": (beside(package()), lying(None)),
+    "one of other octets": (beside(package()), [Part("0.pdf", Lying(PDF), None)]),
+    "in another order": (beside(package(attachments=2)), lying("1.pdf", "0.pdf")),
+    "a whole that does not hold it": (beside(package(whole=True)), lying("0.pdf")),
+}
+
+
+@pytest.mark.parametrize("what", BESIDE)
+def test_attachments_beside_that_are_not_as_they_are_listed_go_the_long_way(what: str) -> None:
+    raw, parts = BESIDE[what]
+    assert once(raw, parts=parts) is None
+
+
+def test_an_attachment_beside_has_the_id_under_which_it_is_listed() -> None:
+    """As it is written on the way: in another spelling, it is asked for what that spelling was signed under."""
+    named = replace(envelope(), attachments=(AttachmentInfo("công.pdf", "0.pdf"),))
+    wired = wire_id("công.pdf")
+    assert wired != "công.pdf"
+    raw = beside(package(named, cids=[wired]))
+    assert once(raw, parts=lying(wired)) is None
+    opened = open_package(raw, LIMITS, FIELDS, lying(wired))
+    assert settle(inspect_package(opened, OWN_NETWORK, NOW), pki().trust).verified is None
+
+
+# --- what is not usual
 
 
 def path(*names: str) -> Bend:
@@ -261,7 +326,7 @@ def test_an_attachment_that_is_signed_under_another_name_than_the_listed_goes_th
 
     raw = package(before=renames, cids=["x.pdf"])
     assert once(raw) is None
-    opened = open_parsed(parse_xml(raw, LIMITS), FIELDS)
+    opened = open_package(raw, LIMITS, FIELDS)
     assert settle(inspect_package(opened, OWN_NETWORK, NOW), pki().trust).verified is None
 
 
@@ -271,12 +336,10 @@ def test_fields_that_are_too_long_are_left_to_the_long_way() -> None:
     assert once(raw, strict) is None
 
 
-def test_a_whole_document_that_is_signed_goes_the_long_way() -> None:
-    try:
-        read = once(package(whole=True))
-    except LookupError:
-        pytest.fail("parts are looked for where none are signed")
-    assert read is None
+@pytest.mark.parametrize("limits", [LIMITS, CUT], ids=["small", "cut out"])
+@pytest.mark.parametrize("attachments", [0, 2])
+def test_a_whole_document_that_is_signed_is_read_once(attachments: int, limits: XmlLimits) -> None:
+    assert same(package(attachments=attachments, whole=True), limits)
 
 
 def test_what_is_unknown_in_a_signed_part_is_noted_as_by_the_long_way() -> None:

@@ -1,10 +1,9 @@
-"""Conditions of the shortcuts (`signing/shape.py`, `signing/as_it_came.py`, `schemas/plain.py`, `axis/flow/usual.py` and
+"""Conditions of the shortcuts (`schemas/layout.py`, `signing/shape.py`, `schemas/plain.py`, `axis/flow/usual.py` and
 what else is quick for the usual package), each of which keeps out what a longer way refuses.
 
 They belong to no line of the refusal table: without a shortcut every line holds just the same. Where two conditions
-stand in a row, defence in depth, a mutation switches off both. Three have no mutation, because what comes without them
-is an exception that `recognise` takes for "not of the shape": that `place` is known, that it has an ancestor, that a
-key has a checker.
+stand in a row, defence in depth, a mutation switches off both. One has no mutation, because what comes without it
+is an exception that `recognise` takes for "not of the shape": that a key has a checker.
 """
 
 from __future__ import annotations
@@ -14,30 +13,40 @@ from typing import Final
 
 from tests.mutations.edit import Mutation, off
 
-SHAPE, CAME, PLAIN = "signing/shape.py", "signing/as_it_came.py", "schemas/plain.py"
-USUAL, STRUCTURE = "axis/flow/usual.py", "schemas/structure.py"
+SHAPE, LAYOUT, PLAIN = "signing/shape.py", "schemas/layout.py", "schemas/plain.py"
+USUAL = "axis/flow/usual.py"
 
 MUTATIONS: Final[Mapping[str, Mutation]] = {
     # --- where, how many
-    "shape-place": off(
-        "the signature stands at its place",
+    "shape-depth": off("depth is bounded", SHAPE, (' or laid.place.count("/") > policy.max_depth:', ":")),
+    "shape-end": off(
+        "nothing stands between the signature and its end",
         SHAPE,
-        ("    if place is None or signature.getparent() is not place:", "    if place is None:"),
+        ("    if rest is None or rest.end() != laid.end:", "    if rest is None:"),
     ),
-    "shape-root": off(
-        "the signature stands in the document, and its place too: defence in depth",
+    "shape-many": off(
+        "no more references than there can be good ones",
         SHAPE,
-        ("        if above is None:\n            return None", "        if above is None:\n            break"),
-        ("only = next(ours, None) is signature and", "only = next(ours, None) is not None and"),
+        ("        if len(found) > most:\n            raise ValueError\n", ""),
     ),
-    "shape-only": off("no other signature is there", SHAPE, (" and next(ours, None) is None\n", "\n")),
-    "shape-depth": off("depth is bounded", SHAPE, (" or len(nodes) > policy.max_depth:", ":")),
+    "shape-cid": off(
+        "the name of an attachment is of characters that need no other spelling",
+        SHAPE,
+        ('_CID: Final = r"[!#-%\'-;=?-~]{1,300}+"', "_CID: Final = r'[^\"<>&]{1,300}+'"),
+    ),
+    "shape-certificate-text": off(
+        "so is that of a certificate",
+        SHAPE,
+        ('_BASE64: Final = r"([A-Za-z0-9+/=]{1,12000}+)"', '_BASE64: Final = r"([^<]{1,12000}+)"'),
+    ),
     # --- whose key, which policy
     "shape-target": off(
         "the properties are of this signature", SHAPE, ("    if target != name or digest", "    if digest")
     ),
     "shape-certificate": off("the properties name the certificate", SHAPE, ("or digest != key.digest or", "or")),
-    "shape-value": off("the value is one of the key", SHAPE, (" or not key.made(value, signed_info):", ":")),
+    "shape-value": off(
+        "the value is one of the key", SHAPE, (" or not key.made(value, _SIGNED_INFO % (algorithm, written)):", ":")
+    ),
     "shape-spelling": off(
         "the value is base64 of one spelling", SHAPE, ("        return canonically and self", "        return self")
     ),
@@ -57,7 +66,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "shape-references": off("references are counted", SHAPE, ("policy.max_references_beyond_parts >= 2", "True")),
     "shape-two": off("transforms are counted", SHAPE, ("policy.max_transforms >= 2 and ", "")),
     "shape-one": off("certificates are counted", SHAPE, ("policy.max_certificates >= 1 and ", "")),
-    "shape-attributes": off("attributes are counted", SHAPE, (" and policy.max_attributes >= 64", "")),
+    "shape-attributes": off("attributes are counted", SHAPE, (" and policy.max_attributes >= 4", "")),
     "shape-algorithm": off(
         "the signature algorithm is on the policy's list", SHAPE, (" or uri not in policy.signature_algorithms:", ":")
     ),
@@ -70,21 +79,26 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         ("    name = (certificate, algorithm, policy.sha256)", '    name = (certificate, algorithm, "")'),
     ),
     # --- Ids and references
-    "shape-ids": off("nothing else has an Id", SHAPE, (" or len(known) != tidy.ids:", ":")),
-    "shape-ids-once": off("no Id is there twice", SHAPE, ("    if len({*known}) != len(known) or len", "    if len")),
+    "shape-ids-once": off(
+        "no Id is there twice",
+        SHAPE,
+        ("    if len(ids) != len(parts) + 2 + (value_id is not None):\n        return None\n", ""),
+    ),
     "shape-id-name": off(
         "an Id is of the form that a reference may have",
         SHAPE,
         ("#[A-Za-z_][A-Za-z0-9_.\\-]{{0,199}}|cid:", '#[^"<>&\\s]{{0,300}}|cid:'),
     ),
-    "shape-part": off("a part is canonicalised", SHAPE, ("        if form == _OF_PART and uri", "        if uri")),
+    "shape-part": off("a part is canonicalised", SHAPE, ("        if form == _OF_PART and named", "        if named")),
     "shape-part-hash": off(
-        "a part is referred to by its Id and no attachment's name", SHAPE, (' in ids and uri[0] == "#":', " in ids:")
+        "a part is referred to by its Id and no attachment's name",
+        SHAPE,
+        ('named in labels and uri[:1] == b"#":', "named in labels:"),
     ),
     "shape-properties": off(
         "the reference to the properties says so",
         SHAPE,
-        ("        elif form == _OF_PROPERTIES and target", "        elif target"),
+        ("        elif form == _OF_PROPERTIES and named", "        elif named"),
     ),
     "shape-whole": off(
         "the whole is without its signature",
@@ -110,70 +124,81 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         SHAPE,
         ("        self.left -= count\n", "        self.left = self.policy.max_enveloped_bytes - count\n"),
     ),
-    # --- octets as they came
+    # --- where everything lies
     **{
-        f"came-{name}": off(f"octets that are not canonical are not taken as they came: {name}", CAME, *pairs)
+        f"layout-{name}": off(f"octets of another form have no layout: {name}", LAYOUT, *pairs)
         for name, pairs in {
-            "its own tag": [("or start.end() <= at or", "or")],
-            "no namespace": [(" or not namespace:", ":")],
-            "angles in attributes": [('="[^"<>&\\t\\n\\r]*")+)(/?)>', '="[^"<&\\t\\n\\r]*")+)(/?)>')],
-            "references in attributes": [('="[^"<>&\\t\\n\\r]*")+)(/?)>', '="[^"<>\\t\\n\\r]*")+)(/?)>')],
-            "white space in attributes": [('="[^"<>&\\t\\n\\r]*")+)(/?)>', '="[^"<>&]*")+)(/?)>')],
-            "declarations in its tag": [("(?!xmlns=)", "")],
-            "the prefix xml": [("rb'<((?:((?!xml)%b+):)?%b+)", "rb'<((?:(%b+):)?%b+)")],
-            "the order of attributes": [("for one in sorted(_ATTRIBUTE", "for one in (_ATTRIBUTE")],
-            "tags that are not ours": [("return 2 * ours == tags and content", "return content")],
-            "no prefix": [('prefix is None and b":" in content', "False")],
-            "angles": [('== tags and content.count(b">") == tags and', "== tags and")],
-            "attributes": [(' and b"=" not in content and', " and")],
-            "references": [('b"&" in octets or ', "")],
-            "line ends": [('b"\\r" in octets or ', "")],
-            "space at an end": [(' or b" >" in octets:', ":")],
-            "a line at an end": [('not (b"\\n" in octets and b"\\n>" in octets) and ', "")],
-            "a tab at an end": [(' and not (b"\\t" in octets and b"\\t>" in octets)', "")],
-            "what the root declares": [('(<%b+ xmlns="', '(<%b+ xmlns(?::q)?="')],
-            "a declaration again": [("is not None or start < closed else", "is not None else")],
-            "leaves that hold elements": [('">([^<>&\\r]*)</\\1>', '">(.*)</\\1>')],
-            "empty tags": [('b"</%b>" % name if empty else b""', 'b""')],
-            "angles in the document": [('tags.count(b">") != tags.count(b"<") or ', "")],
+            "the declaration": [('encoding="UTF-8"\\?>\\n?)?', 'encoding="UTF-8"\\?>\\s*)?')],
+            "the namespace": [("_NS: Final = re.escape(NAMESPACE)", "_NS: Final = '[^\"<&]*'")],
+            "angles": [('_LETTER: Final = r"[^<>&', '_LETTER: Final = r"[^<&')],
+            "references": [('_LETTER: Final = r"[^<>&', '_LETTER: Final = r"[^<>')],
+            "carriage returns": [
+                ('[^<>&\\x00-\\x08\\x0b-\\x1f\\xef]"', '[^<>&\\x00-\\x08\\x0b-\\x0c\\x0e-\\x1f\\xef]"')
+            ],
+            "what no character is": [('[^<>&\\x00-\\x08\\x0b-\\x1f\\xef]"', '[^<>&\\r\\xef]"')],
+            "the last of the plane": [('\\x0b-\\x1f\\xef]"', '\\x0b-\\x1f]"')],
+            "references that do not stay": [("&(?:amp|lt|gt);", "&(?:amp|lt|gt|quot);")],
+            "Ids": [('_ID: Final = r"[A-Za-z_][A-Za-z0-9_.\\-]{0,199}+"', "_ID: Final = r'[^\"<]{0,199}+'")],
+            "space before a value": [('r"((?! )[^<>', 'r"([^<>')],
+            "space behind a value": [('\\xef]*+(?<! ))"', '\\xef]*+)"')],
+            "references in a value": [('_VALUE: Final = r"((?! )[^<>&', '_VALUE: Final = r"((?! )[^<>')],
+            "signatures elsewhere": [("(?!(?:Digital)?Signature>|", "(?!")],
+            "attachments elsewhere": [("|AttachmentEncoded>)", ")")],
+            "end tags": [('held = rf"{_TEXT}</edXML:(?P={name}{depth})>"', 'held = rf"{_TEXT}</edXML:[A-Za-z]+>"')],
+            "end tags of what holds": [('depth - 1)}</edXML:(?P={name}{depth})>"', 'depth - 1)}</edXML:[A-Za-z]+>"')],
+            "what stands before the signature": [("(?=<ds:Signature )", "(?=<)")],
+            "the version of the manifest": [('version="1\\.0" Id="(?P<id>', 'version="[0-9.]+" Id="(?P<id>')],
+            "carriage returns in a content": [('b"\\r" in text or ', "")],
+            "the end of a content": [("        if not octets.startswith(_BEHIND_CONTENT, end) or", "        if")],
+            "contents that are cut out": [(" and not left else -1", " else -1"), ("at = -1 if cuts else at", "pass")],
+            "their order": [
+                ("text == left[0].encode()", "text.decode() in left"),
+                ("cuts[left.pop(0)]", "cuts[left.pop(left.index(text.decode()))]"),
+            ],
+            "what is behind": [(' or octets[at:].rstrip(b"\\n") != _END:', ":")],
+            "the end of attachments": [("octets.startswith(_BLOCK_END, at) and", "True and")],
+            "octets": [("        and size <= _MOST\n", "")],
+            "octets of a tree": [("        and size <= limits.tree_bytes\n", "")],
+            "elements": [("        few\n        and size", "        size")],
+            "elements of a site": [("min(limits.elements, _ELEMENTS)", "_ELEMENTS")],
+            "levels": [("        and limits.depth >= _LEVELS\n", "")],
+            "attributes": [("        and limits.attributes >= _DECLARATIONS\n", "")],
+            "namespaces": [("        and limits.namespaces >= _DECLARATIONS\n", "")],
+            "declarations": [("        and limits.declarations >= 2 * _DECLARATIONS\n", "")],
+            "declarations of attachments": [(" or len(found) >= limits.declarations // 2:", ":")],
+            "names": [("        and limits.name_length >= _NAME\n", "\n")],
         }.items()
     },
+    "layout-empty": off(
+        "the digest is of canonical octets",
+        LAYOUT,
+        ('_EMPTY.sub(rb"<\\1\\2></\\1>", self.octets[self.begin : self.end])', "self.octets[self.begin : self.end]"),
+    ),
+    "layout-manifest": off(
+        "attributes are in their order",
+        LAYOUT,
+        ('_LISTED: Final = b\' Id="%b" version="1.0">', '_LISTED: Final = b\' version="1.0" Id="%b">'),
+    ),
     # --- coverage and time
     "shape-signed": off(
         "the properties are signed",
         SHAPE,
-        ('    if f"#{own_id.decode()}" not in told.uris or not _all', "    if not _all"),
-    ),
-    "shape-covered": off(
-        "all is covered", SHAPE, (" or not _all_is_covered(root, signature, must_cover, told, document):", ":")
+        ('    if b"#" + own_id not in told.uris or (document', "    if (document"),
     ),
     "shape-parts": off(
         "every part is signed",
         SHAPE,
-        ("    if document is None and told.parts.keys() != elements.keys():", "    if False:"),
-    ),
-    "shape-inside": off(
-        "what stands in the signature is not covered by the whole",
-        SHAPE,
-        ("    while node is not None and node is not signature:", "    while node is not None:"),
-    ),
-    "shape-elsewhere": off(
-        "what stands elsewhere is not covered by the whole",
-        SHAPE,
-        (
-            "        node = node.getparent()\n    return False",
-            "        node = node.getparent()\n    return node is None",
-        ),
+        (" or (document is None and len(told.parts) != len(parts)):", ":"),
     ),
     "shape-inline": off(
-        "an attachment is covered by the whole only if it is in it, and by no part",
+        "an attachment is covered by the whole only if it is in it",
         SHAPE,
-        ("frozenset[str]() if document is None else must_cover.inline", "must_cover.inline"),
+        ("    if not (document is not None and inline) and", "    if not (document is not None) and"),
     ),
     "shape-beside": off(
-        "every attachment is signed",
+        "every attachment is signed, or in the whole that is",
         SHAPE,
-        (" in told.uris or name in inline for name", " in told.uris or document for name"),
+        ("    if not (document is not None and inline) and any(", "    if not inline and any("),
     ),
     "shape-before": off(
         "nothing was signed before its certificate",
@@ -207,14 +232,8 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "plain-declaration": off(
         "an instruction is not taken for the declaration", PLAIN, ('b"<?xml%c" % space for', 'b"<?xml" for')
     ),
-    "plain-names": off(
-        "names are bounded", PLAIN, ('b"w" + b"a" * (limits.name_length + 1) in octets.translate(_KINDS) or ', "")
-    ),
-    "plain-depth": off("depth is bounded", PLAIN, (" or _too_deep(limits.depth)(root):", ":")),
-    **{
-        f"plain-{name}": off(f"{name} is counted", PLAIN, (text, "0"))
-        for name, text in (("Id", 'names.count(b"Id=")'), ("ID", 'names.count(b"ID=")'), ("id", 'names.count(b"id=")'))
-    },
+    "plain-names": off("names are bounded", PLAIN, ("    return not long_name and not", "    return not")),
+    "plain-depth": off("depth is bounded", PLAIN, (" and not _too_deep(limits.depth)(root)", "")),
     # --- how nearly every package begins, and the parser that a thread keeps
     **{
         f"usual-{name}": off(f"what is not the usual head is looked at: {name}", "schemas/gate.py", *pairs)
@@ -304,33 +323,6 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         ('ended = b"\\r" if whole.endswith(b"\\r") else b""', 'ended = b""'),
     ),
     # --- read once
-    "usual-bare": off(
-        "nothing is beside the parts",
-        USUAL,
-        (" if holds_nothing_else(parsed.root, parts) else None", ""),
-    ),
-    "usual-root": off(
-        "the outermost elements are those of the customary spelling, one in the other",
-        STRUCTURE,
-        (
-            "    if envelope is None or envelope.getparent() is not root or root.tag != _ROOT:",
-            "    if envelope is None:",
-        ),
-    ),
-    "usual-traces": off(
-        "the list of traces holds only the block of business",
-        STRUCTURE,
-        ("    levels += [(child, _IN_TRACES) for child in header if child.tag == _TRACES]\n", ""),
-    ),
-    "usual-body": off(
-        "the body holds only the manifest",
-        STRUCTURE,
-        ("    levels += [(child, _IN_BODY) for child in envelope if child.tag == _BODY]\n", ""),
-    ),
-    "usual-text": off(
-        "no text stands before elements", STRUCTURE, ('    if (holder.text or "").strip():\n        return False\n', "")
-    ),
-    "usual-tail": off("no text stands after elements", STRUCTURE, (' or (child.tail or "").strip():', ":")),
     "usual-status": off(
         "what could be a status message is read the long way",
         "schemas/edxml.py",
@@ -341,10 +333,14 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         "schemas/edxml.py",
         ("    if findings.violations or envelope is None:", "    if envelope is None:"),
     ),
-    "usual-whole": off(
-        "there are signed parts",
+    "usual-inside": off("attachments are inside or beside", USUAL, (" or (parts and layout.attachments):", ":")),
+    "usual-ids": off(
+        "each has an id of its own", USUAL, (" if len(octets) == len(parts or layout.attachments) else None", "")
+    ),
+    "usual-beside": off(
+        "attachments beside are signed under the ids that are listed",
         USUAL,
-        ('        if verified.whole is not None or "MessageHeader" not in parts:\n            return None\n', ""),
+        ("return found if all(info.content_id in self.octets for info, *_ in found) else None", "return found"),
     ),
     "usual-fields": off(
         "fields are not too long", USUAL, ("            hold_to_fields(reading.message, fields)\n", "")
@@ -353,7 +349,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         "attachments are carried under the names that are listed",
         USUAL,
         (
-            "            if any(info.content_id != one.content_id for info, one in pairs):\n                return None\n",
+            "        if any(info.content_id != one.content_id for info, one in pairs):\n            return None\n",
             "",
         ),
         ("self.octets[info.content_id]) for info, _ in pairs", "self.octets[one.content_id]) for info, one in pairs"),
@@ -364,7 +360,7 @@ TESTS: Final = (
     "tests/unit/signing/test_shape_signed.py",
     "tests/unit/signing/test_shape.py::test_whatever_is_changed_the_two_ways_agree",
     "tests/unit/signing/test_shape.py::test_a_policy_that_refuses_is_not_passed_by",
-    "tests/unit/signing/test_as_it_came.py",
+    "tests/unit/schemas/test_layout.py",
     "tests/unit/schemas/test_attachment.py",
     "tests/unit/schemas/test_cuts.py",
     "tests/unit/schemas/test_plain.py",
