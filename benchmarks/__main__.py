@@ -43,6 +43,7 @@ GROUPS: dict[str, Group] = {
     "as2": peers.group,
     "rabbitmq": broker.group,
     "certificate": lambda _, pairs: judge.certificates(pairs),
+    "hostile": lambda _, pairs: judge.hostile(pairs),
 }
 
 

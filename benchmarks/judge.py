@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -33,6 +33,7 @@ from schemas.xml import gated
 from signing.chain import CertificateCache, Trust, judge_certificate
 from signing.policy import OWN_NETWORK
 from signing.verify import Judgement, Octets, conclude, inspect_laid
+from tests.costly import COSTLY, taken
 from tests.pki import NOW, pki
 
 LIMITS = XmlLimits()
@@ -136,6 +137,20 @@ def without_content(one: Package) -> Package:
     begin = one.octets.index(b"<AttachmentEncoded")
     end = one.octets.index(b"</AttachmentEncoded>") + len(b"</AttachmentEncoded>")
     return Package(one.octets[:begin] + one.octets[end:], one.key, one.attachments)
+
+
+def hostile(pairs: int) -> Iterator[Measure]:
+    """The costliest of packages that are as large as may be in one respect, before anybody asks for its certificate."""
+    times = {name: min(taken(raw)[1] * 1e3 for _ in range(pairs)) for name, raw in _made(COSTLY)}
+    worst = max(times, key=lambda name: times[name])
+    told = ", ".join(f"{name} {ms:.0f} ms" for name, ms in sorted(times.items(), key=lambda one: -one[1]))
+    raw = COSTLY[worst]()
+    yield bounded("the costliest hostile package", [taken(raw)[1] * 1e3 for _ in range(pairs)], 100.0, "ms", told)
+
+
+def _made(packages: Mapping[str, Callable[[], bytes]]) -> Iterator[tuple[str, bytes]]:
+    for name, make in packages.items():
+        yield name, make()
 
 
 def certificates(pairs: int) -> Iterator[Measure]:

@@ -6,6 +6,11 @@ METHODS: dict[str, str] = {
     "verdict": "The judge in this process: octets in, the whole verdict out, the certificate's path in the cache.",
     "a certificate": "The path of a certificate that is not in the cache, its revocation list parsed before.",
     "the same under": "The same with another list of the same authority that names 100,000 others.",
+    "the costliest hostile package": (
+        "Packages that are as large as the limits let them be in one respect (texts, attributes, elements, references, "
+        "recipients), changed after they were signed: gate, parser, reader and judge, up to the refusal. The costliest of "
+        "them, processor time. Contents of attachments are decoded and hashed beside that, as they must be."
+    ),
     "accept, 10 KB, SQLite": (
         "A node as a process of its own (`axis serve`): TLS, an API key, packages of 10 KB signed by parts "
         "(ECDSA P-256), each a new document for one mailbox, from 64 keep-alive connections of another "

@@ -174,8 +174,7 @@ def _recognise(
     if head is None or laid.place.count("/") > policy.max_depth:
         return None
     name, algorithm = head.groups()
-    most = len(parts) + len(attachments) + 2  # the whole and the properties
-    references, written, end = _references(raw, head.end(), most)
+    references, written, end = _references(raw, head.end())
     rest = _REST.match(raw, end)
     if rest is None or rest.end() != laid.end:
         return None
@@ -218,9 +217,8 @@ def _recognise(
     return Verified(document, MappingProxyType(told.parts)), found
 
 
-def _references(raw: bytes, at: int, most: int) -> tuple[list[tuple[bytes, ...]], bytes, int]:
-    """The references that begin at `at`, as they are and in canonical form, and where they end. `ValueError` for more
-    than `most`."""
+def _references(raw: bytes, at: int) -> tuple[list[tuple[bytes, ...]], bytes, int]:
+    """The references that begin at `at`, as they are and in canonical form, and where they end."""
     found, written = list[tuple[bytes, ...]](), list[bytes]()
     while one := _REFERENCE.match(raw, at):
         type_, uri, transforms, _, method, digest = groups = one.groups(b"")
@@ -228,8 +226,6 @@ def _references(raw: bytes, at: int, most: int) -> tuple[list[tuple[bytes, ...]]
         written.append(_ONE_REFERENCE % (kind, uri, _CANONICAL[transforms], method, digest))
         found.append(groups)
         at = one.end()
-        if len(found) > most:
-            raise ValueError
     return found, b"".join(written), at
 
 

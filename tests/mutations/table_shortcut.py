@@ -24,11 +24,6 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         SHAPE,
         ("    if rest is None or rest.end() != laid.end:", "    if rest is None:"),
     ),
-    "shape-many": off(
-        "no more references than there can be good ones",
-        SHAPE,
-        ("        if len(found) > most:\n            raise ValueError\n", ""),
-    ),
     "shape-cid": off(
         "the name of an attachment is of characters that need no other spelling",
         SHAPE,

@@ -273,6 +273,37 @@ def test_what_travels_beside_a_whole_document_must_be_signed_too() -> None:
         assert (short is not None) == (long.verified is not None) == inline
 
 
+def test_nothing_else_stands_where_the_signature_does() -> None:
+    raw, limits = package(pki().good.signer(), whole=False), XmlLimits()
+    layout = layout_of(gated(raw, limits), limits)
+    assert layout is not None
+    longer = replace(layout, end=layout.end + len(b"</edXML:edXMLHeader>"))
+    assert inspect_laid(longer, octets_in(layout), True, OWN_NETWORK, NOW) is None
+
+
+def test_a_white_space_in_the_name_of_an_attachment_has_another_canonical_form() -> None:
+    """A tab in an attribute is a space to whoever parses. Here its signer signs the tab."""
+    raw, limits = package(pki().good.signer(), whole=False), XmlLimits()
+    spaced = signed(raw.replace(b'URI="cid:0.pdf"', b'URI="cid:0 .pdf"'))
+    info = _exclusive(etree.fromstring(SIGNATURE.findall(spaced)[0])[0]).replace(b"cid:0 .pdf", b"cid:0\t.pdf")
+    value = b64encode(pki().good.signer().sign(info))
+    tabbed = re.sub(rb'(<ds:SignatureValue Id="[^"]*">)[^<]*', rb"\g<1>" + value, spaced)
+    layout = layout_of(gated(tabbed.replace(b"cid:0 .pdf", b"cid:0\t.pdf"), limits), limits)
+    assert layout is not None
+    assert inspect_laid(layout, {"0\t.pdf": octets_in(layout)["0.pdf"]}, True, OWN_NETWORK, NOW) is None
+
+
+@pytest.mark.parametrize("place", [b"<ds:X509Certificate>", b"</ds:X509Certificate>"])
+def test_white_space_in_a_certificate_is_left_to_the_long_way(place: bytes) -> None:
+    """A carriage return in it has another canonical form, of which the digest of the package is."""
+    raw = package(pki().good.signer(), whole=False).replace(
+        place, place + b"\r\n" if place[1:2] == b"d" else b"\r\n" + place
+    )
+    assert not is_recognised(raw)
+    short, long = both_ways(raw)
+    assert short == long
+
+
 # --- times
 
 
