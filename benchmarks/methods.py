@@ -7,9 +7,10 @@ METHODS: dict[str, str] = {
     "a certificate": "The path of a certificate that is not in the cache, its revocation list parsed before.",
     "the same under": "The same with another list of the same authority that names 100,000 others.",
     "the costliest hostile package": (
-        "Packages that are as large as the limits let them be in one respect (texts, attributes, elements, references, "
-        "recipients), changed after they were signed: gate, parser, reader and judge, up to the refusal. The costliest of "
-        "them, processor time. Contents of attachments are decoded and hashed beside that, as they must be."
+        "Packages that are as large as the limits let them be in one respect (texts, attributes, elements, "
+        "references, recipients), changed after they were signed: gate, parser, reader and judge, up to the "
+        "refusal. The costliest of them, processor time. Contents of attachments are decoded and hashed beside "
+        "that, as they must be."
     ),
     "accept, 10 KB, SQLite": (
         "A node as a process of its own (`axis serve`): TLS, an API key, packages of 10 KB signed by parts "

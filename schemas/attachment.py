@@ -11,13 +11,13 @@ import pybase64
 from lxml import etree
 
 from schemas.content import Content, Decoded, without_space
+from schemas.content_type import content_type_of
 from schemas.document_xml import strip_cid
 from schemas.envelope import AttachmentInfo, Envelope
 from schemas.errors import SchemaError, Violation
 from schemas.filename import check_name, check_names
 from schemas.names import SIGNATURES, local
 from schemas.reading import Findings, Place
-from schemas.unwrap import content_type_of, unwrap
 from schemas.xml import Parsed
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "decoded",
     "encoded_attachments",
     "matched",
-    "unwrap",
 ]
 
 

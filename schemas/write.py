@@ -10,6 +10,7 @@ from typing import Final
 import pybase64
 from lxml import etree
 
+from schemas.content_type import content_type_of
 from schemas.dates import write_date, write_timestamp
 from schemas.envelope import (
     Business,
@@ -25,7 +26,6 @@ from schemas.errors import SchemaError, Violation
 from schemas.names import NAMESPACE, default_namespace
 from schemas.structure import signature_place
 from schemas.trace import serialise, with_trace
-from schemas.unwrap import content_type_of
 
 __all__ = ["serialise", "signature_place", "with_trace", "write_document", "write_envelope", "write_status"]
 

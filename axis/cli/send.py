@@ -254,9 +254,9 @@ def make_parts(
     stamp: Callable[[bytes], bytes | None] | None,
 ) -> Path:
     """The same in parts, in a file that goes when this program ends. No attachment is ever whole in memory."""
+    from schemas.content_type import content_type_of
     from schemas.digest import envelope_octets, package_digest
     from schemas.errors import SchemaError
-    from schemas.unwrap import content_type_of
     from schemas.write import serialise, write_envelope
 
     plain = _envelope(draft)

@@ -73,6 +73,11 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
             "        content = content[: one.entry.file_size]\n",
         ),
     ),
+    "zip-bomb": off(
+        "what comes out of an archive is counted while it comes",
+        "signing/pdf/archive.py",
+        ("unpacked(octets, spot, most)", "unpacked(octets, spot, 1 << 40)"),
+    ),
     "pdf-drawn-over": off(
         "a later signature is not drawn over much of a page",
         STRUCTURE,

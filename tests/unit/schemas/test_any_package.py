@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.attachment import check_names, decode, encoded_attachments, matched, unwrap
+from schemas.attachment import check_names, decode, encoded_attachments, matched
 from schemas.codes import AgencyCode
 from schemas.digest import envelope_octets
 from schemas.edxml import assemble, effective_document_id, read_message, read_trace, signatures, signed_parts
@@ -71,7 +71,7 @@ def use(raw: bytes) -> None:
     effective_document_id(message)
     check_fields(message, FieldLimits())
     check_names(info.name for info in message.attachments)
-    octets = [unwrap(decode(e), i.name, 1000)[0] for i, e in matched(message, encoded_attachments(parsed))]
+    octets = [decode(one) for _, one in matched(message, encoded_attachments(parsed))]
     written = serialise(write_document(message, octets))
     assert read_message(parse_xml(written, LIMITS).root).message == message
     with_trace(raw, AgencyCode("H99"), AT)

@@ -1,4 +1,4 @@
-"""Undoes the wrapping of the Java edXML library, which zips what it does not know; names types by magic bytes."""
+"""What octets are, by how they begin, whatever a package says of them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from schemas.errors import SchemaError, Violation
-
 ZIP: Final = "application/zip"
 _UNKNOWN: Final = "application/octet-stream"
-_ARCHIVES: Final = frozenset({"zip", "jar", "war", "ear", "apk", "epub", "kmz", "asice", "asics", "sce", "scs"})
-"""Extensions of files that may rightly be a ZIP with one entry. Office files are not among them: they always have
-several, and the library does wrap real `xlsx`."""
-
-_PIECE: Final = 1 << 20
-_SYMLINK: Final = 0o120000
-_KIND_MASK: Final = 0o170000
-
 _MAGIC: Final = (
     (b"%PDF-", "application/pdf"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -56,22 +46,6 @@ _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, Lookup
 _MAX_ENTRIES: Final = 10_000
 
 
-def unwrap(octets: bytes, name: str, limit: int) -> tuple[bytes, str]:
-    """The real octets of an attachment and their type by magic bytes, whatever the package claims.
-
-    A ZIP that holds exactly one plain file, under a name that is no archive's, is the library's wrapping: the file
-    comes out. Anything else stays as it is: real archives, encrypted or damaged ones, entries with a path. Never
-    reads more than `limit` bytes of content: `SchemaError` (`attachment-too-large`) when a wrapped file is larger.
-    """
-    entry = _wrapped(octets, name)
-    if entry is None:
-        return octets, content_type_of(octets, name)
-    inner = _extract(octets, entry, limit)
-    if inner is None:
-        return octets, ZIP
-    return inner, content_type_of(inner, name)
-
-
 def content_type_of(octets: bytes, name: str = "") -> str:
     """The media type by magic bytes; the name only tells old Office formats apart. Never more than a guess."""
     for magic, content_type in _MAGIC:
@@ -82,37 +56,6 @@ def content_type_of(octets: bytes, name: str = "") -> str:
     if octets.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_type(octets)
     return _UNKNOWN
-
-
-def _wrapped(octets: bytes, name: str) -> zipfile.ZipInfo | None:
-    if not octets.startswith(b"PK\x03\x04") or _extension(name) in _ARCHIVES:
-        return None
-    entries = _entries(octets)
-    if len(entries) != 1:
-        return None
-    entry = entries[0]
-    plain = not entry.flag_bits & 1 and entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-    symlink = (entry.external_attr >> 16) & _KIND_MASK == _SYMLINK
-    inner = entry.filename
-    path = inner in ("", ".", "..") or entry.is_dir() or "/" in inner or "\\" in inner or ":" in inner
-    return entry if plain and not symlink and not path else None
-
-
-def _extract(octets: bytes, entry: zipfile.ZipInfo, limit: int) -> bytes | None:
-    """The entry's content; `None` when it is damaged. Counts what really comes out, not what the entry declares."""
-    pieces, size = [], 0
-    try:
-        with zipfile.ZipFile(io.BytesIO(octets)) as archive, archive.open(entry) as content:
-            while piece := content.read(_PIECE):
-                size += len(piece)
-                if size > limit:
-                    raise SchemaError(
-                        Violation("attachment-too-large", "", f"a zipped attachment holds more than {limit} bytes")
-                    )
-                pieces.append(piece)
-    except _BROKEN:
-        return None
-    return b"".join(pieces)
 
 
 def _entries(octets: bytes) -> list[zipfile.ZipInfo]:
