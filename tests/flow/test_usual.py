@@ -193,6 +193,15 @@ def test_attachments_beside_that_are_not_as_they_are_listed_go_the_long_way(what
     assert once(raw, parts=parts) is None
 
 
+def test_each_attachment_has_an_id_of_its_own() -> None:
+    raw = package(attachments=2)
+    twice_one = raw.replace(b"<ContentId>cid:1.pdf", b"<ContentId>cid:0.pdf")
+    assert usual_of(gated(raw, LIMITS), LIMITS) is not None
+    assert usual_of(gated(twice_one, LIMITS), LIMITS) is None
+    assert usual_of(gated(beside(raw), LIMITS), LIMITS, lying("0.pdf", "0.pdf")) is None
+    assert usual_of(gated(beside(raw), LIMITS), LIMITS, lying("0.pdf", None)) is None
+
+
 def test_an_attachment_beside_has_the_id_under_which_it_is_listed() -> None:
     """As it is written on the way: in another spelling, it is asked for what that spelling was signed under."""
     named = replace(envelope(), attachments=(AttachmentInfo("công.pdf", "0.pdf"),))
@@ -322,7 +331,7 @@ def test_attachments_under_each_other_s_names_go_the_long_way() -> None:
 
 def test_an_attachment_that_is_signed_under_another_name_than_the_listed_goes_the_long_way() -> None:
     def renames(root: etree._Element) -> None:
-        next(root[1].iter("{*}ContentId")).text = "x.pdf"
+        next(root[1].iter("{*}ContentId")).text = "cid:x.pdf"
 
     raw = package(before=renames, cids=["x.pdf"])
     assert once(raw) is None

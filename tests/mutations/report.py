@@ -1,8 +1,8 @@
 """A pytest plugin for the run on mutated code: only the tests that are asked for, and a report that a machine reads.
 
-`AXIS_MUTATION_RUN` names a folder with `wanted.json`, a list of node ids; a test without its parameters stands for all
-of them, and so does a file. `report.json` says of each test whether it passed, failed by an assertion of a test, or
-went wrong otherwise.
+`AXIS_MUTATION_RUN` names a folder with `wanted.json`: a list of node ids, of which a test without its parameters
+stands for all of them, and so does a file; and whether the first assertion that fails is enough. `report.json` says of
+each test whether it passed, failed by an assertion of a test, or went wrong otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SAID: dict[str, str] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
-    wanted = set(json.loads((FOLDER / "wanted.json").read_text()))
+    wanted = set(_wanted()["tests"])
     kept = [
         item for item in items if wanted & {item.nodeid, item.nodeid.partition("[")[0], item.nodeid.partition("::")[0]}
     ]
@@ -35,7 +35,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         _SAID.setdefault(item.nodeid, "passed")
     elif report.failed:
         _SAID[item.nodeid] = "asserted" if report.when == "call" and _is_assertion(call) else "broken"
+        if _SAID[item.nodeid] == "asserted" and _wanted()["until_red"]:
+            item.session.shouldstop = "red"
     return report
+
+
+def _wanted() -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((FOLDER / "wanted.json").read_text())
+    return told
 
 
 def _is_assertion(call: pytest.CallInfo[None]) -> bool:

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tests.mutations.edit import Mutation, off
+from tests.mutations.edit import Edit, Mutation, off
 
 SHAPE, LAYOUT, PLAIN = "signing/shape.py", "schemas/layout.py", "schemas/plain.py"
 USUAL = "axis/flow/usual.py"
+
+ANY_ID: Final = ('_ID: Final = r"[A-Za-z_][A-Za-z0-9_.\\-]{0,199}+"', "_ID: Final = r'[^\"<]{0,199}+'")
 
 MUTATIONS: Final[Mapping[str, Mutation]] = {
     # --- where, how many
@@ -79,16 +81,17 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         SHAPE,
         ("    if len(ids) != len(parts) + 2 + (value_id is not None):\n        return None\n", ""),
     ),
-    "shape-id-name": off(
-        "an Id is of the form that a reference may have",
-        SHAPE,
-        ("#[A-Za-z_][A-Za-z0-9_.\\-]{{0,199}}|cid:", '#[^"<>&\\s]{{0,300}}|cid:'),
+    "shape-id-name": Mutation(
+        "an Id is of the form that a reference may have: asked where it stands, and where it is referred to",
+        (
+            Edit(SHAPE, "#[A-Za-z_][A-Za-z0-9_.\\-]{{0,199}}|cid:", '#[^"<>&\\s]{{0,300}}|cid:'),
+            Edit(LAYOUT, *ANY_ID),
+        ),
     ),
     "shape-part": off("a part is canonicalised", SHAPE, ("        if form == _OF_PART and named", "        if named")),
-    "shape-part-hash": off(
-        "a part is referred to by its Id and no attachment's name",
-        SHAPE,
-        ('named in labels and uri[:1] == b"#":', "named in labels:"),
+    "shape-part-hash": Mutation(
+        "a part is referred to by its Id and no attachment's name, which no Id is like",
+        (Edit(SHAPE, 'named in labels and uri[:1] == b"#":', "named in labels:"), Edit(LAYOUT, *ANY_ID)),
     ),
     "shape-properties": off(
         "the reference to the properties says so",
@@ -133,7 +136,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
             "what no character is": [('[^<>&\\x00-\\x08\\x0b-\\x1f\\xef]"', '[^<>&\\r\\xef]"')],
             "the last of the plane": [('\\x0b-\\x1f\\xef]"', '\\x0b-\\x1f]"')],
             "references that do not stay": [("&(?:amp|lt|gt);", "&(?:amp|lt|gt|quot);")],
-            "Ids": [('_ID: Final = r"[A-Za-z_][A-Za-z0-9_.\\-]{0,199}+"', "_ID: Final = r'[^\"<]{0,199}+'")],
+            "Ids": [ANY_ID],
             "space before a value": [('r"((?! )[^<>', 'r"([^<>')],
             "space behind a value": [('\\xef]*+(?<! ))"', '\\xef]*+)"')],
             "references in a value": [('_VALUE: Final = r"((?! )[^<>&', '_VALUE: Final = r"((?! )[^<>')],

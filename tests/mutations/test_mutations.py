@@ -49,5 +49,5 @@ def test_without_its_defence_the_line_is_red(name: str, copy: Copy) -> None:
 @pytest.mark.parametrize("name", table_shortcut.MUTATIONS)
 def test_without_its_condition_a_shortcut_is_found_out(name: str, copy: Copy) -> None:
     with copy.mutated(table_shortcut.MUTATIONS[name]):
-        run = copy.run(table_shortcut.TESTS)
+        run = copy.run(table_shortcut.TESTS, until_red=True)
     assert "asserted" in run.said.values(), f"green without: {table_shortcut.MUTATIONS[name].defence}\n{run.output}"

@@ -52,8 +52,12 @@ def laid(raw: bytes, limits: XmlLimits = LIMITS) -> bool:
 
 
 def _agrees(layout: Layout, limits: XmlLimits) -> None:
-    parsed = parse_gated(Skeleton(layout.octets, layout.cuts), limits)
-    root, parts = parsed.root, signed_parts(parsed.root)
+    try:
+        parsed = parse_gated(Skeleton(layout.octets, layout.cuts), limits)
+        root, parts = parsed.root, signed_parts(parsed.root)
+    except SchemaError as error:
+        raise AssertionError("a layout of what is no package") from error
+    assert len(signatures(root)) == 1
     (signature,) = signatures(root)
     assert signature.getparent() is parts.place
     assert layout.octets[layout.begin : layout.end] == SIGNATURE
@@ -202,6 +206,9 @@ NONE: dict[str, tuple[bytes, bytes]] = {
         b"<edXML:MessageHeader>1</edXML:MessageHeader><edXML:TraceHeaderList>",
     ),
     "a second signature": (b"</edXML:edXMLHeader>", SIGNATURE + b"</edXML:edXMLHeader>"),
+    "something before the signature": (b"<ds:Signature ", b"<edXML:A>1</edXML:A><ds:Signature "),
+    "another end tag of a content": (b"</edXML:ContentTransferEncoded>", b"</edXML:ContentTransferEncodes>"),
+    "another end tag of the attachments": (b"</AttachmentEncoded>", b"</AttachmentEncodes>"),
     "something behind the signature": (b"</edXML:edXMLHeader>", b"<edXML:A>1</edXML:A></edXML:edXMLHeader>"),
     "something in the body": (b"</edXML:edXMLBody>", b"<edXML:A>1</edXML:A></edXML:edXMLBody>"),
     "something in the envelope": (b"</edXML:edXMLEnvelope>", b"<edXML:A>1</edXML:A></edXML:edXMLEnvelope>"),
