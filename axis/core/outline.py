@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
@@ -39,8 +38,7 @@ class Concerned(Protocol):
     def crossed(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(NamedTuple):
     """What `Concerned` says, read alone. The fields mean what they mean in `Document`."""
 
     ref: DocumentRef

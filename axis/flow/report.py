@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -48,26 +49,29 @@ Told = tuple[DocumentRef, Callable[[Concerned], Report]]
 """A document, and what is said of it: `Refused` where that cannot be."""
 
 
-async def record_told(told: Told, by: Principal, ctx: Context) -> StatusReport:
-    """Record one status of a document that is named by its ref: see `record_status`."""
-    (outcome,) = await _record_told((told,), by, ctx)
+async def record_told(told: Told, by: Principal, now: datetime, ctx: Context) -> StatusReport:
+    """Record one status of a document that is named by its ref: see `record_status`. It was received at `now`."""
+    (outcome,) = await _record_told((told,), by, now, ctx)
     return _answered(outcome, by, ctx, document=told[0])
 
 
-async def record_statuses(told: Sequence[Told], by: Principal, ctx: Context) -> Sequence[StatusReport | Problem]:
+async def record_statuses(
+    told: Sequence[Told], by: Principal, now: datetime, ctx: Context
+) -> Sequence[StatusReport | Problem]:
     """Record several statuses of one party, in their order and in one transaction: each is answered for itself.
 
     A document that is none of its business reads as not found. `Unavailable`, `LostRace`: nothing is stored.
     """
-    found = await _record_told(told, by, ctx)
+    found = await _record_told(told, by, now, ctx)
     refused = sum(isinstance(outcome, Problem) for outcome in found)
     log.info("statuses_recorded", by=by.name, recorded=len(found) - refused, refused=refused)
     return found
 
 
-async def _record_told(told: Sequence[Told], by: Principal, ctx: Context) -> Sequence[StatusReport | Problem]:
+async def _record_told(
+    told: Sequence[Told], by: Principal, now: datetime, ctx: Context
+) -> Sequence[StatusReport | Problem]:
     ctx.refuse_when_log_is_stale()
-    now = ctx.now()
 
     def body(ledger: Ledger) -> Sequence[StatusReport | Problem]:
         reporting = Reporting(_party(by, ctx), now, ctx.new_id)

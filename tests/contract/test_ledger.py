@@ -321,7 +321,7 @@ async def test_an_outline_says_what_its_document_says(store: SqlStore) -> None:
     await add(store, AddDocument(one), AddDocument(two))
     asked = [two.ref, one.ref, DocumentRef("nobody"), two.ref]
     found = await ask(store, lambda ledger: ledger.outlines(asked))
-    said = {name.name: [getattr(whole, name.name) for whole in (one, two)] for name in fields(Outline)}
+    said = {name: [getattr(whole, name) for whole in (one, two)] for name in Outline._fields}
     assert {name: [getattr(found[whole.ref], name) for whole in (one, two)] for name in said} == said
     assert len(found) == 2
     for one_alone in asked:
