@@ -129,5 +129,5 @@ def lane(endpoint: str, recipients: Iterable[AgencyCode], sender: AgencyCode, co
     `recipients` is empty for another axis: there the whole document is one lane. Hashed, so that a lane has one length
     and shows nothing.
     """
-    key = "\x00".join((endpoint, *sorted(code.text for code in recipients), sender.text, concerns))
+    key = "\x00".join((endpoint, *sorted([code.text for code in recipients]), sender.text, concerns))
     return hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -1,15 +1,16 @@
-"""A document as far as its statuses need it: most of it, the verdict above all, has no part in them."""
+"""A document, and what was reported of it, as far as its next status needs it: most of both has no part in that."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Protocol
+from datetime import date, datetime
+from typing import NamedTuple, Protocol
 
-from axis.core.model import DocumentRef
+from axis.core.model import DocumentRef, StatusRef
 from axis.core.states import IntakeState
+from axis.core.times import parse_rfc3339
 from schemas.codes import AgencyCode
+from schemas.status import BY_WIRE, Status
 
 
 class Concerned(Protocol):
@@ -37,8 +38,7 @@ class Concerned(Protocol):
     def crossed(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(NamedTuple):
     """What `Concerned` says, read alone. The fields mean what they mean in `Document`."""
 
     ref: DocumentRef
@@ -51,3 +51,32 @@ class Outline:
     issued_on: date | None
     concerns: str
     crossed: bool
+
+
+class Earlier(Protocol):
+    """What was reported before of a document at one receiver: a whole `StatusReport`, or what is `Said` there."""
+
+    @property
+    def wire(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def status(self) -> Status | None: ...
+
+
+class Said(NamedTuple):
+    """What of an earlier status decides what comes next, as stored. `receiver` is a code, `told_at` an instant."""
+
+    ref: StatusRef
+    document: DocumentRef
+    receiver: str
+    wire: str
+    told_at: str
+
+    @property
+    def at(self) -> datetime:
+        return parse_rfc3339(self.told_at)
+
+    @property
+    def status(self) -> Status | None:
+        return BY_WIRE.get(self.wire)

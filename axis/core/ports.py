@@ -28,7 +28,7 @@ from axis.core.model import (
     StatusReport,
 )
 from axis.core.octets import Kept
-from axis.core.outline import Outline
+from axis.core.outline import Outline, Said
 from axis.core.states import DeliveryState
 from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind
@@ -90,6 +90,10 @@ class Ledger(Protocol):
 
     def statuses_of(self, pairs: Iterable[tuple[DocumentRef, AgencyCode]]) -> Sequence[StatusReport]:
         """What was reported for any of these pairs of document and receiver, in the order of storing."""
+        ...
+
+    def said_of(self, pairs: Iterable[tuple[DocumentRef, AgencyCode]]) -> Sequence[Said]:
+        """The same, as far as it decides what is reported next."""
         ...
 
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]: ...

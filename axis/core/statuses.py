@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Final, Generic, TypeVar
 
 from axis.core.canonical import Json
 from axis.core.hop import MAX_HOPS
@@ -29,12 +30,16 @@ from axis.core.model import (
     StatusReport,
 )
 from axis.core.network import ArrivedBy, Network, ReportRule, lane
-from axis.core.outline import Concerned
+from axis.core.outline import Concerned, Earlier
 from axis.core.problems import Kind, Problem
 from schemas.codes import AgencyCode, document_key
 from schemas.envelope import StaffInfo
 from schemas.status import BY_WIRE, REASON_REQUIRED, WIRE_BY_SENDER, Standing, Status, effective, standing
 
+E = TypeVar("E", bound=Earlier, covariant=True)
+
+_MOST_KEPT: Final = 4096
+"""Answers that are kept of one party: a node has some hundred thousand agencies."""
 _Ways = tuple[tuple[str, bool], ...]
 """Endpoints that a status goes on to, and whether each is another axis."""
 
@@ -79,30 +84,54 @@ def decide_status(
     now: datetime,
     new_id: NewId,
 ) -> Decision[StatusReport | Problem]:
-    """Decide one report: see `Reporting.decide`."""
-    return Reporting(by, hops, network, now, new_id).decide(report, document, prior)
+    """Decide one report: see `Reporting.decide`. A repeat is answered with the first."""
+    decision = Reporting(Party(by, hops, network), now, new_id).decide(report, document, prior)
+    reply = decision.reply
+    if isinstance(reply, Repeat):
+        return Decision((), (), replace(reply.first, standing=Standing.REPEATED))
+    return Decision(decision.entries, decision.changes, reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat(Generic[E]):
+    """The answer to what was reported before is its first report: whoever answers reads all of it."""
+
+    first: E
+
+
+class Party:
+    """Who reports, by which way, to a network. What is the same for many reports is asked once, and kept as long as
+    these are the same: for whom it may speak, and where what is told to somebody goes."""
+
+    __slots__ = ("by", "hops", "network", "speaks", "ways")
+
+    def __init__(self, by: Principal, hops: tuple[Hop, ...], network: Network) -> None:
+        self.by, self.hops, self.network = by, hops, network
+        self.speaks: dict[tuple[str, bool], Problem | None] = {}
+        self.ways: dict[tuple[str, str, bool | None], _Ways] = {}
+
+    def still(self, by: Principal, network: Network) -> bool:
+        """Say whether it may be asked on: both are the very same, and not too much is kept."""
+        return self.by is by and self.network is network and len(self.speaks) + len(self.ways) < _MOST_KEPT
 
 
 class Reporting:
-    """What one party reports at one moment. What is the same for many of its reports is asked once: for whom it may
-    speak, and where what is told to somebody goes."""
+    """What one party reports at one moment."""
 
-    __slots__ = ("_by", "_hops", "_latest", "_network", "_new_id", "_now", "_speaks", "_ways")
+    __slots__ = ("_by", "_latest", "_new_id", "_now", "_party")
 
-    def __init__(self, by: Principal, hops: tuple[Hop, ...], network: Network, now: datetime, new_id: NewId) -> None:
-        self._by, self._hops, self._network, self._now, self._new_id = by, hops, network, now, new_id
-        self._latest = now + network.future
-        self._speaks: dict[tuple[str, bool], Problem | None] = {}
-        self._ways: dict[tuple[str, str, bool | None], _Ways] = {}
+    def __init__(self, party: Party, now: datetime, new_id: NewId) -> None:
+        self._party, self._by, self._now, self._new_id = party, party.by, now, new_id
+        self._latest = now + party.network.future
 
     def decide(
-        self, report: Report, document: Concerned | None, prior: Sequence[StatusReport]
-    ) -> Decision[StatusReport | Problem]:
+        self, report: Report, document: Concerned | None, prior: Sequence[E]
+    ) -> Decision[StatusReport | Repeat[E] | Problem]:
         """Decide one report. `prior` is what was reported for the same document and receiver.
 
-        A repeat of the same code and time answers with the first; a repeat with another time is history; contradictions
-        are stored and shown. Refused is only what this party may never say. A neighbour's report of a document that is
-        not here is kept as an orphan, and passed on when its addressee lies behind another axis.
+        A repeat of the same code and time is answered with the first; a repeat with another time is history;
+        contradictions are stored and shown. Refused is only what this party may never say. A neighbour's report of a
+        document that is not here is kept as an orphan, and passed on when its addressee lies behind another axis.
         """
         by, now = self._by, self._now
         problem = self._unacceptable(report, document)
@@ -117,7 +146,7 @@ class Reporting:
             return Decision((entry,), (), problem)
         again = self._first_of(report, prior) if prior else None
         if again is not None:
-            return Decision((), (), replace(again, standing=Standing.REPEATED))
+            return Decision((), (), Repeat(again))
         made = StatusReport(
             ref=StatusRef(self._new_id()),
             document=document.ref if document else None,
@@ -137,31 +166,32 @@ class Reporting:
             description=report.description,
             issued_on=report.issued_on,
             staff=report.staff,
-            hops=self._hops,
+            hops=self._party.hops,
         )
         return _record(made, document, self._ways_of(made, document), now, self._new_id)
 
-    def _first_of(self, report: Report, prior: Sequence[StatusReport]) -> StatusReport | None:
+    def _first_of(self, report: Report, prior: Sequence[E]) -> E | None:
         """What is reported again."""
         for one in prior:
             if one.wire == report.wire and one.at == report.at:
                 return one
-        if _axis_owns(report, self._network, self._by):
+        if _axis_owns(report, self._party.network, self._by):
             return next((one for one in prior if one.status is Status.ARRIVED), None)
         return None
 
     def _ways_of(self, made: StatusReport, document: Concerned | None) -> _Ways:
         about = made.addressee.text, made.wire, None if document is None else document.crossed
-        ways = self._ways.get(about)
+        party = self._party
+        ways = party.ways.get(about)
         if ways is None:
-            ways = self._ways[about] = _ways(made, document, self._network)
+            ways = party.ways[about] = _ways(made, document, party.network)
         return ways
 
     def _unacceptable(self, report: Report, document: Concerned | None) -> Problem | None:
-        speaks = report.reporter.text, report.signed
-        if speaks not in self._speaks:
-            self._speaks[speaks] = self._unheard(report)
-        unheard = self._speaks[speaks]
+        speaks, known = (report.reporter.text, report.signed), self._party.speaks
+        if speaks not in known:
+            known[speaks] = self._unheard(report)
+        unheard = known[speaks]
         if unheard is not None:
             return unheard
         if self._by.role is Role.AGENCY:
@@ -182,12 +212,12 @@ class Reporting:
 
     def _unheard(self, report: Report) -> Problem | None:
         """Why nothing that this reporter says counts, however it is said: it is not asked again."""
-        by, network = self._by, self._network
+        by, network, hops = self._by, self._party.network, self._party.hops
         if not network.registry.within(report.reporter, by.authority):
             return Problem(Kind.NOT_YOUR_AGENCY, "this connection may not report for that agency")
         if not report.signed and not network.may_vouch(by, report.reporter):
             return Problem(Kind.NOT_YOUR_AGENCY, "that agency is connected here and reports for itself")
-        if any(hop.node == network.node for hop in self._hops) or len(self._hops) >= MAX_HOPS:
+        if any(hop.node == network.node for hop in hops) or len(hops) >= MAX_HOPS:
             return Problem(Kind.ROUTING_LOOP)
         return None
 
@@ -267,7 +297,7 @@ def status_facts(made: StatusReport) -> dict[str, Json]:
 
 def _record(
     made: StatusReport, document: Concerned | None, ways: _Ways, now: datetime, new_id: NewId
-) -> Decision[StatusReport | Problem]:
+) -> Decision[StatusReport]:
     entry = LogEntry(EntryKind.STATUS, now, made.by, made.ref, status_facts(made))
     first = made.standing is not Standing.REPEATED
     deliveries = _onward(made, document, ways, now, new_id) if first else []
@@ -328,7 +358,7 @@ def _axis_owns(report: Report, network: Network, by: Principal) -> bool:
     return arrived_again and by.role is Role.AGENCY and network.arrived_by is ArrivedBy.AXIS
 
 
-def _standing(wire: str, prior: Sequence[StatusReport]) -> Standing:
+def _standing(wire: str, prior: Sequence[Earlier]) -> Standing:
     status = BY_WIRE.get(wire)
     if status is None:
         return Standing.REPEATED if any(one.wire == wire for one in prior) else Standing.CONFLICT

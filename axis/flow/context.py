@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from axis.core.canonical import Json
 from axis.core.hands import Sink
-from axis.core.model import DocumentRef, NewId, Profile
+from axis.core.model import DocumentRef, NewId, Profile, StatusReport
 from axis.core.network import Network
 from axis.core.ports import Store
 from axis.core.problems import Kind, Problem, Unavailable
 from axis.core.receipt import seal
 from axis.core.retry import RetryPolicy
+from axis.core.statuses import Party
 from axis.flow.admission import Admission
 from axis.flow.clock import holds
 from axis.flow.evidence import EvidenceKeeper
@@ -92,6 +93,10 @@ class Context:
     """Fetches what is missing about revocation; without it only the operator's files count."""
     known: Known = field(default_factory=Known)
     """What of the evidence under verdicts is stored already."""
+    parties: dict[str, Party] = field(default_factory=dict)
+    """Who reported statuses for itself, by its connection: what was asked for it is kept. Of bodies of transactions."""
+    recorded: list[tuple[str, StatusReport]] = field(default_factory=list)
+    """Statuses that were recorded one by one, and by whom, of which the operational log was not told yet."""
     newest: DocumentRef | None = None
     """The document for which this process gave its newest receipt."""
     refused: Counter[Kind] = field(default_factory=Counter)

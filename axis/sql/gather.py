@@ -83,7 +83,7 @@ class GatheringSession(Session):
         self._body = 0  # where the rows of this body begin
         self._saved = False
         self._documents: set[Any] = set()
-        self._reported: set[tuple[Any, Any]] = set()
+        self._reported: set[Any] = set()  # refs of statuses, and of which document at which receiver
         self._known: dict[tuple[str, ...], list[Any]] = {}
 
     # --- the life of a transaction and of a body
@@ -159,15 +159,16 @@ class GatheringSession(Session):
             self._documents.add(params["ref"])
         elif sql == self.statements.add_status:
             self._known.clear()
-            self._reported.add((params["document"], params["receiver"]))
+            self._reported |= {params["ref"], (params["document"], params["receiver"])}
 
     def _is_apart(self, sql: str, params: Params) -> bool:
         """Say whether none of what was collected can change the answer: what each status asks about its document."""
-        if sql == self.statements.reports.outline:
+        asked = self.statements
+        if sql == asked.reports.outline:
             return params["ref"] not in self._documents
-        if sql == self.statements.statuses_of:
+        if sql == asked.reports.said:
             return (params["document"], params["receiver"]) not in self._reported
-        return False
+        return sql == asked.status and params["ref"] not in self._reported
 
     # --- the wire
 

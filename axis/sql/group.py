@@ -67,6 +67,19 @@ class Job:
     again: bool = False
     left: bool = False
     """It asked where it could not."""
+    told: bool = False
+    """Whoever waits was told. Written on the loop, like everything about the future."""
+
+    async def landed(self) -> None:
+        """Wait until it would have been told, however often its caller is cancelled: the first time cancels the future,
+        and the commit lands all the same."""
+        if self.told:
+            return
+        self.future = self.future.get_loop().create_future()
+        while not self.future.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([self.future])
+        self.future.exception()  # nobody else asks for it
 
 
 class _GroupLost(Exception):
@@ -101,9 +114,9 @@ class GroupCommitter:
         """Why nothing can be written, `None` when it can."""
         return self._trouble
 
-    def submit(self, body: Callable[[Ledger], Any], about: About | None = None, brief: int = 0) -> asyncio.Future[Any]:
-        """Queue a body; the future is answered after its group's COMMIT. `Unavailable` when it cannot be queued."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    def submit(self, body: Callable[[Ledger], Any], about: About | None = None, brief: int = 0) -> Job:
+        """Queue a body; its future is answered after its group's COMMIT. `Unavailable` when it cannot be queued."""
+        job = Job(body, asyncio.get_running_loop().create_future(), about, brief)
         with self._gate:
             if self._closing:
                 raise unavailable("not-stored", "the store is closed")
@@ -111,8 +124,8 @@ class GroupCommitter:
                 raise unavailable("not-stored", self._trouble, 30)
             if self._jobs.qsize() >= MAX_WAITING:
                 raise unavailable("not-stored", f"{MAX_WAITING} transactions are waiting", 1)
-            self._jobs.put(Job(body, future, about, brief))
-        return future
+            self._jobs.put(job)
+        return job
 
     def close(self) -> None:
         """Finish what is queued and stop. Blocks; repeating is harmless."""
@@ -390,7 +403,8 @@ def _about(jobs: Sequence[Job]) -> list[About]:
 
 def _answer(jobs: Sequence[Job]) -> None:
     for job in jobs:
-        if job.future.done():
+        job.told = True
+        if job.future.done():  # its caller was cancelled a moment ago
             continue
         if isinstance(job.error, StopIteration):  # a future refuses to carry it
             job.future.set_exception(RuntimeError("the body raised StopIteration"))

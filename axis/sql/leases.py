@@ -13,7 +13,7 @@ from typing import Final
 
 from axis.core.model import SUSPECT, Change, Delivery, MoveDelivery
 from axis.core.states import DeliveryEvent, DeliveryState
-from axis.sql.tables import OPEN
+from axis.sql.tables import OPEN, spelt_out
 
 _SQLITE: Final = (
     """
@@ -67,7 +67,7 @@ class Leases:
     them in their lanes."""
 
     def __init__(self, *, one_writer: bool) -> None:
-        self.take, self.end, self.promote = _SQLITE if one_writer else _POSTGRES
+        self.take, self.end, self.promote = map(spelt_out, _SQLITE) if one_writer else _POSTGRES
 
 
 def breaks_of(delivery: Delivery) -> int:

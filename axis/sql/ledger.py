@@ -35,7 +35,7 @@ from axis.core.model import (
     StatusReport,
     WidenDocument,
 )
-from axis.core.outline import Outline
+from axis.core.outline import Outline, Said
 from axis.core.ports import Intent, LostRace
 from axis.core.states import OPEN, DeliveryEvent, DeliveryState
 from axis.core.times import rfc3339
@@ -66,6 +66,7 @@ from schemas.codes import AgencyCode, document_key
 from schemas.envelope import MessageKind
 
 _ANY: Final = 1_000_000_000
+_said: Final = Said._make
 
 
 class SqlLedger(Reader):
@@ -153,6 +154,15 @@ class SqlLedger(Reader):
         if len(asked) == 1:
             return self.statuses(*asked[0])
         return self.reports(self.sql.reports.of_pairs, pairs=many((ref, code.text) for ref, code in asked))
+
+    def said_of(self, pairs: Iterable[tuple[DocumentRef, AgencyCode]]) -> Sequence[Said]:
+        asked = [(ref, code.text) for ref, code in pairs]
+        if len(asked) == 1:
+            ((ref, code),) = asked
+            rows = self.session.run(self.sql.reports.said, document=ref, receiver=code).fetchall()
+        else:
+            rows = self.session.run(self.sql.reports.said_of_pairs, pairs=many(asked)).fetchall()
+        return [*map(_said, rows)]
 
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]:
         """Orphans that name the document by its id or by its number, in the order of storing.

@@ -19,6 +19,7 @@ _OUTLINE: Final = _columns(
     "ref", "sender", "recipients", "state", "principal", "document_id", "number", "issued_on", "concerns", "crossed",
 )  # fmt: skip
 _STATUS: Final = _columns(status_report)
+_SAID: Final = _columns(status_report, "ref", "document", "receiver", "wire", "at")
 
 _SQLITE: Final = (
     "document.ref IN (SELECT value FROM json_each(:refs))",
@@ -27,6 +28,9 @@ _SQLITE: Final = (
     f"SELECT {_OUTLINE} FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",  # noqa: S608
     "SELECT ref, crossed FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",
     f"""SELECT {_STATUS} FROM status_report WHERE (document, receiver) IN
+    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:pairs)) ORDER BY seq""",  # noqa: S608
+    f"SELECT {_SAID} FROM status_report WHERE document = :document AND receiver = :receiver ORDER BY seq",  # noqa: S608
+    f"""SELECT {_SAID} FROM status_report WHERE (document, receiver) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:pairs)) ORDER BY seq""",  # noqa: S608
     "SELECT endpoint FROM delivery WHERE cargo_ref = :of AND document IS NULL",
 )
@@ -43,15 +47,22 @@ _POSTGRES: Final = (
     LATERAL (SELECT * FROM status_report AS one
     WHERE one.document = asked.pair ->> 0 AND one.receiver = asked.pair ->> 1 OFFSET 0) AS status_report
     ORDER BY status_report.seq""",  # noqa: S608
+    f"SELECT {_SAID} FROM status_report WHERE document = %(document)s AND receiver = %(receiver)s ORDER BY seq",  # noqa: S608
+    f"""SELECT {_SAID} FROM json_array_elements(CAST(%(pairs)s AS json)) AS asked(pair),
+    LATERAL (SELECT * FROM status_report AS one
+    WHERE one.document = asked.pair ->> 0 AND one.receiver = asked.pair ->> 1 OFFSET 0) AS status_report
+    ORDER BY status_report.seq""",  # noqa: S608
     "SELECT endpoint FROM delivery WHERE cargo_ref = %(of)s AND document IS NULL",
 )
 
 
 class Reports:
     """Their texts. `outline`, `outlines` and `crossed` lock the documents (`axis.sql.statements`); `of_pairs` asks for
-    pairs of document and receiver, each named once. `passed_on` tells where an orphan was made out to. `among` and
-    `these` are conditions for other statements: a document is one of `refs`, a delivery one of `ids`."""
+    pairs of document and receiver, each named once, `said` (one pair) and `said_of_pairs` for what decides of them.
+    `passed_on` tells where an orphan was made out to. `among` and `these` are conditions for other statements: a
+    document is one of `refs`, a delivery one of `ids`."""
 
     def __init__(self, *, one_writer: bool) -> None:
         texts = _SQLITE if one_writer else _POSTGRES
-        self.among, self.these, self.outline, self.outlines, self.crossed, self.of_pairs, self.passed_on = texts
+        self.among, self.these, self.outline, self.outlines, self.crossed, *rest = texts
+        self.of_pairs, self.said, self.said_of_pairs, self.passed_on = rest

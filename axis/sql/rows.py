@@ -171,16 +171,16 @@ def read_document(row: Row) -> Document:
 def read_outline(row: Row) -> Outline:
     ref, sender, recipients, state, by, document_id, number, issued_on, concerns, crossed = row
     return Outline(
-        ref=DocumentRef(ref),
-        sender=_code(sender),
-        recipients=read_codes(recipients),
-        state=_INTAKE[state],
-        by=by,
-        document_id=document_id,
-        number=number,
-        issued_on=_day(issued_on),
-        concerns=concerns,
-        crossed=bool(crossed),
+        DocumentRef(ref),
+        _code(sender),
+        read_codes(recipients),
+        _INTAKE[state],
+        by,
+        document_id,
+        number,
+        _day(issued_on),
+        concerns,
+        bool(crossed),
     )
 
 

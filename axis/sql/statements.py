@@ -58,6 +58,7 @@ from axis.sql.tables import (
     meta,
     notice,
     payload,
+    spelt_out,
     status_report,
 )
 from axis.sql.waits import Waits
@@ -72,7 +73,8 @@ def _compiled(statement: ClauseElement, dialect: Dialect, columns: Iterable[str]
     compiled = statement.compile(dialect=dialect, column_keys=None if columns is None else list(columns))
     own = {name for name, value in compiled.params.items() if value is not None and name not in set(columns or ())}
     assert not own, f"a statement with values of its own: {own}"
-    return str(compiled)
+    sql = str(compiled)
+    return spelt_out(sql) if dialect.name == "sqlite" else sql
 
 
 def _at_most(statement: Select[Any], limit: Any = _LIMIT) -> Select[Any]:

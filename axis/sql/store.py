@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from axis.core.model import PayloadRef
 from axis.core.ports import About, Ledger
@@ -84,12 +84,13 @@ class SqlStore:
 
     async def transact(self, body: Callable[[Ledger], T], about: About | None = None, brief: int = 0) -> T:
         """See `Store.transact`. `Unavailable.problem.extra["outcome"]` says `unknown` or `not-stored`."""
-        future = self._committer.submit(body, about, brief)
+        job = self._committer.submit(body, about, brief)
         try:
-            return await asyncio.shield(future)
+            outcome: T = await job.future
         except asyncio.CancelledError:
-            await _committed(future)
+            await job.landed()  # not before: it lands, and must not land after `CancelledError`
             raise
+        return outcome
 
     async def shelve(self, octets: bytes) -> tuple[PayloadRef, bytes | None]:
         return await self._shelf.shelve(octets)
@@ -109,10 +110,3 @@ class SqlStore:
         with suppress(StoreError):  # the process ends anyway, and the connection with it
             self._readers.close()
         self._database.close()
-
-
-async def _committed(future: asyncio.Future[Any]) -> None:
-    """Wait for the commit however often the caller is cancelled: it lands, and must not land after `CancelledError`."""
-    while not future.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([future])

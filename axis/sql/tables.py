@@ -7,9 +7,13 @@ table of their own. `_key` columns hold `schemas.codes.document_key` of their ne
 
 Partial indexes cover open work only, so that what they cost does not grow with what is done. A query uses one when it
 repeats its condition word for word: `axis.sql.statements` writes the same conditions.
+
+For each list of more than two constants SQLite makes a table in memory, at every row that a CHECK or an index asks.
+There, all of them are spelt out: in the schema here, in statements where they are compiled (ADR 0057).
 """
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
 from sqlmodel import Field, SQLModel
@@ -30,8 +34,21 @@ ON_HOLD = "state = 'on-hold'"
 DROPPED = "state = 'dropped'"
 
 
+_LISTED: Final = re.compile(r"\b(\w+) IN \(('[^']*'(?:, '[^']*'){2,})\)")
+
+
+def spelt_out(sql: str) -> str:
+    """The same without lists of more than two constants: `(x = 'a' OR x = 'b' OR x = 'c')`."""
+    return _LISTED.sub(lambda found: f"({' OR '.join(f'{found[1]} = {one}' for one in found[2].split(', '))})", sql)
+
+
 def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+    return {"sqlite_where": text(spelt_out(condition)), "postgresql_where": text(condition)}
+
+
+def _check(condition: str, name: str) -> tuple[CheckConstraint, CheckConstraint]:
+    of_sqlite, of_postgres = CheckConstraint(spelt_out(condition), name=name), CheckConstraint(condition, name=name)
+    return of_sqlite.ddl_if(dialect="sqlite"), of_postgres.ddl_if(dialect="postgresql")
 
 
 class Base(SQLModel):
@@ -50,7 +67,7 @@ class DocumentRow(Base, table=True):
 
     __tablename__ = "document"
     __table_args__ = (
-        CheckConstraint("state IN ('accepted', 'held', 'refused')", name="state"),
+        *_check("state IN ('accepted', 'held', 'refused')", "state"),
         # Idempotency: the same sender, kind, DocumentId and package get the same receipt.
         Index("uq_document_key", "sender", "document_key", "kind", "digest", unique=True, **_where(KEPT)),
         Index("ix_document_number", "sender", "number_key", **_where(KEPT)),
@@ -113,8 +130,8 @@ class DeliveryRow(Base, table=True):
 
     __tablename__ = "delivery"
     __table_args__ = (
-        CheckConstraint("state IN ('queued', 'leased', 'on-hold', 'delivered', 'failed', 'dropped')", name="state"),
-        CheckConstraint("cargo IN ('document', 'status', 'notice')", name="cargo"),
+        *_check("state IN ('queued', 'leased', 'on-hold', 'delivered', 'failed', 'dropped')", "state"),
+        *_check("cargo IN ('document', 'status', 'notice')", "cargo"),
         Index("ix_delivery_lane", "lane", "seq", **_where(OPEN)),
         Index("ix_delivery_due", "endpoint", "priority", "due_at", "seq", **_where(CLAIMABLE)),
         Index("ix_delivery_inbox", "endpoint", "seq", **_where(WAITING)),
@@ -319,5 +336,5 @@ payload = _table("payload")
 evidence = _table("evidence")
 meta = _table("meta")
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 """The alembic revision that these tables are. A test compares."""

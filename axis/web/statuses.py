@@ -65,7 +65,7 @@ async def take_batch(request: web.Request, by: Principal, ctx: Context) -> dict[
         for item in given
         if not isinstance(item, Problem)
     ]
-    recorded = iter(await record_statuses(told, by, ctx) if told else ())
+    recorded = iter(await record_statuses(told, by, now, ctx) if told else ())
     results = [item if isinstance(item, Problem) else next(recorded) for item in given]
     ctx.refused.update(one.kind for one in results if isinstance(one, Problem))
     return {"results": [_result(one) for one in results]}

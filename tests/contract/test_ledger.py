@@ -321,7 +321,7 @@ async def test_an_outline_says_what_its_document_says(store: SqlStore) -> None:
     await add(store, AddDocument(one), AddDocument(two))
     asked = [two.ref, one.ref, DocumentRef("nobody"), two.ref]
     found = await ask(store, lambda ledger: ledger.outlines(asked))
-    said = {name.name: [getattr(whole, name.name) for whole in (one, two)] for name in fields(Outline)}
+    said = {name: [getattr(whole, name) for whole in (one, two)] for name in Outline._fields}
     assert {name: [getattr(found[whole.ref], name) for whole in (one, two)] for name in said} == said
     assert len(found) == 2
     for one_alone in asked:
@@ -340,6 +340,12 @@ async def test_statuses_read_back_in_the_order_of_storing(store: SqlStore) -> No
     assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs))) == [first, second]
     assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs[:1]))) == [first, second]
     assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs[1:2]))) == []
+    for some in (pairs, pairs[:1], pairs[1:2]):
+        said = await ask(store, lambda ledger, some=some: ledger.said_of(iter(some)))
+        whole = await ask(store, lambda ledger, some=some: ledger.statuses_of(some))
+        assert [(one.ref, one.document, one.receiver, one.wire, one.at, one.status) for one in said] == [
+            (one.ref, one.document, one.receiver.text, one.wire, one.at, one.status) for one in whole
+        ]
     assert await store.views.status(second.ref) == second
     assert await ask(store, lambda ledger: ledger.status(second.ref)) == second
     assert await store.views.status(StatusRef("none")) is None
@@ -1149,6 +1155,8 @@ def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Pa
         ("match_by_number", "ix_document_number"),
         ("held", "ix_document_held"),
         ("statuses_of", "ix_status_report_document"),
+        ("reports.said", "ix_status_report_document"),
+        ("reports.said_of_pairs", "ix_status_report_document"),
         ("reports.outline", "sqlite_autoindex_document_1"),
         ("reports.outlines", "sqlite_autoindex_document_1"),
         ("reports.crossed", "sqlite_autoindex_document_1"),
@@ -1183,4 +1191,5 @@ def test_what_is_done_often_uses_its_index(sqlite_url: str, statement: str, inde
     ):
         text = text.replace(f"SCAN {small}", "")
     assert "SCAN" not in text, text
-    assert statement in ("orphans", "match_by_id", "match_by_number", "reports.of_pairs") or "TEMP B-TREE" not in text
+    few = ("orphans", "match_by_id", "match_by_number", "reports.of_pairs", "reports.said_of_pairs")
+    assert statement in few or "TEMP B-TREE" not in text

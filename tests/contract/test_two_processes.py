@@ -360,6 +360,8 @@ async def test_who_only_looks_wakes_nobody(stores: list[SqlStore]) -> None:
         ("match_by_number", "ix_document_number"),
         ("held", "ix_document_held"),
         ("statuses_of", "ix_status_report_document"),
+        ("reports.said", "ix_status_report_document"),
+        ("reports.said_of_pairs", "ix_status_report_document"),
         ("reports.outline", "uq_document_ref"),
         ("reports.outlines", "uq_document_ref"),
         ("reports.of_pairs", "ix_status_report_document"),

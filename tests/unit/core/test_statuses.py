@@ -28,7 +28,7 @@ from axis.core.model import (
 from axis.core.network import ALL_CODES, ArrivedBy, Network, ReportRule, lane
 from axis.core.problems import Kind, Problem
 from axis.core.routing import RoutingTable
-from axis.core.statuses import Report, Reporting, adopt, arrived, decide_status
+from axis.core.statuses import Party, Report, Reporting, adopt, arrived, decide_status
 from schemas.codes import AgencyCode
 from schemas.status import BY_WIRE, FIVE, REASON_REQUIRED, RENEWABLE, WIRE, Standing, Status, effective
 from tests.unit.core.world import (
@@ -239,7 +239,7 @@ ASKED_ONCE = [
 def test_of_many_reports_each_is_decided_as_if_it_were_alone(by: Principal) -> None:
     """What is the same for many is asked once, and only what is the same."""
     number, decided = ids("status"), []
-    together = Reporting(by, (), network(), NOW, ids("status"))
+    together = Reporting(Party(by, (), network()), NOW, ids("status"))
     for said, about in ASKED_ONCE:
         decided.append(together.decide(said, about, ()))
         assert decided[-1] == decide_status(said, about, (), by, (), network(), NOW, number)
