@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from adapters.kept import Quiet
 from adapters.resolve import OwnThreads
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 
@@ -97,7 +98,7 @@ class Fetcher:
         return self._public
 
     def _open(self, resolver: AbstractResolver | None) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=16, limit_per_host=2, resolver=resolver, use_dns_cache=False)
+        connector = Quiet(limit=16, limit_per_host=2, resolver=resolver, use_dns_cache=False)
         return aiohttp.ClientSession(
             connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
         )

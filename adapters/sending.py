@@ -8,6 +8,7 @@ from typing import Final
 
 import aiohttp
 
+from adapters.kept import Quiet
 from adapters.resolve import OwnThreads
 from axis.core.hands import Body
 
@@ -25,7 +26,7 @@ async def octets_of(body: Body) -> bytes | AsyncIterator[bytes]:
 def session(context: ssl.SSLContext, window: int) -> aiohttp.ClientSession:
     """One session per destination: keep-alive, bounded, no proxies, no cookies. How long an attempt takes
     is its owner's (`axis.flow.underway`)."""
-    connector = aiohttp.TCPConnector(ssl=context, limit=window, resolver=OwnThreads())
+    connector = Quiet(ssl=context, limit=window, resolver=OwnThreads())
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
     return aiohttp.ClientSession(
         connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False

@@ -16,6 +16,7 @@ import aiohttp
 import structlog
 
 from adapters.answers import peer_ref, trouble_of_ours
+from adapters.kept import Quiet
 from adapters.national import vxp
 from adapters.national.content import MAX_REST, BadAnswer, Content, read_object
 from adapters.national.joined import Joined, join
@@ -239,7 +240,7 @@ class VxpClient:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=self._connections, resolver=OwnThreads())
+            connector = Quiet(limit=self._connections, resolver=OwnThreads())
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 

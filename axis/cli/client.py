@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Final, Self
 
 import aiohttp
 
+from adapters.kept import Quiet
 from axis.core.times import parse_rfc3339, rfc3339
 from schemas.multipart import RELATED, boundary_within, content_type_with
 
@@ -158,7 +159,7 @@ class AxisClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(ssl=self._context)
+        connector = Quiet(ssl=self._context)
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=self._timeout, headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
         )
