@@ -50,6 +50,15 @@ class Objects:
             size += len(piece)
         return digest.hexdigest(), size
 
+    def has(self, ref: PayloadRef) -> bool:
+        for key in (named(ref.sha256), aside(ref.sha256)):
+            try:
+                self._bucket.look(key)
+            except FileNotFoundError:
+                continue
+            return True
+        return False
+
     def file(self, ref: PayloadRef) -> Path | None:
         return None
 

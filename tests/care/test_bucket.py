@@ -132,7 +132,9 @@ def test_what_is_named_after_the_rows_were_asked_is_read_and_put_back(node: Node
 
 
 @pytest.mark.parametrize("way", [(named, aside), (aside, named), (named, aside, named)])
-def test_what_is_moved_while_it_is_read_is_read_whole(node: Node, bucket: Rented, way: tuple[Callable[[str], str]]) -> None:
+def test_what_is_moved_while_it_is_read_is_read_whole(
+    node: Node, bucket: Rented, way: tuple[Callable[[str], str]]
+) -> None:
     """A sweep puts aside what was named only after it had asked, or puts it back; a backup reads it meanwhile."""
     octets = b"some megabytes " * 200_000
     ref = PayloadRef(sha256(octets).hexdigest(), len(octets))
