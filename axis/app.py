@@ -85,6 +85,7 @@ POLICIES: Mapping[Profile, SignaturePolicy] = MappingProxyType(
 
 TRUST_EVERY = timedelta(seconds=30)
 RECHECK_EVERY = timedelta(seconds=30)
+REREAD_AT_MOST_EVERY: Final = timedelta(seconds=1)
 BESIDE_THE_WAY = 10
 """Niceness of the PDF judge where nothing waits for it: on a busy machine intake and delivery come first."""
 KEY_PROVED_S = 10.0
@@ -425,3 +426,6 @@ async def _read_when_asked(
             await _reload_bindings(config, ctx)
             for each in tls:
                 await each.look(asked=True)
+            with suppress(TimeoutError):  # who asks hundreds of times meanwhile is answered once more
+                async with asyncio.timeout(REREAD_AT_MOST_EVERY.total_seconds()):
+                    await stop.wait()

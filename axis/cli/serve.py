@@ -25,6 +25,8 @@ def serve(config_path: Path, accept_loss: bool, as_json: bool) -> None:
     # Whoever asks for files to be read again must not end a node that has yet to read them: a service manager takes
     # death by SIGHUP for an orderly stop, and starts nothing anew.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # to others they mean "open your log again": here, nothing
+        signal.signal(number, signal.SIG_IGN)
     from axis.cli.logs import configure
     from axis.config import ConfigError
 
