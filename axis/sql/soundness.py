@@ -22,7 +22,7 @@ from axis.sql.tables import status_report as status
 
 NEWEST: Final = 3
 """So many documents are asked by `newest_files`: a folder that was put back has none of them, one file is soon gone."""
-AMONG: Final = literal_column("1000")
+AMONG: Final[ColumnElement[int]] = literal_column("1000")
 """How far back it looks for them."""
 
 PAGE: Final = 200
@@ -102,7 +102,7 @@ def newest_files(session: Session) -> Sequence[PayloadRef]:
     """Some of the files that the newest documents name: a question that costs little in any store."""
     last = select(func.coalesce(func.max(document.c.seq), literal_column("0"))).scalar_subquery()
     newest = document.c.seq > last - AMONG
-    most = literal_column(str(NEWEST))
+    most: ColumnElement[int] = literal_column(str(NEWEST))
     outside = (
         select(document.c.payload_sha256, document.c.payload_size)
         .outerjoin(payload, payload.c.sha256 == document.c.payload_sha256)
