@@ -61,9 +61,9 @@ def test_a_node_that_is_asked_to_stop_at_any_moment_of_its_start_ends(tmp_path: 
     print(f"seed {seed}")
     chance = random.Random(seed)
     with field_of(tmp_path, {}) as field:
+        field.insist(field.package())
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
-            field.insist(field.package())
-            field.site.kill()
+            field.end()
             field.site.start(wait=False)
             time.sleep(chance.uniform(0.05, 2.0))
             assert field.site.process is not None
