@@ -18,6 +18,7 @@ import structlog
 
 from adapters.fetch import Fetcher
 from axis.blobs import Spool, free_octets
+from axis.care.packages import PackagesMissing, see_packages
 from axis.care.sweep import Where, run_sweep
 from axis.config.bindings import registry_of, reread
 from axis.config.endpoint import NationalEndpoint
@@ -84,6 +85,7 @@ POLICIES: Mapping[Profile, SignaturePolicy] = MappingProxyType(
 
 TRUST_EVERY = timedelta(seconds=30)
 RECHECK_EVERY = timedelta(seconds=30)
+REREAD_AT_MOST_EVERY: Final = timedelta(seconds=1)
 BESIDE_THE_WAY = 10
 """Niceness of the PDF judge where nothing waits for it: on a busy machine intake and delivery come first."""
 KEY_PROVED_S = 10.0
@@ -125,12 +127,13 @@ def network_of(config: Config) -> Network:
     )
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, *, accept_loss: bool = False) -> None:
     """Run the node until SIGTERM or SIGINT. A core service that breaks ends the process; the service manager restarts.
     After SIGHUP it reads trust, bindings and the files of its TLS again at once.
 
     Nothing is taken in before the store is open, the log is reconciled with its heads and the listeners stand.
-    `TooFewFiles` where the system would not let it keep what it promises.
+    `TooFewFiles` where the system would not let it keep what it promises, `PackagesMissing` where its packages are
+    somewhere else, unless somebody accepts that they are lost.
     """
     allow_files(config)
     stop, asked = asyncio.Event(), asyncio.Event()
@@ -176,6 +179,7 @@ async def serve(config: Config) -> None:
                 merge_delay=config.limits.merge_delay,
             )
         )
+        await _see_packages(config, accept_loss)
         ctx.log_behind = lambda: sequencer.lag(clocks.now())
         ctx.log_written = sequencer.wake
         ctx.now, ctx.wall, ctx.clock_off = clocks.now, utc_now, clocks.off
@@ -302,6 +306,21 @@ def _head(sequencer: Sequencer) -> tuple[int, str] | None:
     return (head.checkpoint.size, head.checkpoint.root.hex()) if head and head.checkpoint.size else None
 
 
+async def _see_packages(config: Config, accept_loss: bool) -> None:
+    """A place that does not answer is no reason not to start: small packages are in the database."""
+    try:
+        missing = await asyncio.to_thread(see_packages, config.store_url, holding_of(config))
+    except PackagesMissing as error:
+        if not accept_loss:
+            raise
+        log.error("packages_missing", error=str(error))
+    except OSError as error:
+        log.warning("packages_not_seen", error=str(error))
+    else:
+        if missing:
+            log.error("packages_missing", newest=missing)
+
+
 async def _note(store: SqlStore, kind: EntryKind, node: str) -> None:
     entry = LogEntry(kind, utc_now(), node, "")
     await store.transact(lambda ledger: ledger.apply(Decision((entry,), (), None)))
@@ -407,3 +426,6 @@ async def _read_when_asked(
             await _reload_bindings(config, ctx)
             for each in tls:
                 await each.look(asked=True)
+            with suppress(TimeoutError):  # who asks hundreds of times meanwhile is answered once more
+                async with asyncio.timeout(REREAD_AT_MOST_EVERY.total_seconds()):
+                    await stop.wait()

@@ -50,6 +50,10 @@ class Holding(Protocol):
         """The octets under that name, whatever they are: whoever asks holds them against the name."""
         ...
 
+    def has(self, ref: PayloadRef) -> bool:
+        """Whether there are octets under that name, whatever they are."""
+        ...
+
     def file(self, ref: PayloadRef) -> Path | None:
         """The file that they are, or would be, in; `None` where they are in no file."""
         ...

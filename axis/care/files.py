@@ -52,6 +52,9 @@ class Files:
             sort = Sort.STRAY  # a pipe, a device, a link: nobody reads from those
         yield StoredFile(sort, str(path.relative_to(self.folder)), found.st_size, found.st_mtime)
 
+    def has(self, ref: PayloadRef) -> bool:
+        return self.file(ref).is_file()
+
     def file(self, ref: PayloadRef) -> Path:
         return self.folder / ref.sha256[:2] / ref.sha256
 

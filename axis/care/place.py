@@ -80,13 +80,7 @@ def appearing(target: Path) -> Iterator[Path]:
         raise Taken(f"{target} is where a disk is mounted, and cannot appear whole: name a folder on that disk")
     target.parent.mkdir(parents=True, exist_ok=True)
     filling = target.with_name(target.name + UNFINISHED)
-    lock = target.with_name(f".{target.name}{UNFINISHED}.lock")
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Taken(f"another process fills {filling}") from error
+    with _alone(target.with_name(f".{target.name}{UNFINISHED}.lock"), filling):
         # Only now: whoever had the lock before may have given the name meanwhile.
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise Taken(f"{target} is there already, and not empty")
@@ -101,6 +95,32 @@ def appearing(target: Path) -> Iterator[Path]:
             shutil.rmtree(filling, ignore_errors=True)
             raise
         sync_folder(target.parent)
-        lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(lock: Path, filling: Path) -> Iterator[None]:
+    """Keep others from `filling` by a file that is there only meanwhile. `Taken` where another process has it."""
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_named(handle, lock):
+                break
+        except OSError as error:
+            os.close(handle)
+            raise Taken(f"another process fills {filling}") from error
+        os.close(handle)  # whoever had it before has removed it meanwhile: a third one may have the next
+    try:
+        yield
     finally:
+        lock.unlink(missing_ok=True)
         os.close(handle)
+
+
+def _is_named(handle: int, path: Path) -> bool:
+    here = os.fstat(handle)
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import select
+import stat
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -23,27 +26,35 @@ def dated(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
     return structlog.processors.format_exc_info(logger, level, event) if "exc_info" in event else event
 
 
+PATIENCE_S: Final = 0.5
+"""How long the node stands still for somebody who reads its log from a pipe and is slow; once a line was lost, not at
+all until there is room again."""
+
+
 class Lines:
     """Where lines are written that may be lost: a full disk, a pipe that nobody reads any more, a terminal that is gone
-    end no daemon. How many were lost is told with the next one that is written."""
+    or stands still end and hold up no daemon. How many were lost is told with the next one that is written."""
 
-    def __init__(self, write: Callable[[bytes], int]) -> None:
+    def __init__(self, write: Callable[[bytes, float], int]) -> None:
+        """`write` takes octets and how many seconds it may wait for somebody who reads them."""
         self._write = write
         self._lost = 0
         self._torn = False
+        self._turn = threading.Lock()
 
     def write(self, line: str | bytes) -> int:
         """Write what a logger writes at once. Raises nothing."""
-        whole = self._before() + (line if isinstance(line, bytes) else line.encode(errors="backslashreplace"))
-        left = whole
-        try:
-            while left:
-                left = left[self._write(left) :]
-        except OSError:
-            self._torn = self._torn or len(left) < len(whole)
-            self._lost += 1
-        else:
-            self._torn, self._lost = False, 0
+        with self._turn:
+            whole = self._before() + (line if isinstance(line, bytes) else line.encode(errors="backslashreplace"))
+            left, patience_s = whole, 0.0 if self._lost else PATIENCE_S
+            try:
+                while left:
+                    left = left[self._write(left, patience_s) :]
+            except OSError:
+                self._torn = self._torn or len(left) < len(whole)
+                self._lost += 1
+            else:
+                self._torn, self._lost = False, 0
         return len(line)
 
     def flush(self) -> None:
@@ -59,11 +70,33 @@ def standard_error() -> Lines:
     """The process's own, past every buffer: what a buffer could not write would be tried again at the very end of the
     process, and make an orderly end fail. A process that was given none has nowhere to write."""
     if sys.stderr is None:
-        return Lines(len)
+        return Lines(lambda octets, _: len(octets))
     try:
-        return Lines(partial(os.write, sys.stderr.fileno()))
+        handle = sys.stderr.fileno()
     except OSError:  # no file: somebody listens in the same process
-        return Lines(sys.stderr.buffer.write)
+        buffer = sys.stderr.buffer
+        return Lines(lambda octets, _: buffer.write(octets))
+    if stat.S_ISFIFO(os.fstat(handle).st_mode) or os.isatty(handle):
+        return Lines(partial(_write_where_somebody_reads, _own(handle)))
+    return Lines(lambda octets, _: os.write(handle, octets))
+
+
+def _own(handle: int) -> int:
+    """The same pipe or terminal, opened by us alone: that it does not wait is no business of others who write there.
+    Where the system does not allow it (the pipe is another account's) the one that was given."""
+    try:
+        return os.open(f"/proc/self/fd/{handle}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return handle
+
+
+def _write_where_somebody_reads(handle: int, octets: bytes, patience_s: float) -> int:
+    """Write a piece for which there is room. `BlockingIOError` when there is none after so many seconds."""
+    asked = select.poll()
+    asked.register(handle, select.POLLOUT)
+    if not asked.poll(1000 * patience_s):
+        raise BlockingIOError("nobody reads")
+    return os.write(handle, octets[: select.PIPE_BUF])  # so much never waits when there is room at all (pipe(7))
 
 
 def configure(*, as_json: bool, level: int = logging.INFO) -> None:

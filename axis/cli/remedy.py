@@ -18,6 +18,10 @@ LOST: Final = (
     "the checkpoint store remembers a log, so there was a store: is its disk mounted? "
     "Make no new one; if it is lost: axis restore"
 )
+ELSEWHERE: Final = (
+    "nothing was taken in. Is its disk not mounted, or does store.blobs name another bucket? Put back what a backup "
+    "has (its folder blobs); if they are lost for good: axis serve --accept-loss (axis fsck tells whose they were)"
+)
 _PUT_BACK: Final = "nothing was signed. Was something put back? axis fsck looks, axis restore goes on (docs/care.md)"
 _OTHERS: Final = (
     "nothing was signed. The heads are signed by another key or under another name: were node.name, keys.log "

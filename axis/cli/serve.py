@@ -14,8 +14,9 @@ from axis.cli.output import Exit, config_option, end_with_faults, give_up, json_
 
 @click.command()
 @config_option
+@click.option("--accept-loss", is_flag=True, help="Start although the newest packages are lost: none of them is there.")
 @json_option
-def serve(config_path: Path, as_json: bool) -> None:
+def serve(config_path: Path, accept_loss: bool, as_json: bool) -> None:
     """Run the node until SIGTERM or Ctrl-C; what is in flight is finished first.
 
     The log goes to the standard error, with --json one JSON object a line. Exit 0 after an orderly stop, 1 when the
@@ -24,12 +25,15 @@ def serve(config_path: Path, as_json: bool) -> None:
     # Whoever asks for files to be read again must not end a node that has yet to read them: a service manager takes
     # death by SIGHUP for an orderly stop, and starts nothing anew.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # to others they mean "open your log again": here, nothing
+        signal.signal(number, signal.SIG_IGN)
     from axis.cli.logs import configure
     from axis.config import ConfigError
 
     config = need_config(config_path, as_json)
     configure(as_json=as_json)
     from axis.app import serve as run
+    from axis.care.packages import PackagesMissing
     from axis.cli import remedy
     from axis.core.problems import Unavailable
     from axis.hsm.wire import TokenError
@@ -44,7 +48,7 @@ def serve(config_path: Path, as_json: bool) -> None:
     try:
         try:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(run(config))
+                runner.run(run(config, accept_loss=accept_loss))
         except ExceptionGroup as group:
             raise _what_ended_it(group) from None
     except ConfigError as error:
@@ -55,6 +59,8 @@ def serve(config_path: Path, as_json: bool) -> None:
         give_up(Exit.NO, str(error), remedy.MISMATCHES[error.reason], as_json=as_json)
     except HeadsDamaged as error:
         give_up(Exit.NO, str(error), "nothing was signed: axis fsck looks closer (docs/care.md)", as_json=as_json)
+    except PackagesMissing as error:
+        give_up(Exit.NO, str(error), remedy.ELSEWHERE, as_json=as_json)
     except Locked as error:
         give_up(Exit.NO, str(error), running, as_json=as_json)
     except Unavailable as error:

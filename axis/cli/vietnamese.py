@@ -313,6 +313,11 @@ _REMEDIES: Final = {
     "If it is lost: docs/care.md": (
         "chưa ký gì. Đĩa của nhật ký hay kho mốc chưa gắn, hoặc đường dẫn đã đổi? Nếu đã mất: docs/care.md"
     ),
+    "nothing was taken in. Is its disk not mounted, or does store.blobs name another bucket? Put back what a backup "
+    "has (its folder blobs); if they are lost for good: axis serve --accept-loss (axis fsck tells whose they were)": (
+        "chưa nhận gì. Đĩa của nó chưa gắn, hay store.blobs ghi kho khác? Lấy lại từ bản sao lưu (thư mục blobs); "
+        "nếu đã mất hẳn: axis serve --accept-loss, và axis fsck cho biết của văn bản nào"
+    ),
     "nothing was signed: axis fsck looks closer (docs/care.md)": "chưa ký gì: axis fsck xem kỹ hơn (docs/care.md)",
     "another process listens there (ss -ltnp names it): stop it, or give [listen] another port": (
         "tiến trình khác đang lắng nghe ở đó (ss -ltnp cho biết): dừng nó, hoặc đổi cổng trong [listen]"

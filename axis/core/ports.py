@@ -229,6 +229,10 @@ class Ledger(Protocol):
         """How many intents have an index: the size of the tree that the store knows."""
         ...
 
+    def placed(self, index: int) -> bytes | None:
+        """The leaf of the intent that has this index."""
+        ...
+
 
 class LostRace(Exception):
     """Someone else moved the row first. The transaction is rolled back; nothing of it stays."""

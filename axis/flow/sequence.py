@@ -294,8 +294,8 @@ class Sequencer:
 
     async def _reconcile(self) -> int:
         """Bring store, folder and heads together; returns how many leaves that added."""
-        size, plan = await self._store.transact(self._begun)
-        left = await _in_thread(lambda: self._writer.reconcile(size, plan))
+        size, plan, last = await self._store.transact(self._begun)
+        left = await _in_thread(lambda: self._writer.reconcile(size, plan, last))
         added = 0
         if left.redo is not None:
             await self._store.transact(self._same_leaves(left.redo))
@@ -310,21 +310,22 @@ class Sequencer:
         self._reconciled = True
         return added
 
-    def _begun(self, ledger: Ledger) -> tuple[int, Batch | None]:
-        """How many leaves the store knows, and, where processes share the log, the round that it has planned from there
-        on."""
+    def _begun(self, ledger: Ledger) -> tuple[int, Batch | None, bytes | None]:
+        """How many leaves the store knows; where processes share the log, the round that it has planned from there on;
+        and the last of the leaves."""
         size = ledger.log_size()
+        last = ledger.placed(size - 1)
         if self._lease is None:
-            return size, None
+            return size, None, last
         self._lease.hold(ledger)
         text = ledger.fact(PLAN)
         plan: dict[str, Any] = {"first": -1} if text is None else json.loads(text)
         if plan["first"] != size:
-            return size, None
+            return size, None, last
         leaves = _leaves(ledger, plan["ids"])
         if leaves is None:
             raise LogMismatch(Mismatch.STORE_DIFFERS, f"the round from {size} on has entries that the database has not")
-        return size, Batch(size, tuple(plan["ids"]), leaves)
+        return size, Batch(size, tuple(plan["ids"]), leaves), last
 
     def _same_leaves(self, batch: Batch) -> Callable[[Ledger], None]:
         """See that the store still holds the intents of a round, without an index and with the same octets. Another

@@ -182,8 +182,10 @@ class _Answer:
 
 
 def _serve(pipe: Connection, job: Job[Any, Any], bounds: Bounds) -> None:
-    """The worker: answer until the other side is gone. Ctrl-C is for the node, which then closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The worker: answer until the other side is gone. Ctrl-C is for the node, which then closes the pipe; so is who
+    asks all processes of this program to read their files again."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     os.nice(bounds.nice)
     if job.prepare is not None:
         job.prepare()

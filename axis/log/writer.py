@@ -122,33 +122,36 @@ class LogWriter:
         assert head is not None, "`reconcile` comes first"
         return head
 
-    def reconcile(self, store_size: int, plan: Batch | None = None) -> Outstanding:
+    def reconcile(self, store_size: int, plan: Batch | None = None, last: bytes | None = None) -> Outstanding:
         """Compare database, folder and heads; learn the tree; say what is outstanding. `LogMismatch` where they differ.
 
-        An empty log gets its first head here, of size 0. In shared folders `plan` is the round that was begun, from
+        An empty log gets its first head here, of size 0. `last` is the last leaf that the database knows: the database
+        of another node may know as many. In shared folders `plan` is the round that was begun, from
         the database; else it is the journal's. To one who was away for too long the log is ahead of the head that he
         knows, as if the heads had been put back: he is told `Fenced` instead.
         """
         try:
             self._heads.reload()
             try:
-                return self._compared(store_size, plan)
+                return self._compared(store_size, plan, last)
             except LogMismatch:
                 self._heads.refuse_fenced()
                 raise
         except HeadRefused as error:
             raise Fenced(error) from error
 
-    def _compared(self, store_size: int, plan: Batch | None) -> Outstanding:
+    def _compared(self, store_size: int, plan: Batch | None, last: bytes | None) -> Outstanding:
         try:
             head = self._newest(store_size)
             batch = plan if self._folder.shared else self._folder.journal()
             self._check_published(head)
             self._learn(head)
+            size = head.checkpoint.size
+            if last is not None and store_size <= size and self._folder.entry(store_size - 1, size) != last:
+                raise LogMismatch(Mismatch.STORE_DIFFERS, f"entry {store_size - 1} is another one in the database")
         except Damaged as error:
             reason = Mismatch.FOLDER_BEHIND if error.missing else Mismatch.FOLDER_DIFFERS
             raise LogMismatch(reason, str(error)) from error
-        size = head.checkpoint.size
         if store_size > size:
             raise LogMismatch(Mismatch.STORE_AHEAD, f"the database knows {store_size} leaves, {size} were signed")
         if batch is not None and batch.end > size:

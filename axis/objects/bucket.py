@@ -189,11 +189,11 @@ class Bucket:
             raise Damaged(f"{key} has {found} octets and should have {whole}; {len(octets)} of {size} came")
         return octets
 
-    def pieces(self, key: str) -> Iterator[bytes]:
-        """The object as it is now, in order."""
+    def pieces(self, key: str, start: int = 0) -> Iterator[bytes]:
+        """The object as it is now, in order, from `start` on."""
         import obstore
 
-        size, start = self.look(key).size, 0
+        size = self.look(key).size
         while start < size:
             with _told():
                 length = min(RANGE, size - start)

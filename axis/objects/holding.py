@@ -31,10 +31,17 @@ class Objects:
         yield from sorted(found, key=lambda file: file.where)
 
     def pieces(self, ref: PayloadRef) -> Iterator[bytes]:
-        try:
-            yield from self._bucket.pieces(named(ref.sha256))
-        except FileNotFoundError:
-            yield from self._bucket.pieces(aside(ref.sha256))
+        done = 0
+        for last, key in enumerate((named(ref.sha256), aside(ref.sha256), named(ref.sha256)), -2):
+            try:
+                for octets in self._bucket.pieces(key, done):
+                    done += len(octets)
+                    yield octets
+            except FileNotFoundError:  # or moved, while it was read: it goes on where it is now
+                if not last:
+                    raise
+            else:
+                return
 
     def digest_of(self, file: StoredFile) -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0
@@ -42,6 +49,15 @@ class Objects:
             digest.update(piece)
             size += len(piece)
         return digest.hexdigest(), size
+
+    def has(self, ref: PayloadRef) -> bool:
+        for key in (named(ref.sha256), aside(ref.sha256)):
+            try:
+                self._bucket.look(key)
+            except FileNotFoundError:
+                continue
+            return True
+        return False
 
     def file(self, ref: PayloadRef) -> Path | None:
         return None

@@ -436,6 +436,10 @@ class SqlLedger(Reader):
         (last,) = self.session.run(self.sql.log_size).fetchone()
         return int(last) + 1
 
+    def placed(self, index: int) -> bytes | None:
+        row = self.session.run(self.sql.placed, index=index).fetchone()
+        return None if row is None else bytes(row[0])
+
 
 def _longest(delivery: Delivery) -> tuple[datetime, int]:
     return delivery.due_at, delivery.seq

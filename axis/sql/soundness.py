@@ -7,7 +7,7 @@ adds a row to `FILES`: `axis fsck`, `axis backup` and the collection of unnamed 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,11 @@ from axis.sql.driver import Session
 from axis.sql.rows import key, read_document
 from axis.sql.tables import Base, delivery, document, document_recipient, evidence, log_intent, notice, payload
 from axis.sql.tables import status_report as status
+
+NEWEST: Final = 3
+"""So many documents are asked by `newest_files`: a folder that was put back has none of them, one file is soon gone."""
+AMONG: Final[ColumnElement[int]] = literal_column("1000")
+"""How far back it looks for them."""
 
 PAGE: Final = 200
 """Rows with octets that are in memory at once: 25 MB where each has the most that shares a row."""
@@ -91,6 +96,27 @@ def named_files(session: Session) -> Iterator[NamedFile]:
             yield NamedFile(naming.kind, owner, PayloadRef(sha256, size))
     rows = _row_sizes(session)
     yield from (NamedFile("payload", owner, ref) for owner, ref in _attached(session) if ref.sha256 not in rows)
+
+
+def newest_files(session: Session) -> Sequence[PayloadRef]:
+    """Some of the files that the newest documents name: a question that costs little in any store."""
+    last = select(func.coalesce(func.max(document.c.seq), literal_column("0"))).scalar_subquery()
+    newest = document.c.seq > last - AMONG
+    most: ColumnElement[int] = literal_column(str(NEWEST))
+    outside = (
+        select(document.c.payload_sha256, document.c.payload_size)
+        .outerjoin(payload, payload.c.sha256 == document.c.payload_sha256)
+        .where(newest, payload.c.sha256.is_(None))
+    )
+    found = [
+        PayloadRef(*one) for one in session.run(_text(outside.order_by(document.c.seq.desc()).limit(most))).fetchall()
+    ]
+    row = select(payload.c.sha256).where(payload.c.sha256 == literal_column(placeholder(session, "sha256")))
+    beside = select(document).where(newest, document.c.form != literal_column("'inline'"))
+    for one in map(read_document, session.run(_text(beside.order_by(document.c.seq.desc()).limit(most))).fetchall()):
+        in_rows = (session.run(_text(row), sha256=ref.sha256).fetchone() for ref in attached_payloads(one))
+        found += [ref for ref, there in zip(attached_payloads(one), in_rows, strict=True) if there is None]
+    return found
 
 
 def _attached(session: Session) -> Iterator[tuple[str, PayloadRef]]:

@@ -389,6 +389,7 @@ class Statements:
             .order_by(log_intent.c.id)
         )
         self.log_size = self._text(select(func.coalesce(func.max(log_intent.c.log_index), literal_column("-1"))))
+        self.placed = self._text(select(log_intent.c.leaf).where(log_intent.c.log_index == bindparam("index")))
         self.backlog = self._text(select(func.count()).select_from(log_intent).where(waiting))
         self.oldest_intent = self._text(
             _at_most(select(log_intent.c.at).where(waiting).order_by(log_intent.c.id), literal_column("1"))

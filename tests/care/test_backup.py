@@ -119,7 +119,7 @@ def test_what_is_damaged_is_no_backup(node: Node, tmp_path: Path) -> None:
     with pytest.raises(Unfit, match="log cannot be copied"):
         back_up(node, tmp_path / "backup")
     assert not (tmp_path / "backup").exists()
-    assert not list(tmp_path.glob("*unfinished"))
+    assert not list(tmp_path.glob("*unfinished*"))
 
 
 def test_a_backup_is_never_written_over_another(node: Node, tmp_path: Path) -> None:
@@ -378,7 +378,7 @@ def test_a_backup_that_is_not_what_it_was_is_refused(
     code, told = restored(node, tmp_path / "backup")
     assert (code, why in str(told["error"])) == (1, True), told
     assert not node.data.exists()
-    assert not list(node.data.parent.glob("*unfinished"))
+    assert not list(node.data.parent.glob("*unfinished*"))
 
 
 def test_a_backup_is_never_restored_over_data_nor_of_another_node(node: Node, tmp_path: Path) -> None:

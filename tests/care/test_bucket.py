@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -128,6 +129,28 @@ def test_what_is_named_after_the_rows_were_asked_is_read_and_put_back(node: Node
     assert sweep(where(node), GRACE, now(40)) == Swept()
     assert named(UNNAMED) in bucket.listed()
     assert aside(UNNAMED) not in bucket.listed()
+
+
+@pytest.mark.parametrize("way", [(named, aside), (aside, named), (named, aside, named)])
+def test_what_is_moved_while_it_is_read_is_read_whole(
+    node: Node, bucket: Rented, way: tuple[Callable[[str], str]]
+) -> None:
+    """A sweep puts aside what was named only after it had asked, or puts it back; a backup reads it meanwhile."""
+    octets = b"some megabytes " * 200_000
+    ref = PayloadRef(sha256(octets).hexdigest(), len(octets))
+    places = [one(ref.sha256) for one in way]
+    bucket.raw("PUT", places[0], octets)
+    read = []
+    for piece in node.place.blobs.pieces(ref):
+        read.append(piece)
+        if len(places) > 1:
+            gone = places.pop(0)
+            bucket.raw("PUT", places[0], octets)
+            bucket.raw("DELETE", gone)
+    assert b"".join(read) == octets
+    bucket.raw("DELETE", places[0])
+    with pytest.raises(FileNotFoundError):
+        list(node.place.blobs.pieces(ref))
 
 
 @pytest.mark.parametrize("link", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from axis.care.backup import Unfit
 from axis.care.place import Taken as There
+from axis.care.place import appearing
 from axis.sql import migrate
 from axis.sql.copy import copy_store
 from axis.sql.driver import StoreError
 from axis.sql.engine import sqlite_path
+from tests.care.plants import blobs
 from tests.care.test_backup import back_up, emptied, files, goes_on, restored
 from tests.care.world import Node
 
@@ -94,6 +98,39 @@ def test_a_store_of_an_older_version_is_not_migrated_on_the_way_to_a_refusal(
     assert migrate.current(on_postgres.url) == "0005"
 
 
+def test_a_backup_that_failed_leaves_no_lock_behind(node: Node, tmp_path: Path) -> None:
+    """One a night, each under a name of its own."""
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / "of another night").touch()
+    with pytest.raises(There, match="not empty"):
+        back_up(node, tmp_path / "backup")
+    blobs(node)[0].unlink()
+    with pytest.raises(Unfit):
+        back_up(node, tmp_path / "tonight")
+    assert not list(tmp_path.glob("*unfinished*"))
+
+
+def test_who_waits_for_a_lock_that_is_removed_does_not_fill_a_folder_beside_a_third(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had opened the file when the first one ended, and locked what has no name any more."""
+    lock, asked = fcntl.flock, 0
+
+    def locked(handle: int, how: int) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            (tmp_path / ".backup.unfinished.lock").unlink()
+        lock(handle, how)
+
+    monkeypatch.setattr("axis.care.place.fcntl.flock", locked)
+    with appearing(tmp_path / "backup"):
+        with pytest.raises(There, match="another process"), appearing(tmp_path / "backup"):
+            pass
+        assert (tmp_path / "backup.unfinished").is_dir()
+    assert asked == 3
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("kilobytes", [1, 40, 120, 180])
 def test_where_there_is_no_room_it_is_said_in_one_line_and_nothing_is_left(
@@ -117,4 +154,4 @@ def test_where_there_is_no_room_it_is_said_in_one_line_and_nothing_is_left(
     emptied(node)
     code, told = narrow("restore", tmp_path / "backup", "-c", node.site.config)
     assert (code, "Traceback" in told, node.data.exists()) == (1, False, False), told
-    assert not list(tmp_path.glob("*.unfinished"))
+    assert not list(tmp_path.glob("*unfinished*"))

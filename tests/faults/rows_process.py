@@ -1,4 +1,4 @@
-"""Rows F78 to F106: processes, configuration, several of them, much that waits, and what is done to rows and log."""
+"""Rows F78 to F109: processes, configuration, several of them, much that waits, and what is done to rows and log."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ MISMATCH, VERIFY = "tests/unit/log/test_mismatch.py", "tests/unit/log/test_verif
 BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
 LEASE, HEADS = "tests/unit/log/test_lease.py", "tests/unit/log/test_files.py"
 BACKUP, FSCK, SWEEP = "tests/care/test_backup.py", "tests/care/test_fsck.py", "tests/care/test_sweep.py"
+PUT_BACK, SIGNALS = "tests/care/test_put_back.py", "tests/faults/test_signals.py"
+MIGRATIONS = "tests/contract/test_migrations_killed.py"
 CONFIG, WORKER = "tests/unit/config/test_faults.py", "tests/unit/revocation/test_worker.py"
 
 ROWS: Final = (
@@ -32,6 +34,8 @@ ROWS: Final = (
         "SIGTERM, SIGTERM; SIGTERM, SIGKILL",
         f"{STOP}::test_who_is_asked_to_stop_ends_what_is_under_way_and_begins_nothing",
         f"{STOP}::test_who_is_killed_while_it_stops_has_lost_nothing",
+        f"{SIGNALS}::test_a_node_that_is_asked_to_stop_while_it_starts_ends_in_order",
+        f"{SIGNALS}::test_a_node_that_is_asked_to_stop_at_any_moment_of_its_start_ends",
     ),
     row(
         "F80",
@@ -59,6 +63,7 @@ ROWS: Final = (
         "a process is stopped past its lease, and goes on",
         "SIGSTOP, SIGCONT; an answer that comes too late",
         f"{PROCESSES}::test_a_process_that_is_stopped_past_its_leases_changes_nothing_when_it_goes_on",
+        f"{SIGNALS}::test_a_node_alone_that_stands_still_past_its_leases_goes_on",
         f"{LEDGER}::test_only_the_holder_of_the_token_settles",
         f"{SHARED}::test_a_delivery_is_claimed_by_one_process_only",
         f"{DELIVERY}::test_an_answer_that_comes_after_the_lease_is_too_late_and_the_delivery_is_made_again",
@@ -76,6 +81,8 @@ ROWS: Final = (
         "another revision in the store",
         "tests/contract/test_migrations.py::test_a_store_of_a_newer_version_is_left_alone",
         "tests/contract/test_migrations.py::test_a_store_in_use_is_not_migrated",
+        f"{MIGRATIONS}::test_a_migration_that_is_killed_behind_any_statement_is_done_by_the_next",
+        f"{MIGRATIONS}::test_of_several_that_migrate_one_store_at_once_one_does_and_the_others_are_told",
         note="two schemas never run together: a process opens a store of its own schema only, and a store is migrated "
         "while nobody has it",
     ),
@@ -184,6 +191,9 @@ ROWS: Final = (
         "the database is yesterday's, the log is not",
         "the file is put back",
         f"{MISMATCH}::test_a_part_put_back_to_an_older_state_is_refused_by_name",
+        f"{PUT_BACK}::test_parts_of_two_moments_are_refused_in_words",
+        f"{PUT_BACK}::test_parts_of_a_twin_that_went_on_otherwise_are_refused",
+        f"{PUT_BACK}::test_a_part_of_another_site_is_refused",
         f"{BACKUP}::test_a_store_that_was_put_back_by_hand_is_backed_up_as_it_is_and_goes_on",
         f"{BACKUP}::test_an_older_backup_needs_the_log_and_a_person_who_accepts_the_loss",
     ),
@@ -259,5 +269,29 @@ ROWS: Final = (
         f"{DELIVERY}::test_what_goes_slowly_for_longer_than_a_lease_is_one_attempt",
         f"{DELIVERY}::test_who_stops_taking_loses_the_attempt",
         f"{LEDGER}::test_a_lease_is_prolonged_by_who_has_it_and_by_nobody_else",
+    ),
+    row(
+        "F107",
+        "who reads the operational log stops reading, and does not close it",
+        "a pipe that is full",
+        f"{STOP}::test_a_node_whose_operational_log_nobody_reads_any_more_goes_on",
+        "tests/cli/test_logs.py::test_who_stops_reading_a_pipe_without_closing_it_holds_up_nothing",
+        note="lines are lost and counted; a file or the journal's socket is written as ever",
+    ),
+    row(
+        "F108",
+        "backups while everything works",
+        "64 senders, as many deliveries, sweeps, two backups at once and one that is killed",
+        "tests/crash/test_backup_under_load.py::test_every_backup_of_a_node_under_load_is_one_moment_of_it",
+        "tests/care/test_bucket.py::test_what_is_moved_while_it_is_read_is_read_whole",
+        "tests/care/test_places.py::test_who_waits_for_a_lock_that_is_removed_does_not_fill_a_folder_beside_a_third",
+    ),
+    row(
+        "F109",
+        "a storm of signals, and one that asks for a core",
+        "SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, hundreds a second; SIGQUIT",
+        f"{SIGNALS}::test_a_storm_of_signals_changes_nothing",
+        f"{SIGNALS}::test_a_node_that_is_asked_for_its_core_is_one_that_was_killed",
+        note="without each of two defences it is red, there",
     ),
 )

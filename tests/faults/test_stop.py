@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import random
 import re
 import signal
@@ -11,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -262,3 +263,44 @@ def test_without_its_defence_such_a_node_does_not_even_start(tmp_path: Path) -> 
         pytest.raises(AssertionError, match="the node ended"),
     ):
         on_a_full_disk(field)
+
+
+@contextmanager
+def unread_pipe(field: Field) -> Iterator[None]:
+    """Who reads its operational log has stopped, and has not closed the pipe."""
+    pipe = field.site.folder / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    field.site.watcher = ("sh", "-c", f'exec "$@" 2> {pipe}', "sh")
+    try:
+        writing = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        with suppress(BlockingIOError):
+            while os.write(writing, b"?" * 1000):
+                pass
+        os.close(writing)
+        yield
+    finally:
+        os.close(reading)
+
+
+def on_a_pipe(field: Field) -> None:
+    with unread_pipe(field):
+        field.site.start()
+        field.insist(field.package())
+        assert field.site.stop() == 0
+
+
+def test_a_node_whose_operational_log_nobody_reads_any_more_goes_on(tmp_path: Path) -> None:
+    """F107."""
+    with field_of(tmp_path, {}, start=False) as field:
+        on_a_pipe(field)
+
+
+def test_without_its_defence_it_stands_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.site.READY_S", 30.0)
+    edit = Edit("axis/cli/logs.py", "if stat.S_ISFIFO(os.fstat(handle).st_mode) or os.isatty(handle):", "if False:")
+    with (
+        field_of(tmp_path, {}, start=False, mutation=Mutation("a pipe is waited for", (edit,))) as field,
+        pytest.raises(AssertionError, match="does not answer"),
+    ):
+        on_a_pipe(field)

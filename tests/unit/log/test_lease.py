@@ -279,7 +279,7 @@ async def test_a_process_that_was_stopped_while_it_took_the_log_over_sees_no_mis
     clock = Clock()
     async with stored(path) as store, sequencer(store, path, "slow", clock) as slow:
         await intend(store, range(250, 300))
-        size, _ = await store.transact(slow._begun)
+        size, _, _ = await store.transact(slow._begun)
         intents = await store.transact(lambda ledger: ledger.intents(300))
         begun = Batch(size, tuple(one.id for one in intents), tuple(one.leaf for one in intents))
         async with sequencer(store, path, "other", clock) as other:
