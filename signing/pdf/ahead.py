@@ -44,13 +44,14 @@ def named_ahead(reader: Reader, revision: int, end: int) -> str:
     # Readers ignore what is beyond the size of a table, until a later table has another size; pyHanko takes an object
     # from there that is written anew for one that is new.
     size = reader.xrefs.get_xref_container_info(revision).size
-    beyond = [number for number in uses.keys() & there if number >= size]
+    beyond = [number for number in uses if number >= size and number in there]
     if beyond:
         return f"object {min(beyond)} is beyond the size that was signed"
     goes_on = _goes_on(reader, past, end)
     if goes_on:
         return goes_on
-    turned = next((number for number in later if _turned_in(reader, past, number, uses.keys() & there)), None)
+    known = uses.keys() & there
+    turned = next((number for number in later if _turned_in(reader, past, number, known)), None)
     if turned is not None:
         return f"revision {turned + 1} has a string where a name was signed"
     for path in _FREE:
@@ -65,6 +66,7 @@ def _goes_on(reader: Reader, past: Past, end: int) -> str:
     string without an end, an object that a table put beyond the end of the file."""
     if max(reader.section_ends[: past.revision + 1]) > end:
         return "a table goes on behind the signature"
+    reader.steps.spend(len(past.cache) * (1 + past.revision // 8))
     for ref in past.cache:
         place = reader.xrefs.get_historical_ref(ref, past.revision)
         if isinstance(place, ObjStreamRef):
@@ -78,11 +80,8 @@ def _turned_in(reader: Reader, past: Past, number: int, known: Set[int]) -> bool
     """Say whether a later revision has a string where a name was, or a name where a string was. To pyHanko they are
     equal, to readers `/OFF` is a word of theirs and `(OFF)` is none."""
     new = reader.get_historical_resolver(number)
-    pairs = [
-        (past.look_at(ref), new.look_at(ref))
-        for ref in reader.xrefs.explicit_refs_in_revision(number)
-        if ref.idnum in known and ref not in reader.xrefs.refs_freed_in_revision(number)
-    ]
+    written = reader.xrefs.explicit_refs_in_revision(number) - reader.xrefs.refs_freed_in_revision(number)
+    pairs = [(past.look_at(ref), new.look_at(ref)) for ref in written if ref.idnum in known]
     return any(_turned(old, now) for old, now in [*pairs, (_at(past.root, "/AcroForm"), _at(new.root, "/AcroForm"))])
 
 

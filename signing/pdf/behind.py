@@ -133,14 +133,13 @@ def _headed(octets: bytes, place: int, ref: generic.Reference) -> None:
 
 def _between(octets: bytes, revisions: int, end: int, spans: dict[int, int]) -> None:
     """What no table leads to are blanks, comments, and one end of file for each revision."""
-    at, rest = end, b""
+    at, parts = end, list[bytes]()
     for start in sorted(spans):
         if start < at:
             raise _Otherwise("objects that lie over each other")
-        rest += octets[at:start] + b"\n"
+        parts.append(octets[at:start])
         at = spans[start]
-    rest += octets[at:]
-    rest, ends = _END.subn(b"", rest)
+    rest, ends = _END.subn(b"", b"\n".join([*parts, octets[at:]]))
     if ends != revisions:
         raise _Otherwise(f"{ends} ends of file after the signature, {revisions} revisions")
     if _COMMENT.sub(b"", rest).strip(BLANK):

@@ -14,7 +14,7 @@ from signing.policy import SignaturePolicy
 from signing.verdict import PdfOutcome, Reason
 
 if TYPE_CHECKING:
-    from signing.pdf.reader import Steps
+    from signing.pdf.reader import Reader, Steps
 
 _LIMITS: Final = PdfLimits()
 _POLICY: Final = PdfPolicy()
@@ -115,7 +115,19 @@ class _Task:
             self.octets, reader, form, self.trust, self.at, self.policy, self.limits, self.pdf_policy
         )
         timestamps = tuple(judge.document_stamp(one) for one in form.filled if one.is_timestamp)
-        return tuple(judge.signature(one) for one in form.filled if not one.is_timestamp), timestamps
+        signatures = tuple(judge.signature(one) for one in form.filled if not one.is_timestamp)
+        if signatures:
+            self._note_active(reader)
+        return signatures, timestamps
+
+    def _note_active(self, reader: Reader) -> None:
+        from signing.pdf.active import active_content
+
+        kinds, whole = active_content(reader)
+        if kinds:
+            self.note(FindingCode.ACTIVE, ", ".join(kinds))
+        if not whole:
+            self.note(FindingCode.NOT_SEARCHED)
 
     def conclude(self, signatures: tuple[PdfSignature, ...], timestamps: tuple[PdfSignature, ...]) -> PdfVerdict:
         """One outcome: what is wrong outweighs what is in doubt, and that outweighs what is good."""

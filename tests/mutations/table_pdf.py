@@ -8,6 +8,7 @@ from typing import Final
 from tests.mutations.edit import Mutation, off
 
 LAYOUT, DRAWN, STRUCTURE = "signing/pdf/layout.py", "signing/pdf/drawn.py", "signing/pdf/structure.py"
+JUDGE, ACTIVE, CMS = "signing/pdf/judge.py", "signing/pdf/active.py", "signing/cms/algorithm.py"
 AHEAD, BEHIND = "signing/pdf/ahead.py", "signing/pdf/behind.py"
 
 MUTATIONS: Final[Mapping[str, Mutation]] = {
@@ -148,8 +149,22 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         STRUCTURE,
         ("tuple(map(int, items)) if whole else ()", "tuple(map(int, items))"),
     ),
+    "active-told": off("what acts by itself is told", JUDGE, ("        if kinds:", "        if False:")),
+    "active-not-searched": off("what was not searched is told", JUDGE, ("        if not whole:", "        if False:")),
+    "active-layers": off(
+        "layers that are hidden are told", ACTIVE, ('shown.get("/OFF") or shown.get("/AS")', 'shown.get("/AS")')
+    ),
+    "cms-pss-trailer": off(
+        "RSASSA-PSS has one trailer", CMS, ('    if int(parameters["trailer_field"]) != 1:', "    if False:")
+    ),
+    "cms-key-bound": off(
+        "a key that is bound to RSASSA-PSS signs nothing else",
+        CMS,
+        ("    _check_bound(leaf, family, hashed, salt)\n", ""),
+    ),
 }
 
 ARCHIVES: Final = tuple(name for name in MUTATIONS if name.startswith("zip-"))
 DRAWN_OVER: Final = tuple(name for name in MUTATIONS if name.startswith("pdf-"))
 ONE_READING: Final = tuple(name for name in MUTATIONS if name.startswith("read-"))
+ACTS: Final = tuple(name for name in MUTATIONS if name.startswith("active-"))
