@@ -17,7 +17,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfReadError
 from pyhanko.pdf_utils.xref import ObjStreamRef
 
-from signing.pdf.reader import Past, Reader
+from signing.pdf.reader import Past, Reader, Steps
 
 _DRAWN_WITH: Final = ("/DR", "/DA", "/Q", "/NeedAppearances")
 """What a form has for the drawing of all its fields."""
@@ -81,17 +81,20 @@ def _turned_in(reader: Reader, past: Past, number: int, known: Set[int]) -> bool
     equal, to readers `/OFF` is a word of theirs and `(OFF)` is none."""
     new = reader.get_historical_resolver(number)
     written = reader.xrefs.explicit_refs_in_revision(number) - reader.xrefs.refs_freed_in_revision(number)
-    pairs = [(past.look_at(ref), new.look_at(ref)) for ref in written if ref.idnum in known]
-    return any(_turned(old, now) for old, now in [*pairs, (_at(past.root, "/AcroForm"), _at(new.root, "/AcroForm"))])
+    pairs = [(past.again(ref), new.again(ref)) for ref in written if ref.idnum in known]
+    pairs.append((_at(past.root, "/AcroForm"), _at(new.root, "/AcroForm")))
+    return any(_turned(old, now, reader.steps) for old, now in pairs)
 
 
-def _turned(old: Any, new: Any) -> bool:
+def _turned(old: Any, new: Any, steps: Steps) -> bool:
     waiting = [(old, new)]
     while waiting:
         was, now = waiting.pop()
         if isinstance(was, dict) and isinstance(now, dict):
+            steps.spend(1 + (len(was) >> 3))
             waiting += [(dict.__getitem__(was, key), dict.__getitem__(now, key)) for key in was.keys() & now.keys()]
         elif isinstance(was, list) and isinstance(now, list):
+            steps.spend(1 + (len(was) >> 3))
             waiting += zip(list.__iter__(was), list.__iter__(now), strict=False)
         elif was == now and isinstance(was, generic.NameObject) != isinstance(now, generic.NameObject):
             return True

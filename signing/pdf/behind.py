@@ -46,7 +46,7 @@ def written_behind(octets: bytes, reader: Reader, revision: int, end: int) -> st
         size = reader.xrefs.get_xref_container_info(revision).size
         for number in range(revision + 1, reader.total_revisions):
             size = _section(octets, reader, number, size, spans)
-            _objects(octets, reader, number, end, spans)
+            _objects(octets, reader, number, end, spans, anew=not strict)
         _between(octets, reader.total_revisions - revision - 1, end, spans)
     except _Otherwise as otherwise:
         return str(otherwise)
@@ -112,18 +112,24 @@ def _table(octets: bytes, start: int, reader: Reader) -> int:
     raise _Otherwise("a table that is not written as tables are")
 
 
-def _objects(octets: bytes, reader: Reader, number: int, end: int, spans: dict[int, int]) -> None:
-    """Read every object of a revision again, strictly, and where it lies."""
-    data = reader.xrefs.get_xref_data(number)
+def _objects(octets: bytes, reader: Reader, number: int, end: int, spans: dict[int, int], *, anew: bool) -> None:
+    """Where the objects of a revision lie. Each is read strictly: `anew`, but only once, where it may have been read
+    less strictly before."""
+    data, resolver = reader.xrefs.get_xref_data(number), reader.get_historical_resolver(number)
     for ref in reader.xrefs.explicit_refs_in_revision(number):
+        reader.steps.spend()
         place: Any = data.try_resolve(ref)
         if place is None:
             continue  # it was freed, which is no reading of octets
-        reader.get_object(ref, revision=number, transparent_decrypt=False)  # type: ignore[no-untyped-call]
+        if not anew:
+            resolver.again(ref)
+        elif number not in reader.read_strictly:
+            reader.get_object(ref, revision=number, transparent_decrypt=False)  # type: ignore[no-untyped-call]
         if isinstance(place, int):
             _headed(octets, place, ref)
             if place >= end:
                 spans[place] = max(spans.get(place, 0), reader.ends[place])
+    reader.read_strictly.add(number)
 
 
 def _headed(octets: bytes, place: int, ref: generic.Reference) -> None:

@@ -158,7 +158,8 @@ class Reader(PdfFileReader):
     """A reader that pays for what it does, and reads every object stream once instead of once for each object.
 
     `section_ends` are those of the survey. `ends`: for each object that was read, by the place where it begins, the
-    place behind it.
+    place behind it. `read_strictly` are the revisions all objects of which were read
+    strictly.
     """
 
     def __init__(
@@ -167,6 +168,7 @@ class Reader(PdfFileReader):
         self.steps = steps
         self.section_ends = section_ends
         self.ends: dict[int, int] = {}
+        self.read_strictly: set[int] = set()
         self._past: dict[int, Past] = {}
         self._containers: dict[int, tuple[Metered, list[tuple[int, int]]]] = {}
         xmp = StreamDecodeLimits(max_output_size=limits.most_metadata)
@@ -240,6 +242,10 @@ class Past(HistoricalResolver):
         found = super().get_object(ref)
         self._steps.spend(1 + self._weight(ref, found))
         return found
+
+    def again(self, ref: Any) -> Any:
+        """The object for whoever has paid for it, or pays for what he does with it."""
+        return super().get_object(ref)
 
     def _weight(self, ref: Any, found: Any) -> int:
         weight = self._weights.get(ref)
