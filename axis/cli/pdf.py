@@ -72,7 +72,7 @@ def show_attached(found: Sequence[AttachmentVerdicts]) -> None:
 
 def show(verdict: PdfVerdict, name: str) -> None:
     """One PDF in words: the conclusion first, then each signature, then what was found."""
-    from signing.pdf import FINDINGS, OUTCOMES
+    from signing.pdf import FINDINGS, OUTCOMES, FindingCode
     from signing.verdict import REASONS
 
     words, sentence = OUTCOMES[verdict.outcome], REASONS[verdict.reason]
@@ -82,7 +82,8 @@ def show(verdict: PdfVerdict, name: str) -> None:
         _show_signature(signature)
     for finding in verdict.findings:
         told = FINDINGS[finding.code]
-        say(f"  lưu ý (finding)          {told.vi} ({told.en})", "yellow")
+        detail = f": {finding.detail}" if finding.code is FindingCode.ACTIVE else ""
+        say(f"  lưu ý (finding)          {told.vi} ({told.en}){detail}", "yellow")
 
 
 def _show_signature(signature: PdfSignature) -> None:

@@ -11,6 +11,8 @@ from signing.verdict import OUTCOMES, REASONS, PdfOutcome, Reason, Sentence
 
 NOT_YET: Final = Sentence("chưa kiểm tra", "not judged yet")
 NO_PDF: Final = Sentence("không có tệp PDF", "no PDF in it")
+ACTIVE: Final = "active-content"
+"""The finding whose detail is shown: kinds of content by their words in PDF. Others have details for us."""
 BAD: Final = frozenset({PdfOutcome.INVALID, PdfOutcome.INDETERMINATE})
 """What a status page marks."""
 
@@ -73,9 +75,14 @@ def pdf_summary(entry: Mapping[str, Any]) -> dict[str, Any]:
         "outcome": verdict["outcome"],
         **verdict["words"],
         "reason": verdict["reason"],
-        "findings": [{"code": one["code"], **one["sentence"]} for one in verdict["findings"]],
+        "findings": [_finding(one) for one in verdict["findings"]],
         "signatures": [_signature(one) for one in verdict["signatures"]],
     }
+
+
+def _finding(one: Mapping[str, Any]) -> dict[str, Any]:
+    detail = one["detail"] if one["code"] == ACTIVE else ""
+    return {"code": one["code"], "detail": detail, **one["sentence"]}
 
 
 def _signature(one: Mapping[str, Any]) -> dict[str, Any]:

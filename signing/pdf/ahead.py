@@ -9,14 +9,15 @@ that fields other than those of signatures are drawn anew with what the form has
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from io import BytesIO
 from typing import Any, Final
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfReadError
+from pyhanko.pdf_utils.xref import ObjStreamRef
 
-from signing.pdf.reader import Past, Reader
+from signing.pdf.reader import Past, Reader, Steps
 
 _DRAWN_WITH: Final = ("/DR", "/DA", "/Q", "/NeedAppearances")
 """What a form has for the drawing of all its fields."""
@@ -25,8 +26,9 @@ _FREE: Final = (("/Info",), ("/Root", "/Extensions"), ("/Root", "/MarkInfo"), ("
 _MOST_DEEP: Final = 32
 
 
-def named_ahead(reader: Reader, revision: int) -> str:
-    """What a later revision puts where the revision that was signed had left room for it; empty where that is nothing.
+def named_ahead(reader: Reader, revision: int, end: int) -> str:
+    """What a later revision puts where the revision that was signed, up to the place `end`, had left room for it; empty
+    where that is nothing.
 
     Numbers alone count, because readers find an object by its number. `PdfReadError` and whatever else pyHanko raises
     for objects that cannot be read.
@@ -35,14 +37,68 @@ def named_ahead(reader: Reader, revision: int) -> str:
     written = {ref.idnum for number in later for ref in reader.xrefs.explicit_refs_in_revision(number)}
     past = reader.get_historical_resolver(revision)
     uses = _uses(past)
-    missing = (written & uses.keys()) - _there(reader, revision)
+    there = _there(reader, revision)
+    missing = (written & uses.keys()) - there
     if missing:
         return f"object {min(missing)} was named before it was there"
+    # Readers ignore what is beyond the size of a table, until a later table has another size; pyHanko takes an object
+    # from there that is written anew for one that is new.
+    size = reader.xrefs.get_xref_container_info(revision).size
+    beyond = [number for number in uses if number >= size and number in there]
+    if beyond:
+        return f"object {min(beyond)} is beyond the size that was signed"
+    goes_on = _goes_on(reader, past, end)
+    if goes_on:
+        return goes_on
+    known = uses.keys() & there
+    turned = next((number for number in later if _turned_in(reader, past, number, known)), None)
+    if turned is not None:
+        return f"revision {turned + 1} has a string where a name was signed"
     for path in _FREE:
         number = _number_at(past, path)
         if number in written and uses[number] > 1:
             return f"object {number} is more than {path[-1]}"
     return ""
+
+
+def _goes_on(reader: Reader, past: Past, end: int) -> str:
+    """What of the signed revisions is read from octets behind the signature: a stream of a length that was not there, a
+    string without an end, an object that a table put beyond the end of the file."""
+    if max(reader.section_ends[: past.revision + 1]) > end:
+        return "a table goes on behind the signature"
+    reader.steps.spend(len(past.cache) * (1 + past.revision // 8))
+    for ref in past.cache:
+        place = reader.xrefs.get_historical_ref(ref, past.revision)
+        if isinstance(place, ObjStreamRef):
+            place = reader.xrefs[generic.Reference(place.obj_stream_id, 0, reader)]
+        if isinstance(place, int) and reader.ends.get(place, end + 1) > end:
+            return f"object {ref.idnum} goes on behind the signature"
+    return ""
+
+
+def _turned_in(reader: Reader, past: Past, number: int, known: Set[int]) -> bool:
+    """Say whether a later revision has a string where a name was, or a name where a string was. To pyHanko they are
+    equal, to readers `/OFF` is a word of theirs and `(OFF)` is none."""
+    new = reader.get_historical_resolver(number)
+    written = reader.xrefs.explicit_refs_in_revision(number) - reader.xrefs.refs_freed_in_revision(number)
+    pairs = [(past.again(ref), new.again(ref)) for ref in written if ref.idnum in known]
+    pairs.append((_at(past.root, "/AcroForm"), _at(new.root, "/AcroForm")))
+    return any(_turned(old, now, reader.steps) for old, now in pairs)
+
+
+def _turned(old: Any, new: Any, steps: Steps) -> bool:
+    waiting = [(old, new)]
+    while waiting:
+        was, now = waiting.pop()
+        if isinstance(was, dict) and isinstance(now, dict):
+            steps.spend(1 + (len(was) >> 3))
+            waiting += [(dict.__getitem__(was, key), dict.__getitem__(now, key)) for key in was.keys() & now.keys()]
+        elif isinstance(was, list) and isinstance(now, list):
+            steps.spend(1 + (len(was) >> 3))
+            waiting += zip(list.__iter__(was), list.__iter__(now), strict=False)
+        elif was == now and isinstance(was, generic.NameObject) != isinstance(now, generic.NameObject):
+            return True
+    return False
 
 
 def is_drawn_anew(reader: Reader, revision: int) -> bool:

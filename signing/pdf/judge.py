@@ -14,7 +14,7 @@ from signing.policy import SignaturePolicy
 from signing.verdict import PdfOutcome, Reason
 
 if TYPE_CHECKING:
-    from signing.pdf.reader import Steps
+    from signing.pdf.reader import Reader, Steps
 
 _LIMITS: Final = PdfLimits()
 _POLICY: Final = PdfPolicy()
@@ -70,17 +70,17 @@ class _Task:
         timestamps: tuple[PdfSignature, ...] = ()
         steps = Steps(self.limits.most_steps)
         try:
-            sections = survey(self.octets, steps, self.limits)
-            self.revisions = len(sections)
-            hybrid = any(is_hybrid(section) for section in sections)
+            found = survey(self.octets, steps, self.limits)
+            self.revisions = len(found.sections)
+            hybrid = any(is_hybrid(section) for section in found.sections)
             if not hybrid:
                 try:
-                    signatures, timestamps = self._read(steps, strict=True)
+                    signatures, timestamps = self._read(steps, found.ends, strict=True)
                     return self.conclude(signatures, timestamps)
                 except PdfStrictReadError:
                     self.findings.clear()
             self.note(FindingCode.LENIENT, "hybrid cross-references" if hybrid else "")
-            signatures, timestamps = self._read(steps, strict=False)
+            signatures, timestamps = self._read(steps, found.ends, strict=False)
         except Exhausted as error:
             self.note(FindingCode.LIMIT, str(error))
         except (PdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError) as error:
@@ -92,12 +92,12 @@ class _Task:
             self.note(FindingCode.PROCESSING, type(surprise).__name__)
         return self.conclude(signatures, timestamps)
 
-    def _read(self, steps: Steps, *, strict: bool) -> _Pair:
+    def _read(self, steps: Steps, section_ends: tuple[int, ...], *, strict: bool) -> _Pair:
         from signing.pdf.reader import Reader
         from signing.pdf.signature import SignatureJudge
         from signing.pdf.structure import has_validation_data, read_form, stray_signatures
 
-        reader = Reader(self.octets, steps, self.limits, strict)
+        reader = Reader(self.octets, steps, self.limits, strict, section_ends)
         if "/Encrypt" in reader.trailer:
             self.note(FindingCode.ENCRYPTED)
             return (), ()
@@ -115,7 +115,19 @@ class _Task:
             self.octets, reader, form, self.trust, self.at, self.policy, self.limits, self.pdf_policy
         )
         timestamps = tuple(judge.document_stamp(one) for one in form.filled if one.is_timestamp)
-        return tuple(judge.signature(one) for one in form.filled if not one.is_timestamp), timestamps
+        signatures = tuple(judge.signature(one) for one in form.filled if not one.is_timestamp)
+        if signatures:
+            self._note_active(reader)
+        return signatures, timestamps
+
+    def _note_active(self, reader: Reader) -> None:
+        from signing.pdf.active import active_content
+
+        kinds, whole = active_content(reader)
+        if kinds:
+            self.note(FindingCode.ACTIVE, ", ".join(kinds))
+        if not whole:
+            self.note(FindingCode.NOT_SEARCHED)
 
     def conclude(self, signatures: tuple[PdfSignature, ...], timestamps: tuple[PdfSignature, ...]) -> PdfVerdict:
         """One outcome: what is wrong outweighs what is in doubt, and that outweighs what is good."""

@@ -85,6 +85,8 @@ EFFECTS: Final[Mapping[FindingCode, PdfOutcome | None]] = MappingProxyType(
         FindingCode.LENIENT: None,
         FindingCode.VALIDATION_DATA: None,
         FindingCode.TIMESTAMP_DOUBTFUL: None,
+        FindingCode.ACTIVE: None,
+        FindingCode.NOT_SEARCHED: None,
     }
 )
 """What a finding makes of the document at best; `None` where it only informs."""

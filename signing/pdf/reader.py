@@ -7,6 +7,7 @@ follows every path to every object. Every read and every visit costs a step here
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
@@ -73,15 +74,25 @@ class Metered(BytesIO):
         return super().read(size)
 
 
-def survey(octets: bytes, steps: Steps, limits: PdfLimits) -> list[Any]:
-    """Read the chain of cross-reference sections once with every size checked, oldest first.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Cross-reference sections, oldest first, and for each the place behind all that belongs to it: its trailer, and
+    its second table where it has one."""
+
+    sections: list[Any]
+    ends: tuple[int, ...]
+
+
+def survey(octets: bytes, steps: Steps, limits: PdfLimits) -> Survey:
+    """Read the chain of cross-reference sections once with every size checked.
 
     Before the real reader, which believes what a section announces and compares every section with every other. Raises
     `Exhausted`, or whatever pyHanko raises for a file that is none.
     """
     stream = Metered(octets, steps)
     stream.seek(-1, 2)
-    sections: list[Any] = _Surveyor(stream, steps, limits, process_data_at_eof(stream)).read_xrefs()  # type: ignore[no-untyped-call]
+    surveyor = _Surveyor(stream, steps, limits, process_data_at_eof(stream))
+    sections: list[Any] = surveyor.read_xrefs()  # type: ignore[no-untyped-call]
     objects = 0
     for section in sections:
         parts = [section.xref_data]
@@ -93,7 +104,7 @@ def survey(octets: bytes, steps: Steps, limits: PdfLimits) -> list[Any]:
             steps.spend(odd * len(sections))
     if objects > limits.most_objects:
         raise Exhausted(f"{objects} objects")
-    return sections
+    return Survey(sections, tuple(reversed(surveyor.ends)))
 
 
 class _Surveyor(XRefBuilder):
@@ -101,14 +112,25 @@ class _Surveyor(XRefBuilder):
         super().__init__(PdfHandler(), stream, strict=False, last_startxref=last_startxref)
         self._limits = limits
         self._seen = 0
+        self._behind = 0
+        self.ends: list[int] = []
 
     def _read_xref_table(self, declared_startxref: int) -> Any:
         self._count()
-        return super()._read_xref_table(declared_startxref)
+        self._behind = 0
+        previous = super()._read_xref_table(declared_startxref)
+        self.ends.append(max(self._behind, self.stream.tell()))
+        return previous
+
+    def _read_xref_stream(self, declared_startxref: int) -> Any:
+        previous = super()._read_xref_stream(declared_startxref)
+        self.ends.append(self._behind)
+        return previous
 
     def _read_xref_stream_object(self) -> Any:
         self._count()
         ref, stream = super()._read_xref_stream_object()  # type: ignore[no-untyped-call]
+        self._behind = self.stream.tell()
         widths = stream["/W"]
         pairs = stream.get("/Index") or [0, stream["/Size"]]
         if not isinstance(widths, list) or not isinstance(pairs, list):
@@ -133,10 +155,20 @@ def is_hybrid(section: XRefSection) -> bool:
 
 
 class Reader(PdfFileReader):
-    """A reader that pays for what it does, and reads every object stream once instead of once for each object."""
+    """A reader that pays for what it does, and reads every object stream once instead of once for each object.
 
-    def __init__(self, octets: bytes, steps: Steps, limits: PdfLimits, strict: bool) -> None:
+    `section_ends` are those of the survey. `ends`: for each object that was read, by the place where it begins, the
+    place behind it. `read_strictly` are the revisions all objects of which were read
+    strictly.
+    """
+
+    def __init__(
+        self, octets: bytes, steps: Steps, limits: PdfLimits, strict: bool, section_ends: tuple[int, ...]
+    ) -> None:
         self.steps = steps
+        self.section_ends = section_ends
+        self.ends: dict[int, int] = {}
+        self.read_strictly: set[int] = set()
         self._past: dict[int, Past] = {}
         self._containers: dict[int, tuple[Metered, list[tuple[int, int]]]] = {}
         xmp = StreamDecodeLimits(max_output_size=limits.most_metadata)
@@ -152,6 +184,12 @@ class Reader(PdfFileReader):
         if past is None:
             past = self._past[revision] = Past(self, revision)
         return past
+
+    def _read_object(self, ref: Any, marker: Any, never_decrypt: bool = False, as_metadata_stream: bool = False) -> Any:
+        found = super()._read_object(ref, marker, never_decrypt, as_metadata_stream)
+        if isinstance(marker, int):
+            self.ends[marker] = self.stream.tell()
+        return found
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
         """As in pyHanko, which decodes and scans the stream again for each object; always as strict."""
@@ -204,6 +242,10 @@ class Past(HistoricalResolver):
         found = super().get_object(ref)
         self._steps.spend(1 + self._weight(ref, found))
         return found
+
+    def again(self, ref: Any) -> Any:
+        """The object for whoever has paid for it, or pays for what he does with it."""
+        return super().get_object(ref)
 
     def _weight(self, ref: Any, found: Any) -> int:
         weight = self._weights.get(ref)

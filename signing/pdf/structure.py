@@ -24,6 +24,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from signing.pdf.ahead import is_drawn_anew, named_ahead
+from signing.pdf.behind import BLANK, written_behind
 from signing.pdf.drawn import Drawn, drawn_by, too_much
 from signing.pdf.policy import PdfLimits
 from signing.pdf.reader import Exhausted, Reader, is_hybrid
@@ -31,10 +32,8 @@ from signing.pdf.verdict import Changes
 from signing.refusal import Refused, beyond
 from signing.verdict import Reason, SubIndication
 
-_BLANK: Final = b" \n\r\t\f\0"
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 _CONTENTS: Final = re.compile(rb"/Contents[ \n\r\t\f\0]*\Z")
-_END: Final = re.compile(rb"startxref[ \n\r\t\f\0]+\d{1,12}[ \n\r\t\f\0]+%%EOF")
 _MOST_NUMBER: Final = (1 << 53) - 1
 """Beyond, canonical JSON has no form for a number (RFC 8785 §3.2.2.3), and no file is that large."""
 _MOST_WIDGETS: Final = 64
@@ -127,10 +126,12 @@ def stray_signatures(octets: bytes, form: Form) -> int:
 
 
 def read_byte_range(field: Field) -> tuple[int, ...]:
-    """The ByteRange as it stands in the file, empty where it is none."""
+    """The ByteRange as it stands in the file, empty where it is none: whole numbers that stand there themselves."""
     try:
         value = field.dictionary.raw_get("/ByteRange")
-        numbers = tuple(int(item) for item in value) if isinstance(value, list) and len(value) <= 64 else ()
+        items = [*list.__iter__(value)] if isinstance(value, list) and len(value) <= 64 else []
+        whole = all(isinstance(item, generic.NumberObject) for item in items)
+        numbers = tuple(map(int, items)) if whole else ()
         return () if any(abs(number) > _MOST_NUMBER for number in numbers) else numbers
     except (AttributeError, KeyError, TypeError, ValueError):
         return ()
@@ -208,15 +209,16 @@ class Coverage:
         fields than those of signatures are drawn with, and a signature that is drawn over much of a page.
         """
         tail = self._octets[self._spot.end :]
-        if not tail.strip(_BLANK):
+        if not tail.strip(BLANK):
             return Changes.NONE, ""
         hidden = self._hidden(tail)
         if hidden:
             return Changes.OTHER, hidden
         try:
-            ahead = named_ahead(self._reader, self.revision)
-            if ahead:
-                return Changes.OTHER, ahead
+            said = written_behind(self._octets, self._reader, self.revision, self._spot.end)
+            said = said or named_ahead(self._reader, self.revision, self._spot.end)
+            if said:
+                return Changes.OTHER, said
             drawn_anew = is_drawn_anew(self._reader, self.revision)
             result = self._embedded.evaluate_modifications(DEFAULT_DIFF_POLICY)
             drawn = self._drawn(signed)
@@ -256,11 +258,8 @@ class Coverage:
         later = range(self.revision + 1, reader.total_revisions)
         if not later:
             return "octets after the last revision"
-        ends = len(_END.findall(tail))
-        if ends != len(later):
-            return f"{ends} ends of file after the signature, {len(later)} revisions"
         last = tail.rfind(b"%%EOF") + len(b"%%EOF")
-        if tail[last:].strip(_BLANK):
+        if tail[last:].strip(BLANK):
             return "octets after the last end of file"
         for number in later:
             section = reader.xrefs._xref_sections[number]

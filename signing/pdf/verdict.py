@@ -59,6 +59,8 @@ class FindingCode(StrEnum):
     TIMESTAMP_UNKNOWN = "timestamp-revocation-unknown"
     TIMESTAMP_REVOKED = "timestamp-authority-revoked"
     ROLE_NOT_SHOWN = "role-not-shown"
+    ACTIVE = "active-content"
+    NOT_SEARCHED = "active-content-not-searched"
 
 
 FINDINGS: Final[Mapping[FindingCode, Sentence]] = MappingProxyType(
@@ -98,6 +100,13 @@ FINDINGS: Final[Mapping[FindingCode, Sentence]] = MappingProxyType(
         FindingCode.ROLE_NOT_SHOWN: Sentence(
             "Chưa thấy đủ chữ ký của người có thẩm quyền và của cơ quan",
             "not every required signer can be told from the certificates",
+        ),
+        FindingCode.ACTIVE: Sentence(
+            "Tệp có nội dung động (mã lệnh, biểu mẫu, lớp ẩn, tệp kèm), có thể hiển thị khác khi mở",
+            "the PDF has active content (scripts, forms, hidden layers, files inside) and may show something else",
+        ),
+        FindingCode.NOT_SEARCHED: Sentence(
+            "Chưa xem hết tệp có nội dung động hay không", "not all of the PDF was searched for active content"
         ),
     }
 )

@@ -8,6 +8,8 @@ from typing import Final
 from tests.mutations.edit import Mutation, off
 
 LAYOUT, DRAWN, STRUCTURE = "signing/pdf/layout.py", "signing/pdf/drawn.py", "signing/pdf/structure.py"
+JUDGE, ACTIVE, CMS = "signing/pdf/judge.py", "signing/pdf/active.py", "signing/cms/algorithm.py"
+AHEAD, BEHIND = "signing/pdf/ahead.py", "signing/pdf/behind.py"
 
 MUTATIONS: Final[Mapping[str, Mutation]] = {
     "zip-directory": off(
@@ -101,7 +103,73 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         DRAWN,
         ('_box(node, "/CropBox") or ', ""),
     ),
+    "read-size-signed": off(
+        "what is beyond the size of the signed table was not there", AHEAD, ("    if beyond:", "    if False:")
+    ),
+    "read-table-ends": off(
+        "a signed table ends in what was signed",
+        AHEAD,
+        ("    if max(reader.section_ends[: past.revision + 1]) > end:", "    if False:"),
+    ),
+    "read-object-ends": off(
+        "a signed object ends in what was signed", AHEAD, ("reader.ends.get(place, end + 1) > end:", "place < 0:")
+    ),
+    "read-name-stays": off("a name stays a name", AHEAD, ("    if turned is not None:", "    if False:")),
+    "read-size-later": off(
+        "a later table has no smaller size", BEHIND, ("    if section.meta_info.size < size:", "    if False:")
+    ),
+    "read-size-own": off("a later table has no object beyond its size", BEHIND, ("    if beyond:", "    if False:")),
+    "read-table-place": off(
+        "a later table is where it is said to be",
+        BEHIND,
+        ("    if said > start or octets[said:start].strip(BLANK):", "    if False:"),
+    ),
+    "read-table-once": off(
+        "a later table has an object once", BEHIND, ("            if one in seen:", "            if 0:")
+    ),
+    "read-table-written": off(
+        "a later table is written as tables are",
+        BEHIND,
+        ('rb"\\d{10} (\\d{5}) [nf]', 'rb"\\d{10} ([\\d_]{5}) [nf]'),
+        ("if found is None or int(found[1]) > _HIGHEST_GENERATION:", "if found is None:"),
+    ),
+    "read-object-place": off(
+        "a later object is where it is said to be",
+        BEHIND,
+        ('    if not octets.startswith(b"%d %d obj" % (ref.idnum, ref.generation), place):', "    if False:"),
+    ),
+    "read-object-apart": off(
+        "later objects do not lie over each other", BEHIND, ("        if start < at:", "        if False:")
+    ),
+    "read-all-led-to": off(
+        "later octets belong to what a table leads to",
+        BEHIND,
+        ('    if _COMMENT.sub(b"", rest).strip(BLANK):', "    if False:"),
+    ),
+    "read-strictly": off(
+        "what came later is read strictly", BEHIND, ("    reader.strict = True", "    reader.strict = strict")
+    ),
+    "read-range-numbers": off(
+        "a ByteRange has whole numbers",
+        STRUCTURE,
+        ("tuple(map(int, items)) if whole else ()", "tuple(map(int, items))"),
+    ),
+    "active-told": off("what acts by itself is told", JUDGE, ("        if kinds:", "        if False:")),
+    "active-not-searched": off("what was not searched is told", JUDGE, ("        if not whole:", "        if False:")),
+    "active-layers": off(
+        "layers that are hidden are told", ACTIVE, ('shown.get("/OFF") or shown.get("/AS")', 'shown.get("/AS")')
+    ),
+    "cms-pss-trailer": off(
+        "RSASSA-PSS has one trailer", CMS, ('    if int(parameters["trailer_field"]) != 1:', "    if False:")
+    ),
+    "cms-key-bound": off(
+        "a key that is bound to RSASSA-PSS signs nothing else",
+        CMS,
+        ("    _check_bound(leaf, family, hashed, salt)\n", ""),
+    ),
 }
 
 ARCHIVES: Final = tuple(name for name in MUTATIONS if name.startswith("zip-"))
 DRAWN_OVER: Final = tuple(name for name in MUTATIONS if name.startswith("pdf-"))
+ONE_READING: Final = tuple(name for name in MUTATIONS if name.startswith("read-"))
+ACTS: Final = tuple(name for name in MUTATIONS if name.startswith("active-"))

@@ -41,6 +41,7 @@ ENDED = (
     "test_one_that_was_revoked_since_proves_nothing_also_where_its_issuer_has_ended"
 )
 RESPONDER = "tests/unit/revocation/test_responder.py"
+BEHIND = "tests/unit/pdf/test_behind.py"
 CACHE = "tests/unit/signing/test_chain.py::TestCache"
 TIME = "tests/unit/revocation/test_time.py"
 SHA1 = "tests/unit/timestamp/test_sha1.py"
@@ -122,10 +123,13 @@ ROWS = (
             "tests/unit/pdf/test_changes.py::test_what_a_later_signature_draws_is_said",
             "tests/unit/pdf/test_changes.py::test_a_later_signature_drawn_over_much_of_a_page_is_a_change",
             "tests/unit/pdf/test_changes.py::test_a_small_page_is_drawn_over_by_a_small_box",
+            "tests/unit/pdf/test_active.py::test_what_acts_is_told",
+            "tests/unit/pdf/test_active.py::test_looking_takes_nothing_from_judging_and_says_where_it_ended",
         ),
         same=("D01", "D03", "D04", "D08", "D09"),
-        defences=("coverage-inside", "coverage-root", *table_pdf.DRAWN_OVER),
-        note="of a PDF also: what is shown is what later signatures have drawn over it",
+        defences=("coverage-inside", "coverage-root", *table_pdf.DRAWN_OVER, *table_pdf.ACTS),
+        note="of a PDF also: what is shown is what later signatures have drawn over it, and what scripts and layers "
+        "make of it (told, not refused)",
     ),
     Row("15", "An Id twice under any name", same=("D10", "D07"), defences=("ids-once",)),
     Row("16", "An Id that is a query", bends("16"), same=("D20",), defences=("reference-kinds",)),
@@ -168,9 +172,22 @@ ROWS = (
             f"{ROUND}::test_the_parts_are_given_back_as_they_were_signed",
             f"{ROUND}::test_a_comment_that_splits_a_value_does_not_reach_the_reader",
             "tests/unit/pdf/test_layout.py::test_what_programs_may_unpack_otherwise_is_doubt",
+            "tests/unit/pdf/test_range.py::test_a_byte_range_that",
+            f"{BEHIND}::test_an_object_beyond_the_end_of_what_was_signed",
+            f"{BEHIND}::test_a_stream_that_goes_on_behind_the_signature",
+            f"{BEHIND}::test_a_string_that_goes_on_behind_the_signature",
+            f"{BEHIND}::test_a_trailer_that_goes_on_behind_the_signature",
+            f"{BEHIND}::test_a_table_of_fewer_objects_makes_old_objects_new",
+            f"{BEHIND}::test_an_object_beyond_the_size_that_was_signed_is_not_there_yet",
+            f"{BEHIND}::test_an_object_beyond_the_size_of_its_own_revision",
+            f"{BEHIND}::test_a_string_in_the_place_of_a_name",
+            f"{BEHIND}::test_a_revision_with",
+            f"{BEHIND}::test_objects_that_lie_over_each_other",
+            f"{BEHIND}::test_what_an_honest_tool_writes_is_none_of_it",
         ),
-        defences=("verified-octets", *table_pdf.ARCHIVES),
-        note="an archive, too, is read twice: by the judge, and by whoever unpacks it",
+        defences=("verified-octets", *table_pdf.ARCHIVES, *table_pdf.ONE_READING),
+        note="an archive, too, is read twice, by the judge and by whoever unpacks it; so is a PDF, whose readers "
+        "differ in what they do with tables that are odd",
     ),
     Row(
         "25",
@@ -272,7 +289,8 @@ ROWS = (
             pss("SHA-512 throughout", hashes.SHA512(), hashes.SHA512(), 64),
             judged("a PKCS#1 v1.5 value", WRONG, forms.pkcs1_for_pss),
         ),
-        defences=("value-salt", "value-mask"),
+        tests=("tests/unit/pdf/test_cms.py::test_a_cms_with",),
+        defences=("value-salt", "value-mask", "cms-pss-trailer", "cms-key-bound"),
     ),
     Row(
         "40",

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 
 from asn1crypto import cms, keys
 from asn1crypto import x509 as asn1_x509
@@ -331,3 +332,32 @@ def by_hand(
     size = max(size, 100, *(number + 1 for number in objects)) if objects else max(size, 100)
     made += b"trailer\n<< /Size %d /Root %d 0 R /Prev %d >>\n" % (size, root, before)
     return made + b"startxref\n%d\n%%%%EOF\n" % start if end else made
+
+
+def raw_pdf(
+    objects: Mapping[int, bytes],
+    *,
+    places: Mapping[int, int] = MappingProxyType({}),
+    size: int = 0,
+    trailer: bytes = b"",
+    stream: int = 0,
+) -> bytes:
+    """A document octet by octet, object 1 its catalogue. `places` are entries of the table for objects that are not
+    there, `size` is what the table says, `stream` the number of a cross-reference stream instead of a table."""
+    made, spots = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", {}
+    for number, body in objects.items():
+        spots[number] = len(made)
+        made += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(made)
+    rows = sorted({**spots, **places, **({stream: start} if stream else {})}.items())
+    entries = b"/Size %d /Root 1 0 R %s" % (size or rows[-1][0] + 1, trailer)
+    if stream:
+        data = b"".join(b"\1" + place.to_bytes(4, "big") for _, place in rows)
+        index = b" ".join(b"%d 1" % number for number, _ in rows)
+        head = b"<< /Type /XRef /W [1 4 0] /Index [%s] /Length %d %s >>" % (index, len(data), entries)
+        made += b"%d 0 obj\n%s\nstream\n%s\nendstream\nendobj\n" % (stream, head, data)
+    else:
+        made += b"xref\n0 1\n0000000000 65535 f \n"
+        made += b"".join(b"%d 1\n%010d 00000 n \n" % row for row in rows)
+        made += b"trailer\n<< %s >>\n" % entries
+    return made + b"startxref\n%d\n%%%%EOF\n" % start

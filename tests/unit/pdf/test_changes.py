@@ -344,6 +344,12 @@ def test_a_certification_forbids_what_it_says(level: MDPPerm, outcome: str, monk
         assert (words(verdict.signatures[0]), verdict.signatures[0].certification) == (CHANGED, 1)
 
 
+def test_an_annotation_is_a_change_also_where_the_certification_allows_it() -> None:
+    """Evil annotations: what is written over a page is written over it, whoever allowed it (Mainka et al., 2021)."""
+    verdict = judge(updated(sign(plain(), pki().good, certify=MDPPerm.ANNOTATE), annotate))
+    assert (words(only(verdict)), only(verdict).certification) == (CHANGED, 3)
+
+
 # --- what no cross-reference leads to, or leads away from (Mladenov et al., CCS 2019: incremental saving attacks)
 
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asn1crypto import algos, cms, core
 from asn1crypto import x509 as asn1_x509
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
@@ -135,6 +137,29 @@ def pss(hash_name: str, inner: str, salt: int) -> dict[str, Any]:
     }
 
 
+def with_trailer(number: int) -> dict[str, Any]:
+    made = pss("sha256", "sha256", 32)
+    made["parameters"]["trailer_field"] = number
+    return made
+
+
+@cache
+def bound(hash_name: str = "", salt: int = 0) -> Holder:
+    """The holder of an RSA key whose certificate binds it to RSASSA-PSS, and to a hash where one is named."""
+    certificate = asn1_x509.Certificate.load(pki().rsa.der)
+    content = certificate["tbs_certificate"]
+    kind: dict[str, Any] = pss(hash_name, hash_name, salt) if hash_name else {"algorithm": "rsassa_pss"}
+    content["subject_public_key_info"]["algorithm"] = kind
+    octets = content.dump(force=True)
+    assert isinstance(pki().authority.key, ec.EllipticCurvePrivateKey)
+    whole = {
+        "tbs_certificate": asn1_x509.TbsCertificate.load(octets),
+        "signature_algorithm": certificate["signature_algorithm"],
+        "signature_value": pki().authority.key.sign(octets, ec.ECDSA(hashes.SHA256())),
+    }
+    return Holder(pki().rsa.key, x509.load_der_x509_certificate(asn1_x509.Certificate(whole).dump()))
+
+
 def certificate_of(holder: Holder) -> Any:
     return asn1_x509.Certificate.load(holder.der)
 
@@ -151,6 +176,24 @@ MADE: dict[str, tuple[dict[str, Any], Words]] = {
     "PSS": ({"pss_salt": 32, "algorithm": pss("sha256", "sha256", 32)}, GOOD),
     "PSS with another MGF1": ({"pss_salt": 32, "algorithm": pss("sha256", "sha1", 32)}, WEAK),
     "PSS without salt": ({"pss_salt": 0, "algorithm": pss("sha256", "sha256", 0)}, WEAK),
+    "PSS with another trailer": ({"pss_salt": 32, "algorithm": with_trailer(2)}, WEAK),
+    "PSS with a key for nothing else": (
+        {"holder": ("",), "pss_salt": 32, "algorithm": pss("sha256", "sha256", 32)},
+        GOOD,
+    ),
+    "PSS with a key for this hash": (
+        {"holder": ("sha256", 32), "pss_salt": 32, "algorithm": pss("sha256", "sha256", 32)},
+        GOOD,
+    ),
+    "PSS with a key for another hash": (
+        {"holder": ("sha512", 64), "pss_salt": 32, "algorithm": pss("sha256", "sha256", 32)},
+        WEAK,
+    ),
+    "PSS with a key for a longer salt": (
+        {"holder": ("sha256", 40), "pss_salt": 32, "algorithm": pss("sha256", "sha256", 32)},
+        WEAK,
+    ),
+    "another padding than the key is for": ({"holder": ("",)}, WEAK),
     "SHA-1": ({"hash_name": "sha1"}, WEAK),
     "MD5": ({"hash_name": "md5"}, WEAK),
     "a digest with SHA-256, a value with SHA-1": ({"algorithm": {"algorithm": "sha1_rsa"}}, WEAK),
@@ -205,7 +248,8 @@ def test_a_cms_with(name: str) -> None:
     options, expected = MADE[name]
     options = {**options}
     if "holder" in options:
-        options["holder"] = getattr(pki(), options["holder"])
+        holder = options["holder"]
+        options["holder"] = getattr(pki(), holder) if isinstance(holder, str) else bound(*holder)
     bags = {
         "good": [pki().good],
         "chain": [pki().rsa, pki().authority, pki().root],

@@ -59,7 +59,9 @@ RANGES: dict[str, tuple[Callable[[int, int, int], str], Words]] = {
     "is null": (lambda a, b, n: "null", MALFORMED),
     "is no array": (lambda a, b, n: f"({a})", MALFORMED),
     "has names for numbers": (lambda a, b, n: "[/A /B /C /D]", MALFORMED),
-    "has fractions": (lambda a, b, n: f"[0 {a}.9 {b} {n - b}]", UNCOVERED),
+    "has fractions": (lambda a, b, n: f"[0 {a}.9 {b} {n - b}]", MALFORMED),
+    "has numbers that are not whole by their kind": (lambda a, b, n: f"[0 {a}.0 {b} {n - b}]", MALFORMED),
+    "has a number that stands elsewhere": (lambda a, b, n: f"[0 4 0 R {b} {n - b}]", MALFORMED),
 }
 
 
@@ -68,10 +70,7 @@ def test_a_byte_range_that(name: str) -> None:
     octets = one_signature()
     make, expected = RANGES[name]
     verdict = judge(with_range(octets, make(*gap(octets), len(octets))))
-    if name == "has fractions":
-        assert verdict.outcome is not PdfOutcome.VALID
-    else:
-        assert words(only(verdict)) == expected, only(verdict).verdict.checks[-1]
+    assert words(only(verdict)) == expected, only(verdict).verdict.checks[-1]
     assert verdict.outcome is PdfOutcome.INVALID
 
 
@@ -119,6 +118,14 @@ def test_a_gap_with_white_space_in_it() -> None:
     left, right = gap(octets)
     assert octets[left:right].endswith(b"0000>")
     verdict = judge(octets[: right - 5] + b"  00>" + octets[right:])
+    assert words(only(verdict)) == UNCOVERED
+
+
+def test_a_gap_with_an_odd_number_of_digits() -> None:
+    octets = one_signature()
+    left, right = gap(octets)
+    shorter = octets[: right - 2] + b">" + octets[right:]
+    verdict = judge(with_range(shorter, f"[0 {left} {right - 1} {len(octets) - right}]"))
     assert words(only(verdict)) == UNCOVERED
 
 
