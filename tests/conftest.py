@@ -1,8 +1,11 @@
 """What every test can rely on."""
 
 import asyncio
+import importlib
 import inspect
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -16,6 +19,20 @@ from tests.postgres import Server, server
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--drawn", metavar="TEXT", help="run a third of the tests, drawn by TEXT")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Every second process imports the test files from the last one on: what one has compiled, the other only loads.
+
+    To rewrite and compile them takes longer than all else about collecting. What cannot be imported is told later.
+    """
+    config = session.config
+    second = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
+    if second and config.args_source is config.ArgsSource.TESTPATHS:
+        for path in sorted(config.rootpath.joinpath("tests").rglob("test_*.py"), reverse=True):
+            with suppress(Exception, pytest.skip.Exception):
+                importlib.import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
