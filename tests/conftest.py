@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+import structlog
 
 from axis.sql import migrate
 from tests.buckets import Proxy, Rented, proxy
@@ -15,6 +16,14 @@ from tests.buckets import Server as BucketServer
 from tests.buckets import server as bucket_server
 from tests.drawn import is_drawn
 from tests.postgres import Server, server
+
+# What a node in the test's process logs is for people: a traceback with every local value takes longer than the test.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
