@@ -9,11 +9,17 @@ ARGS   ?=
 REQ := requirements
 BIN := $(VENV)/bin
 
+# Each process begins with a stretch of its own and takes from the other's end later: what the tests of a file share is
+# made once.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
 # An active environment is none of our business: neither its packages nor its interpreter get in here.
 ifdef VIRTUAL_ENV
 export PATH := $(subst $(VIRTUAL_ENV)/bin:,,$(PATH))
 endif
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
+# Images for containers like to set it. Every process of ours would then compile all it imports: some seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # The system's certificates, because of proxies that inspect TLS (NATIVE_TLS is what uv before 0.13 called it); the
@@ -38,19 +44,19 @@ demo: $(VENV)/.runtime  ## run the whole network on this machine; ARGS="--keep D
 	$(BIN)/axis demo $(ARGS)
 
 test: $(VENV)/.dev  ## run the tests; JOBS=0 for one process, ARGS="-k receipt" goes to pytest
-	$(BIN)/python -m pytest -n $(JOBS) -m "not faults and not power and not mutations" $(ARGS)
+	$(PYTEST) -m "not faults and not power and not mutations" $(ARGS)
 
 test-faults: $(VENV)/.dev  ## run the longer tests: kills while documents flow, hostile files
-	$(BIN)/python -m pytest -n $(JOBS) -m faults $(ARGS)
+	$(PYTEST) -m faults $(ARGS)
 
 test-power: $(VENV)/.dev  ## cut the power at every point of a node's life, start it again on what was synced
-	$(BIN)/python -m pytest -n $(JOBS) -m power $(ARGS)
+	$(PYTEST) -m power $(ARGS)
 
 test-sim: $(VENV)/.dev  ## simulate networks of nodes by seed; SEED=7 replays one, ARGS="--seconds 600" goes on for longer
 	$(BIN)/python -m tests.sim --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test-mutations: $(VENV)/.dev  ## switch off each defence in turn, of the judge and of nodes, and see its tests turn red
-	$(BIN)/python -m pytest -n $(JOBS) -m mutations -o faulthandler_timeout=600 $(ARGS)
+	$(PYTEST) -m mutations -o faulthandler_timeout=600 $(ARGS)
 
 # The allocator's settings are those of the unit file in docs/operations.md.
 bench: $(VENV)/.bench  ## measure beside floors and peers; ARGS="--pairs 3 --slice 0.2" for a short look

@@ -1,10 +1,14 @@
 """What every test can rely on."""
 
 import asyncio
+import importlib
 import inspect
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
+import structlog
 
 from axis.sql import migrate
 from tests.buckets import Proxy, Rented, proxy
@@ -13,9 +17,31 @@ from tests.buckets import server as bucket_server
 from tests.drawn import is_drawn
 from tests.postgres import Server, server
 
+# What a node in the test's process logs is for people: a traceback with every local value takes longer than the test.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--drawn", metavar="TEXT", help="run a third of the tests, drawn by TEXT")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Every second process imports the test files from the last one on: what one has compiled, the other only loads.
+
+    To rewrite and compile them takes longer than all else about collecting. What cannot be imported is told later.
+    """
+    config = session.config
+    second = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
+    if second and config.args_source is config.ArgsSource.TESTPATHS:
+        for path in sorted(config.rootpath.joinpath("tests").rglob("test_*.py"), reverse=True):
+            with suppress(Exception, pytest.skip.Exception):
+                importlib.import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

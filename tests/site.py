@@ -38,7 +38,6 @@ from axis.log.verify import verify_log
 from axis.objects.holding import Objects
 from axis.sql.address import connect
 from axis.sql.audit import open_books
-from axis.sql.migrate import upgrade
 from schemas.attachment import encoded_attachments
 from schemas.codes import AgencyCode
 from schemas.content import Content
@@ -61,6 +60,7 @@ from signing.keys import load_ed25519, raw_public, verify_bytes
 from signing.note import NoteSigner
 from signing.sign import load_signer, sign_enveloped, sign_parts
 from tests.buckets import Rented
+from tests.stores import ready
 
 T = TypeVar("T")
 
@@ -158,7 +158,7 @@ class Site:
             write_ed25519(self.folder / "keys" / f"{name}.pem")
         self.configure()
         (self.folder / "data").mkdir(exist_ok=True)
-        upgrade(self.database)
+        ready(self.database)
 
     def configure(self) -> None:
         """Write both files; what was changed counts from the next start on."""

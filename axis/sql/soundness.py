@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from sqlalchemy import ClauseElement, ColumnElement, FromClause, Table, and_, func, literal_column, select
@@ -247,16 +248,28 @@ def parentless(session: Session) -> Iterator[Parentless]:
 
     Asked of the tables themselves, not of the constraints: those may have been switched off meanwhile.
     """
-    for table in Base.metadata.sorted_tables:
-        for foreign in table.foreign_keys:
-            yield from _without(session, table, foreign.parent, foreign.column)
-    for cargo, parent in (("status", status.c.ref), ("notice", notice.c.ref)):
-        yield from _without(session, delivery, delivery.c.cargo_ref, parent, f"cargo = '{cargo}'")
+    for table, parent, asked in _references():
+        for row, missing in session.run(asked).fetchall():
+            yield Parentless(table, str(row), f"{parent} {missing}")
 
 
-def _without(
-    session: Session, table: Table, child: ColumnElement[str], parent: ColumnElement[str], only: str = ""
-) -> Iterator[Parentless]:
+@cache
+def _references() -> tuple[tuple[str, str, str], ...]:
+    """Of everything that names another row: the table, that of the other row, and the question who names none."""
+    named = [
+        (foreign.parent, foreign.column, "") for table in Base.metadata.sorted_tables for foreign in table.foreign_keys
+    ]
+    by_cargo = [
+        (delivery.c.cargo_ref, parent, f"cargo = '{cargo}'")
+        for cargo, parent in (("status", status.c.ref), ("notice", notice.c.ref))
+    ]
+    return tuple(
+        (child.table.name, parent.table.name, _without(child.table, child, parent, only))
+        for child, parent, only in (*named, *by_cargo)
+    )
+
+
+def _without(table: Table, child: ColumnElement[str], parent: ColumnElement[str], only: str) -> str:
     there = parent.table.alias("there")
     columns = [table.c.id if table is delivery else column for column in table.primary_key][:1]
     asked = (
@@ -264,10 +277,7 @@ def _without(
         .select_from(table.outerjoin(there, there.c[parent.name] == child))
         .where(and_(child.is_not(None), there.c[parent.name].is_(None)))
     )
-    if only:
-        asked = asked.where(literal_column(f"{table.name}.{only}"))
-    for row, missing in session.run(_text(asked)).fetchall():
-        yield Parentless(table.name, str(row), f"{parent.table.name} {missing}")
+    return _text(asked.where(literal_column(f"{table.name}.{only}")) if only else asked)
 
 
 def database_damage(session: Session) -> Iterator[str]:

@@ -74,14 +74,16 @@ def test_each_record_is_in_one_portion(both: Node, monkeypatch: pytest.MonkeyPat
     assert len(seen[0][3]) > 1
 
 
-@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(("code", "number"), CASES)
-def test_a_planted_damage_is_found(node: Node, code: Code, number: int) -> None:
+def test_a_planted_damage_is_found(node: Node, code: Code, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many documents are in memory at once."""
     PLANTS[code][number](node)
-    report = node.check()
-    assert code in report.counts, report.findings
-    assert report.sound is not any(row_of(one).fault for one in report.counts)
-    assert report.sound or TABLE[code].fault or code in (Code.BLOB_UNNAMED, Code.ENTRIES_LOST, Code.LOSS_UNSIGNED)
+    for size in (1, 2_000):
+        monkeypatch.setattr("axis.sql.portions.PORTION", size)
+        report = node.check()
+        assert code in report.counts, (size, report.findings)
+        assert report.sound is not any(row_of(one).fault for one in report.counts)
+        assert report.sound or TABLE[code].fault or code in (Code.BLOB_UNNAMED, Code.ENTRIES_LOST, Code.LOSS_UNSIGNED)
 
 
 @pytest.mark.usefixtures("at_once")

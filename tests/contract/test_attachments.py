@@ -24,12 +24,12 @@ from axis.core.model import (
 )
 from axis.core.ports import LostRace
 from axis.core.states import IntakeState
-from axis.sql import migrate
 from axis.sql.audit import open_books
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from signing.verdict import PdfOutcome, Reason
 from tests.factories_core import NOW, decision, document, later, sha256
+from tests.stores import ready
 from tests.unit.core.world import network
 
 PDF = AttachmentRecord("a1", "Tờ trình.pdf", "application/pdf", 3, sha256("a1"), "pdf")
@@ -40,7 +40,7 @@ GOOD = replace(WAITS, outcome=PdfOutcome.VALID, reason=Reason.GOOD, waits=False)
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
     url = f"sqlite:///{tmp_path}/axis.db"
-    migrate.upgrade(url)
+    ready(url)
     if request.param == "postgres":
         url = request.getfixturevalue("postgres_store")
     opened = open_store(url, Blobs(tmp_path / "blobs"))
@@ -140,7 +140,7 @@ async def test_the_house_knows_what_the_log_must_say(store: SqlStore, tmp_path: 
 async def test_the_question_what_is_due_is_answered_from_the_partial_index(tmp_path: Path) -> None:
     from axis.sql.sqlite import _statements
 
-    migrate.upgrade(f"sqlite:///{tmp_path}/axis.db")
+    ready(f"sqlite:///{tmp_path}/axis.db")
     with sqlite3.connect(tmp_path / "axis.db") as connection:
         plan = connection.execute(
             f"EXPLAIN QUERY PLAN {_statements().checks_due}", {"now": "2026", "limit": 5}

@@ -13,13 +13,13 @@ import pytest
 from axis.blobs import Blobs
 from axis.core.model import AddDelivery
 from axis.core.problems import Unavailable
-from axis.sql import migrate
 from axis.sql.driver import StoreError
 from axis.sql.filesystem import kind_of
 from axis.sql.readers import PATIENCE_S, Readers
 from axis.sql.sqlite import SqliteDatabase, open_sqlite, sqlite_path
 from axis.sql.views import Questions
 from tests.factories_core import decision, delivery
+from tests.stores import ready
 
 BEGUN: list[tuple[str, int]] = []
 """How each transaction began, and whether its connection was one that only reads."""
@@ -58,7 +58,7 @@ async def test_every_transaction_that_may_write_begins_immediate(sqlite_url: str
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/axis.db"
-    migrate.upgrade(url)
+    ready(url)
     return url
 
 

@@ -12,18 +12,18 @@ import pytest
 from axis.blobs import Blobs
 from axis.core.model import AddDocument, Document
 from axis.core.ports import Ledger
-from axis.sql import migrate
 from axis.sql.engine import open_store
 from axis.sql.errand import Errand
 from axis.sql.store import SqlStore
 from tests.factories_core import decision, document
+from tests.stores import ready
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'axis.db'}"
-        migrate.upgrade(url)
+        ready(url)
     else:
         url = request.getfixturevalue("postgres_store")
     opened = open_store(url, Blobs(tmp_path / "blobs"))

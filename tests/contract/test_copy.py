@@ -15,11 +15,11 @@ import pytest
 from axis.blobs import Blobs
 from axis.core.model import AddDelivery, AddDocument, AddStatus, Delivery, Document, PayloadRef
 from axis.core.ports import Ledger
-from axis.sql import migrate
 from axis.sql.copy import copy_store, tables
 from axis.sql.driver import StoreError
 from axis.sql.engine import open_readonly, open_store
 from tests.factories_core import decision, delivery, document, report, sha256
+from tests.stores import ready
 
 OCTETS = b"\x00\xff edXML \x00" * 50
 
@@ -60,7 +60,7 @@ async def fill(url: str, folder: Path, number: int = 30) -> tuple[Document, Deli
 @pytest.mark.parametrize(("from_", "to"), [("sqlite", "postgres"), ("postgres", "sqlite")])
 async def test_everything_is_the_same_in_the_copy(urls: dict[str, str], tmp_path: Path, from_: str, to: str) -> None:
     source, target = urls[from_], urls[to]
-    migrate.upgrade(source)
+    ready(source)
     one, last = await fill(source, tmp_path)
     heard: list[tuple[str, int, int]] = []
     copied = await asyncio.to_thread(copy_store, source, target, lambda *told: heard.append(told))
@@ -88,7 +88,7 @@ async def test_everything_is_the_same_in_the_copy(urls: dict[str, str], tmp_path
 
 
 async def test_there_and_back_is_what_it_was(urls: dict[str, str], tmp_path: Path) -> None:
-    migrate.upgrade(urls["sqlite"])
+    ready(urls["sqlite"])
     await fill(urls["sqlite"], tmp_path)
     there = await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
     back = await asyncio.to_thread(copy_store, urls["postgres"], f"sqlite:///{tmp_path}/back.db")
@@ -96,7 +96,7 @@ async def test_there_and_back_is_what_it_was(urls: dict[str, str], tmp_path: Pat
 
 
 async def test_a_target_that_holds_anything_is_refused(urls: dict[str, str], tmp_path: Path) -> None:
-    migrate.upgrade(urls["sqlite"])
+    ready(urls["sqlite"])
     await fill(urls["sqlite"], tmp_path, 2)
     await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
     with pytest.raises(StoreError, match=r"not empty.*document"):
@@ -107,7 +107,7 @@ async def test_a_target_that_holds_anything_is_refused(urls: dict[str, str], tmp
 
 @pytest.mark.parametrize("running", ["sqlite", "postgres"])
 async def test_a_store_in_use_is_neither_copied_nor_filled(urls: dict[str, str], tmp_path: Path, running: str) -> None:
-    migrate.upgrade(urls["sqlite"])
+    ready(urls["sqlite"])
     store = open_store(urls[running], Blobs(tmp_path / "blobs"))
     for source, target in (("sqlite", "postgres"), ("postgres", "sqlite")):
         with pytest.raises(StoreError, match="another process"):
@@ -120,7 +120,7 @@ async def test_what_does_not_read_back_is_not_kept(
 ) -> None:
     from axis.sql.copy_postgres import PostgresEnd
 
-    migrate.upgrade(urls["sqlite"])
+    ready(urls["sqlite"])
     await fill(urls["sqlite"], tmp_path, 3)
     honest = PostgresEnd.fill
 
@@ -140,7 +140,7 @@ async def test_what_does_not_read_back_is_not_kept(
 
 @pytest.mark.faults
 async def test_a_copy_that_is_killed_leaves_nothing_and_is_begun_again(urls: dict[str, str], tmp_path: Path) -> None:
-    migrate.upgrade(urls["sqlite"])
+    ready(urls["sqlite"])
     await fill(urls["sqlite"], tmp_path, 5)
     script = f"""
 import os

@@ -23,12 +23,12 @@ from axis.core.model import (
     NoticeRef,
 )
 from axis.core.states import DeliveryEvent, DeliveryState, IntakeState
-from axis.sql import migrate
 from axis.sql.engine import open_readonly
 from axis.sql.instants import SLACK
 from axis.sql.store import SqlStore
 from tests.contract.test_ledger import add, store, url
 from tests.factories_core import NOW, delivery, document, entry, later, not_signed, report
+from tests.stores import ready
 
 __all__ = ["store", "url"]  # fixtures
 
@@ -125,7 +125,7 @@ async def test_a_document_is_found_by_whatever_people_know_of_it(store: SqlStore
 
 def test_looking_for_a_number_reads_the_index_of_numbers_and_not_the_documents(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/axis.db"
-    migrate.upgrade(url)
+    ready(url)
     with open_readonly(url) as books:
         plan = books.session.run(f"EXPLAIN QUERY PLAN {books.sql.queues.numbered}", number_key="7", limit=9).fetchall()
     steps = [row[3] for row in plan]

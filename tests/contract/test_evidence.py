@@ -26,6 +26,7 @@ from axis.sql.store import SqlStore
 from signing.verdict import Evidence, kept_evidence
 from tests.factories_core import decision, document, passed, sha256
 from tests.site import FINANCE, OFFICE
+from tests.stores import ready
 from tests.unit.binding.test_judge import Desk, desk
 
 NOTHING: list[str] = []
@@ -34,7 +35,7 @@ NOTHING: list[str] = []
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     made = f"sqlite:///{tmp_path}/axis.db"
-    migrate.upgrade(made)
+    ready(made)
     return made
 
 

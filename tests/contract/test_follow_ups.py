@@ -15,10 +15,10 @@ from axis.core.follow_up import AddFollowUp, Became, FollowUp, FollowUpRules, Mo
 from axis.core.model import AddDelivery, AddDocument, Delivery
 from axis.core.ports import LostRace
 from axis.core.states import DeliveryState
-from axis.sql import migrate
 from axis.sql.engine import open_readonly, open_store
 from axis.sql.store import SqlStore
 from tests.factories_core import NOW, decision, delivery, document, later
+from tests.stores import ready
 
 RULES = FollowUpRules(timedelta(minutes=30), timedelta(days=7))
 
@@ -28,7 +28,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgres":
         return str(request.getfixturevalue("postgres_store"))
     found = f"sqlite:///{tmp_path}/axis.db"
-    migrate.upgrade(found)
+    ready(found)
     return found
 
 
@@ -118,7 +118,7 @@ async def test_a_delivery_is_overtaken_by_what_its_lane_delivered_later(store: S
 )
 def test_a_question_is_answered_from_its_partial_index(tmp_path: Path, text: str, index: str) -> None:
     found = f"sqlite:///{tmp_path}/axis.db"
-    migrate.upgrade(found)
+    ready(found)
     with open_readonly(found) as ask:
         sql = getattr(ask.sql.follow_ups, text)
         given = {"endpoint": "x", "now": "2026", "limit": 5, "became": "lost"}

@@ -57,7 +57,6 @@ from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, IntakeState, advance
 from axis.core.times import rfc3339
-from axis.sql import migrate
 from axis.sql.address import connect
 from axis.sql.driver import NoStore, StoreError
 from axis.sql.engine import is_postgres, open_readonly, open_store, sqlite_path
@@ -85,6 +84,7 @@ from tests.factories_core import (
     report,
     sha256,
 )
+from tests.stores import ready
 
 T = TypeVar("T")
 LEASE = timedelta(seconds=60)
@@ -93,7 +93,7 @@ HERE = "so-noi-vu"
 
 def empty_sqlite(tmp_path: Path) -> str:
     made = f"sqlite:///{tmp_path}/axis.db"
-    migrate.upgrade(made)
+    ready(made)
     return made
 
 

@@ -16,10 +16,10 @@ from axis.flow.lost import missing
 from axis.flow.sequence import PLAN
 from axis.log.checkpoint import Checkpoint
 from axis.log.heads import Head, HeadsDamaged
-from axis.sql import migrate
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from tests.factories_core import decision, document
+from tests.stores import ready
 
 
 def signed(size: int) -> Callable[[], Head]:
@@ -29,7 +29,7 @@ def signed(size: int) -> Callable[[], Head]:
 @asynccontextmanager
 async def opened(tmp_path: Path) -> AsyncIterator[SqlStore]:
     url = f"sqlite:///{tmp_path}/axis.db"
-    migrate.upgrade(url)
+    ready(url)
     store = open_store(url, Blobs(tmp_path / "blobs"))
     try:
         yield store

@@ -17,13 +17,13 @@ from axis.core.house import check_house
 from axis.core.intake import decide_intake
 from axis.core.model import AttachmentRecord, Document, PayloadRef
 from axis.flow.body import body_of, stored_parts
-from axis.sql import migrate
 from axis.sql.audit import open_books
 from axis.sql.copy import copy_store
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from schemas.multipart import PackageForm, content_type_with
 from tests.parts import taken_apart
+from tests.stores import ready
 from tests.unit.core.world import NONCE, NOW, content, ids, network, passed, submission
 
 LARGE, SMALL, ENVELOPE = os.urandom(300_000), b"phu luc", b"<edXML/>"
@@ -67,7 +67,7 @@ def findings(url: str, blobs: Blobs) -> list[tuple[str, str]]:
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/axis.db"
-    migrate.upgrade(url)
+    ready(url)
     return url
 
 

@@ -15,10 +15,10 @@ from axis.core.model import AddDelivery, AddDocument, Delivery, FreeEndpoint, Ho
 from axis.core.ports import Age, LostRace
 from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, advance
 from axis.sql.engine import open_store
-from axis.sql.migrate import upgrade
 from axis.sql.store import SqlStore
 from schemas.envelope import Priority
 from tests.factories_core import NOW, decision, delivery, document, later
+from tests.stores import ready
 
 HERE = "so-noi-vu"
 LEASE = timedelta(seconds=60)
@@ -27,7 +27,7 @@ LEASE = timedelta(seconds=60)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
     url = f"sqlite:///{tmp_path}/axis.db"
-    upgrade(url)
+    ready(url)
     opened = open_store(url, Blobs(tmp_path / "blobs"))
     yield opened
     asyncio.run(opened.close())

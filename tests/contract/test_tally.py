@@ -12,9 +12,9 @@ from sqlalchemy.dialects import sqlite
 
 from axis.core.ports import Counts
 from axis.sql.driver import Session
-from axis.sql.migrate import upgrade
 from axis.sql.statements import Statements
 from axis.sql.tally import SETTLES_S, Tally
+from tests.stores import ready
 
 AT = "2026-11-23T00:00:00.000000Z"
 ENDPOINTS = 20
@@ -22,7 +22,7 @@ ENDPOINTS = 20
 
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    upgrade(f"sqlite:///{tmp_path}/axis.db")
+    ready(f"sqlite:///{tmp_path}/axis.db")
     with closing(sqlite3.connect(tmp_path / "axis.db")) as connection:
         yield connection
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from signing.keys import raw_public, sign_bytes, verify_bytes
 from signing.note import Note, NoteSigner, open_note, sign_note
 from signing.sign import Signer
 from tests.pki import pki
-from tests.unit.hsm.soft import certified, signer, soft_token
+from tests.unit.hsm.soft import SoftToken, certified, signer, soft_token
 from tests.unit.signing.forge import by_parts, enveloped
 from tests.unit.signing.test_interop import check_with_xmlsec1
 
@@ -33,6 +34,15 @@ SIGNED = [
     ("ed", names.ED25519),
 ]
 ORACLE_KNOWS = {names.ECDSA_SHA256, names.ECDSA_SHA384, names.RSA_SHA256, names.RSA_SHA384, names.RSA_SHA512}
+
+
+@pytest.fixture(scope="module")
+def process(made: SoftToken) -> Iterator[TokenProcess]:
+    """One process for them all: they only sign with it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOFTHSM2_CONF", str(made.conf))
+        with TokenProcess(made.settings) as opened:
+            yield opened
 
 
 @pytest.mark.parametrize(("label", "algorithm"), SIGNED)

@@ -25,16 +25,15 @@ from axis.log.heads import CheckpointStore
 from axis.log.tiles import bundle_at
 from axis.log.writer import Step
 from axis.sql.engine import open_store
-from axis.sql.migrate import needed, upgrade
 from axis.sql.store import SqlStore
+from tests.stores import ready
 from tests.unit.log.logs import NOW, ORIGIN, SIGNER, entry, lines, verified
 
 
 @asynccontextmanager
 async def stored(path: Path) -> AsyncIterator[SqlStore]:
     url = f"sqlite:///{path}/axis.db"
-    if needed(url):
-        upgrade(url)
+    ready(url)
     store = open_store(url, Blobs(path / "blobs"))
     try:
         yield store
