@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from signing.policy import SignaturePolicy
+from signing.pss import Bound, bound_by
 from signing.refusal import Refused, passed
 from signing.verdict import Check, Reason, Signer, SubIndication
 
@@ -66,6 +67,8 @@ class Leaf:
     not_before: datetime
     not_after: datetime
     signer: Signer
+    bound: Bound | None = None
+    """What else than its kind says with what the key may be used."""
 
 
 @lru_cache(maxsize=512)
@@ -100,7 +103,7 @@ def load_leaf(der: bytes) -> Leaf:
         raise Refused(Reason.WEAK_KEY, "a key of an unknown kind or with parameters of its own") from error
     if isinstance(key, ec.EllipticCurvePublicKey) and not _names_its_curve(certificate, key):
         raise Refused(Reason.WEAK_KEY, f"{key.curve.name} by its parameters and not by its name")
-    return Leaf(der, digest, certificate, key, signer.not_before, signer.not_after, signer)
+    return Leaf(der, digest, certificate, key, signer.not_before, signer.not_after, signer, bound_by(der))
 
 
 _EC_KEY: Final = bytes.fromhex("06072a8648ce3d0201")

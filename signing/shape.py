@@ -27,6 +27,7 @@ from signing.grammar import DS, XADES
 from signing.keyinfo import read_leaf
 from signing.octets import Octets
 from signing.policy import SignaturePolicy
+from signing.pss import check_method
 from signing.reference import SIGNED_PROPERTIES
 from signing.refusal import passed
 from signing.verdict import Check, Covered, Reason
@@ -272,6 +273,7 @@ def _key_of(certificate: bytes, algorithm: bytes, policy: SignaturePolicy) -> _K
     if not _admits(policy) or uri not in policy.signature_algorithms:
         raise ValueError
     leaf = read_leaf(certificate.decode())
+    check_method(leaf.bound, uri)
     check = checker(SIGNATURES[uri], leaf.key)
     if policy.weakness(leaf.key) is not None or check is None:
         raise ValueError

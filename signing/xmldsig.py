@@ -22,6 +22,7 @@ from signing.grammar import DS, SignatureParts, split_signature
 from signing.keyinfo import choose_leaf
 from signing.octets import Octets, decode_base64
 from signing.policy import SignaturePolicy
+from signing.pss import check_method
 from signing.reference import Digested, Digester, SignedInfo, lies_in, path_of, read_method, read_signed_info
 from signing.refusal import Refused, passed
 from signing.verdict import Check, Covered, Reason
@@ -192,6 +193,7 @@ def _signed_info(
     algorithm = known[signed_info.algorithm]
     if not key_fits(algorithm, leaf.key):
         raise Refused(Reason.ALGORITHM, f"{signed_info.algorithm} with a key of another kind")
+    check_method(leaf.bound, signed_info.algorithm)
     found.passed(Reason.ALGORITHM, signed_info.algorithm)
     try:
         value = decode_base64(parts.value.text, MAX_VALUE_BYTES)

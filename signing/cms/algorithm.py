@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from signing.algorithm import (
-    DIGEST_SIZES,
     DIGESTS,
     ECDSA_SHA256,
     ECDSA_SHA384,
@@ -31,6 +30,7 @@ from signing.algorithm import (
 )
 from signing.certificate import Leaf
 from signing.policy import SignaturePolicy
+from signing.pss import read_parameters
 from signing.refusal import Refused
 from signing.verdict import Reason
 
@@ -77,7 +77,7 @@ def read_algorithms(info: Any, leaf: Leaf, policy: SignaturePolicy) -> tuple[str
         raise Refused(Reason.ALGORITHM, name) from error
     hashed, salt = digest, 0
     if family == "rsassa_pss":
-        hashed, salt = _pss(chosen["parameters"])
+        hashed, salt = read_parameters(chosen["parameters"])
     elif family != "ed25519":
         with suppress(ValueError):  # rsaEncryption and ecPublicKey leave it to the digest algorithm (RFC 3370 §3.2)
             hashed = str(chosen.hash_algo)
@@ -89,39 +89,9 @@ def read_algorithms(info: Any, leaf: Leaf, policy: SignaturePolicy) -> tuple[str
         raise Refused(Reason.ALGORITHM, f"{name} with {hashed} over a digest with {digest}")
     if not key_fits(SIGNATURES[uri], leaf.key):
         raise Refused(Reason.ALGORITHM, f"{name} with a key of another kind")
-    _check_bound(leaf, family, hashed, salt)
+    if leaf.bound is not None:
+        leaf.bound.check(SIGNATURES[uri].family, hashed, salt)
     return digest, uri, _checker(SIGNATURES[uri].family, HASHES[hashed], salt, leaf)
-
-
-def _check_bound(leaf: Leaf, family: str, hashed: str, salt: int) -> None:
-    """A key may be bound to RSASSA-PSS by its certificate, and to a hash and the least length of the salt as well (RFC
-    4055 §1.2 and §3.3). `cryptography` does not tell."""
-    from asn1crypto import algos, core, x509
-
-    told = x509.Certificate.load(leaf.der)["tbs_certificate"]["subject_public_key_info"]["algorithm"]
-    if told["algorithm"].native != "rsassa_pss":
-        return
-    bound = (hashed, 0)
-    if isinstance(told["parameters"], algos.RSASSAPSSParams):
-        bound = _pss(told["parameters"])
-    elif not isinstance(told["parameters"], core.Void):
-        bound = ("", 0)
-    if family != "rsassa_pss" or bound[0] != hashed or bound[1] > salt:
-        raise Refused(Reason.ALGORITHM, f"a key for RSASSA-PSS with {bound[0]} and a salt of {bound[1]} only")
-
-
-def _pss(parameters: Any) -> tuple[str, int]:
-    """The hash and the salt's length; MGF1 with the same hash, a salt at least as long (RFC 4056 §2.2), the one trailer
-    that there is (RFC 4055 §3.1)."""
-    hashed = str(parameters["hash_algorithm"]["algorithm"].native)
-    mask = parameters["mask_gen_algorithm"]
-    inner = str(mask["parameters"]["algorithm"].native)
-    salt = int(parameters["salt_length"].native)
-    if int(parameters["trailer_field"]) != 1:
-        raise Refused(Reason.ALGORITHM, "RSASSA-PSS with another trailer")
-    if mask["algorithm"].native != "mgf1" or inner != hashed or not DIGEST_SIZES.get(hashed, 512) <= salt <= 512:
-        raise Refused(Reason.ALGORITHM, f"RSASSA-PSS with {hashed}, MGF1 with {inner}, salt of {salt}")
-    return hashed, salt
 
 
 def _checker(family: Family, hash_: hashes.HashAlgorithm, salt: int, leaf: Leaf) -> Checker:

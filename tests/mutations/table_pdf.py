@@ -160,12 +160,14 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         "layers that are hidden are told", ACTIVE, ('shown.get("/OFF") or shown.get("/AS")', 'shown.get("/AS")')
     ),
     "cms-pss-trailer": off(
-        "RSASSA-PSS has one trailer", CMS, ('    if int(parameters["trailer_field"]) != 1:', "    if False:")
+        "RSASSA-PSS has one trailer",
+        "signing/pss.py",
+        ('    if int(parameters["trailer_field"]) != 1:', "    if False:"),
     ),
     "cms-key-bound": off(
         "a key that is bound to RSASSA-PSS signs nothing else",
         CMS,
-        ("    _check_bound(leaf, family, hashed, salt)\n", ""),
+        ("    if leaf.bound is not None:\n        leaf.bound.check(SIGNATURES[uri].family, hashed, salt)\n", ""),
     ),
 }
 

@@ -70,6 +70,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "shape-weak": off(
         "the key is strong enough", SHAPE, ("    if policy.weakness(leaf.key) is not None or check", "    if check")
     ),
+    "shape-bound": off("the key is for signatures of that kind", SHAPE, ("    check_method(leaf.bound, uri)\n", "")),
     "shape-kept": off(
         "a key is kept for its policy",
         SHAPE,
@@ -357,6 +358,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
 TESTS: Final = (
     "tests/unit/signing/test_shape_signed.py",
     "tests/unit/signing/test_shape.py::test_whatever_is_changed_the_two_ways_agree",
+    "tests/unit/signing/test_bound_keys.py",
     "tests/unit/signing/test_shape.py::test_a_policy_that_refuses_is_not_passed_by",
     "tests/unit/schemas/test_layout.py",
     "tests/unit/schemas/test_attachment.py",

@@ -339,6 +339,11 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         VERIFY,
         ("if found.sha1 and not policy.takes_sha1(proof.at):", "if False:"),
     ),
+    "key-bound": off(
+        "a key that is bound to RSASSA-PSS signs nothing else",
+        "signing/xmldsig.py",
+        ("    check_method(leaf.bound, signed_info.algorithm)\n", ""),
+    ),
     "key-fits": off(
         "the algorithm is one for that key", XMLDSIG, ("if not key_fits(algorithm, leaf.key):", "if False:")
     ),

@@ -289,8 +289,11 @@ ROWS = (
             pss("SHA-512 throughout", hashes.SHA512(), hashes.SHA512(), 64),
             judged("a PKCS#1 v1.5 value", WRONG, forms.pkcs1_for_pss),
         ),
-        tests=("tests/unit/pdf/test_cms.py::test_a_cms_with",),
-        defences=("value-salt", "value-mask", "cms-pss-trailer", "cms-key-bound"),
+        tests=(
+            "tests/unit/pdf/test_cms.py::test_a_cms_with",
+            "tests/unit/signing/test_bound_keys.py::test_the_long_way",
+        ),
+        defences=("value-salt", "value-mask", "cms-pss-trailer", "cms-key-bound", "key-bound"),
     ),
     Row(
         "40",
