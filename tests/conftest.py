@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from axis.sql import migrate
 from tests.buckets import Proxy, Rented, proxy
@@ -16,6 +17,10 @@ from tests.buckets import Server as BucketServer
 from tests.buckets import server as bucket_server
 from tests.drawn import is_drawn
 from tests.postgres import Server, server
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("axis", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("axis")
 
 # What a node in the test's process logs is for people: a traceback with every local value takes longer than the test.
 structlog.configure(

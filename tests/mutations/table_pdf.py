@@ -75,7 +75,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
             "        content = content[: one.entry.file_size]\n",
         ),
     ),
-    "zip-bomb": off(
+    "bomb-counted": off(
         "what comes out of an archive is counted while it comes",
         "signing/pdf/archive.py",
         ("unpacked(octets, spot, most)", "unpacked(octets, spot, 1 << 40)"),

@@ -55,7 +55,12 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "xml-recover": off(
         "what is not well-formed is not mended", XML, ("        recover=False,", "        recover=True,")
     ),
-    "xml-huge": off("the parser's own bounds stay on", XML, ("        huge_tree=False,", "        huge_tree=True,")),
+    "xml-huge": off(
+        "what becomes a tree is bounded, and the parser's own bounds stay on: defence in depth",
+        XML,
+        ("        huge_tree=False,", "        huge_tree=True,"),
+        ("    if len(octets) > limits.tree_bytes:", "    if False:"),
+    ),
     "xml-depth": off("depth is bounded", XML, ("if depth > limits.depth:", "if False:")),
     "xml-attributes": off(
         "attributes of one element are bounded", XML, ("if len(attributes) > limits.attributes:", "if False:")
