@@ -81,7 +81,7 @@ MUTATIONS: Final = (
             "axis/flow/receive.py",
             ("            await one.keep()\n", "            pass\n"),
         ),
-        "never: everything is delivered",
+        "the newest packages",  # a node that has lost them does not start
     ),
     Broken(
         "K19",
