@@ -60,6 +60,7 @@ def refused_for_now(field: Field, package: Package) -> None:
 def test_a_commit_that_does_not_reach_the_disk_is_unknown_and_the_node_goes_on(field: Field) -> None:
     """F01. The store is opened anew, once in the life of a process."""
     package = field.package()
+    until("no round of the log has a sync of its own to make", field.site.log_has_all)
     with injected(field, "fdatasync:error=EIO:when=1", "fdatasync"):
         refused_for_now(field, package)
     field.insist(package)
