@@ -68,6 +68,7 @@ def test_who_stands_still_in_its_turn_is_passed_over_and_changes_nothing_when_it
     there = size(nodes)
     insist([other], next(packages), OFFICE)
     until("the log grows without it", lambda: size(nodes) > there)
+    until("and shows it", nodes[0].log_has_all)
     shown = (tmp_path / SHOWN).read_bytes()
     os.kill(pid, signal.SIGCONT)
     until("it sees that the log is another's", lambda: victim.said("log_lease_lost"))
