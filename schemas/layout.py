@@ -84,7 +84,6 @@ _BEFORE_CONTENT: Final = re.compile(
 _BEHIND_CONTENT: Final = b"</edXML:ContentTransferEncoded></Attachment>"
 _BLOCK, _BLOCK_END, _END = b"<AttachmentEncoded>", b"</AttachmentEncoded>", b"</edXML>"
 _SIGNATURE_END: Final = b"</ds:Signature>"
-_EMPTY: Final = re.compile(rb"<([^<>/ ]+)([^<>]*)/>")
 
 _ROOT: Final = f'<edXML xmlns="{NAMESPACE}">'.encode()
 _HEADER, _BUSINESS, _MANIFEST = (
@@ -145,7 +144,7 @@ class Layout:
 
     def envelope_octets(self) -> bytes:
         """`schemas.digest.envelope_octets` of it, where the signature has its attributes in order, as our signer's."""
-        signature = _EMPTY.sub(rb"<\1\2></\1>", self.octets[self.begin : self.end])
+        signature = _without_empty_tags(self.octets[self.begin : self.end])
         return b"%b%b%b" % (self.before[len(_ROOT) :], signature, self.body)
 
 
@@ -180,6 +179,17 @@ def layout_of(skeleton: Skeleton, limits: XmlLimits) -> Layout | None:
         "edXMLManifest": LaidPart(manifest_id, _TO_MANIFEST, _MANIFEST + written),
     }
     return Layout(octets, cuts, begin, end, parts, before, _BODY % written, block + _END, tuple(attachments))
+
+
+def _without_empty_tags(octets: bytes) -> bytes:
+    """What is well-formed and has `/>` nowhere but at the end of a tag, each such tag as a start tag and an end tag."""
+    opened, *rest = octets.split(b"/>")
+    pieces = [opened]
+    for piece in rest:
+        name = opened[opened.rindex(b"<") + 1 :].partition(b" ")[0]
+        pieces += (b"></", name, b">", piece)
+        opened = piece
+    return b"".join(pieces)
 
 
 def _is_within(octets: bytes, limits: XmlLimits) -> bool:

@@ -171,7 +171,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "layout-empty": off(
         "the digest is of canonical octets",
         LAYOUT,
-        ('_EMPTY.sub(rb"<\\1\\2></\\1>", self.octets[self.begin : self.end])', "self.octets[self.begin : self.end]"),
+        ("_without_empty_tags(self.octets[self.begin : self.end])", "self.octets[self.begin : self.end]"),
     ),
     "layout-manifest": off(
         "attributes are in their order",
