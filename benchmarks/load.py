@@ -2,7 +2,8 @@
 
 `Generator` is its handle. One job is a list of requests, sent by so many callers, each of which sends its next request
 when its last one was answered; or one every so often, whoever is free, and then a request's time begins when it was
-due, so that waiting behind a slow one counts.
+due, so that waiting behind a slow one counts. Large requests are sent in pieces: 13 MB that are encrypted at once stop
+this process for 15 ms, which would count as the server's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from typing import Any, Self
 import uvloop
 
 HOST = "127.0.0.1"
+PIECE = 262_144
+"""Octets that are sent in one go."""
 
 
 def request(method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
@@ -121,6 +124,7 @@ class _Caller(asyncio.Protocol):
         self.pieces: list[bytes] = []
         self.missing = -1
         self.transport: Any = None
+        self.rest, self.paused = memoryview(b""), False
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -139,7 +143,22 @@ class _Caller(asyncio.Protocol):
             self.send()
 
     def send(self) -> None:
-        self.transport.write(self.job.requests[self.number])
+        self.rest = memoryview(self.job.requests[self.number])
+        self.send_on()
+
+    def send_on(self) -> None:
+        piece, self.rest = self.rest[:PIECE], self.rest[PIECE:]
+        self.transport.write(piece)
+        if self.rest and not self.paused:
+            asyncio.get_running_loop().call_soon(self.send_on)
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        if self.rest:
+            self.send_on()
 
     def data_received(self, data: bytes) -> None:
         if self.missing < 0:

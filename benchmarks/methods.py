@@ -77,7 +77,10 @@ METHODS: dict[str, str] = {
     ),
     "mix of sizes at half": (
         "The same mix at half of that rate, one request each so often; a request's time begins when it was "
-        "due. p99 over p50 within each size, the worst of those that came at least twenty times."
+        "due. p99 over p50 within each size, the worst of those that came at least a hundred times; all runs "
+        "together, and the spread of each by itself. Beside the floor: the same requests at the same rate to the "
+        "floors of 10 KB (up to 128 KB) and of 1 MB (above) in one server, on the same disk: what the least that must "
+        "be done has for a p99 there."
     ),
     "four hops": (
         "Four nodes in a row (commune, district, province, centre), each a process that judges; 50 documents "
