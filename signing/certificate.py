@@ -53,7 +53,7 @@ _OTHER_TRADES: Final = frozenset(
         ExtendedKeyUsageOID.CODE_SIGNING,
     }
 )
-"""A certificate that is for these and nothing else does not sign documents."""
+"""A certificate that is for these and nothing else does not sign documents, nor does whom it certified."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -238,6 +238,13 @@ def judge_issuer(certificate: x509.Certificate, policy: SignaturePolicy, at: dat
         raise Refused(Reason.WEAK_KEY, f"issuer: {weakness}")
 
 
+def judge_trade(certificate: x509.Certificate) -> None:
+    """Refuse an intermediate above a signer of documents whose extended key usage names other trades only: an authority
+    for TLS. Taken as a bound on what is issued below, as `openssl verify -purpose smimesign` takes it."""
+    if _is_of_other_trades(read_extensions(certificate)):
+        raise Refused(Reason.CHAIN, "an issuer for another trade")
+
+
 def judge_issuer_signature(certificate: x509.Certificate, policy: SignaturePolicy, old_hash: OldHash = NEVER) -> None:
     """Refuse a weak hash in the signature over an intermediate. A root's own signature proves nothing."""
     judge_hash(certificate, policy, "an issuer's certificate", old_hash)
@@ -257,12 +264,16 @@ def _for_documents(extensions: x509.Extensions) -> None:
         pass
     if usage.key_cert_sign:
         raise Refused(Reason.KEY_USAGE, "keyCertSign")
+    if _is_of_other_trades(extensions):
+        raise Refused(Reason.KEY_USAGE, "extended key usage of another trade")
+
+
+def _is_of_other_trades(extensions: x509.Extensions) -> bool:
     try:
         purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
-        return
-    if all(purpose in _OTHER_TRADES for purpose in purposes):
-        raise Refused(Reason.KEY_USAGE, "extended key usage of another trade")
+        return False
+    return all(purpose in _OTHER_TRADES for purpose in purposes)
 
 
 def _for_time_stamps(extensions: x509.Extensions) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import chain
 
-from signing.certificate import SHA1_QUIRK, Leaf, Purpose, judge_leaf, load_leaf
+from signing.certificate import SHA1_QUIRK, Leaf, Purpose, judge_leaf, judge_trade, load_leaf
 from signing.pathcheck import judge_path
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused, passed
@@ -134,7 +134,10 @@ def judge_paths(
     if not allowed:
         raise Refused(Reason.UNTRUSTED, next(filter(None, refusals), leaf.signer.issuer))
     checks.append(passed(Reason.UNTRUSTED))
-    found = [judge_along(leaf, path, trust, at, policy, proven=proven, before=checks, seen=seen) for path in allowed]
+    found = [
+        judge_along(leaf, path, trust, at, policy, purpose=purpose, proven=proven, before=checks, seen=seen)
+        for path in allowed
+    ]
     revoked = (one for one in found if one.reason is Reason.REVOKED)
     good = (one for one in found if one.sub_indication is None)
     verdict = with_seen(next(chain(revoked, good, found)), seen)
@@ -156,6 +159,7 @@ def judge_along(
     at: datetime,
     policy: SignaturePolicy,
     *,
+    purpose: Purpose = Purpose.DOCUMENT,
     proven: datetime | None = None,
     before: Sequence[Check] = (),
     seen: Seen | None = None,
@@ -168,6 +172,9 @@ def judge_along(
     setting = Setting(trust.store, policy, trust.freshness, trust.path_rules, trust.old_hash(proven), at, seen)
     try:
         judge_issuers(path, setting)
+        if purpose is Purpose.DOCUMENT:
+            for issuer in path[:-1]:
+                judge_trade(issuer.certificate)
         found = judge_revocation(leaf, path, setting)
         used = found.used
         checks += (passed(Reason.REVOKED), passed(Reason.CA_REVOKED))

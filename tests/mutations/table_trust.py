@@ -79,7 +79,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "cert-purpose": off(
         "a certificate of another trade signs no documents",
         CERTIFICATE,
-        ("    if all(purpose in _OTHER_TRADES for purpose in purposes):", "    if False:"),
+        ("    if _is_of_other_trades(extensions):", "    if False:"),
     ),
     "cert-authority": off(
         "an authority signs no documents",
@@ -135,6 +135,11 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "chain-may-issue": Mutation(
         "keyUsage lets an authority issue",
         (Edit(CERTIFICATE, "    if not basic.ca or not usage.key_cert_sign:", "    if False:"), SECOND),
+    ),
+    "chain-trade": off(
+        "whom an authority for TLS certified signs no documents",
+        CERTIFICATE,
+        ("    if _is_of_other_trades(read_extensions(certificate)):", "    if False:"),
     ),
     "chain-length": Mutation(
         "a path is no longer than its authorities allow",

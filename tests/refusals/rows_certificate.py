@@ -262,9 +262,27 @@ ROWS = (
             certificate("time stamps", USAGE, lambda: leaf(purposes=[ExtendedKeyUsageOID.TIME_STAMPING])),
             certificate("answers of responders", USAGE, lambda: leaf(purposes=[ExtendedKeyUsageOID.OCSP_SIGNING])),
             certificate("code", USAGE, lambda: leaf(purposes=[ExtendedKeyUsageOID.CODE_SIGNING])),
+            along(
+                "under an authority for TLS",
+                CHAIN,
+                lambda: certs.under(purposes=(ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)),
+            ),
+            replace(
+                along(
+                    "under one for TLS and mail",
+                    GOOD,
+                    lambda: certs.under(
+                        purposes=(ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.EMAIL_PROTECTION)
+                    ),
+                ),
+                harmless=True,
+            ),
         ),
-        tests=("tests/refusals/test_tls.py::test_a_certificate_for_documents_opens_no_connection",),
-        defences=("cert-purpose",),
+        tests=(
+            "tests/refusals/test_tls.py::test_a_certificate_for_documents_opens_no_connection",
+            f"{CHAIN_TESTS}::test_openssl_too_believes_nobody_below_an_authority_for_tls",
+        ),
+        defences=("cert-purpose", "chain-trade"),
     ),
     Row(
         "C12",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -15,8 +17,9 @@ from signing.chain import AnchorRule, CertificateCache, CertificateVerdict, Trus
 from signing.policy import IF_PRESENT, OWN_NETWORK
 from signing.rules import rules_of
 from signing.verdict import Reason, SubIndication
-from tests.pki import NOW, Holder, Pki, issue, pki, revocation_list
-from tests.refusals.certs import odd_name
+from tests.pki import NOW, Holder, Pki, issue, pem, pki, revocation_list
+from tests.refusals.certs import odd_name, under
+from tests.tools import need
 
 HOUR = timedelta(hours=1)
 UNKNOWN = (SubIndication.TRY_LATER, Reason.REVOCATION_UNKNOWN)
@@ -218,3 +221,18 @@ class TestCache:
         cache.keep(holders[2].der, trust, OWN_NETWORK, NOW, judge(holders[2]))
         assert len(cache) == 2
         assert cache.find(pki().rsa.der, trust, OWN_NETWORK, NOW) is None
+
+
+def test_openssl_too_believes_nobody_below_an_authority_for_tls(tmp_path: Path) -> None:
+    for purposes, good in (
+        ((), True),
+        ((ExtendedKeyUsageOID.SERVER_AUTH,), False),
+        ((ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.EMAIL_PROTECTION), True),
+    ):
+        one, trust = under(purposes=purposes)
+        for name, octets in (("root", trust.anchors[0]), ("under", trust.intermediates[0]), ("leaf", one.der)):
+            (tmp_path / name).write_bytes(pem(x509.load_der_x509_certificate(octets)))
+        asked = [need("openssl"), "verify", "-purpose", "smimesign", "-attime", str(int(NOW.timestamp()))]
+        files = ["-CAfile", tmp_path / "root", "-untrusted", tmp_path / "under", tmp_path / "leaf"]
+        by_openssl = subprocess.run([*asked, *files], capture_output=True, check=False).returncode == 0
+        assert (judge(one, trust).sub_indication is None, by_openssl) == (good, good)
