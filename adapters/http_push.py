@@ -55,7 +55,8 @@ class HttpPushSink:
             async with self._session.post(
                 self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
             ) as response:
-                await body_of(response)
+                if not response.content.is_eof():  # else nothing is left to wait for, and nobody looks at it
+                    await body_of(response)
                 judge_answer(response, {})
         return Handover()
 

@@ -21,6 +21,9 @@ from schemas.status import WIRE
 
 ALL_CODES: Final = frozenset(WIRE.values())
 
+Ways = tuple[tuple[str, bool], ...]
+"""Endpoints that something goes on to, and whether each is another axis."""
+
 
 class ReportRule(StrEnum):
     """Which documents' statuses the national axis gets from the node that is connected to it."""
@@ -70,11 +73,15 @@ class Network:
     """The endpoint that is the national axis, `None` when this node has none."""
     serves_listed: Callable[[str, str], bool] = field(init=False, compare=False, repr=False)
     """`serves`, of recipients as they are stored (JSON): what is fetched and listed is mostly for the same few."""
+    onward: Callable[[AgencyCode, str, bool | None], Ways] = field(init=False, compare=False, repr=False)
+    """Where a status goes on to: by its addressee, its code, and whether its document crossed the national axis, `None`
+    where that is not here. To the addressee, and to the national axis when the rule says so; once each."""
 
     def __post_init__(self) -> None:
         national = next((name for name, role in self.roles.items() if role is Role.NATIONAL), None)
         object.__setattr__(self, "national", national)
         object.__setattr__(self, "serves_listed", lru_cache(maxsize=4096)(self._serves_listed))
+        object.__setattr__(self, "onward", lru_cache(maxsize=4096)(self._onward))
 
     @property
     def registry(self) -> Registry:
@@ -101,6 +108,16 @@ class Network:
 
     def _serves_listed(self, endpoint: str, recipients: str) -> bool:
         return self.serves(endpoint, map(AgencyCode, json.loads(recipients)))
+
+    def _onward(self, addressee: AgencyCode, wire: str, crossed: bool | None) -> Ways:
+        endpoints: list[str] = []
+        route = self.routes.route(addressee)
+        if route is not None and (crossed is not None or self.leads_away(route.endpoint)):
+            endpoints.append(route.endpoint)
+        reportable = crossed is not None and (self.report is ReportRule.ALL or crossed)
+        if self.national and reportable and wire in self.reported and self.national not in endpoints:
+            endpoints.append(self.national)
+        return tuple([(endpoint, self.leads_away(endpoint)) for endpoint in endpoints])
 
     def _reached(self, endpoint: str, code: AgencyCode) -> bool:
         route = self.routes.route(code)

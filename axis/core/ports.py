@@ -183,8 +183,9 @@ class Ledger(Protocol):
         """The oldest that is open in a lane. It stays what it is until the transaction ends."""
         ...
 
-    def begin_anew(self, ids: Iterable[DeliveryId], at: datetime) -> None:
-        """Let their lifetimes begin at `at`: they were kept back until then."""
+    def begin_anew(self, endpoint: str, at: datetime, after_seq: int, limit: int) -> int | None:
+        """Let the lifetimes of so many that wait at `endpoint` begin at `at`: they were kept back until then. Replies
+        with the number of the last one, `None` where nothing waits after `after_seq`."""
         ...
 
     def hasten(self, endpoint: str, now: datetime, beyond: datetime, limit: int) -> int:

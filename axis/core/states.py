@@ -23,6 +23,8 @@ class IntakeEvent(StrEnum):
 
 
 class DeliveryState(StrEnum):
+    __hash__ = str.__hash__  # as `schemas.status.Status`: each delivery is looked up by both
+
     QUEUED = "queued"
     LEASED = "leased"
     ON_HOLD = "on-hold"  # an operator keeps it back
@@ -32,6 +34,8 @@ class DeliveryState(StrEnum):
 
 
 class DeliveryEvent(StrEnum):
+    __hash__ = str.__hash__
+
     CLAIM = "claim"  # a worker takes it for one attempt
     ACK = "ack"  # the destination has it
     COLLECT = "collect"  # the recipient fetched it from its mailbox and said so

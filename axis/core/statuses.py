@@ -29,19 +29,18 @@ from axis.core.model import (
     StatusRef,
     StatusReport,
 )
-from axis.core.network import ArrivedBy, Network, ReportRule, lane
+from axis.core.network import ArrivedBy, Network, Ways, lane
 from axis.core.outline import Concerned, Earlier
 from axis.core.problems import Kind, Problem
 from schemas.codes import AgencyCode, document_key
 from schemas.envelope import StaffInfo
-from schemas.status import BY_WIRE, REASON_REQUIRED, WIRE_BY_SENDER, Standing, Status, effective, standing
+from schemas.status import BY_WIRE, LABEL, REASON_REQUIRED, WIRE_BY_SENDER, Standing, Status, effective, standing
 
 E = TypeVar("E", bound=Earlier, covariant=True)
 
+_ARRIVED: Final = Status.ARRIVED.wire
 _MOST_KEPT: Final = 4096
 """Answers that are kept of one party: a node has some hundred thousand agencies."""
-_Ways = tuple[tuple[str, bool], ...]
-"""Endpoints that a status goes on to, and whether each is another axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ class Party:
     def __init__(self, by: Principal, hops: tuple[Hop, ...], network: Network) -> None:
         self.by, self.hops, self.network = by, hops, network
         self.speaks: dict[tuple[str, bool], Problem | None] = {}
-        self.ways: dict[tuple[str, str, bool | None], _Ways] = {}
+        self.ways: dict[tuple[str, str, bool | None], Ways] = {}
 
     def still(self, by: Principal, network: Network) -> bool:
         """Say whether it may be asked on: both are the very same, and not too much is kept."""
@@ -179,7 +178,7 @@ class Reporting:
             return next((one for one in prior if one.status is Status.ARRIVED), None)
         return None
 
-    def _ways_of(self, made: StatusReport, document: Concerned | None) -> _Ways:
+    def _ways_of(self, made: StatusReport, document: Concerned | None) -> Ways:
         about = made.addressee.text, made.wire, None if document is None else document.crossed
         party = self._party
         ways = party.ways.get(about)
@@ -231,9 +230,9 @@ def arrived(
     new_id: NewId,
 ) -> Decision[StatusReport | None]:
     """Status 01 by this node itself, when a recipient has taken the document and the axis owns 01."""
-    if network.arrived_by is not ArrivedBy.AXIS or any(one.status is Status.ARRIVED for one in prior):
+    if network.arrived_by is not ArrivedBy.AXIS or (prior and any(one.status is Status.ARRIVED for one in prior)):
         return Decision((), (), None)
-    wire = Status.ARRIVED.wire
+    wire = _ARRIVED
     made = StatusReport(
         ref=StatusRef(new_id()),
         document=document.ref,
@@ -250,7 +249,7 @@ def arrived(
         via=Role.OPERATOR,
         attestation=Attestation.AXIS,
         standing=_standing(wire, prior),
-        description=Status.ARRIVED.label,
+        description=LABEL[Status.ARRIVED],
         issued_on=document.issued_on,
     )
     decision = _record(made, document, _ways(made, document, network), now, new_id)
@@ -296,7 +295,7 @@ def status_facts(made: StatusReport) -> dict[str, Json]:
 
 
 def _record(
-    made: StatusReport, document: Concerned | None, ways: _Ways, now: datetime, new_id: NewId
+    made: StatusReport, document: Concerned | None, ways: Ways, now: datetime, new_id: NewId
 ) -> Decision[StatusReport]:
     entry = LogEntry(EntryKind.STATUS, now, made.by, made.ref, status_facts(made))
     first = made.standing is not Standing.REPEATED
@@ -304,26 +303,16 @@ def _record(
     return Decision((entry,), (AddStatus(made), *map(AddDelivery, deliveries)), made)
 
 
-def _ways(made: StatusReport, document: Concerned | None, network: Network) -> _Ways:
-    """To the addressee, and to the national axis when the rule says so; once, and never back to where it came from.
+def _ways(made: StatusReport, document: Concerned | None, network: Network) -> Ways:
+    """Where the network sends it on to, and never back to where it came from.
 
     Of the status, this asks for nothing but addressee, code and who brought it; of the document, whether it crossed.
     """
-    endpoints: list[str] = []
-    route = network.routes.route(made.addressee)
-    if route is not None and (document is not None or network.leads_away(route.endpoint)):
-        endpoints.append(route.endpoint)
-    national = network.national
-    reportable = document is not None and (network.report is ReportRule.ALL or document.crossed)
-    if national and reportable and made.wire in network.reported and national not in endpoints:
-        endpoints.append(national)
-    ways = ((endpoint, network.leads_away(endpoint)) for endpoint in endpoints)
-    return tuple((endpoint, away) for endpoint, away in ways if endpoint != made.by or not away)
+    ways = network.onward(made.addressee, made.wire, None if document is None else document.crossed)
+    return tuple([way for way in ways if way[0] != made.by or not way[1]])
 
 
-def _onward(
-    made: StatusReport, document: Concerned | None, ways: _Ways, now: datetime, new_id: NewId
-) -> list[Delivery]:
+def _onward(made: StatusReport, document: Concerned | None, ways: Ways, now: datetime, new_id: NewId) -> list[Delivery]:
     concerns = document.concerns if document else made.document_id or made.number or ""
     return [
         Delivery(

@@ -12,7 +12,7 @@ from axis.core.octets import Held, Kept, Payload
 from axis.core.ports import Views
 from axis.flow.package import Part
 from schemas.gate import Raw
-from schemas.multipart import boundary_of, content_type_with, wire_id, write_end, write_head
+from schemas.multipart import PackageForm, boundary_of, content_type_with, wire_id, write_end, write_head
 
 
 async def attached_octets(document: Document, views: Views) -> tuple[Kept, ...]:
@@ -99,6 +99,8 @@ async def body_of(
     """A document's payload, its attachments where they lie beside it, and both as they go over the wire. `payload`
     where it is at hand already."""
     payload = payload or await views.payload(document.payload)
+    if document.form is PackageForm.INLINE:
+        return payload, (), Plain(payload)
     attached = await attached_octets(document, views)
     if not attached:
         return payload, (), Plain(payload)

@@ -25,6 +25,10 @@ IDLE_S = 1.0
 FEW = 16
 """For so many destinations a claim takes little of the event loop."""
 
+GATHER_S = 0.002
+"""How long what has ended waits for what is about to end. A destination that is quick answers all that it was given at
+about the same time: the first of its answers would be written alone, and the others would wait for that commit."""
+
 GRACE_S = 8.0
 """How long attempts under way may take after the daemon was asked to stop."""
 
@@ -32,8 +36,9 @@ GRACE_S = 8.0
 class Dispatcher:
     """Works through the deliveries of all endpoints that have a hand, within their windows and breakers.
 
-    A turn writes what has ended and claims for the places that are free by it. Both go to the store together, and are
-    one commit where it has nothing else to do; what ends meanwhile is the next turn's.
+    A turn writes what has ended and claims for the places that are free by it, as long as more is under way after a
+    short wait for that. Both go to the store together, and are one commit where it has nothing else to do; what ends
+    meanwhile is the next turn's.
     """
 
     def __init__(self, ctx: Context) -> None:
@@ -50,6 +55,8 @@ class Dispatcher:
         """
         try:
             while not stop.is_set():
+                if self._ended and any(self._ctx.traffic.busy.values()):
+                    await asyncio.sleep(GATHER_S)
                 self._ctx.written.clear()
                 if self._settle():
                     await asyncio.sleep(0)  # they have reached the store before the claim does
@@ -83,7 +90,8 @@ class Dispatcher:
         return any_ended
 
     def _begin(self, claimed: Sequence[Delivery], carried: Mapping[DocumentRef, Carried]) -> None:
-        self._attempts |= {asyncio.create_task(self._attempt(delivery, carried)) for delivery in claimed}
+        loop = asyncio.get_running_loop()
+        self._attempts |= {loop.create_task(self._attempt(delivery, carried)) for delivery in claimed}
 
     async def _wait(self, stop: asyncio.Event) -> None:
         """For news, for the end, or for so long that something may have become due."""

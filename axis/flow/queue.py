@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -106,10 +107,11 @@ async def _begin_anew(endpoint: str, order: Order, ctx: Context) -> None:
     """What was kept back has not aged meanwhile. Before it is let go: else the old ones would end at once."""
     after: int | None = 0
     while after is not None:
-        page = await ctx.store.views.queue(endpoint, DeliveryState.QUEUED, None, PAGE, after)
-        ids = [one.id for one in page]
-        await ctx.store.transact(lambda ledger, ids=ids: ledger.begin_anew(ids, order.at))  # type: ignore[misc]
-        after = page[-1].seq if page else None
+        after = await ctx.store.transact(partial(_page_anew, endpoint, order, after))
+
+
+def _page_anew(endpoint: str, order: Order, after: int, ledger: Ledger) -> int | None:
+    return ledger.begin_anew(endpoint, order.at, after, PAGE)
 
 
 async def _act(ids: Sequence[str], order: Order, ctx: Context) -> list[Done]:

@@ -73,8 +73,7 @@ async def settle(ended: Sequence[Ended], ctx: Context) -> None:
         elif not _told(ended[0].delivery, error):
             raise
     else:
-        for one, problem in zip(ended, failed, strict=True):
-            _tell(one, problem)
+        _tell_all(ended, failed)
         ctx.wake()
 
 
@@ -170,11 +169,23 @@ def _told(delivery: Delivery, error: Exception) -> bool:
     return True
 
 
-def _tell(one: Ended, failed: Problem | None) -> None:
-    delivery, outcome = one.delivery, one.outcome
+def _tell_all(ended: Sequence[Ended], failed: Sequence[Problem | None]) -> None:
+    """Tell the operational log. What one endpoint took is one line, whoever looks for a delivery finds it there by its
+    id; every failure has a line of its own."""
+    made: dict[str, list[str]] = {}
+    for one, problem in zip(ended, failed, strict=True):
+        if isinstance(one.outcome, Handover):
+            made.setdefault(one.delivery.endpoint, []).append(one.delivery.id)
+        else:
+            _tell(one.delivery, one.outcome, problem)
+    for endpoint, deliveries in made.items():
+        log.info("deliveries_made", endpoint=endpoint, deliveries=deliveries)
+
+
+def _tell(delivery: Delivery, outcome: Problem | None, failed: Problem | None) -> None:
     if outcome is None:
         log.error("delivery_set_aside", delivery=delivery.id, endpoint=delivery.endpoint, breaks=delivery.breaks)
-    elif isinstance(outcome, Problem):
+    else:
         quarantined = failed is not None and failed.kind is Kind.STORED_DAMAGED
         say = log.error if quarantined else log.warning
         say(
@@ -187,8 +198,6 @@ def _tell(one: Ended, failed: Problem | None) -> None:
             detail=outcome.detail,
             **outcome.context,
         )
-    else:
-        log.info("delivery_made", delivery=delivery.id, endpoint=delivery.endpoint, cargo=str(delivery.cargo))
 
 
 def telling_of(delivery: Delivery, ledger: Ledger, ctx: Context) -> Telling:

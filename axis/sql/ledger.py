@@ -278,9 +278,13 @@ class SqlLedger(Reader):
     def first_of(self, lane: str) -> Delivery | None:
         return next(iter(self.deliveries(self.sql.waits.first, lane=lane)), None)
 
-    def begin_anew(self, ids: Iterable[DeliveryId], at: datetime) -> None:
-        for id_ in ids:
-            self.session.write(self.sql.waits.anew, {"of": id_, "at": rfc3339(at)})
+    def begin_anew(self, endpoint: str, at: datetime, after_seq: int, limit: int) -> int | None:
+        asked = self.session.run(self.sql.waits.page, endpoint=endpoint, after=after_seq, limit=limit)
+        last: int | None = asked.fetchone()[0]
+        if last is not None:
+            for sql in (self.sql.waits.head_anew, self.sql.waits.rest_anew):
+                self.session.write(sql, {"endpoint": endpoint, "after": after_seq, "last": last, "at": rfc3339(at)})
+        return last
 
     def hasten(self, endpoint: str, now: datetime, beyond: datetime, limit: int) -> int:
         found = self.session.run(
@@ -390,7 +394,7 @@ class SqlLedger(Reader):
         if move.event is DeliveryEvent.REQUEUE:
             self.session.write(self.sql.renew_delivery, {"of": move.id, "at": rfc3339(move.at)})
         if move.event is DeliveryEvent.RELEASE:
-            self.begin_anew([move.id], move.at)
+            self.session.write(self.sql.waits.anew, {"of": move.id, "at": rfc3339(move.at)})
         if move.was is DeliveryState.DELIVERED:  # open again: what stands behind it is no head any more
             self.session.write(self.sql.follow_ups.demote, {"of": move.id})
         if move.now not in OPEN:

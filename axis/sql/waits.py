@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, ColumnElement, Text, bindparam, literal_column, select, text, update
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    text,
+    union_all,
+    update,
+)
 
 from axis.sql.queues import at_most
-from axis.sql.tables import CLAIMABLE, OPEN, PARKED, delivery
+from axis.sql.tables import CLAIMABLE, OPEN, PARKED, WAITING, delivery
 from schemas.envelope import Priority
 
 _PRIORITIES: Final[Sequence[ColumnElement[int]]] = [literal_column(str(int(one))) for one in Priority]
@@ -20,9 +31,10 @@ _PRIORITIES: Final[Sequence[ColumnElement[int]]] = [literal_column(str(int(one))
 
 class Waits:
     """The compiled texts; `text_of` compiles. `beyond` finds those of one endpoint and leaves out what another process
-    works on; `hasten` makes one of them due. `anew` gives one its whole lifetime again. `prolong` keeps one
-    that is leased under a token. `parked` are those of an
-    endpoint that are not first in their lanes, by `seq`, and `first` is what stands before one.
+    works on; `hasten` makes one of them due. `anew` gives one its whole lifetime again. `page` is the number of the
+    last of so many that wait at an endpoint after a number; `head_anew` and `rest_anew` give all between the two
+    theirs. `prolong` keeps one that is leased under a token. `parked` are those of an endpoint that are not first in
+    their lanes, by `seq`, and `first` is what stands before one.
     """
 
     def __init__(self, text_of: Callable[[ClauseElement], str], columns: Sequence[ColumnElement[Any]]) -> None:
@@ -37,6 +49,14 @@ class Waits:
             update(delivery).where(delivery.c.seq == bindparam("of")).values(due_at=bindparam("now", type_=Text))
         )
         self.anew = text_of(update(delivery).where(delivery.c.id == bindparam("of")).values(renewed_at=bindparam("at")))
+        here, behind = delivery.c.endpoint == bindparam("endpoint"), delivery.c.seq > bindparam("after")
+        lists = [text(WAITING), text(PARKED)]  # each by its own index
+        pages = [at_most(select(delivery.c.seq).where(here, behind, one).order_by(delivery.c.seq)) for one in lists]
+        both = union_all(*(select(page.subquery().c.seq) for page in pages)).subquery()
+        self.page = text_of(select(func.max(at_most(select(both.c.seq).order_by(both.c.seq)).subquery().c.seq)))
+        among = update(delivery).where(here, behind, delivery.c.seq <= bindparam("last"))
+        anew = among.values(renewed_at=bindparam("at", type_=Text))
+        self.head_anew, self.rest_anew = (text_of(anew.where(one)) for one in lists)
         self.prolong = text_of(
             update(delivery)
             .where(

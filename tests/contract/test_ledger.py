@@ -468,6 +468,24 @@ async def test_what_waits_longer_than_anything_may_is_made_due_and_nothing_else(
     assert next(one.token for one in due if one.id == leased.id) == taken.token + 1
 
 
+async def test_all_that_waits_at_an_endpoint_begins_anew_page_after_page(store: SqlStore) -> None:
+    """What is first in its lane and what stands behind it; not what is under way, nor at another endpoint."""
+    leased = delivery()
+    await add(store, AddDelivery(leased))
+    await claim(store)
+    waiting = await add_all(store, delivery(lane="1"), delivery(), delivery(lane="1"), delivery(lane="1"), delivery())
+    elsewhere = delivery(endpoint="elsewhere")
+    await add(store, AddDelivery(elsewhere))
+    after: int | None = 0
+    pages = []
+    while after is not None:
+        after = await store.transact(lambda ledger, after=after: ledger.begin_anew(HERE, later(days=9), after, 2))  # type: ignore[misc]
+        pages.append(after)
+    assert pages == [waiting[1].seq, waiting[3].seq, waiting[4].seq, None]
+    renewed = [await store.views.delivery(one.id) for one in (*waiting, leased, elsewhere)]
+    assert [one and one.renewed_at for one in renewed] == [later(days=9)] * 5 + [None] * 2
+
+
 async def test_a_lease_is_prolonged_by_who_has_it_and_by_nobody_else(store: SqlStore) -> None:
     await add_all(store, delivery())
     (first,) = await claim(store)
@@ -1142,6 +1160,8 @@ def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Pa
         ("waits.beyond", "ix_delivery_due (endpoint=? AND priority=? AND due_at>?)"),
         ("waits.parked", "ix_delivery_parked"),
         ("waits.first", "ix_delivery_lane"),
+        ("waits.head_anew", "ix_delivery_inbox (endpoint=? AND seq>? AND seq<?)"),
+        ("waits.rest_anew", "ix_delivery_parked (endpoint=? AND seq>? AND seq<?)"),
         ("inbox", "ix_delivery_inbox"),
         ("outgoing.listed", "ix_delivery_inbox"),
         ("hold_lane", "ix_delivery_lane"),

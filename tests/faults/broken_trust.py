@@ -44,7 +44,7 @@ BY_FAULT: Final[Mapping[str, tuple[Off, ...]]] = {
                 (
                     Edit(
                         "axis/flow/clock.py",
-                        "        return wall if holds(wall - passed) else passed\n",
+                        "        return wall if abs(off) <= _SLACK_S else self._passed()\n",
                         "        return wall\n",
                     ),
                     Edit("axis/flow/expiry.py", "            await hasten(ctx)\n", ""),

@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from axis.core.hands import Handover
+from axis.core.hands import Consignment, Handover
 from axis.core.inbox import InboxItem
 from axis.core.model import Delivery, DocumentRef
 from axis.core.problems import Kind, Problem
@@ -80,8 +81,12 @@ async def test_what_ends_together_is_one_transaction(tmp_path: Path, monkeypatch
             return await real(body, *args, **named)
 
         monkeypatch.setattr(at.ctx.store, "transact", counted)
-        await settle(ended, at.ctx)
+        with capture_logs() as lines:
+            await settle(ended, at.ctx)
         assert bodies == [{"brief": 4}]
+        made = [one.delivery.id for one in ended if one.outcome is not refused]
+        assert [line["deliveries"] for line in lines if line["event"] == "deliveries_made"] == [made]
+        assert [line["delivery"] for line in lines if line["event"] == "delivery_failed"] == [ended[1].delivery.id]
         done, failed = DeliveryState.DELIVERED, DeliveryState.FAILED
         assert await states(at, deliveries) == [done, failed, done, done]
         told = await arrivals(at)
@@ -164,6 +169,42 @@ async def test_a_place_is_free_as_soon_as_it_was_answered(tmp_path: Path, monkey
         at.start()
         await at.in_state(document, DeliveryState.DELIVERED)
         assert seen == [0]
+
+
+class Slower:
+    """A far end that takes longer for each."""
+
+    took = 0
+
+    async def deliver(self, consignment: Consignment) -> Handover:
+        self.took += 1
+        await asyncio.sleep(0.02 * self.took)
+        return Handover()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_what_is_about_to_end_is_waited_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nobody waits where nothing is under way any more."""
+    async with opened(tmp_path) as at:
+        seen: list[int] = []
+
+        async def watched(ended: Sequence[Ended], ctx: object) -> None:
+            seen.append(len(ended))
+            await settle(ended, at.ctx)
+
+        monkeypatch.setattr("axis.flow.dispatch.settle", watched)
+        monkeypatch.setattr("axis.flow.dispatch.GATHER_S", 0.3)
+        monkeypatch.setattr(at.ctx, "sinks", {**at.ctx.sinks, CALLED[HEALTH]: Slower()})
+        sent = [(await at.send(HEALTH))[0] for _ in range(3)]
+        at.start()
+        for document in sent:
+            await at.in_state(document, DeliveryState.DELIVERED)
+        monkeypatch.setattr("axis.flow.dispatch.GATHER_S", 2 * PATIENCE_S)
+        alone, _ = await at.send(HEALTH)
+        await at.in_state(alone, DeliveryState.DELIVERED)
+        assert seen == [3, 1]
 
 
 async def test_what_ends_while_the_daemon_waits_for_others_to_end_is_written_at_once(tmp_path: Path) -> None:
