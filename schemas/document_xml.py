@@ -23,7 +23,7 @@ from schemas.envelope import (
     TraceHeader,
 )
 from schemas.names import BUSINESS, MANIFEST
-from schemas.reading import NULL, Place
+from schemas.reading import NULL, Place, holds_elements
 
 _ORDINARY_ON_THE_WIRE: Final = frozenset({0, 5})
 _KINDS: Final = {str(kind.value): kind for kind in MessageKind} | {f"0{kind.value}": kind for kind in MessageKind}
@@ -140,7 +140,7 @@ def _number(place: Place) -> DocumentNumber | None:
 
 def _joined_code(place: Place) -> str | None:
     element = next(iter(place.elements("Code")), None)
-    if element is None or not len(element):
+    if element is None or not holds_elements(element):
         return place.identifier("Code")
     parts = place.one("Code")
     number = None if parts is None else _number(parts)
@@ -258,7 +258,8 @@ def _attachments(manifest: Place) -> tuple[AttachmentInfo, ...]:
 
 
 def _attachment(place: Place) -> AttachmentInfo | None:
-    content_id = strip_cid(place.identifier("ContentId") or _href(place))
+    # The .NET library names the attachment in an `xlink:href` as well.
+    content_id = strip_cid(place.identifier("ContentId") or place.attribute("href"))
     name = place.text("AttachmentName")
     if name is None and content_id:
         place.note("no-name", "AttachmentName", "is absent, the id is taken")
@@ -272,8 +273,3 @@ def _attachment(place: Place) -> AttachmentInfo | None:
 def strip_cid(text: str) -> str:
     """A content id without the `cid:` that some writers put before it."""
     return text[4:] if text[:4].lower() == "cid:" else text
-
-
-def _href(place: Place) -> str:
-    """The .NET library names the attachment in an `xlink:href` as well."""
-    return next((str(value) for name, value in place.element.items() if str(name).rpartition("}")[2] == "href"), "")

@@ -11,6 +11,7 @@ from schemas.document_xml import read_envelope, read_traces
 from schemas.envelope import Envelope, StatusMessage, TraceHeader
 from schemas.errors import SchemaError, Violation
 from schemas.names import BODY, HEADER
+from schemas.outline import Outline
 from schemas.reading import Findings, Place
 from schemas.status_xml import read_status
 from schemas.structure import SignedParts, assemble, envelope_of, signature_place, signatures, signed_parts
@@ -57,17 +58,15 @@ def read_message(root: etree._Element) -> Reading:
     return Reading(message, tuple(findings.notes))
 
 
-def read_parts(
-    header: etree._Element, business: etree._Element | None, manifest: etree._Element | None
-) -> Reading | None:
-    """Read a document package from its signed parts, as `read_message` does from their `assemble`.
+def read_parts(header: Outline, business: Outline, manifest: Outline) -> Reading | None:
+    """Read a document package from what its signed parts hold, as `read_message` does from their `assemble`.
 
     `None` for what is left to that: what might be a status message, and what is to be refused.
     """
     findings = Findings()
     message = Place(header, "MessageHeader", findings)
-    trace = None if business is None else Place.around(business, "TraceHeaderList", findings)
-    body = None if manifest is None else Place.around(manifest, "", findings)
+    trace = Place({"Bussiness": [business]}, "TraceHeaderList", findings)
+    body = Place({"edXMLManifest": [manifest]}, "", findings)
     if message.elements("StatusCode"):
         return None
     envelope = read_envelope(message, trace, body)
