@@ -32,9 +32,10 @@ _ORGANIZATION: Final = ("OrganizationInCharge", "OrganName", "OrganAdd", "Email"
 _CHANGES: Final = {"0": False, "1": True}
 
 
-def read_envelope(message: Place, trace: Place | None, body: Place | None) -> Envelope | None:
+def read_envelope(message: Place, trace: Place | Business | None, body: Place | None) -> Envelope | None:
     """Read a document package; `None` when something without which there is no envelope was refused.
 
+    `trace` is the list of hops, or the business block that alone stands in it, if that was read before.
     Duplicate recipients are `repeated`. A package must be identifiable: without DocumentId it needs a
     PromulgationDate that can be read.
     """
@@ -187,17 +188,19 @@ def _priority(place: Place) -> Priority:
         return Priority.ORDINARY
 
 
-def _trace_list(trace: Place | None, message: Place) -> tuple[Business, tuple[TraceHeader, ...]]:
+def _trace_list(trace: Place | Business | None, message: Place) -> tuple[Business, tuple[TraceHeader, ...]]:
+    if isinstance(trace, Business):
+        return trace, ()
     block = None if trace is None else trace.one(*BUSINESS)
     if block is None:
         message.findings.note("no-business", "TraceHeaderList/Bussiness", "is absent, read as a new document")
     return (
-        Business() if block is None else _business(block),
+        Business() if block is None else read_business(block),
         () if trace is None else read_traces(trace),
     )
 
 
-def _business(block: Place) -> Business:
+def read_business(block: Place) -> Business:
     staff = block.one("StaffInfo")
     update = block.one("BussinessDocumentInfo", "BusinessDocumentInfo")
     receivers = None if update is None else update.one("ReceiverList")

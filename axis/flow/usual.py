@@ -23,7 +23,6 @@ from schemas.envelope import AttachmentInfo, Envelope
 from schemas.errors import SchemaError
 from schemas.layout import Layout, layout_of
 from schemas.limits import FieldLimits, XmlLimits
-from schemas.outline import outline_of
 from signing.pdf import form_of
 from signing.policy import SignaturePolicy
 from signing.verify import InMemory, Inspection, Octets, inspect_laid
@@ -47,7 +46,7 @@ class Usual:
     def read(self, fields: FieldLimits | None) -> Contents | None:
         """As `open_package`, but from what is signed: to be asked of what `inspect` found good. `None` where both might
         not be the same."""
-        header, business, manifest = [outline_of(self.layout.parts[name].octets) for name in _READ]
+        header, business, manifest = [self.layout.parts[name].octets for name in _READ]
         try:
             reading = edxml.read_parts(header, business, manifest)
             if reading is None or not isinstance(reading.message, Envelope):

@@ -370,6 +370,22 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         ("if child.strip(SPACE) if isinstance(child, str) else _says(child):", "if True:"),
     ),
     # --- remembered
+    "business-noted": off(
+        "what is noted of a block of business is noted each time",
+        "schemas/edxml.py",
+        (
+            "    return None if findings.violations or findings.notes else business",
+            "    return None if findings.violations else business",
+        ),
+    ),
+    "business-refused": off(
+        "what is refused of it is refused each time",
+        "schemas/edxml.py",
+        (
+            "    return None if findings.violations or findings.notes else business",
+            "    return None if findings.notes else business",
+        ),
+    ),
     "speaker-kept": off(
         "who spoke for an agency is named where he signed",
         "axis/core/binding.py",
