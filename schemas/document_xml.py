@@ -23,7 +23,7 @@ from schemas.envelope import (
     TraceHeader,
 )
 from schemas.names import BUSINESS, MANIFEST
-from schemas.reading import NULL, Place
+from schemas.reading import NULL, Place, holds_elements
 
 _ORDINARY_ON_THE_WIRE: Final = frozenset({0, 5})
 _KINDS: Final = {str(kind.value): kind for kind in MessageKind} | {f"0{kind.value}": kind for kind in MessageKind}
@@ -32,9 +32,10 @@ _ORGANIZATION: Final = ("OrganizationInCharge", "OrganName", "OrganAdd", "Email"
 _CHANGES: Final = {"0": False, "1": True}
 
 
-def read_envelope(message: Place, trace: Place | None, body: Place | None) -> Envelope | None:
+def read_envelope(message: Place, trace: Place | Business | None, body: Place | None) -> Envelope | None:
     """Read a document package; `None` when something without which there is no envelope was refused.
 
+    `trace` is the list of hops, or the business block that alone stands in it, if that was read before.
     Duplicate recipients are `repeated`. A package must be identifiable: without DocumentId it needs a
     PromulgationDate that can be read.
     """
@@ -140,7 +141,7 @@ def _number(place: Place) -> DocumentNumber | None:
 
 def _joined_code(place: Place) -> str | None:
     element = next(iter(place.elements("Code")), None)
-    if element is None or not len(element):
+    if element is None or not holds_elements(element):
         return place.identifier("Code")
     parts = place.one("Code")
     number = None if parts is None else _number(parts)
@@ -187,17 +188,19 @@ def _priority(place: Place) -> Priority:
         return Priority.ORDINARY
 
 
-def _trace_list(trace: Place | None, message: Place) -> tuple[Business, tuple[TraceHeader, ...]]:
+def _trace_list(trace: Place | Business | None, message: Place) -> tuple[Business, tuple[TraceHeader, ...]]:
+    if isinstance(trace, Business):
+        return trace, ()
     block = None if trace is None else trace.one(*BUSINESS)
     if block is None:
         message.findings.note("no-business", "TraceHeaderList/Bussiness", "is absent, read as a new document")
     return (
-        Business() if block is None else _business(block),
+        Business() if block is None else read_business(block),
         () if trace is None else read_traces(trace),
     )
 
 
-def _business(block: Place) -> Business:
+def read_business(block: Place) -> Business:
     staff = block.one("StaffInfo")
     update = block.one("BussinessDocumentInfo", "BusinessDocumentInfo")
     receivers = None if update is None else update.one("ReceiverList")
@@ -258,7 +261,8 @@ def _attachments(manifest: Place) -> tuple[AttachmentInfo, ...]:
 
 
 def _attachment(place: Place) -> AttachmentInfo | None:
-    content_id = strip_cid(place.identifier("ContentId") or _href(place))
+    # The .NET library names the attachment in an `xlink:href` as well.
+    content_id = strip_cid(place.identifier("ContentId") or place.attribute("href"))
     name = place.text("AttachmentName")
     if name is None and content_id:
         place.note("no-name", "AttachmentName", "is absent, the id is taken")
@@ -272,8 +276,3 @@ def _attachment(place: Place) -> AttachmentInfo | None:
 def strip_cid(text: str) -> str:
     """A content id without the `cid:` that some writers put before it."""
     return text[4:] if text[:4].lower() == "cid:" else text
-
-
-def _href(place: Place) -> str:
-    """The .NET library names the attachment in an `xlink:href` as well."""
-    return next((str(value) for name, value in place.element.items() if str(name).rpartition("}")[2] == "href"), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
@@ -13,6 +13,12 @@ from schemas.codes import AgencyCode, CodeError
 from schemas.dates import read_date, read_timestamp
 from schemas.errors import Violation
 from schemas.names import NAMESPACE, OURS, SIGNATURES, is_element, split
+from schemas.outline import Outline
+
+Names = Mapping[str, object]
+
+Node = etree._Element | Outline | str
+"""An element: one of a tree, or what the outline of one says of it."""
 
 SPACE: Final = " \t\r\n"
 """XML white space. Nothing else is trimmed: not the no-break space, not full-width blanks."""
@@ -36,8 +42,8 @@ class Findings:
 
     violations: dict[Violation, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
-    places: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
-    """Of each place its path and the names of children that nobody asked for yet: not itself, which holds us."""
+    places: list[tuple[str, Names, Names]] = field(default_factory=list)
+    """Of each place its path, its children by name, and what was asked for: not itself, which holds us."""
 
     def refuse(self, code: str, path: str, detail: str) -> None:
         self.violations[Violation(code, path, detail)] = None
@@ -47,10 +53,11 @@ class Findings:
 
     def close(self) -> None:
         """Note the elements that nobody asked for, once everything has been read."""
-        for path, left in self.places:
-            for name in left:
-                if name not in SIGNATURES:
-                    self.note("unknown-element", _under(path, name[:64]), "not read")
+        for path, children, asked in self.places:
+            if len(asked) < len(children):
+                for name in children:
+                    if name not in asked and name not in SIGNATURES:
+                        self.note("unknown-element", _under(path, name[:64]), "not read")
 
 
 class Place:
@@ -60,91 +67,91 @@ class Place:
     dropped; around an identifier, that is noted. Only the whole string value counts, never a part before a comment.
     """
 
-    __slots__ = ("_children", "_left", "element", "findings", "path")
+    __slots__ = ("_asked", "_children", "_node", "findings", "path")
 
-    def __init__(self, element: etree._Element, path: str, findings: Findings) -> None:
-        self.element = element
-        self.path = path
-        self.findings = findings
-        self._children: dict[str, list[etree._Element]] = {}
-        children = self._children
+    _children: Mapping[str, Sequence[Node]]
+
+    def __init__(self, node: Node, path: str, findings: Findings) -> None:
+        self._node, self.path, self.findings = node, path, findings
+        asked: dict[str, None] = {}
+        self._asked = asked
+        if isinstance(node, dict):
+            self._children = node
+        else:
+            self._children, stray = ({}, node) if isinstance(node, str) else self._filed(node)
+            if stray and stray.strip(SPACE):
+                findings.refuse("mixed", path, "there is text where only elements may stand")
+        findings.places.append((path, self._children, asked))
+
+    def _filed(self, element: etree._Element) -> tuple[dict[str, list[etree._Element]], str]:
+        """The children of an element of a tree by local name, and the text around them."""
+        children: dict[str, list[etree._Element]] = {}
         stray = element.text or ""
         for child in element:
             if tail := child.tail:
                 stray += tail
             tag = child.tag
-            if isinstance(tag, str) and tag.startswith(_OURS):
-                name = tag[_BEHIND:]
+            if isinstance(tag, str):
+                name = tag[_BEHIND:] if tag.startswith(_OURS) else self._odd(child)
+                if name is None:
+                    continue
                 if name in children:
                     children[name].append(child)
                 else:
                     children[name] = [child]
-            elif is_element(child):
-                self._file(child)
-        if stray and stray.strip(SPACE):
-            findings.refuse("mixed", path, "there is text where only elements may stand")
-        self._left = dict.fromkeys(children)
-        findings.places.append((path, self._left))
+        return children, stray
 
-    @classmethod
-    def around(cls, child: etree._Element, path: str, findings: Findings) -> Place:
-        """A place that holds `child` alone, wherever that stands."""
-        place = cls.__new__(cls)
-        place.element, place.path, place.findings = child, path, findings
-        place._children, place._left = {}, {}
-        place._file(child)
-        return place
-
-    def _file(self, child: etree._Element) -> None:
+    def _odd(self, child: etree._Element) -> str | None:
+        """The name under which a child outside our namespace is read, if it is."""
         namespace, name = split(child)
         if name in SIGNATURES:
-            return
+            return None
         if namespace not in OURS:
             self.findings.refuse("foreign-namespace", self.path, "there is an element of another namespace")
-            return
+            return None
         if namespace != NAMESPACE:
             self.findings.note("no-namespace", "", "elements outside the namespace of QCVN 102:2016 are read as in it")
-        self._children.setdefault(name, []).append(child)
+        return name
 
-    def elements(self, *names: str) -> list[etree._Element]:
-        """Every child with one of these local names, in document order."""
-        found = []
-        for name in names:
-            children = self._children.get(name)
-            if children is not None:
-                self._left.pop(name, None)
-                found.append(children)
+    def elements(self, *names: str) -> Sequence[Node]:
+        """Every child with one of these local names, in document order.
+
+        An outline does not tell the order of different names; of those that were meant for one, one is `repeated`.
+        """
+        found = [children for children in map(self._named, names) if children]
         if len(found) < 2:
-            return found[0] if found else []
-        return [child for child in self.element if is_element(child) and split(child)[1] in names]
+            return found[0] if found else ()
+        if isinstance(self._node, etree._Element):
+            return [child for child in self._node if is_element(child) and split(child)[1] in names]
+        return [child for children in found for child in children]
 
-    def several(self, *names: str) -> list[Place]:
-        """The children with one of these names that say anything."""
-        elements = self.elements(*names)
+    def several(self, name: str) -> list[Place]:
+        """The children with this name that say anything."""
+        elements = self._named(name)
         if not elements:
             return []
-        path = self._under(names[0])
+        path = self._under(name)
         return [Place(e, path, self.findings) for e in elements if _says(e)]
 
-    def one(self, *names: str, required: bool = False) -> Place | None:
+    def one(self, name: str, *others: str, required: bool = False) -> Place | None:
         """The child with one of these names: `repeated` when there are two, `missing` when it is required."""
-        if not required and len(names) == 1 and names[0] not in self._children:  # as mostly
+        if name not in self._children and not (others or required):  # as mostly
             return None
-        element = self._single(names)
+        element = self._single(name, others)
         if element is None or not _says(element):
             if required:
-                self._absent(names[0])
+                self._absent(name)
             return None
-        return Place(element, self._under(names[0]), self.findings)
+        return Place(element, self._under(name), self.findings)
 
-    def text(self, *names: str, required: bool = False) -> str | None:
+    def text(self, name: str, *others: str, required: bool = False) -> str | None:
         """The value of the child with one of these names; `None` when absent or empty."""
-        if not required and len(names) == 1 and names[0] not in self._children:
+        if name not in self._children and not (others or required):
             return None
-        element = self._single(names)
-        value = None if element is None else self._value(element, names[0]).strip(SPACE) or None
+        element = self._single(name, others)
+        value = None if element is None else self._value(element, name).strip(SPACE) or None
         if value is None and required:
-            self._absent(names[0])
+            self._absent(name)
         return value
 
     def values(self, *names: str) -> list[str | None]:
@@ -152,72 +159,78 @@ class Place:
         children = self._children
         return [self.text(name) if name in children else None for name in names]
 
-    def texts(self, *names: str) -> tuple[str, ...]:
-        """The values of all children with one of these names, empty ones left out."""
-        values = (self._value(e, names[0]).strip(SPACE) for e in self.elements(*names))
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The values of all children with this name, empty ones left out."""
+        values = (self._value(e, name).strip(SPACE) for e in self._named(name))
         return tuple(value for value in values if value)
 
-    def identifier(self, *names: str, required: bool = False) -> str | None:
+    def identifier(self, name: str, required: bool = False) -> str | None:
         """Like `text`, for values that are compared: dropped white space is noted."""
-        element = self._single(names)
+        element = self._single(name)
         value = None
         if element is not None:
-            told = self._value(element, names[0])
+            told = self._value(element, name)
             value = told.strip(SPACE) or None
             if value != told:
-                self._note_trimmed(told, names[0])
+                self._note_trimmed(told, name)
         if value is None and required:
-            self._absent(names[0])
+            self._absent(name)
         return value
 
-    def code(self, *names: str, required: bool = False) -> AgencyCode | None:
+    def code(self, name: str, required: bool = False) -> AgencyCode | None:
         """An agency code: `agency-code` when the text is none. The word null counts as absent."""
-        text = self.identifier(*names)
+        text = self.identifier(name)
         if text is None or text in NULL:
             if required:
-                self._absent(names[0])
+                self._absent(name)
             return None
-        return self._agency(text, names[0])
+        return self._agency(text, name)
 
-    def codes(self, *names: str) -> tuple[AgencyCode, ...]:
-        for element in self.elements(*names):
-            self._note_trimmed(element.text or "", names[0])
-        found = (self._agency(text, names[0]) for text in self.texts(*names) if text not in NULL)
+    def codes(self, name: str) -> tuple[AgencyCode, ...]:
+        for element in self._named(name):
+            self._note_trimmed(_first_text(element), name)
+        found = (self._agency(text, name) for text in self.texts(name) if text not in NULL)
         return tuple(code for code in found if code is not None)
 
-    def day(self, *names: str) -> date | None:
+    def day(self, name: str) -> date | None:
         """A date; one that cannot be read is `None` with a note."""
-        text = self.text(*names)
+        text = self.text(name)
         value = None if text is None else read_date(text)
         if text is not None and value is None:
-            self.note("date", names[0], "is not a date that exists, read as absent")
+            self.note("date", name, "is not a date that exists, read as absent")
         return value
 
-    def moment(self, *names: str) -> datetime | None:
+    def moment(self, name: str) -> datetime | None:
         """A timestamp in Vietnam time; one that cannot be read is `None` with a note."""
-        text = self.text(*names)
+        text = self.text(name)
         value = None if text is None else read_timestamp(text)
         if text is not None and value is None:
-            self.note("date", names[0], "is not a time that exists, read as absent")
+            self.note("date", name, "is not a time that exists, read as absent")
         return value
 
-    def number(self, *names: str) -> int | None:
+    def number(self, name: str) -> int | None:
         """A whole number of at most nine digits; anything else is `None` with a note."""
-        text = self.text(*names)
+        text = self.text(name)
         if text is None:
             return None
         if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
             return int(text)
-        self.note("number", names[0], "is not a whole number, read as absent")
+        self.note("number", name, "is not a whole number, read as absent")
         return None
 
-    def flag(self, *names: str) -> bool | None:
+    def flag(self, name: str) -> bool | None:
         """0, 1, true or false; anything else is `None` with a note."""
-        text = self.text(*names)
+        text = self.text(name)
         value = None if text is None else _FLAGS.get(text.lower())
         if text is not None and value is None:
-            self.note("flag", names[0], "is none of 0, 1, true, false, read as absent")
+            self.note("flag", name, "is none of 0, 1, true, false, read as absent")
         return value
+
+    def attribute(self, name: str) -> str:
+        """The value of the attribute of this local name, in whatever namespace; empty where there is none."""
+        if not isinstance(self._node, etree._Element):
+            return ""
+        return next((str(value) for key, value in self._node.items() if str(key).rpartition("}")[2] == name), "")
 
     def note(self, code: str, name: str, detail: str) -> None:
         self.findings.note(code, self._under(name), detail)
@@ -228,28 +241,30 @@ class Place:
     def _under(self, name: str) -> str:
         return f"{self.path}/{name}" if self.path else name
 
-    def _single(self, names: tuple[str, ...]) -> etree._Element | None:
-        if len(names) == 1:
-            name = names[0]
-            found = self._children.get(name)
-            if found is None:
-                return None
-            self._left.pop(name, None)
-        else:
-            found = self.elements(*names)
-            if not found:
-                return None
+    def _named(self, name: str) -> Sequence[Node]:
+        found = self._children.get(name)
+        if found is None:
+            return ()
+        self._asked[name] = None
+        return found
+
+    def _single(self, name: str, others: tuple[str, ...] = ()) -> Node | None:
+        found = self.elements(name, *others) if others else self._named(name)
+        if not found:
+            return None
         if len(found) > 1:
-            self.refuse("repeated", names[0], "may stand here only once")
+            self.refuse("repeated", name, "may stand here only once")
         return found[0]
 
     def _absent(self, name: str) -> None:
         self.refuse("missing", name, "is required")
 
-    def _value(self, element: etree._Element, name: str) -> str:
+    def _value(self, element: Node, name: str) -> str:
+        if isinstance(element, str):
+            return element
         if len(element) == 0:
-            return element.text or ""
-        if any(is_element(child) for child in element):
+            return _first_text(element)
+        if isinstance(element, dict) or any(is_element(child) for child in element):
             self.refuse("mixed", name, "there are elements where only a value may stand")
             return ""
         return _whole(element)
@@ -270,8 +285,28 @@ def _under(path: str, name: str) -> str:
     return f"{path}/{name}" if path else name
 
 
-def _says(element: etree._Element) -> bool:
+def holds_elements(element: Node) -> bool:
+    """Say whether it is more than a value."""
+    return not isinstance(element, str) and len(element) > 0
+
+
+def _first_text(element: Node) -> str:
+    """What stands in it before anything else."""
+    if isinstance(element, str):
+        return element
+    return "" if isinstance(element, dict) else element.text or ""
+
+
+def _says(element: Node) -> bool:
     """Say whether there is any text in it. The first leaf nearly always has some."""
+    if isinstance(element, str):
+        return bool(element.strip(SPACE))
+    if isinstance(element, dict):
+        for children in element.values():
+            for child in children:
+                if child.strip(SPACE) if isinstance(child, str) else _says(child):
+                    return True
+        return False
     first = element
     while len(first):
         first = first[0]

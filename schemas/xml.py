@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -99,21 +99,6 @@ def parse_gated(skeleton: Skeleton, limits: XmlLimits) -> Parsed:
         if b"xml:base" in skeleton.octets and root.xpath("//@*[name()='xml:base']"):
             raise SchemaError(Violation("xml-base", "", "xml:base is not accepted"))
     return Parsed(root, MappingProxyType(skeleton.cuts))
-
-
-def parse_parts(parts: Sequence[bytes], limits: XmlLimits) -> list[etree._Element]:
-    """Read the canonical forms of elements of a tree that `parse_xml` gave, in one go: all limits of a tree were kept
-    there.
-
-    Raises `SchemaError` as `parse_xml` does, and `xml-malformed` where what is read is not one element for each.
-    """
-    whole = b"".join(checked(b"<parts>%b</parts>" % b"".join(parts), limits))
-    check_prolog(whole)
-    root = _parse(Skeleton(whole))
-    found = list(root)
-    if len(found) != len(parts) or root.text or any(one.tail or not is_element(one) for one in found):
-        raise refusal("xml-malformed", "a part is not one element")
-    return found
 
 
 def _check_counts(octets: bytes, limits: XmlLimits) -> None:

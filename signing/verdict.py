@@ -7,9 +7,10 @@ without one has no `Verdict` of the judge but `Verdict.unsigned()`, which never 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -256,6 +257,10 @@ class Verdict:
     def passed(self) -> bool:
         return self.indication is Indication.TOTAL_PASSED
 
+    def but(self, **changes: Any) -> Verdict:
+        """This verdict with other values, as `dataclasses.replace` makes it, which asks for every field by itself."""
+        return Verdict(**dict(zip(_FIELDS, _VALUES(self), strict=True), **changes))
+
     def turned(self, sub_indication: SubIndication, reason: Reason, check: Check) -> Verdict:
         """This verdict, no longer good for one more reason.
 
@@ -264,8 +269,7 @@ class Verdict:
         """
         if not self.passed and self.sub_indication is not SubIndication.TRY_LATER:
             return self
-        return replace(
-            self,
+        return self.but(
             indication=indication_of(sub_indication),
             sub_indication=sub_indication,
             reason=reason,
@@ -287,6 +291,7 @@ class Verdict:
 
 
 _FIELDS: Final = tuple(one.name for one in fields(Verdict) if one.init)
+_VALUES: Final = attrgetter(*_FIELDS)
 _SORTED: Final = tuple(sorted(_FIELDS))
 _STORED: Final = tuple(sorted((*_FIELDS, "sentence", "version")))
 

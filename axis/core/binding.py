@@ -18,7 +18,7 @@ from typing import Final
 from axis.core.canonical import canonical
 from axis.core.times import parse_rfc3339, rfc3339
 from schemas.codes import AgencyCode
-from signing.verdict import BINDING, Check, CheckStatus, Evidence, Reason, SubIndication, Verdict
+from signing.verdict import BINDING, Check, CheckStatus, Evidence, Reason, Signer, SubIndication, Verdict
 
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _END: Final = datetime.max.replace(tzinfo=UTC)
@@ -113,6 +113,7 @@ class Bindings:
         self._by_certificate: dict[str, list[Binding]] = {}
         self._by_agency: dict[AgencyCode, list[Binding]] = {}
         self._said: dict[tuple[str, AgencyCode | None], tuple[bytes, Evidence]] = {}
+        self._speakers: dict[AgencyCode, tuple[Signer, Signer]] = {}
         for one in sorted(self._all, key=lambda one: one.begins):
             self._by_certificate.setdefault(one.certificate, []).append(one)
             self._by_agency.setdefault(one.agency, []).append(one)
@@ -160,6 +161,14 @@ class Bindings:
         if rows:  # strangers do not fill our memory
             self._said[certificate, agency] = known
         return known
+
+    def speaker(self, signer: Signer, agency: AgencyCode) -> Signer:
+        """The signer as one who speaks for `agency`, which `speaks_for` has found good. Who signed for it the last time
+        is remembered, and with that what is written of him."""
+        known = self._speakers.get(agency)
+        if known is None or known[0] is not signer:
+            known = self._speakers[agency] = signer, replace(signer, speaks_for=(agency.text,))
+        return known[1]
 
     def speaks_for(self, certificate: str, agency: AgencyCode, at: datetime) -> BindingAnswer:
         """Say whether `certificate` speaks for `agency` at `at`. `at` is the time the signature is judged at."""
@@ -216,7 +225,7 @@ def hold_to_binding(
     """
     signer = verdict.signer
     if signer is None:
-        return replace(verdict, evidence=(*verdict.evidence, *rows)) if rows else verdict
+        return verdict.but(evidence=(*verdict.evidence, *rows)) if rows else verdict
     evidence = (*verdict.evidence, *rows, bindings.evidence(signer.certificate, sender))
     answer, asked_at = ask(verdict, signer.certificate, sender, bindings)
     check = Check(
@@ -227,10 +236,10 @@ def hold_to_binding(
         required=f"a certificate that speaks for {sender} at {rfc3339(asked_at)}",
     )
     if not answer.good:
-        verdict = replace(verdict, evidence=evidence)
+        verdict = verdict.but(evidence=evidence)
         return verdict.turned(SubIndication.SIG_CONSTRAINTS_FAILURE, Reason.NOT_BOUND, check)
-    signer = replace(signer, speaks_for=(sender.text,))
-    return replace(verdict, signer=signer, checks=(*verdict.checks, check), evidence=evidence)
+    speaker = bindings.speaker(signer, sender)
+    return verdict.but(signer=speaker, checks=(*verdict.checks, check), evidence=evidence)
 
 
 def name_agencies(verdict: Verdict, bindings: Bindings, rows: tuple[Evidence, ...] = ()) -> Verdict:
@@ -239,11 +248,11 @@ def name_agencies(verdict: Verdict, bindings: Bindings, rows: tuple[Evidence, ..
     Evidence as in `hold_to_binding`, but of all agencies: his silence for the sender is part of what was decided.
     """
     if verdict.signer is None:
-        return replace(verdict, evidence=(*verdict.evidence, *rows)) if rows else verdict
+        return verdict.but(evidence=(*verdict.evidence, *rows)) if rows else verdict
     known = bindings.of_certificate(verdict.signer.certificate)
     agencies = sorted({row.agency.text for row in known if row.holds(verdict.at)})
     evidence = (*verdict.evidence, *rows, bindings.evidence(verdict.signer.certificate, None))
-    return replace(verdict, signer=replace(verdict.signer, speaks_for=tuple(agencies)), evidence=evidence)
+    return verdict.but(signer=replace(verdict.signer, speaks_for=tuple(agencies)), evidence=evidence)
 
 
 def ask(verdict: Verdict, certificate: str, sender: AgencyCode, bindings: Bindings) -> tuple[BindingAnswer, datetime]:

@@ -73,7 +73,7 @@ async def judge(raw: Raw, by: Principal, ctx: Context, parts: Sequence[Part[Held
     found, inspection = await _run(small, _look, raw, policy, at, ctx, parts)
     judgement, certified = await _conclude(inspection, policy, at, ctx)
     if isinstance(found, Usual):
-        read = None if judgement.verified is None else found.read(ctx.xml_limits, ctx.field_limits)
+        read = None if judgement.verified is None else found.read(ctx.field_limits)
         if read is not None:
             return _judged(read, read.reading, inspection, judgement, certified, ctx)
         opened, inspection = await _run(small, _inspect, found.gated, policy, at, ctx, parts)

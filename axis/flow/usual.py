@@ -2,8 +2,8 @@
 
 `axis.flow.package` parses every package as it came, to find out what must be covered, and again what was signed. Where
 everything lies in a package that our writer wrote is found without a parser (`schemas.layout`), and only what its
-signature covers is parsed. What is not so, or not good in every respect, is `None` here and goes the long way, which
-alone refuses (ADR 0061).
+signature covers is read, without a tree (`schemas.outline`). What is not so, or not good in every respect, is `None`
+here and goes the long way, which alone refuses (ADR 0061).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from axis.core.octets import Held
 from axis.flow.package import Carried, Contents, Part, beside, contents, hold_to_fields
@@ -22,10 +23,11 @@ from schemas.envelope import AttachmentInfo, Envelope
 from schemas.errors import SchemaError
 from schemas.layout import Layout, layout_of
 from schemas.limits import FieldLimits, XmlLimits
-from schemas.xml import parse_parts
 from signing.pdf import form_of
 from signing.policy import SignaturePolicy
 from signing.verify import InMemory, Inspection, Octets, inspect_laid
+
+_READ: Final = ("MessageHeader", "Bussiness", "edXMLManifest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,11 @@ class Usual:
         """As `inspect_package`; `None` where the signature is of another shape, or not good."""
         return inspect_laid(self.layout, self.octets, not self.parts, policy, at, self.layout.cuts)
 
-    def read(self, limits: XmlLimits, fields: FieldLimits | None) -> Contents | None:
+    def read(self, fields: FieldLimits | None) -> Contents | None:
         """As `open_package`, but from what is signed: to be asked of what `inspect` found good. `None` where both might
         not be the same."""
-        parts = self.layout.parts
+        header, business, manifest = [self.layout.parts[name].octets for name in _READ]
         try:
-            header, business, manifest = parse_parts(
-                [parts[name].octets for name in ("MessageHeader", "Bussiness", "edXMLManifest")], limits
-            )
             reading = edxml.read_parts(header, business, manifest)
             if reading is None or not isinstance(reading.message, Envelope):
                 return None

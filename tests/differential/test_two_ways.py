@@ -193,7 +193,7 @@ def _held_to_the_long_way(raw: bytes) -> str:
 
 
 def _as_the_node_reads_it(raw: bytes, usual: Usual, inspection: Inspection) -> None:
-    read = usual.read(XmlLimits(), FieldLimits())
+    read = usual.read(FieldLimits())
     if read is None:
         return
     opened = open_package(raw, XmlLimits(), FieldLimits())

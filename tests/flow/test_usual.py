@@ -107,7 +107,7 @@ def once(
     """What one reading gives; `None` for what is not usual."""
     usual = usual_of(gated(raw, limits), limits, parts)
     inspection = None if usual is None else usual.inspect(OWN_NETWORK, NOW)
-    read = None if usual is None or inspection is None else usual.read(LIMITS, fields)
+    read = None if usual is None or inspection is None else usual.read(fields)
     return None if read is None or inspection is None else (read, settle(inspection, pki().trust))
 
 

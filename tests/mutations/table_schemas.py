@@ -116,8 +116,9 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         "values are read as they stand",
         READING,
         (
-            '        if len(element) == 0:\n            return element.text or ""\n        if any',
-            '        if len(element) == 0:\n            return (element.text or "").lower()\n        if any',
+            "            return element\n        if len(element) == 0:\n            return _first_text(element)\n",
+            "            return element.lower()\n        if len(element) == 0:\n"
+            "            return _first_text(element).lower()\n",
         ),
     ),
     "edxml-root": off(
@@ -136,7 +137,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "edxml-once": off(
         "what may stand once is refused twice",
         READING,
-        ('            self.refuse("repeated", names[0], "may stand here only once")', "            pass"),
+        ('            self.refuse("repeated", name, "may stand here only once")', "            pass"),
     ),
     "edxml-missing": off(
         "what must be there is missed",

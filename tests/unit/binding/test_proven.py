@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -54,3 +55,23 @@ def test_the_verdict_says_for_which_time_it_was_asked() -> None:
     assert saved.observed.endswith(f"until {rfc3339(ENDED[1])}")
     refused = held(verdict_on(False), ENDED).checks[-1]
     assert rfc3339(NOW) in refused.required
+
+
+def test_whoever_signed_last_for_an_agency_only_the_signer_is_named() -> None:
+    """Who speaks for an agency is remembered: of each certificate, what stands in it."""
+    first = verdict_on(False)
+    assert first.signer is not None
+    second = first.but(signer=replace(first.signer, certificate="ab" * 32, subject="CN=another"))
+    bindings = Bindings(Binding(one, AGENCY) for one in (first.signer.certificate, "ab" * 32))
+    for verdict in (first, second, first, first):
+        named = hold_to_binding(verdict, AGENCY, bindings).signer
+        assert verdict.signer is not None
+        assert named == replace(verdict.signer, speaks_for=(AGENCY.text,))
+
+
+def test_a_verdict_with_other_values_is_what_replacing_them_makes() -> None:
+    first = verdict_on(False)
+    told = first.stored()
+    other = first.but(place="x", quirks=("y",))
+    assert other == replace(first, place="x", quirks=("y",))
+    assert (first.stored(), other.stored()) == (told, replace(first, place="x", quirks=("y",)).stored())

@@ -15,7 +15,7 @@ from lxml import etree
 from schemas.errors import SchemaError
 from schemas.limits import XmlLimits
 from schemas.trace import restore
-from schemas.xml import _PARSERS, Parsed, parse_parts, parse_xml
+from schemas.xml import _PARSERS, Parsed, parse_xml
 from tests.samples import DOCUMENT, sample
 
 LIMITS = XmlLimits()
@@ -74,33 +74,6 @@ def test_a_complaint_names_the_place_and_quotes_nothing() -> None:
     assert "line 3" in str(error)
     assert "column" in str(error)
     assert "secret" not in str(error)
-
-
-def test_parts_are_read_in_one_go_each_as_by_itself() -> None:
-    alone = [b'<a:x xmlns:a="urn:a" Id="1"><a:y>\xc3\xa1 &amp; b</a:y></a:x>', b"<x></x>", b'<x xmlns="urn:b">c</x>']
-    found = parse_parts(alone, LIMITS)
-    assert [etree.tostring(one, method="c14n", exclusive=True) for one in found] == alone
-    assert [one.tail for one in found] == [None] * 3
-    assert parse_parts([], LIMITS) == []
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        (b"<a><b>", b"</b></a>"),
-        (b"<a></a><b></b>", b"<c></c>"),
-        (b"text<a></a>", b"<b></b>"),
-        (b"<a></a>text", b"<b></b>"),
-        (b"<a></a>", b"<b></b>text"),
-        (b"<a></a>", b"<!--b-->"),
-        (b"</parts><parts>", b"<a></a>"),
-        (b"<a></a>", b"<a:b></a:b>"),
-    ],
-)
-def test_parts_that_are_not_one_element_each_are_refused(parts: tuple[bytes, ...]) -> None:
-    with pytest.raises(SchemaError) as error:
-        parse_parts(parts, LIMITS)
-    assert error.value.malformed
 
 
 def test_external_entities_are_never_read() -> None:
