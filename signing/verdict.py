@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -287,6 +288,7 @@ class Verdict:
 
 
 _FIELDS: Final = tuple(one.name for one in fields(Verdict) if one.init)
+_VALUES: Final = attrgetter(*_FIELDS)
 _SORTED: Final = tuple(sorted(_FIELDS))
 _STORED: Final = tuple(sorted((*_FIELDS, "sentence", "version")))
 
@@ -294,8 +296,7 @@ _STORED: Final = tuple(sorted((*_FIELDS, "sentence", "version")))
 def _canonical(verdict: Verdict, names: tuple[str, ...]) -> bytes:
     """`names` of a verdict, in that order."""
     said = dict[str, Any].fromkeys(names)
-    for name in _FIELDS:
-        said[name] = getattr(verdict, name)
+    said.update(zip(_FIELDS, _VALUES(verdict), strict=True))
     said["checks"] = orjson.Fragment(written(verdict.checks))
     said["covered"] = [one.told() for one in verdict.covered]  # of this package alone
     said["evidence"] = orjson.Fragment(written(verdict.evidence))

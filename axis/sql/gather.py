@@ -19,9 +19,9 @@ import orjson
 
 from axis.core.ports import About
 from axis.sql.driver import Cursor, Session
+from axis.sql.rows import name_key
 from axis.sql.statements import Statements
 from axis.sql.tables import KEPT, document, status_report
-from schemas.codes import document_key
 
 Params = Mapping[str, Any]
 
@@ -139,7 +139,7 @@ class GatheringSession(Session):
         """Look for what the bodies will ask. One alone asks by itself."""
         if len(about) < 2 or not self.together:
             return
-        names = {(one.sender.text, document_key(one.document_id), document_key(one.number)) for one in about}
+        names = {(one.sender.text, name_key(one.document_id), name_key(one.number)) for one in about}
         self._look("document", SAME_DOCUMENTS, sorted({one[:2] for one in names}))
         self._look("orphans", ORPHANS, sorted(names))
 

@@ -23,9 +23,9 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from axis.core.ports import About, LostRace
 from axis.sql.bulk import ORPHANS, SAME_DOCUMENTS, TRY_LOCKS, Bulk, Params, bulks
 from axis.sql.driver import MOVED, AsksMore, Contended, Cursor, Session
+from axis.sql.rows import name_key
 from axis.sql.statements import Statements
 from axis.sql.wire import Wire, array
-from schemas.codes import document_key
 
 MOST_OCTETS: Final = 8 << 20
 """How many octets of content are collected before they are sent."""
@@ -219,7 +219,7 @@ class WritingSession(PostgresSession):
     def _foresee(self, about: Sequence[About]) -> None:
         """Begin, lock what the bodies will decide about, then look. What another process has is left out: its body asks
         by itself, and steps aside."""
-        asked = sorted({(one.sender.text, document_key(one.document_id), document_key(one.number)) for one in about})
+        asked = sorted({(one.sender.text, name_key(one.document_id), name_key(one.number)) for one in about})
         if not asked:
             self._wire.tell((_BEGIN, ()))
             return
