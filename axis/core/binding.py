@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from axis.core.canonical import canonical
 from axis.core.times import parse_rfc3339, rfc3339
 from schemas.codes import AgencyCode
-from signing.verdict import BINDING, Check, CheckStatus, Evidence, Reason, SubIndication, Verdict
+from signing.verdict import BINDING, Check, CheckStatus, Evidence, Reason, Signer, SubIndication, Verdict
 
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _END: Final = datetime.max.replace(tzinfo=UTC)
@@ -229,8 +230,13 @@ def hold_to_binding(
     if not answer.good:
         verdict = replace(verdict, evidence=evidence)
         return verdict.turned(SubIndication.SIG_CONSTRAINTS_FAILURE, Reason.NOT_BOUND, check)
-    signer = replace(signer, speaks_for=(sender.text,))
-    return replace(verdict, signer=signer, checks=(*verdict.checks, check), evidence=evidence)
+    return replace(verdict, signer=_for(signer, sender.text), checks=(*verdict.checks, check), evidence=evidence)
+
+
+@lru_cache(maxsize=1024)
+def _for(signer: Signer, agency: str) -> Signer:
+    """The signer, speaking for that agency. Remembered, because its written form is (`signing.rows`)."""
+    return replace(signer, speaks_for=(agency,))
 
 
 def name_agencies(verdict: Verdict, bindings: Bindings, rows: tuple[Evidence, ...] = ()) -> Verdict:

@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 SLACK: Final = timedelta(seconds=60)
 """Leap seconds and what NTP steps are far below it; certificates and lists are not judged to the minute."""
+_SLACK_S: Final = SLACK.total_seconds()
 LOOK: Final = timedelta(seconds=1)
 
 
@@ -44,8 +45,10 @@ class Clocks:
 
     def now(self) -> datetime:
         """The wall clock's time, and where that is not to be believed the one that it would have without its jump."""
-        wall, passed = self.wall(), self._passed()
-        return wall if holds(wall - passed) else passed
+        wall, passed_s = self.wall(), self.steady() - self._count
+        # Three times a document: `off` in seconds, without the instants that it would be the difference of.
+        off_s = (wall - self._began).total_seconds() - passed_s
+        return wall if -_SLACK_S <= off_s <= _SLACK_S else self._began + timedelta(seconds=passed_s)
 
     def _passed(self) -> datetime:
         return self._began + timedelta(seconds=self.steady() - self._count)

@@ -100,6 +100,7 @@ class WritingSession(PostgresSession):
         self._ours: set[int] = set()
         self._in_body: set[int] = set()
         self._known: dict[tuple[str, ...], list[Any]] = {}
+        self._outdating = frozenset({self.statements.add_document, self.statements.add_status})
         self.silent = False
         """While bodies run that may say nothing to the server."""
         self._in_vain: psycopg.Error | None = None
@@ -188,14 +189,16 @@ class WritingSession(PostgresSession):
             self._known.clear()
             self._open.append((self._ask(sql, params), _nothing))
             return
-        self._outdate(sql, params)
+        if sql in self._outdating:
+            self._outdate(sql, params)
         lane = params["lane"] if sql == self.statements.add_delivery else None
         if lane in self._lanes:  # whether it is the head of its lane depends on the one before
             self._reach()
         if lane is not None:
             self._lanes.add(lane)
         self._rows.append((sql, params))
-        self._octets += sum(len(params[name] or b"") for name in bulk.wide)
+        for name in bulk.wide:
+            self._octets += len(params[name] or b"")
 
     def change(self, sql: str, rows: int = 1, /, **params: str | bytes | int | None) -> None:
         self.wrote = True
