@@ -44,8 +44,8 @@ BY_FAULT: Final[Mapping[str, tuple[Off, ...]]] = {
                 (
                     Edit(
                         "axis/flow/clock.py",
-                        "        return wall if holds(wall - passed) else passed\n",
-                        "        return wall\n",
+                        " if -_SLACK_S <= off_s <= _SLACK_S else self._began + timedelta(seconds=passed_s)\n",
+                        "\n",
                     ),
                     Edit("axis/flow/expiry.py", "            await hasten(ctx)\n", ""),
                 ),
