@@ -86,6 +86,16 @@ class Covered(Row):
     digest: str
     octets: int
 
+    def told(self) -> dict[str, Any]:
+        # The only rows that are those of one package: a quarter of the time that it takes to look the names up.
+        return {
+            "algorithm": self.algorithm,
+            "digest": self.digest,
+            "octets": self.octets,
+            "target": self.target,
+            "uri": self.uri,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Signer(Row):

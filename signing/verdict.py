@@ -299,8 +299,7 @@ _STORED: Final = tuple(sorted((*_FIELDS, "sentence", "version")))
 def _canonical(verdict: Verdict, names: tuple[str, ...]) -> bytes:
     """`names` of a verdict, in that order."""
     said = dict[str, Any].fromkeys(names)
-    for name in _FIELDS:
-        said[name] = getattr(verdict, name)
+    said.update(zip(_FIELDS, _VALUES(verdict), strict=True))
     said["checks"] = orjson.Fragment(written(verdict.checks))
     said["covered"] = [one.told() for one in verdict.covered]  # of this package alone
     said["evidence"] = orjson.Fragment(written(verdict.evidence))

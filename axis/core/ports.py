@@ -36,8 +36,7 @@ from schemas.envelope import MessageKind
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """One log entry that has no index yet. `id` orders intents: what was caused by another entry has a greater one.
 
     On PostgreSQL a smaller id may be committed later than a greater one, by a process that did not know of it.

@@ -108,7 +108,8 @@ async def _take_document(
         )
 
     welcome = accept(by.profile, judged.verdict) is not Acceptance.REFUSE
-    evidence = await make_ready(evidence_of(judged.verdict, judged.grounds, ctx.known), ctx) if welcome else ()
+    pieces = evidence_of(judged.verdict, judged.grounds, ctx.known) if welcome else ()
+    evidence = await make_ready(pieces, ctx) if pieces else ()
 
     def body(ledger: Ledger) -> tuple[Document | Problem, bool]:
         decision = decide(ledger)
@@ -142,7 +143,7 @@ async def _take_document(
     about = About(envelope.sender.code, content.document_id, str(envelope.number))
     reply, stored = await ctx.store.transact(body, about, brief=True)
     # From here on the document, its deliveries and its log intents are on stable storage, or none of them is.
-    if stored:
+    if stored and evidence:
         ctx.known.add(one.ref.sha256 for one in evidence)
     ctx.wake()
     if isinstance(reply, Problem):

@@ -62,7 +62,8 @@ round leaves over to end at a whole tile (`_whole_tiles`), which comes `GATHER` 
 LOOK: Final = timedelta(milliseconds=100)
 """Least time between two looks at what waits."""
 TICK: Final = timedelta(milliseconds=500)
-"""How often the store is asked when nobody says that something waits: other processes write intents too."""
+"""How often the store is asked when nobody says that something waits, since other processes write intents too; and
+while a load gathers, which by then may be a batch. Each look counts all that waits."""
 PLAN: Final = "log_round"
 """The fact of the store that names the round in hand, where processes share the log."""
 STAND_BY: Final = timedelta(seconds=1)
@@ -281,9 +282,15 @@ class Sequencer:
             elif pause is GATHER:
                 await self._wait(TICK)
             if not stopping:
-                least = LOOK if pause is GATHER else pause
-                due = max(began + least.total_seconds(), grown + GATHER.total_seconds())
-                await _rest(due - loop.time(), stop)
+                look = self._next_look(began) if pause is GATHER else began + pause.total_seconds()
+                await _rest(max(look, grown + GATHER.total_seconds()) - loop.time(), stop)
+
+    def _next_look(self, last: float) -> float:
+        """When to look at what waits, at the earliest: a load that gathers, not before something may be due."""
+        soon = last + LOOK.total_seconds()
+        if self._waits_since is None:
+            return soon
+        return max(soon, min(last + TICK.total_seconds(), self._waits_since + self._patience))
 
     async def _wait(self, longest: timedelta) -> None:
         try:

@@ -95,6 +95,8 @@ class LogWriter:
         self._origin = origin
         self._hook = hook
         self._frontier = Frontier()
+        self._grown: tuple[int, int] | None = None
+        """From where to where the last round went; `None` where only the journal tells, since a start."""
 
     def open(self, token: int = 0) -> None:
         """Keep other writers out: by locks, or in shared folders those with a smaller token.
@@ -130,6 +132,7 @@ class LogWriter:
         the database; else it is the journal's. To one who was away for too long the log is ahead of the head that he
         knows, as if the heads had been put back: he is told `Fenced` instead.
         """
+        self._grown = None
         try:
             self._heads.reload()
             try:
@@ -186,7 +189,7 @@ class LogWriter:
             raise LogMismatch(Mismatch.FOLDER_DIFFERS, "what was written does not read back to the roots")
         self._hook(Step.REREAD)
         head = self._sign(Checkpoint(self._origin, batch.end, root), old)
-        self._frontier = grown
+        self._frontier, self._grown = grown, (batch.first, batch.end)
         return head
 
     def publish(self) -> None:
@@ -199,10 +202,14 @@ class LogWriter:
             raise Fenced(error) from error
         self._folder.keep()
         self._hook(Step.PUBLISHED)
-        batch = self._folder.journal()
-        if batch is not None:
-            self._folder.drop_superseded(batch.first, batch.end)
+        grown = self._grown or self._journalled()
+        if grown is not None:
+            self._folder.drop_superseded(*grown)
         self._hook(Step.TIDIED)
+
+    def _journalled(self) -> tuple[int, int] | None:
+        batch = self._folder.journal()
+        return None if batch is None else (batch.first, batch.end)
 
     def _newest(self, store_size: int) -> Head:
         head = self._heads.latest()

@@ -19,9 +19,9 @@ import orjson
 
 from axis.core.ports import About
 from axis.sql.driver import Cursor, Session
+from axis.sql.rows import name_key
 from axis.sql.statements import Statements
 from axis.sql.tables import KEPT, document, status_report
-from schemas.codes import document_key
 
 Params = Mapping[str, Any]
 
@@ -32,16 +32,21 @@ _NAMED: Final = re.compile(r":([a-z_0-9]+)")
 _ASKED: Final = "json_extract(asked.value, '$[{}]')"
 SAME_DOCUMENTS: Final = (
     f"SELECT asked.key, {_DOCUMENT} FROM json_each(:asked) AS asked CROSS JOIN document "  # noqa: S608 - our own names
-    f"WHERE document.sender = {_ASKED.format(0)} AND document.document_key = {_ASKED.format(1)} "
-    f"AND {KEPT} ORDER BY document.seq"
+    f"WHERE document.sender = {_ASKED.format(0)} AND document.document_key = {_ASKED.format(1)} AND {KEPT}"
 )
-ORPHANS: Final = (
+_ORPHANS: Final = (
     f"SELECT asked.key, {_REPORT} FROM json_each(:asked) AS asked CROSS JOIN status_report "  # noqa: S608 - likewise
     f"WHERE status_report.sender = {_ASKED.format(0)} AND status_report.document IS NULL AND "
-    f"(status_report.document_key = {_ASKED.format(1)} OR status_report.number_key = {_ASKED.format(2)}) "
-    "ORDER BY status_report.seq"
 )
-"""The questions of an intake, for all of a group: pairs and triples of sender, key of the id and key of the number."""
+_BY_ID: Final = f"status_report.document_key = {_ASKED.format(1)}"
+_BY_NUMBER: Final = f"status_report.number_key = {_ASKED.format(2)}"
+# Each by its index: for "id or number" SQLite reads all orphans of the sender.
+ORPHANS: Final = f"{_ORPHANS}{_BY_ID} UNION ALL {_ORPHANS}{_BY_NUMBER} AND {_BY_ID.replace(' = ', ' IS NOT ')}"
+"""The questions of an intake, for all of a group: pairs and triples of sender, key of the id and key of the number.
+In no order: mostly there is no answer."""
+
+
+_in_order_of_storing: Final = itemgetter(1)
 
 
 def _by_place(sql: str) -> tuple[str, Callable[[Params], tuple[Any, ...]]]:
@@ -139,13 +144,14 @@ class GatheringSession(Session):
         """Look for what the bodies will ask. One alone asks by itself."""
         if len(about) < 2 or not self.together:
             return
-        names = {(one.sender.text, document_key(one.document_id), document_key(one.number)) for one in about}
+        names = {(one.sender.text, name_key(one.document_id), name_key(one.number)) for one in about}
         self._look("document", SAME_DOCUMENTS, sorted({one[:2] for one in names}))
         self._look("orphans", ORPHANS, sorted(names))
 
     def _look(self, question: str, sql: str, asked: Sequence[tuple[str, ...]]) -> None:
         answers: list[list[Any]] = [[] for _ in asked]
-        for place, *row in self.connection.execute(sql, {"asked": orjson.dumps(asked).decode()}).fetchall():
+        found = self.connection.execute(sql, {"asked": orjson.dumps(asked).decode()}).fetchall()
+        for place, *row in sorted(found, key=_in_order_of_storing):
             answers[place].append(row)
         self._known |= {(question, *key): rows for key, rows in zip(asked, answers, strict=True)}
 

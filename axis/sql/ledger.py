@@ -54,6 +54,7 @@ from axis.sql.rows import (
     intent_params,
     key,
     many,
+    name_key,
     notice_params,
     read_codes,
     read_delivery,
@@ -62,10 +63,11 @@ from axis.sql.rows import (
     read_status,
     status_params,
 )
-from schemas.codes import AgencyCode, document_key
+from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind
 
 _ANY: Final = 1_000_000_000
+_intent: Final = Intent._make
 _said: Final = Said._make
 
 
@@ -92,14 +94,16 @@ class SqlLedger(Reader):
         return frozenset(DocumentRef(ref) for ref, crossed in rows if crossed)
 
     def _alone_with_id(self, sender: AgencyCode, document_id: str) -> None:
-        self.session.alone("document", sender.text, document_key(document_id))
+        if not self.sql.one_writer:
+            self.session.alone("document", sender.text, name_key(document_id))
 
     def _alone_with_number(self, sender: AgencyCode, number: str) -> None:
-        self.session.alone("number", sender.text, document_key(number))
+        if not self.sql.one_writer:
+            self.session.alone("number", sender.text, name_key(number))
 
     def same_document(self, sender: AgencyCode, kind: MessageKind, document_id: str) -> Sequence[Document]:
         self._alone_with_id(sender, document_id)
-        name = document_key(document_id)
+        name = name_key(document_id)
         known = self.session.foreseen("document", sender.text, name)
         if known is not None:
             return [one for one in map(read_document, known) if one.kind is kind]
@@ -121,7 +125,7 @@ class SqlLedger(Reader):
                 self.sql.match_by_id,
                 sender=sender.text,
                 receiver=receiver.text,
-                document_key=document_key(document_id),
+                document_key=name_key(document_id),
             ).fetchone()
         if row is None and number is not None:
             self._alone_with_number(sender, number)
@@ -129,7 +133,7 @@ class SqlLedger(Reader):
                 self.sql.match_by_number,
                 sender=sender.text,
                 receiver=receiver.text,
-                number_key=document_key(number),
+                number_key=name_key(number),
                 issued_on=issued_on.isoformat() if issued_on else None,
             ).fetchone()
         return None if row is None else read_document(row)
@@ -171,7 +175,7 @@ class SqlLedger(Reader):
         """
         self._alone_with_id(sender, document_id)
         self._alone_with_number(sender, number)
-        names = document_key(document_id), document_key(number)
+        names = name_key(document_id), name_key(number)
         known = self.session.foreseen("orphans", sender.text, *names)
         if known is not None:
             return [read_status(row) for row in known]
@@ -429,7 +433,7 @@ class SqlLedger(Reader):
             self.session.write(self.sql.put_evidence, told)
 
     def intents(self, limit: int) -> Sequence[Intent]:
-        return [Intent(id_, leaf) for id_, leaf in self.session.run(self.sql.intents, limit=limit).fetchall()]
+        return [*map(_intent, self.session.run(self.sql.intents, limit=limit).fetchall())]
 
     def indexed(self, first_index: int, ids: Sequence[int]) -> None:
         placed = self.session.run(self.sql.place_intents, first=first_index, ids=many(ids)).rowcount

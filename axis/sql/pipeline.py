@@ -23,9 +23,9 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from axis.core.ports import About, LostRace
 from axis.sql.bulk import ORPHANS, SAME_DOCUMENTS, TRY_LOCKS, Bulk, Params, bulks
 from axis.sql.driver import MOVED, AsksMore, Contended, Cursor, Session
+from axis.sql.rows import name_key
 from axis.sql.statements import Statements
 from axis.sql.wire import Wire, array
-from schemas.codes import document_key
 
 MOST_OCTETS: Final = 8 << 20
 """How many octets of content are collected before they are sent."""
@@ -100,6 +100,7 @@ class WritingSession(PostgresSession):
         self._ours: set[int] = set()
         self._in_body: set[int] = set()
         self._known: dict[tuple[str, ...], list[Any]] = {}
+        self._outdating = frozenset({self.statements.add_document, self.statements.add_status})
         self.silent = False
         """While bodies run that may say nothing to the server."""
         self._in_vain: psycopg.Error | None = None
@@ -188,14 +189,16 @@ class WritingSession(PostgresSession):
             self._known.clear()
             self._open.append((self._ask(sql, params), _nothing))
             return
-        self._outdate(sql, params)
+        if sql in self._outdating:
+            self._outdate(sql, params)
         lane = params["lane"] if sql == self.statements.add_delivery else None
         if lane in self._lanes:  # whether it is the head of its lane depends on the one before
             self._reach()
         if lane is not None:
             self._lanes.add(lane)
         self._rows.append((sql, params))
-        self._octets += sum(len(params[name] or b"") for name in bulk.wide)
+        for name in bulk.wide:
+            self._octets += len(params[name] or b"")
 
     def change(self, sql: str, rows: int = 1, /, **params: str | bytes | int | None) -> None:
         self.wrote = True
@@ -219,7 +222,7 @@ class WritingSession(PostgresSession):
     def _foresee(self, about: Sequence[About]) -> None:
         """Begin, lock what the bodies will decide about, then look. What another process has is left out: its body asks
         by itself, and steps aside."""
-        asked = sorted({(one.sender.text, document_key(one.document_id), document_key(one.number)) for one in about})
+        asked = sorted({(one.sender.text, name_key(one.document_id), name_key(one.number)) for one in about})
         if not asked:
             self._wire.tell((_BEGIN, ()))
             return

@@ -28,6 +28,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    union,
     union_all,
     update,
 )
@@ -301,15 +302,13 @@ class Statements:
         self.statuses = self._text(told)
         self.statuses_of = self._text(told.where(status_report.c.receiver == bindparam("receiver")))
         self.reports = Reports(one_writer=self.one_writer)
+        # By id and by number, each by its index: for "id or number" SQLite reads all orphans of the sender.
+        of_sender = statuses.where(status_report.c.sender == bindparam("sender"), orphan)
         self.orphans = self._text(
-            statuses.where(
-                status_report.c.sender == bindparam("sender"),
-                orphan,
-                or_(
-                    status_report.c.document_key == bindparam("document_key"),
-                    status_report.c.number_key == bindparam("number_key"),
-                ),
-            ).order_by(status_report.c.seq)
+            union(
+                of_sender.where(status_report.c.document_key == bindparam("document_key")),
+                of_sender.where(status_report.c.number_key == bindparam("number_key")),
+            ).order_by("seq")
         )
         self.same_orphan = self._text(
             _at_most(

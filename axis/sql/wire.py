@@ -36,28 +36,30 @@ _NUMBERS: Final = {"bigint": Struct("!iq"), "integer": Struct("!ii")}
 
 def array(kind: str, values: Values) -> bytes:
     """`kind[]` of one dimension in the binary format (`array_recv`): its head, then each length and value."""
+    # Half of the columns say the same in all rows of a group: a state, a kind, nothing.
+    alike = len(values) > 1 and values.count(values[0]) == len(values)
+    pieces = _pieces(kind, values[:1]) * len(values) if alike else _pieces(kind, values)
+    return _HEAD.pack(1, None in values, _ELEMENTS[kind], len(values), 1) + b"".join(pieces)
+
+
+def _pieces(kind: str, values: Values) -> list[bytes]:
     pieces: list[bytes] = []
-    add, null = pieces.append, 0
+    add = pieces.append
     numbers = _NUMBERS.get(kind)
     if numbers is not None:
         pack, size = numbers.pack, numbers.size - 4
         for value in values:
-            if value is None:
-                null = 1
-                add(_NULL)
-            else:
-                add(pack(size, value))
-    else:
-        for value in values:
-            if value is None:
-                null = 1
-                add(_NULL)
-                continue
-            octets = value.encode() if kind == "text" else value
-            length = len(octets)
-            add(_LENGTHS[length] if length < 4096 else length.to_bytes(4, "big"))
-            add(octets)
-    return _HEAD.pack(1, null, _ELEMENTS[kind], len(values), 1) + b"".join(pieces)
+            add(_NULL if value is None else pack(size, value))
+        return pieces
+    for value in values:
+        if value is None:
+            add(_NULL)
+            continue
+        octets = value.encode() if kind == "text" else value
+        length = len(octets)
+        add(_LENGTHS[length] if length < 4096 else length.to_bytes(4, "big"))
+        add(octets)
+    return pieces
 
 
 class Wire:

@@ -357,8 +357,25 @@ async def test_one_id_under_two_numbers_is_found_once(store: SqlStore) -> None:
     assert await in_one_group(store, *((seen, about(each)) for each in asked)) == [1, 1, 1]
 
 
+async def test_orphans_are_found_once_and_in_the_order_of_storing(store: SqlStore) -> None:
+    one, other = document(), document()
+    by_number = report(document_id=None, number=one.number)
+    by_both = report(document_id=one.document_id, number=one.number)
+    by_id = report(document_id=one.document_id, number=None)
+    for made in (by_number, by_both, by_id):
+        await store.transact(lambda ledger, made=made: ledger.apply(decision(AddStatus(made))))  # type: ignore[misc]
+    look = lambda ledger: [found.ref for found in ledger.orphans(one.sender, one.document_id, one.number)]  # noqa: E731
+    expected = [by_number.ref, by_both.ref, by_id.ref]
+    assert await in_one_group(store, (look, about(one)), (look, about(other)), (look, None)) == [expected] * 3
+
+
 @pytest.mark.parametrize(
-    ("name", "index"), [("SAME_DOCUMENTS", "ix_document_search"), ("ORPHANS", "ix_status_report_orphan_")]
+    ("name", "index"),
+    [
+        ("SAME_DOCUMENTS", "ix_document_search (document_key=? AND sender=?)"),
+        ("ORPHANS", "ix_status_report_orphan_id (sender=? AND document_key=?)"),
+        ("ORPHANS", "ix_status_report_orphan_number (sender=? AND number_key=?)"),
+    ],
 )
 @on_sqlite
 async def test_what_a_group_asks_sqlite_is_answered_by_an_index(store: SqlStore, name: str, index: str) -> None:

@@ -19,7 +19,7 @@ from axis.log.writer import LogWriter
 from signing.note import NoteKey, sign_note
 from tests.faults.disk import Disk, Loss
 from tests.sim.disk import Disks
-from tests.unit.log.logs import KEYS, ORIGIN, SIGNER, STRANGER, batch, grow, leaves, signed, verified
+from tests.unit.log.logs import KEYS, ORIGIN, SIGNER, STRANGER, batch, grow, leaves, signed, verified, writer_at
 
 ONE, TWO = bytes(31) + b"\x01", bytes(31) + b"\x02"
 
@@ -279,3 +279,30 @@ def test_a_log_goes_on_under_a_new_key_that_knows_the_old_one(tmp_path: Path) ->
     both = f"{SIGNER.verifier} {STRANGER.verifier}"
     assert verify_log(tmp_path / "log", both, heads=tmp_path / "heads").ok
     assert {finding.code.value for finding in verified(tmp_path).findings} >= {"checkpoint-signature"}
+
+
+def test_what_growth_made_superfluous_is_removed_by_who_shows_it(tmp_path: Path) -> None:
+    """In the end by the one who finds it done: what he did himself before is not what the journal tells of."""
+    one, other = writer_at(tmp_path), writer_at(tmp_path)
+    partial = tmp_path / "log/tile/0/000.p"
+
+    def grown(writer: LogWriter, size: int, first: int, *, shown: bool) -> None:
+        writer.open()
+        writer.reconcile(first)
+        writer.publish()
+        if size > first:
+            writer.commit(batch(first, size - first))
+        if shown:
+            writer.publish()
+        writer.close()
+
+    grown(one, 100, 0, shown=True)
+    assert partial.exists()
+    grown(other, 300, 100, shown=False)
+    assert partial.exists()
+    grown(one, 300, 300, shown=False)
+    assert not partial.exists()
+    grown(one, 500, 300, shown=True)
+    assert (tmp_path / "log/tile/0/001.p").exists()
+    grown(one, 600, 500, shown=True)
+    assert not (tmp_path / "log/tile/0/001.p").exists()

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from axis.core.entry import leaf
 from axis.flow import sequence
 from axis.log.heads import HISTORY
 from axis.log.writer import Step
+from axis.sql.views import SqlViews
 from tests.unit.log.logs import NOW, batch, entry, lines, verified, writer_at
 from tests.unit.log.rounds import Struck, all_entries, check, drain, intend, intend_entries, sequencer, sizes, stored
 
@@ -320,6 +321,30 @@ async def test_a_load_is_in_the_log_within_the_merge_delay_and_at_once_when_told
         stop.set()
         one.wake()
     await check(tmp_path, 400)
+
+
+async def test_a_load_that_gathers_is_looked_at_when_it_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often somebody says that there is more: each look counts all that waits."""
+    stop, watch, looks = asyncio.Event(), Watch(), [0]
+    async with (
+        stored(tmp_path) as store,
+        sequencer(store, tmp_path, hook=watch, merge_delay=timedelta(seconds=1)) as one,
+        asyncio.TaskGroup() as group,
+    ):
+        ask = type(store.views).backlog
+
+        async def counted(views: SqlViews) -> tuple[int, datetime | None]:
+            looks[0] += 1
+            one.wake()
+            return await ask(views)
+
+        monkeypatch.setattr(type(store.views), "backlog", counted)
+        await intend(store, range(200))
+        group.create_task(one.run(stop))
+        await watch.until(lambda: one.head.checkpoint.size == 200)
+        assert looks == [2], "at once, and when it had waited long enough"
+        stop.set()
+        one.wake()
 
 
 async def test_a_full_disk_is_waited_out_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
