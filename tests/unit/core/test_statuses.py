@@ -28,6 +28,7 @@ from axis.core.model import (
 from axis.core.network import ALL_CODES, ArrivedBy, Network, ReportRule, lane
 from axis.core.problems import Kind, Problem
 from axis.core.routing import RoutingTable
+from axis.core.states import IntakeState
 from axis.core.statuses import Party, Report, Reporting, adopt, arrived, decide_status
 from schemas.codes import AgencyCode
 from schemas.status import BY_WIRE, FIVE, REASON_REQUIRED, RENEWABLE, WIRE, Standing, Status, effective
@@ -246,6 +247,23 @@ def test_of_many_reports_each_is_decided_as_if_it_were_alone(by: Principal) -> N
     assert {isinstance(one.reply, Problem) for one in decided} == {True, False}
 
 
+def test_what_a_party_is_to_many_documents_is_what_it_is_to_each() -> None:
+    """Recipients that are the same object under several senders, and equal ones that are another."""
+    to = [(TWENTY,), (TEN, TWENTY), (COMMUNE_1, FAR), (TWENTY,)]
+    about = [
+        replace(LOCAL, sender=sender, recipients=recipients, state=state, by=by)
+        for sender, recipients, state, by in product(
+            (TEN, TWENTY, FAR, COMMUNE_1), to, (IntakeState.ACCEPTED, IntakeState.HELD), ("dms-20", "district")
+        )
+    ]
+    for by in (DMS_10, DMS_20, DISTRICT, NATIONAL):
+        party = Party(by, (), network())
+        for one in about:
+            alone = Party(by, (), network())
+            assert party.part_in(one) == alone.part_in(one)
+            assert party.may_see(one) is alone.may_see(one)
+
+
 # --- what it means -----------------------------------------------------------------------------------------
 
 
@@ -277,6 +295,7 @@ STORIES = [
     (["01", "02"], ["applied", "applied"]),
     (["02"], ["applied"]),
     (["01", "15"], ["applied", "conflict"]),
+    (["01"] * 9 + ["06", "03"], ["applied", *["repeated"] * 8, "applied", "late"]),
 ]
 
 
