@@ -74,6 +74,8 @@ WIRE_BY_SENDER: Final = frozenset(WIRE[status] for status in SET_BY_SENDER)
 REASON_REQUIRED: Final = frozenset({Status.REJECTED, Status.CHANGE_REFUSED})
 """A refusal names its reason (QĐ 28/2018 art. 5.4)."""
 
+WIRE_WITH_REASON: Final = frozenset(WIRE[status] for status in REASON_REQUIRED)
+
 RENEWABLE: Final = frozenset({Status.RECALL_REQUESTED, Status.CHANGE_AGREED, Status.CHANGE_REFUSED})
 """A refused recall may be asked for again, and is then answered again: these count once for each time they follow."""
 

@@ -140,7 +140,7 @@ def delivery(about: Document | None = None, **changes: Any) -> Delivery:
         created_at=NOW,
         due_at=NOW,
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def report(about: Document | None = None, **changes: Any) -> StatusReport:
@@ -165,7 +165,7 @@ def report(about: Document | None = None, **changes: Any) -> StatusReport:
         staff=StaffInfo("Văn thư", "Nguyễn Văn A"),
         hops=(Hop("axis-2", NOW),),
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def entry(kind: EntryKind = EntryKind.ACCEPTED, subject: str = "") -> LogEntry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -69,7 +68,7 @@ def decisions() -> list[Decision[Any]]:
     again = decide_intake(submission(), said, passed(), [document], known, at, NOW, number, NONCE)
     doubtful = decide_intake(submission(), content(), waiting(), (), (), at, NOW, number, NONCE)
     held = document_of(doubtful)
-    leased = replace(deliveries(taken)[0], state=DeliveryState.LEASED, attempts=1)
+    leased = deliveries(taken)[0]._replace(state=DeliveryState.LEASED, attempts=1)
     down, gone = Problem(Kind.DESTINATION_UNAVAILABLE), Problem(Kind.DESTINATION_REFUSED)
     early = decide_status(report("03", COMMUNE_1), None, (), DISTRICT, (), at, NOW, number)
     return [
@@ -81,7 +80,7 @@ def decisions() -> list[Decision[Any]]:
         refused(submission(), Problem(Kind.SIGNATURE_FAILED), passed(), NOW),
         refused(submission(), Problem(Kind.MALFORMED_XML), None, NOW),
         decide_handover(leased, DeliveryEvent.ACK, document, {}, "dms-20", at, NOW, number, "theirs"),
-        followed(replace(leased, state=DeliveryState.DELIVERED), document),
+        followed(leased._replace(state=DeliveryState.DELIVERED), document),
         decide_setback(leased, down, RetryPolicy(), at, NOW, 0),
         decide_setback(leased, gone, RetryPolicy(), at, NOW, 0),
         decide_status(report("13", TWENTY, TEN), document, (), DMS_20, (), at, NOW, number),
@@ -89,7 +88,7 @@ def decisions() -> list[Decision[Any]]:
         adopt(report_of(early), document, (), (), at, NOW, number),
         decide_attachments(document, None, {}, (), Cause.INTAKE, at, NOW),
         decide_operation(
-            replace(leased, state=DeliveryState.FAILED),
+            leased._replace(state=DeliveryState.FAILED),
             Order(Action.RETRY, "an", "ho da sua", NOW),
             at,
             Telling(document, None, number, canonical),

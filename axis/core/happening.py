@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from axis.core.canonical import Json
 
@@ -34,8 +35,7 @@ class EntryKind(StrEnum):
     RESTORED = "restored"
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """Bản ghi nhật ký, before it has an index. `facts` holds public facts and commitments, never content.
 
     `actor` is the connection or service that caused it, `subject` a random id of ours (document, delivery, status) or
@@ -46,4 +46,4 @@ class LogEntry:
     at: datetime
     actor: str
     subject: str
-    facts: Mapping[str, Json] = field(default_factory=dict)
+    facts: Mapping[str, Json] = MappingProxyType({})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from axis.core.canonical import Json
 from axis.core.follow_up import AddFollowUp, MoveFollowUp
@@ -152,8 +152,7 @@ class Cargo(StrEnum):
     NOTICE = "notice"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """Lượt chuyển: everything that leaves is one of these.
 
     `cargo_ref` is a `DocumentRef`, a `StatusRef` or a `NoticeRef`. `token` fences: each claim raises it, and only its
@@ -200,8 +199,7 @@ class Attestation(StrEnum):
     AXIS = "axis"  # this node set it itself on hand-over (01)
 
 
-@dataclass(frozen=True, slots=True)
-class StatusReport:
+class StatusReport(NamedTuple):
     """Trạng thái xử lý reported for one document at one receiver.
 
     `document` is `None` while no stored document matches: an orphan, kept until its document comes. `at` is the

@@ -91,8 +91,8 @@ class Ledger(Protocol):
         """What was reported for any of these pairs of document and receiver, in the order of storing."""
         ...
 
-    def said_of(self, pairs: Iterable[tuple[DocumentRef, AgencyCode]]) -> Sequence[Said]:
-        """The same, as far as it decides what is reported next."""
+    def said_of(self, pairs: Iterable[tuple[DocumentRef, str]]) -> Sequence[Said]:
+        """The same, as far as it decides what is reported next. Receivers are named by their codes' text, as there."""
         ...
 
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]: ...

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Generic, TypeVar
+from functools import lru_cache
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from axis.core.canonical import Json
 from axis.core.hop import MAX_HOPS
@@ -32,19 +33,39 @@ from axis.core.model import (
 from axis.core.network import ArrivedBy, Network, Ways, lane
 from axis.core.outline import Concerned, Earlier
 from axis.core.problems import Kind, Problem
+from axis.core.states import IntakeState
 from schemas.codes import AgencyCode, document_key
 from schemas.envelope import StaffInfo
-from schemas.status import BY_WIRE, LABEL, REASON_REQUIRED, WIRE_BY_SENDER, Standing, Status, effective, standing
+from schemas.status import (
+    BY_WIRE,
+    LABEL,
+    WIRE_BY_SENDER,
+    WIRE_WITH_REASON,
+    Standing,
+    Status,
+    effective,
+    standing,
+)
 
 E = TypeVar("E", bound=Earlier, covariant=True)
 
-_ARRIVED: Final = Status.ARRIVED.wire
 _MOST_KEPT: Final = 4096
 """Answers that are kept of one party: a node has some hundred thousand agencies."""
+_SHORT: Final = 8
+"""So many earlier statuses are usual: what comes after them is remembered."""
+
+# Asked of each of many statuses: an enumeration is asked for its member by a function in Python.
+_AGENCY: Final = Role.AGENCY
+_REPEATED: Final = Standing.REPEATED
+_ARRIVED: Final = Status.ARRIVED
+_ARRIVED_WIRE: Final = _ARRIVED.wire
+_STATUS: Final = EntryKind.STATUS
+_CARRIED: Final = Cargo.STATUS
+_ACCEPTED: Final = IntakeState.ACCEPTED
+_CONNECTION, _NEIGHBOUR = Attestation.CONNECTION, Attestation.NEIGHBOUR
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """A status as somebody tells it, before anything is decided.
 
     `reporter` speaks, `addressee` is to hear it. Which of the two is the receiver of the document follows from the
@@ -87,7 +108,7 @@ def decide_status(
     decision = Reporting(Party(by, hops, network), now, new_id).decide(report, document, prior)
     reply = decision.reply
     if isinstance(reply, Repeat):
-        return Decision((), (), replace(reply.first, standing=Standing.REPEATED))
+        return Decision((), (), reply.first._replace(standing=Standing.REPEATED))
     return Decision(decision.entries, decision.changes, reply)
 
 
@@ -98,30 +119,65 @@ class Repeat(Generic[E]):
     first: E
 
 
+class Part(NamedTuple):
+    """What a party is to what one sender sends to the same recipients."""
+
+    recipients: Sequence[AgencyCode]
+    own: tuple[AgencyCode, ...]
+    """Those of the recipients that it may speak for."""
+    sends: bool
+    """Whether it may speak for the sender."""
+
+
 class Party:
     """Who reports, by which way, to a network. What is the same for many reports is asked once, and kept as long as
-    these are the same: for whom it may speak, and where what is told to somebody goes."""
+    these are the same: for whom it may speak, what it is to a document, and where what is told to somebody goes."""
 
-    __slots__ = ("by", "hops", "network", "speaks", "ways")
+    __slots__ = ("_parts", "by", "hops", "is_agency", "network", "speaks", "ways")
 
     def __init__(self, by: Principal, hops: tuple[Hop, ...], network: Network) -> None:
         self.by, self.hops, self.network = by, hops, network
+        self.is_agency = by.role is _AGENCY
         self.speaks: dict[tuple[str, bool], Problem | None] = {}
         self.ways: dict[tuple[str, str, bool | None], Ways] = {}
+        self._parts: dict[tuple[str, int], Part] = {}
 
     def still(self, by: Principal, network: Network) -> bool:
         """Say whether it may be asked on: both are the very same, and not too much is kept."""
-        return self.by is by and self.network is network and len(self.speaks) + len(self.ways) < _MOST_KEPT
+        kept = len(self.speaks) + len(self.ways) + len(self._parts)
+        return self.by is by and self.network is network and kept < _MOST_KEPT
+
+    def part_in(self, document: Concerned) -> Part:
+        """What it is to this document. The same recipients out of the store are the same object, and known by it: a
+        hash of them takes a call for each. What is kept holds them, so that no others take their place."""
+        recipients = document.recipients
+        about = document.sender.text, id(recipients)
+        part = self._parts.get(about)
+        if part is None:
+            within, authority = self.network.registry.within, self.by.authority
+            own = tuple([code for code in recipients if within(code, authority)])
+            part = self._parts[about] = Part(recipients, own, within(document.sender, authority))
+        return part
+
+    def may_see(self, document: Concerned) -> bool:
+        """Say whether it may know of this document: it sent it, or it is addressed and the document was let in.
+
+        A neighbour has authority over everything behind it, and knows of nothing but what it brought itself.
+        """
+        if not self.is_agency:
+            return document.by == self.by.name
+        part = self.part_in(document)
+        return part.sends or (bool(part.own) and document.state is _ACCEPTED)
 
 
 class Reporting:
-    """What one party reports at one moment."""
+    """What one party reports at one moment. Nothing may be told of what lies after `latest`."""
 
-    __slots__ = ("_by", "_latest", "_new_id", "_now", "_party")
+    __slots__ = ("_new_id", "latest", "now", "party")
 
     def __init__(self, party: Party, now: datetime, new_id: NewId) -> None:
-        self._party, self._by, self._now, self._new_id = party, party.by, now, new_id
-        self._latest = now + party.network.future
+        self.party, self.now, self._new_id = party, now, new_id
+        self.latest = now + party.network.future
 
     def decide(
         self, report: Report, document: Concerned | None, prior: Sequence[E]
@@ -132,86 +188,89 @@ class Reporting:
         contradictions are stored and shown. Refused is only what this party may never say. A neighbour's report of a
         document that is not here is kept as an orphan, and passed on when its addressee lies behind another axis.
         """
-        by, now = self._by, self._now
-        problem = self._unacceptable(report, document)
+        party, now, by_sender = self.party, self.now, report.wire in WIRE_BY_SENDER
+        by, reporter, addressee = party.by, report.reporter, report.addressee
+        sender, receiver = (reporter, addressee) if by_sender else (addressee, reporter)
+        problem = self._unacceptable(report, sender, receiver, document)
         if problem:
             entry = LogEntry(
                 EntryKind.STATUS_REFUSED,
                 now,
                 by.name,
                 document.ref if document else "",
-                {"problem": problem.kind.value, "code": report.wire, "reporter": report.reporter.text},
+                {"problem": problem.kind.value, "code": report.wire, "reporter": reporter.text},
             )
             return Decision((entry,), (), problem)
         again = self._first_of(report, prior) if prior else None
         if again is not None:
             return Decision((), (), Repeat(again))
+        # By place, in the order of its fields: by name costs three times as much.
         made = StatusReport(
-            ref=StatusRef(self._new_id()),
-            document=document.ref if document else None,
-            sender=report.sender,
-            receiver=report.receiver,
-            reporter=report.reporter,
-            addressee=report.addressee,
-            document_id=document_key(report.document_id) if report.document_id else None,
-            number=report.number,
-            wire=report.wire,
-            at=report.at,
-            received_at=now,
-            by=by.name,
-            via=by.role,
-            attestation=Attestation.CONNECTION if by.role is Role.AGENCY else Attestation.NEIGHBOUR,
-            standing=_standing(report.wire, prior),
-            description=report.description,
-            issued_on=report.issued_on,
-            staff=report.staff,
-            hops=self._party.hops,
+            StatusRef(self._new_id()),
+            None if document is None else document.ref,
+            sender,
+            receiver,
+            reporter,
+            addressee,
+            document_key(report.document_id) if report.document_id else None,
+            report.number,
+            report.wire,
+            report.at,
+            now,
+            by.name,
+            by.role,
+            _CONNECTION if party.is_agency else _NEIGHBOUR,
+            _standing(report.wire, prior),
+            report.description,
+            report.issued_on,
+            report.staff,
+            party.hops,
         )
-        return _record(made, document, self._ways_of(made, document), now, self._new_id)
-
-    def _first_of(self, report: Report, prior: Sequence[E]) -> E | None:
-        """What is reported again."""
-        for one in prior:
-            if one.wire == report.wire and one.at == report.at:
-                return one
-        if _axis_owns(report, self._party.network, self._by):
-            return next((one for one in prior if one.status is Status.ARRIVED), None)
-        return None
-
-    def _ways_of(self, made: StatusReport, document: Concerned | None) -> Ways:
-        about = made.addressee.text, made.wire, None if document is None else document.crossed
-        party = self._party
+        about = addressee.text, report.wire, None if document is None else document.crossed
         ways = party.ways.get(about)
         if ways is None:
             ways = party.ways[about] = _ways(made, document, party.network)
-        return ways
+        return _record(made, document, ways, now, self._new_id)
 
-    def _unacceptable(self, report: Report, document: Concerned | None) -> Problem | None:
-        speaks, known = (report.reporter.text, report.signed), self._party.speaks
+    def _first_of(self, report: Report, prior: Sequence[E]) -> E | None:
+        """What is reported again."""
+        wire, at = report.wire, report.at
+        for one in prior:
+            if one.wire == wire and one.at == at:
+                return one
+        if BY_WIRE.get(wire) is _ARRIVED and _axis_owns(self.party):
+            return next((one for one in prior if one.status is _ARRIVED), None)
+        return None
+
+    def _unacceptable(
+        self, report: Report, sender: AgencyCode, receiver: AgencyCode, document: Concerned | None
+    ) -> Problem | None:
+        party = self.party
+        speaks, known = (report.reporter.text, report.signed), party.speaks
         if speaks not in known:
             known[speaks] = self._unheard(report)
         unheard = known[speaks]
         if unheard is not None:
             return unheard
-        if self._by.role is Role.AGENCY:
-            status = BY_WIRE.get(report.wire)
+        if party.is_agency:
+            wire = report.wire
             if document is None:
                 return Problem(Kind.NOT_FOUND)
-            if status is None:
+            if wire not in BY_WIRE:
                 return Problem(Kind.SCHEMA_VIOLATION, "unknown status code")
-            if status in REASON_REQUIRED and not (report.description or "").strip():
+            if wire in WIRE_WITH_REASON and not (report.description or "").strip():
                 return Problem(Kind.SCHEMA_VIOLATION, "this status needs a description: the reason")
-            if report.at > self._latest:
+            if report.at > self.latest:
                 return Problem(Kind.SCHEMA_VIOLATION, "the status lies in the future")
         if document is None:
             return None
-        if report.sender != document.sender or report.receiver not in document.recipients:
+        if sender != document.sender or receiver not in document.recipients:
             return Problem(Kind.ILLEGAL_STATUS, _not_theirs(report, document))
         return None
 
     def _unheard(self, report: Report) -> Problem | None:
         """Why nothing that this reporter says counts, however it is said: it is not asked again."""
-        by, network, hops = self._by, self._party.network, self._party.hops
+        by, network, hops = self.party.by, self.party.network, self.party.hops
         if not network.registry.within(report.reporter, by.authority):
             return Problem(Kind.NOT_YOUR_AGENCY, "this connection may not report for that agency")
         if not report.signed and not network.may_vouch(by, report.reporter):
@@ -232,7 +291,7 @@ def arrived(
     """Status 01 by this node itself, when a recipient has taken the document and the axis owns 01."""
     if network.arrived_by is not ArrivedBy.AXIS or (prior and any(one.status is Status.ARRIVED for one in prior)):
         return Decision((), (), None)
-    wire = _ARRIVED
+    wire = _ARRIVED_WIRE
     made = StatusReport(
         ref=StatusRef(new_id()),
         document=document.ref,
@@ -272,7 +331,7 @@ def adopt(
     """
     if orphan.sender != document.sender or orphan.receiver not in document.recipients:
         return Decision((), (), orphan)
-    found = replace(orphan, document=document.ref, standing=_standing(orphan.wire, prior))
+    found = orphan._replace(document=document.ref, standing=_standing(orphan.wire, prior))
     entry = LogEntry(EntryKind.ORPHAN_MATCHED, now, network.node, orphan.ref, {"document": document.ref})
     changes: list[Change] = [AdoptStatus(orphan.ref, document.ref, found.standing)]
     if found.standing is not Standing.REPEATED:
@@ -297,8 +356,8 @@ def status_facts(made: StatusReport) -> dict[str, Json]:
 def _record(
     made: StatusReport, document: Concerned | None, ways: Ways, now: datetime, new_id: NewId
 ) -> Decision[StatusReport]:
-    entry = LogEntry(EntryKind.STATUS, now, made.by, made.ref, status_facts(made))
-    first = made.standing is not Standing.REPEATED
+    entry = LogEntry(_STATUS, now, made.by, made.ref, status_facts(made))
+    first = made.standing is not _REPEATED
     deliveries = _onward(made, document, ways, now, new_id) if first else []
     return Decision((entry,), (AddStatus(made), *map(AddDelivery, deliveries)), made)
 
@@ -316,15 +375,15 @@ def _onward(made: StatusReport, document: Concerned | None, ways: Ways, now: dat
     concerns = document.concerns if document else made.document_id or made.number or ""
     return [
         Delivery(
-            id=DeliveryId(new_id()),
-            cargo=Cargo.STATUS,
-            cargo_ref=made.ref,
-            document=made.document,
-            endpoint=endpoint,
-            recipients=(made.addressee,),
-            lane=lane(endpoint, () if away else (made.addressee,), made.sender, concerns),
-            created_at=now,
-            due_at=now,
+            DeliveryId(new_id()),
+            _CARRIED,
+            made.ref,
+            made.document,
+            endpoint,
+            (made.addressee,),
+            lane(endpoint, () if away else (made.addressee,), made.sender, concerns),
+            now,
+            now,
         )
         for endpoint, away in ways
     ]
@@ -341,15 +400,23 @@ def _not_theirs(report: Report, document: Concerned) -> str:
     return "this status is told to the sender of the document, and to nobody else"
 
 
-def _axis_owns(report: Report, network: Network, by: Principal) -> bool:
+def _axis_owns(party: Party) -> bool:
     """A recipient's own 01 where this node has set it on hand-over: acknowledged, not recorded twice."""
-    arrived_again = BY_WIRE.get(report.wire) is Status.ARRIVED
-    return arrived_again and by.role is Role.AGENCY and network.arrived_by is ArrivedBy.AXIS
+    return party.is_agency and party.network.arrived_by is ArrivedBy.AXIS
 
 
 def _standing(wire: str, prior: Sequence[Earlier]) -> Standing:
+    before = tuple([one.wire for one in prior])
+    return _known_standing(before, wire) if len(before) <= _SHORT else _standing_after(before, wire)
+
+
+def _standing_after(before: tuple[str, ...], wire: str) -> Standing:
+    """What `wire` means after those that were reported `before`, in their order."""
     status = BY_WIRE.get(wire)
     if status is None:
-        return Standing.REPEATED if any(one.wire == wire for one in prior) else Standing.CONFLICT
-    known = [one.status for one in prior if one.status is not None]
+        return Standing.REPEATED if wire in before else Standing.CONFLICT
+    known = [BY_WIRE[one] for one in before if one in BY_WIRE]
     return standing(effective(known), known, status)
+
+
+_known_standing: Final = lru_cache(maxsize=1024)(_standing_after)

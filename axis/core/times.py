@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import Final
+
+_TWO: Final = tuple(f"{number:02}" for number in range(60))
+"""Text by parts: `isoformat` writes each number of an instant by a format of its own, for twice the cost."""
 
 
 @lru_cache(maxsize=1024)
@@ -17,7 +21,12 @@ def rfc3339(at: datetime) -> str:
         raise ValueError("an instant needs a zone")
     if at.tzinfo is not UTC:
         at = at.astimezone(UTC)
-    return f"{at.isoformat(timespec='microseconds')[:-6]}Z"
+    return f"{_day(at.toordinal())}T{_TWO[at.hour]}:{_TWO[at.minute]}:{_TWO[at.second]}.{at.microsecond:06}Z"
+
+
+@lru_cache(maxsize=64)
+def _day(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
 
 
 def parse_rfc3339(text: str) -> datetime:

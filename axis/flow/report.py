@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 import structlog
 
-from axis.core.model import Decision, Document, DocumentRef, Hop, Principal, Role, StatusReport
+from axis.core.model import Change, Decision, Document, DocumentRef, Hop, LogEntry, Principal, StatusReport
 from axis.core.outline import Concerned, Said
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Problem, Refused
@@ -20,6 +20,8 @@ from axis.flow.context import Context
 from schemas.status import Standing
 
 log = structlog.get_logger()
+
+_ACCEPTED: Final = IntakeState.ACCEPTED
 
 
 async def record_status(report: Report, by: Principal, hops: tuple[Hop, ...], ctx: Context) -> StatusReport:
@@ -45,8 +47,8 @@ async def record_status(report: Report, by: Principal, hops: tuple[Hop, ...], ct
     return _answered(reply, by, ctx, code=report.wire)
 
 
-Told = tuple[DocumentRef, Callable[[Concerned], Report]]
-"""A document, and what is said of it: `Refused` where that cannot be."""
+Told = tuple[DocumentRef, Callable[[Concerned, Reporting], Report]]
+"""A document, and what is said of it by who reports: `Refused` where that cannot be."""
 
 
 async def record_told(told: Told, by: Principal, now: datetime, ctx: Context) -> StatusReport:
@@ -75,63 +77,60 @@ async def _record_told(
 
     def body(ledger: Ledger) -> Sequence[StatusReport | Problem]:
         reporting = Reporting(_party(by, ctx), now, ctx.new_id)
-        known = ledger.outlines(ref for ref, _ in told)
-        said = [(known.get(ref), _said(known.get(ref), make, by, ctx)) for ref, make in told]
-        asked = {
-            (document.ref, report.receiver.text): (document.ref, report.receiver)
-            for document, report in said
-            if document is not None and isinstance(report, Report)
-        }
-        prior: _Prior = {pair: [] for pair in asked}
-        for one in ledger.said_of(asked.values()) if asked else ():
-            prior[one.document, one.receiver].append(one)
-        decisions = [_decided(document, report, prior, reporting) for document, report in said]
-        for decision in decisions:
-            ledger.apply(decision)
-        return [_reply(decision.reply, ledger) for decision in decisions]
+        known = ledger.outlines([ref for ref, _ in told])
+        before: _Before = {}
+        said = [_said(known.get(ref), make, reporting, before) for ref, make in told]
+        for earlier in ledger.said_of(before) if before else ():
+            before[earlier.document, earlier.receiver].append(earlier)
+        entries: list[LogEntry] = []
+        changes: list[Change] = []
+        replies: list[StatusReport | Repeat[Said | StatusReport] | Problem] = []
+        for one in said:
+            if isinstance(one, Problem):
+                replies.append(one)
+                continue
+            document, report, prior = one
+            decision = reporting.decide(report, document if document.state is _ACCEPTED else None, prior)
+            entries += decision.entries
+            changes += decision.changes
+            reply = decision.reply
+            if isinstance(reply, StatusReport):
+                prior.append(reply)  # to those that come after it
+            replies.append(reply)
+        ledger.apply(Decision(tuple(entries), tuple(changes), None))
+        return [one if isinstance(one, StatusReport) else _reply(one, ledger) for one in replies]
 
     found = await ctx.store.transact(body, brief=len(told) == 1)
     ctx.wake()
     return found
 
 
-_Prior = Mapping[tuple[DocumentRef, str], list[Said | StatusReport]]
+_Before = dict[tuple[DocumentRef, str], list[Said | StatusReport]]
 """What was reported of each of these documents for each of these receivers (codes)."""
+_Said = tuple[Concerned, Report, list[Said | StatusReport]]
+"""A document, what is said of it, and what was reported of the same before."""
 
 
 def _said(
-    document: Concerned | None, make: Callable[[Concerned], Report], by: Principal, ctx: Context
-) -> Report | Problem:
-    if document is None or not may_see(document, by, ctx):
+    document: Concerned | None, make: Callable[[Concerned, Reporting], Report], reporting: Reporting, before: _Before
+) -> _Said | Problem:
+    if document is None or not reporting.party.may_see(document):
         return Problem(Kind.NOT_FOUND)
     try:
-        return make(document)
+        report = make(document, reporting)
     except Refused as error:
         return error.problem
+    return document, report, before.setdefault((document.ref, report.receiver.text), [])
 
 
-def _decided(
-    document: Concerned | None, report: Report | Problem, prior: _Prior, reporting: Reporting
-) -> Decision[StatusReport | Repeat[Said | StatusReport] | Problem]:
-    """Decide one of several; what is recorded is prior to those that come after it."""
-    if isinstance(report, Problem):
-        return Decision((), (), report)
-    assert document is not None, "nothing is said of a document that is not there"
-    before = prior[document.ref, report.receiver.text]
-    decision = reporting.decide(report, _accepted(document), before)
-    if isinstance(decision.reply, StatusReport):
-        before.append(decision.reply)
-    return decision
-
-
-def _reply(reply: StatusReport | Repeat[Said | StatusReport] | Problem, ledger: Ledger) -> StatusReport | Problem:
-    """What is answered: of a repeat the whole of the first."""
-    if not isinstance(reply, Repeat):
+def _reply(reply: Repeat[Said | StatusReport] | Problem, ledger: Ledger) -> StatusReport | Problem:
+    """What is answered where nothing is recorded: of a repeat the whole of the first."""
+    if isinstance(reply, Problem):
         return reply
     first = reply.first
     whole = first if isinstance(first, StatusReport) else ledger.status(first.ref)
     assert whole is not None, "it was read a moment ago"
-    return replace(whole, standing=Standing.REPEATED)
+    return whole._replace(standing=Standing.REPEATED)
 
 
 def _party(by: Principal, ctx: Context) -> Party:
@@ -175,27 +174,9 @@ def _tell_recorded(recorded: list[tuple[str, StatusReport]]) -> None:
         log.info("statuses_recorded", by=by, recorded=number, refused=0)
 
 
-def _accepted(document: Concerned | None) -> Concerned | None:
-    return document if document is not None and document.state is IntakeState.ACCEPTED else None
-
-
-def may_see(document: Concerned, by: Principal, ctx: Context) -> bool:
-    """Say whether `by` may know of this document: it sent it, or it is addressed and the document was let in.
-
-    A neighbour has authority over everything behind it, and knows of nothing but what it brought itself.
-    """
-    registry = ctx.network.registry
-    if by.role is not Role.AGENCY:
-        return document.by == by.name
-    if registry.within(document.sender, by.authority):
-        return True
-    named = any(registry.within(code, by.authority) for code in document.recipients)
-    return named and document.state is IntakeState.ACCEPTED
-
-
 async def visible_document(ref: str, by: Principal, ctx: Context) -> Document:
     """The document, for one who may see it. `Refused(NOT_FOUND)` for everyone else: it does not exist for them."""
     document = await ctx.store.views.document(DocumentRef(ref))
-    if document is None or not may_see(document, by, ctx):
+    if document is None or not Party(by, (), ctx.network).may_see(document):
         raise Refused(Problem(Kind.NOT_FOUND))
     return document

@@ -159,8 +159,8 @@ class SqlLedger(Reader):
             return self.statuses(*asked[0])
         return self.reports(self.sql.reports.of_pairs, pairs=many((ref, code.text) for ref, code in asked))
 
-    def said_of(self, pairs: Iterable[tuple[DocumentRef, AgencyCode]]) -> Sequence[Said]:
-        asked = [(ref, code.text) for ref, code in pairs]
+    def said_of(self, pairs: Iterable[tuple[DocumentRef, str]]) -> Sequence[Said]:
+        asked = list(pairs)
         if len(asked) == 1:
             ((ref, code),) = asked
             rows = self.session.run(self.sql.reports.said, document=ref, receiver=code).fetchall()

@@ -247,6 +247,11 @@ class SqliteDatabase:
 
 
 def _connect(path: Path, how: str, connection_class: type[sqlite3.Connection]) -> sqlite3.Connection:
+    # Of each value that is no text or number the module asks in three ways how it is to be stored, and then stores it
+    # as it is: seven times a status. An answer that is found at once ends that; it holds for the process, and changes
+    # nothing.
+    sqlite3.register_adapter(type(None), dict[None, None]().get)
+    sqlite3.register_adapter(bytes, bytes)
     return sqlite3.connect(
         f"file:{quote(str(path))}?{how}",
         uri=True,

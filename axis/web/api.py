@@ -231,9 +231,8 @@ class Api:
         """One status of one receiver of a document."""
         by = require(self.caller(request), Role.AGENCY)
         body = await status_body(request)
-        now = self.ctx.now()
-        make = partial(report_of, body, by=by, network=self.ctx.network, now=now)
-        recorded = await record_told((DocumentRef(request.match_info["ref"]), make), by, now, self.ctx)
+        told = DocumentRef(request.match_info["ref"]), partial(report_of, body)
+        recorded = await record_told(told, by, self.ctx.now(), self.ctx)
         return reply(status_facts(recorded), 202)
 
     async def post_statuses(self, request: web.Request) -> web.StreamResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import orjson
 from aiohttp import hdrs, web
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 
 from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem, ToldStatus
@@ -34,48 +35,51 @@ def _xml_text(text: str) -> str:
     return text
 
 
-def _utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("no such time in UTC") from None
-
-
 Text = Annotated[str, AfterValidator(_xml_text)]
+Instant = Annotated[AwareDatetime, Field(ge=datetime.min.replace(tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC))]
+"""There is such a time in UTC."""
+_NOTHING_ELSE: Final = ConfigDict(extra="forbid")
 
 
-class StaffBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+# Dataclasses, because to read a field of a model of pydantic's is a function; a status is asked for a dozen.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffBody:
+    __pydantic_config__ = _NOTHING_ELSE
 
-    department: Text | None = Field(None, max_length=200)
-    staff: Text | None = Field(None, max_length=200)
-    email: Text | None = Field(None, max_length=200)
-    mobile: Text | None = Field(None, max_length=50)
+    department: Annotated[Text | None, Field(max_length=200)] = None
+    staff: Annotated[Text | None, Field(max_length=200)] = None
+    email: Annotated[Text | None, Field(max_length=200)] = None
+    mobile: Annotated[Text | None, Field(max_length=50)] = None
 
 
-class StatusBody(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusBody:
     """One status of one receiver. `receiver` may be left out when the connection speaks for one recipient only."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__ = _NOTHING_ELSE
 
-    code: str = Field(pattern=r"^[0-9]{1,2}$")
+    code: Annotated[str, Field(pattern=r"^[0-9]{1,2}$")]
     receiver: str | None = None
-    at: Annotated[AwareDatetime, AfterValidator(_utc)] | None = None
-    description: Text | None = Field(None, max_length=500)
+    at: Instant | None = None
+    description: Annotated[Text | None, Field(max_length=500)] = None
     staff: StaffBody | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchItem(StatusBody):
     """One status of a batch: it names its document."""
 
-    document: str = Field(pattern=r"^[a-z0-9]{26}$")
+    document: Annotated[str, Field(pattern=r"^[a-z0-9]{26}$")]
 
 
-_BATCH = TypeAdapter(list[BatchItem])
+_STATUS: Final = TypeAdapter(StatusBody)
+_ITEM: Final = TypeAdapter(BatchItem)
+_BATCH: Final = TypeAdapter(list[BatchItem])
 
-B = TypeVar("B", bound=BaseModel)
+B = TypeVar("B")
 
 _DOCUMENT: Final = Cargo.DOCUMENT.value
+_LABELS: Final = {wire: status.label for wire, status in BY_WIRE.items()}
 NOT_TO_KEEP: Final = MappingProxyType({hdrs.CACHE_CONTROL: "no-store", "X-Content-Type-Options": "nosniff"})
 """Of answers that are for one caller only: nobody keeps them, and nobody guesses what they are."""
 
@@ -98,15 +102,15 @@ async def status_body(request: web.Request) -> StatusBody:
         raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "application/json is expected"))
     octets = await whole(request)
     try:
-        return read_body(orjson.loads(octets), StatusBody)
+        return read_body(orjson.loads(octets), _STATUS)
     except orjson.JSONDecodeError:
         raise Refused(Problem(Kind.BAD_REQUEST, "not JSON")) from None
 
 
-def read_body(value: Any, model: type[B]) -> B:
+def read_body(value: Any, model: TypeAdapter[B]) -> B:
     """A value out of JSON, held to `model`. `Refused(BAD_REQUEST)` naming the fields that are wrong."""
     try:
-        return model.model_validate(value)
+        return model.validate_python(value)
     except ValidationError as error:
         places = tuple(".".join(map(str, fault["loc"])) or "body" for fault in error.errors())
         raise Refused(Problem(Kind.BAD_REQUEST, "fields are wrong or unknown", {"fields": places})) from None
@@ -122,7 +126,7 @@ def read_items(values: list[Any]) -> list[BatchItem | Problem]:
 
 def _item(value: Any) -> BatchItem | Problem:
     try:
-        return read_body(value, BatchItem)
+        return read_body(value, _ITEM)
     except Refused as error:
         return error.problem
 
@@ -195,15 +199,14 @@ def delivery_facts(delivery: Delivery, follow_up: FollowUp | None = None) -> dic
 
 
 def status_facts(report: StatusReport) -> dict[str, Any]:
-    status = BY_WIRE.get(report.wire)
     return {
         "status": report.ref,
         "code": report.wire,
-        "label": status.label if status else None,
+        "label": _LABELS.get(report.wire),
         "receiver": report.receiver.text,
         "reporter": report.reporter.text,
-        "at": instant(report.at),
-        "received_at": instant(report.received_at),
+        "at": rfc3339(report.at),
+        "received_at": rfc3339(report.received_at),
         "description": report.description,
         "standing": str(report.standing),
         "attestation": str(report.attestation),
@@ -244,11 +247,10 @@ def _mark(outcome: str | None, judged: bool, again: bool) -> dict[str, Any]:
 
 
 def _status_of(report: ToldStatus) -> dict[str, Any]:
-    status = BY_WIRE.get(report.wire)
     return {
         "status": report.status,
         "code": report.wire,
-        "label": status.label if status else None,
+        "label": _LABELS.get(report.wire),
         "receiver": report.receiver,
         "reporter": report.reporter,
         "at": report.at,

@@ -10,17 +10,16 @@ import orjson
 from aiohttp import web
 
 from axis.core.model import DocumentRef, Principal, StatusReport
-from axis.core.network import Network
 from axis.core.outline import Concerned
 from axis.core.problems import Kind, Problem, Refused
-from axis.core.statuses import Report
+from axis.core.statuses import Report, Reporting
 from axis.flow.context import Context
 from axis.flow.report import Told, record_statuses
-from axis.web.dto import StatusBody, read_items, status_facts, whole
+from axis.web.dto import StaffBody, StatusBody, read_items, status_facts, whole
 from axis.web.problem_json import members
 from schemas.codes import AgencyCode, CodeError
 from schemas.envelope import StaffInfo
-from schemas.status import BY_WIRE, REASON_REQUIRED, WIRE_BY_SENDER, read_wire
+from schemas.status import BY_WIRE, WIRE_BY_SENDER, WIRE_WITH_REASON, read_wire
 
 MOST = 100
 """Statuses of one request."""
@@ -28,31 +27,36 @@ MAX_BATCH = 262_144
 """Octets of one request with several."""
 
 
-def report_of(body: StatusBody, document: Concerned, by: Principal, network: Network, now: datetime) -> Report:
+def report_of(body: StatusBody, document: Concerned, reporting: Reporting) -> Report:
     """What a caller says of a document. `Refused(BAD_REQUEST)` naming the field that is wrong or missing."""
     wire = read_wire(body.code)
-    _complete(body, wire, now + network.future)
-    registry = network.registry
-    own = [code for code in document.recipients if registry.within(code, by.authority)]
-    sets_as_sender = wire in WIRE_BY_SENDER
+    at = reporting.now if body.at is None else body.at.astimezone(UTC)
+    _complete(wire, at, body.description, reporting.latest)
+    part, sender = reporting.party.part_in(document), document.sender
+    own, sets_as_sender = part.own, wire in WIRE_BY_SENDER
     receiver = agency(body.receiver) if body.receiver else own[0] if len(own) == 1 else None
     # Who sets what only the other side may set speaks for itself all the same, and is told that it may not.
-    by_sender = sets_as_sender and registry.within(document.sender, by.authority)
+    by_sender = sets_as_sender and part.sends
     if receiver is None and not own and not sets_as_sender:
-        receiver = document.sender
+        receiver = sender
     if receiver is None:
         raise Refused(Problem(Kind.BAD_REQUEST, "name the receiver that this status is of", {"fields": ("receiver",)}))
+    reporter, addressee = (sender, receiver) if by_sender else (receiver, sender)
     return Report(
-        wire=wire,
-        reporter=document.sender if by_sender else receiver,
-        addressee=receiver if by_sender else document.sender,
-        at=(body.at or now).astimezone(UTC).replace(microsecond=0),
-        document_id=document.document_id,
-        number=document.number,
-        description=body.description,
-        issued_on=document.issued_on,
-        staff=StaffInfo(**body.staff.model_dump()) if body.staff else None,
+        wire,
+        reporter,
+        addressee,
+        at.replace(microsecond=0) if at.microsecond else at,
+        document.document_id,
+        document.number,
+        body.description,
+        document.issued_on,
+        _staff(body.staff),
     )
+
+
+def _staff(body: StaffBody | None) -> StaffInfo | None:
+    return None if body is None else StaffInfo(body.department, body.staff, body.email, body.mobile)
 
 
 async def take_batch(request: web.Request, by: Principal, ctx: Context) -> dict[str, Any]:
@@ -61,9 +65,7 @@ async def take_batch(request: web.Request, by: Principal, ctx: Context) -> dict[
     given = read_items(await _batch(request))
     now = ctx.now()
     told: list[Told] = [
-        (DocumentRef(item.document), partial(report_of, item, by=by, network=ctx.network, now=now))
-        for item in given
-        if not isinstance(item, Problem)
+        (DocumentRef(item.document), partial(report_of, item)) for item in given if not isinstance(item, Problem)
     ]
     recorded = iter(await record_statuses(told, by, now, ctx) if told else ())
     results = [item if isinstance(item, Problem) else next(recorded) for item in given]
@@ -93,14 +95,14 @@ def _result(outcome: StatusReport | Problem) -> dict[str, Any]:
     return {"status": status_facts(outcome)}
 
 
-def _complete(body: StatusBody, wire: str, latest: datetime) -> None:
+def _complete(wire: str, at: datetime, description: str | None, latest: datetime) -> None:
     """`Refused(BAD_REQUEST)` naming the field that no status of this code could have, or be without."""
     if wire not in BY_WIRE:
         raise Refused(Problem(Kind.BAD_REQUEST, "unknown status code", {"fields": ("code",)}))
-    if BY_WIRE[wire] in REASON_REQUIRED and not (body.description or "").strip():
+    if wire in WIRE_WITH_REASON and not (description or "").strip():
         told = "this status needs a description: the reason"
         raise Refused(Problem(Kind.BAD_REQUEST, told, {"fields": ("description",)}))
-    if body.at is not None and body.at > latest:
+    if at > latest:
         raise Refused(Problem(Kind.BAD_REQUEST, "the status lies in the future", {"fields": ("at",)}))
 
 

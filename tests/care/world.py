@@ -71,7 +71,7 @@ class Running:
             if item.document == document and item.cargo == Cargo.DOCUMENT:
                 await acknowledge(item.delivery, principal, self.ctx)
         said = Report("03", AgencyCode.parse(by), AgencyCode.parse(OFFICE), utc_now().replace(microsecond=0))
-        await record_told((document, lambda _: said), principal, self.ctx.now(), self.ctx)
+        await record_told((document, lambda *_: said), principal, self.ctx.now(), self.ctx)
 
     async def log(self) -> int:
         """Rounds until nothing waits; how many entries the log has then."""

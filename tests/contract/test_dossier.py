@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -39,7 +38,7 @@ async def log(store: SqlStore, *entries: LogEntry) -> None:
 
 def noise(at: datetime, number: int = 1) -> list[LogEntry]:
     """Entries of others, at that instant and a little around it."""
-    return [replace(entry(subject=f"other {place}"), at=at + timedelta(seconds=place % 3)) for place in range(number)]
+    return [entry(subject=f"other {place}")._replace(at=at + timedelta(seconds=place % 3)) for place in range(number)]
 
 
 async def test_everything_about_one_document_is_read_and_nothing_of_another(store: SqlStore) -> None:

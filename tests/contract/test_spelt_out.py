@@ -6,7 +6,6 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -113,7 +112,7 @@ async def test_a_store_of_the_schema_before_keeps_its_rows_and_its_indexes(url: 
         asked = f"SELECT id FROM delivery INDEXED BY ix_delivery_lane WHERE {open_ones}"
         assert raw.execute(asked).fetchall() == [(going.id,)]
     opened = open_store(old, Blobs(tmp_path / "blobs"))
-    later = replace(going, seq=2)
+    later = going._replace(seq=2)
     assert not await opened.transact(lambda ledger: ledger.is_head(later))
     await opened.close()
 

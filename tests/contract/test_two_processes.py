@@ -81,7 +81,7 @@ def tell(told: StatusReport) -> Callable[[Ledger], bool]:
 
     def body(ledger: Ledger) -> bool:
         found = ledger.match_document(SENDER, RECEIVER, told.document_id, told.number, None)
-        ledger.apply(decision(AddStatus(replace(told, document=None if found is None else found.ref))))
+        ledger.apply(decision(AddStatus(told._replace(document=None if found is None else found.ref))))
         return found is not None
 
     return body

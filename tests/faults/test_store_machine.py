@@ -135,7 +135,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.stored[document.ref] = document
         for one in deliveries:
             found = self.ask(lambda ledger, id=one.id: ledger.delivery(id))
-            assert found is not None and found == replace(one, seq=found.seq)
+            assert found is not None and found == one._replace(seq=found.seq)
             assert found.seq > self.seq
             self.seq = found.seq
             self.deliveries[one.id] = found
@@ -235,8 +235,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert len(got) >= min(limit, len(steady)) and len(got) <= limit
         for one in got:
             was = self.deliveries[one.id]
-            expected = replace(
-                was,
+            expected = was._replace(
                 state=DeliveryState.LEASED,
                 due_at=self.now + LEASE,
                 attempts=was.attempts + 1,
@@ -280,7 +279,7 @@ class StoreMachine(RuleBasedStateMachine):
     def moved(self, step: MoveDelivery) -> None:
         was = self.deliveries[step.id]
         ended = step.at if step.now in (DeliveryState.DELIVERED, DeliveryState.FAILED) else None
-        self.deliveries[step.id] = replace(was, state=step.now, due_at=step.due_at or was.due_at, settled_at=ended)
+        self.deliveries[step.id] = was._replace(state=step.now, due_at=step.due_at or was.due_at, settled_at=ended)
 
     @rule(endpoint=st.sampled_from(ENDPOINTS))
     def collect(self, endpoint: str) -> None:
@@ -297,7 +296,7 @@ class StoreMachine(RuleBasedStateMachine):
             )
             self.apply(step)
             self.moved(step)
-            self.deliveries[one.id] = replace(self.deliveries[one.id], attempts=0, breaks=0, renewed_at=self.now)
+            self.deliveries[one.id] = self.deliveries[one.id]._replace(attempts=0, breaks=0, renewed_at=self.now)
 
     @rule(ref=documents, wire=st.sampled_from(["01", "03", "06"]))
     def report(self, ref: str, wire: str) -> None:

@@ -32,8 +32,7 @@ async def tell(at: Desk, ref: DocumentRef, code: str, minutes: int = 0) -> Statu
     now, by = at.ctx.now(), at.config.principals[AGENCIES[HOME_AFFAIRS]]
     when = now.replace(second=0, microsecond=0) - timedelta(minutes=minutes)
     body = StatusBody(code=code, at=when, description="x")
-    make = partial(report_of, body, by=by, network=at.ctx.network, now=now)
-    return await record_told((ref, make), by, now, at.ctx)
+    return await record_told((ref, partial(report_of, body)), by, now, at.ctx)
 
 
 async def taken(at: Desk, number: int) -> Sequence[DocumentRef]:
@@ -78,9 +77,8 @@ async def test_a_repeat_among_others_is_answered_with_all_of_the_first(tmp_path:
             tell(at, fresh, "03", 60),
             tell(at, known, "04", 60),
         )
-        repeated = partial(replace, standing=Standing.REPEATED)
-        assert found[1] == repeated(first)
-        assert found[3] == repeated(found[2])
+        assert found[1] == first._replace(standing=Standing.REPEATED)
+        assert found[3] == found[2]._replace(standing=Standing.REPEATED)
         assert [one.standing for one in found if one not in (found[1], found[3])] == [Standing.APPLIED] * 3
         assert [await told_of(at, ref) for ref in (known, fresh, other)] == [2, 1, 1]
 

@@ -71,16 +71,16 @@ def test_a_commitment_has_the_same_value_for_ever(nonce: str, name: str, value: 
 
 
 def test_a_leaf_tells_its_time_in_utc() -> None:
-    vietnam = replace(ACCEPTED, at=AT.astimezone(timezone(timedelta(hours=7))))
+    vietnam = ACCEPTED._replace(at=AT.astimezone(timezone(timedelta(hours=7))))
     assert leaf(vietnam) == leaf(ACCEPTED)
 
 
 def test_a_leaf_stays_below_64_kib() -> None:
     """An entry bundle has 16 bits for a length (C2SP tlog-tiles)."""
-    empty = len(leaf(replace(ACCEPTED, facts={"x": ""})))
-    assert len(leaf(replace(ACCEPTED, facts={"x": "a" * (65_535 - empty)}))) == 65_535
+    empty = len(leaf(ACCEPTED._replace(facts={"x": ""})))
+    assert len(leaf(ACCEPTED._replace(facts={"x": "a" * (65_535 - empty)}))) == 65_535
     with pytest.raises(ValueError, match=r"65,535"):
-        leaf(replace(ACCEPTED, facts={"x": "a" * (65_536 - empty)}))
+        leaf(ACCEPTED._replace(facts={"x": "a" * (65_536 - empty)}))
 
 
 @given(st.sampled_from(["kind", "actor", "subject", "facts", "at"]), st.text("ab", min_size=1, max_size=3))
@@ -92,7 +92,7 @@ def test_another_entry_is_another_leaf(changed: str, text: str) -> None:
         "facts": {**ACCEPTED.facts, text: text},
         "at": AT + timedelta(microseconds=1),
     }
-    assert leaf(replace(ACCEPTED, **{changed: other[changed]})) != leaf(ACCEPTED)
+    assert leaf(ACCEPTED._replace(**{changed: other[changed]})) != leaf(ACCEPTED)
 
 
 hexes = st.binary(min_size=32, max_size=32).map(bytes.hex)

@@ -40,7 +40,7 @@ from tests.unit.core.world import NOW, ids, network, sound
 RULES = FollowUpRules(timedelta(minutes=30), timedelta(days=7))
 TAKEN = begin("d1", "national", "doc.1", NOW, RULES)
 W, T, R = PeerState.WAITING, PeerState.TAKEN, PeerState.REFUSED
-GIVEN = replace(LEASED["national"], state=DeliveryState.DELIVERED, settled_at=NOW)
+GIVEN = LEASED["national"]._replace(state=DeliveryState.DELIVERED, settled_at=NOW)
 
 
 def after(minutes: float, said: dict[str, PeerState], before: FollowUp = TAKEN) -> FollowUp:
@@ -154,7 +154,7 @@ def answered(
     said: dict[str, PeerState], *, overtaken: bool = False, cargo: Cargo = Cargo.DOCUMENT
 ) -> Decision[Outcome]:
     before = replace(TAKEN, delivery=GIVEN.id, missed=MISSES - 1, asked=4)
-    delivery = replace(GIVEN, cargo=cargo)
+    delivery = GIVEN._replace(cargo=cargo)
     at = NOW + timedelta(hours=1)
     telling = Telling(DOCUMENT, None, ids("n"), canonical)
     found = heard(before, said, at, RULES)

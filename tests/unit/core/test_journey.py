@@ -51,7 +51,7 @@ def after(**parts: float) -> datetime:
 
 def sent(**changes: Any) -> Delivery:
     made = delivery(DOCUMENT, endpoint="dms-20", recipients=(TWENTY,), created_at=NOW, due_at=NOW)
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def routed(document: Document = DOCUMENT) -> LogEntry:
@@ -84,7 +84,7 @@ def test_it_is_told_in_order_of_time_down_to_the_status_that_came_back() -> None
     done = sent(state=DeliveryState.DELIVERED, settled_at=after(seconds=9), attempts=2)
     said = report(DOCUMENT, receiver=TWENTY, wire="02", received_at=after(hours=1), description="sai nơi nhận")
     back = delivery(DOCUMENT, cargo=Cargo.STATUS, cargo_ref=said.ref, endpoint="dms-10", recipients=(TEN,))
-    back = replace(back, created_at=after(hours=1), state=DeliveryState.DELIVERED, settled_at=after(hours=2))
+    back = back._replace(created_at=after(hours=1), state=DeliveryState.DELIVERED, settled_at=after(hours=2))
     entries = [Placed(1, LogEntry(EntryKind.ACCEPTED, NOW, "x", DOCUMENT.ref)), Placed(2, routed())]
     found = journey(Dossier(DOCUMENT, [back, done], [said], entries=entries), AROUND)
     assert [step.what for step in found.past] == [
@@ -138,7 +138,7 @@ def test_what_failed_for_good_says_why_and_how_to_send_it_again() -> None:
 
 
 def test_a_failed_status_may_also_be_given_up_so_that_its_lane_goes_on() -> None:
-    (step,) = told(replace(sent(), cargo=Cargo.STATUS, state=DeliveryState.FAILED, last_problem="internal"))
+    (step,) = told(sent()._replace(cargo=Cargo.STATUS, state=DeliveryState.FAILED, last_problem="internal"))
     assert step.then is not None and "axis queue give-up" in step.then.vi
 
 
@@ -169,9 +169,9 @@ def test_a_delivery_that_is_held_by_itself_names_who_holds_it_as_the_log_has_it(
 
 
 def test_a_mailbox_waits_for_its_owner_and_a_lost_endpoint_for_the_administrator() -> None:
-    (waits,) = told(replace(sent(), endpoint="dms-10"))
+    (waits,) = told(sent()._replace(endpoint="dms-10"))
     assert "chờ nơi nhận lấy" in waits.told.vi and waits.until is None
-    (lost,) = told(replace(sent(), endpoint="gone"))
+    (lost,) = told(sent()._replace(endpoint="gone"))
     assert "không còn trong cấu hình" in lost.told.vi and lost.then is not None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -36,7 +35,7 @@ def test_the_log_tells_who_did_it_and_why() -> None:
 
 @pytest.mark.parametrize(("action", "state", "cargo"), list(product(Action, DeliveryState, Cargo)))
 def test_only_the_table_says_what_can_be_done(action: Action, state: DeliveryState, cargo: Cargo) -> None:
-    one: Delivery = replace(OF_DOCUMENT, state=state, cargo=cargo)
+    one: Delivery = OF_DOCUMENT._replace(state=state, cargo=cargo)
     possible = state in APPLIES_TO[action]
     if action is Action.GIVE_UP and state is DeliveryState.FAILED and cargo is Cargo.DOCUMENT:
         possible = False
@@ -48,7 +47,7 @@ def test_only_the_table_says_what_can_be_done(action: Action, state: DeliverySta
 
 
 def test_what_is_sent_again_is_due_now() -> None:
-    failed = replace(OF_DOCUMENT, state=DeliveryState.FAILED)
+    failed = OF_DOCUMENT._replace(state=DeliveryState.FAILED)
     decision = sound(decide_operation(failed, order(Action.RETRY), network(), telling()))
     (change,) = decision.changes
     assert isinstance(change, MoveDelivery)
@@ -65,7 +64,7 @@ def test_a_document_that_is_given_up_has_failed_and_its_sender_is_told() -> None
 
 @pytest.mark.parametrize("state", [DeliveryState.QUEUED, DeliveryState.ON_HOLD, DeliveryState.FAILED])
 def test_a_notice_that_is_given_up_is_dropped_and_makes_no_other(state: DeliveryState) -> None:
-    one = replace(OF_DOCUMENT, state=state, cargo=Cargo.NOTICE)
+    one = OF_DOCUMENT._replace(state=state, cargo=Cargo.NOTICE)
     decision = sound(decide_operation(one, order(Action.GIVE_UP), network(), telling()))
     assert (decision.reply, len(decision.changes)) == (DeliveryState.DROPPED, 1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
@@ -45,7 +44,7 @@ TAKEN = decide_intake(
 )
 DOCUMENT = document_of(TAKEN)
 LEASED = {
-    one.endpoint: replace(one, state=DeliveryState.LEASED, attempts=1, token=1, seq=7) for one in deliveries(TAKEN)
+    one.endpoint: one._replace(state=DeliveryState.LEASED, attempts=1, token=1, seq=7) for one in deliveries(TAKEN)
 }
 LATER = NOW + timedelta(minutes=5)
 
@@ -80,7 +79,7 @@ def test_a_document_handed_to_another_axis_has_not_arrived_yet(endpoint: str) ->
 
 
 def test_a_recipient_collects_what_is_queued_in_its_mailbox() -> None:
-    queued = replace(LEASED["dms-20"], state=DeliveryState.QUEUED, attempts=0, token=0)
+    queued = LEASED["dms-20"]._replace(state=DeliveryState.QUEUED, attempts=0, token=0)
     decision = hand_over(queued, DeliveryEvent.COLLECT)
     change = decision.changes[0]
     assert isinstance(change, MoveDelivery)
@@ -96,14 +95,14 @@ def test_01_is_not_set_again_nor_where_the_recipient_owns_it() -> None:
 
 
 def test_a_status_that_was_delivered_makes_no_further_status() -> None:
-    status = replace(LEASED["dms-20"], cargo=Cargo.STATUS, cargo_ref="status-1")
+    status = LEASED["dms-20"]._replace(cargo=Cargo.STATUS, cargo_ref="status-1")
     assert not stored([hand_over(status)])
-    assert not stored([hand_over(replace(status, document=None), document=None)])
+    assert not stored([hand_over(status._replace(document=None), document=None)])
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(DeliveryState, [DeliveryEvent.ACK, DeliveryEvent.COLLECT])))
 def test_only_the_table_says_what_can_be_handed_over(state: DeliveryState, event: DeliveryEvent) -> None:
-    delivery = replace(LEASED["dms-20"], state=state)
+    delivery = LEASED["dms-20"]._replace(state=state)
     if (state, event) in DELIVERY:
         assert hand_over(delivery, event).changes
     else:
@@ -171,7 +170,7 @@ def test_a_setback_defers_when_waiting_helps_and_fails_when_not(kind: Kind) -> N
 def test_a_wait_that_the_destination_names_is_kept_within_the_policy(
     attempts: int, retry_after_s: float | None, wait_s: int
 ) -> None:
-    change = set_back(replace(LEASED["dms-20"], attempts=attempts), retry_after_s=retry_after_s)
+    change = set_back(LEASED["dms-20"]._replace(attempts=attempts), retry_after_s=retry_after_s)
     assert change.due_at == NOW + timedelta(seconds=wait_s)
 
 
@@ -185,7 +184,7 @@ def test_a_delivery_whose_lifetime_is_spent_has_failed() -> None:
 
 
 def test_a_delivery_that_was_queued_anew_has_a_new_lifetime() -> None:
-    renewed = replace(LEASED["dms-20"], renewed_at=NOW + timedelta(days=8))
+    renewed = LEASED["dms-20"]._replace(renewed_at=NOW + timedelta(days=8))
     assert set_back(renewed, age=timedelta(days=14)).now is DeliveryState.QUEUED
     assert set_back(renewed, age=timedelta(days=15)).now is DeliveryState.FAILED
 
@@ -193,15 +192,15 @@ def test_a_delivery_that_was_queued_anew_has_a_new_lifetime() -> None:
 def test_attempts_that_break_again_and_again_set_the_delivery_aside() -> None:
     delivery = LEASED["dms-20"]
     for breaks in range(POLICY.breaks - 1):
-        change = set_back(replace(delivery, breaks=breaks), Problem(Kind.INTERNAL), broke=True)
+        change = set_back(delivery._replace(breaks=breaks), Problem(Kind.INTERNAL), broke=True)
         assert (change.now, change.breaks) == (DeliveryState.QUEUED, breaks + 1)
-    last = replace(delivery, breaks=POLICY.breaks - 1)
+    last = delivery._replace(breaks=POLICY.breaks - 1)
     assert set_back(last, Problem(Kind.INTERNAL), broke=True).problem == "delivery-poison"
     assert set_back(last).breaks == 0, "an attempt with an outcome begins the count anew"
 
 
 def test_only_a_queued_delivery_ages_without_an_attempt() -> None:
-    queued = replace(LEASED["dms-20"], state=DeliveryState.QUEUED, last_problem="destination-unavailable")
+    queued = LEASED["dms-20"]._replace(state=DeliveryState.QUEUED, last_problem="destination-unavailable")
     decision = sound(decide_expiry(queued, network(), LATER, TELLING))
     assert decision.reply == Problem(Kind.DELIVERY_EXPIRED)
     assert decision.entries[0].facts["cause"] == "destination-unavailable"
@@ -225,7 +224,7 @@ def test_a_failure_and_its_notice_are_one_decision() -> None:
 @pytest.mark.parametrize("state", [state for state in DeliveryState if state is not DeliveryState.LEASED])
 def test_only_a_leased_delivery_is_set_back(state: DeliveryState) -> None:
     with pytest.raises(IllegalTransition):
-        set_back(replace(LEASED["dms-20"], state=state))
+        set_back(LEASED["dms-20"]._replace(state=state))
 
 
 @given(
@@ -238,7 +237,7 @@ def test_only_a_leased_delivery_is_set_back(state: DeliveryState) -> None:
 def test_a_setback_ends_in_a_later_attempt_or_in_failure(
     kind: Kind, attempts: int, age: timedelta, jitter: float, retry_after_s: float | None
 ) -> None:
-    change = set_back(replace(LEASED["dms-20"], attempts=attempts), Problem(kind), age, jitter, retry_after_s)
+    change = set_back(LEASED["dms-20"]._replace(attempts=attempts), Problem(kind), age, jitter, retry_after_s)
     if change.due_at is not None:
         assert NOW + age < change.due_at <= NOW + age + POLICY.ceiling
 
@@ -247,5 +246,5 @@ def test_a_setback_ends_in_a_later_attempt_or_in_failure(
 def test_every_recipient_of_a_hand_over_arrives_once(recipients: list[AgencyCode], again: bool) -> None:
     known = list(recipients) if again else []
     prior = {one: stored([arrived(DOCUMENT, one, (), network(), NOW, ids("status"))]) for one in known}
-    decision = hand_over(replace(LEASED["dms-20"], recipients=tuple(recipients)), prior=prior)
+    decision = hand_over(LEASED["dms-20"]._replace(recipients=tuple(recipients)), prior=prior)
     assert sorted(one.receiver for one in stored([decision])) == sorted(set(recipients) - set(known))

@@ -28,6 +28,7 @@ from axis.core.model import (
 from axis.core.network import ALL_CODES, ArrivedBy, Network, ReportRule, lane
 from axis.core.problems import Kind, Problem
 from axis.core.routing import RoutingTable
+from axis.core.states import IntakeState
 from axis.core.statuses import Party, Report, Reporting, adopt, arrived, decide_status
 from schemas.codes import AgencyCode
 from schemas.status import BY_WIRE, FIVE, REASON_REQUIRED, RENEWABLE, WIRE, Standing, Status, effective
@@ -170,7 +171,7 @@ def test_another_axis_does_not_report_for_an_agency_that_is_connected_here(by: P
 def test_another_axis_reports_for_such_an_agency_where_it_is_named_as_closely_or_the_agency_signed() -> None:
     named = replace(PROVINCE_97, authority=(("H97",), ("H99", "20")))
     assert report_of(decide(report("03"), by=named)).attestation is Attestation.NEIGHBOUR
-    signed = replace(report("03"), signed=True)
+    signed = report("03")._replace(signed=True)
     assert report_of(decide(signed, by=NATIONAL)).attestation is Attestation.NEIGHBOUR
 
 
@@ -193,7 +194,7 @@ def test_a_status_of_an_agency_is_refused_when_it(said: Report, about: Document 
 @pytest.mark.parametrize("said", [case[1] for case in REFUSED_FROM_AGENCIES], ids=[c[0] for c in REFUSED_FROM_AGENCIES])
 def test_the_same_status_is_carried_on_when_a_neighbour_brings_it(said: Report) -> None:
     about = document(COMMUNE_1)
-    brought = decide(replace(said, reporter=COMMUNE_1), about, by=DISTRICT)
+    brought = decide(said._replace(reporter=COMMUNE_1), about, by=DISTRICT)
     assert targets(brought) == {"dms-10": [(TEN,)]}
 
 
@@ -224,7 +225,7 @@ def test_a_status_that_was_here_before_is_refused() -> None:
 
 
 ASKED_ONCE = [
-    (replace(report(wire, reporter, addressee), signed=signed), replace(about, crossed=crossed) if about else None)
+    (report(wire, reporter, addressee)._replace(signed=signed), replace(about, crossed=crossed) if about else None)
     for wire, (reporter, addressee), about, crossed, signed in product(
         (*CODES, "99"),
         ((TWENTY, TEN), (TEN, TWENTY), (COMMUNE_1, TEN), (COMMUNE_1, FAR), (FAR, COMMUNE_1), (NEIGHBOUR, TEN)),
@@ -244,6 +245,23 @@ def test_of_many_reports_each_is_decided_as_if_it_were_alone(by: Principal) -> N
         decided.append(together.decide(said, about, ()))
         assert decided[-1] == decide_status(said, about, (), by, (), network(), NOW, number)
     assert {isinstance(one.reply, Problem) for one in decided} == {True, False}
+
+
+def test_what_a_party_is_to_many_documents_is_what_it_is_to_each() -> None:
+    """Recipients that are the same object under several senders, and equal ones that are another."""
+    to = [(TWENTY,), (TEN, TWENTY), (COMMUNE_1, FAR), (TWENTY,)]
+    about = [
+        replace(LOCAL, sender=sender, recipients=recipients, state=state, by=by)
+        for sender, recipients, state, by in product(
+            (TEN, TWENTY, FAR, COMMUNE_1), to, (IntakeState.ACCEPTED, IntakeState.HELD), ("dms-20", "district")
+        )
+    ]
+    for by in (DMS_10, DMS_20, DISTRICT, NATIONAL):
+        party = Party(by, (), network())
+        for one in about:
+            alone = Party(by, (), network())
+            assert party.part_in(one) == alone.part_in(one)
+            assert party.may_see(one) is alone.may_see(one)
 
 
 # --- what it means -----------------------------------------------------------------------------------------
@@ -277,6 +295,7 @@ STORIES = [
     (["01", "02"], ["applied", "applied"]),
     (["02"], ["applied"]),
     (["01", "15"], ["applied", "conflict"]),
+    (["01"] * 9 + ["06", "03"], ["applied", *["repeated"] * 8, "applied", "late"]),
 ]
 
 
@@ -293,7 +312,7 @@ def test_late_and_contradicting_statuses_are_stored_and_passed_on() -> None:
 
 def test_the_same_status_of_the_same_time_is_answered_with_the_first_and_not_written_again() -> None:
     first, again = say(report("03"), report("03"))
-    assert again.reply == replace(first.reply, standing=Standing.REPEATED)
+    assert again.reply == first.reply._replace(standing=Standing.REPEATED)
     assert not again.changes
     assert not again.entries
 
@@ -537,7 +556,7 @@ def test_a_recipients_own_01_is_acknowledged_with_that_of_the_axis() -> None:
     made = sound(arrived(LOCAL, TWENTY, (), network(), NOW, ids("status"))).reply
     assert made is not None
     decision = decide(report("01", minutes=-3), prior=[made], at=network())
-    assert report_of(decision) == replace(made, standing=Standing.REPEATED)
+    assert report_of(decision) == made._replace(standing=Standing.REPEATED)
     assert not decision.changes
     assert not decision.entries
 
@@ -612,7 +631,7 @@ def test_an_orphan_finds_its_document_and_is_told_to_the_sender_here() -> None:
     assert decision.changes[0] == AdoptStatus(made.ref, about.ref, Standing.APPLIED)
     assert targets(decision) == {"dms-10": [(TEN,)]}
     assert [entry.kind for entry in decision.entries] == [EntryKind.ORPHAN_MATCHED]
-    assert decision.reply == replace(made, document=about.ref)
+    assert decision.reply == made._replace(document=about.ref)
 
 
 def test_an_orphan_that_was_passed_on_is_not_passed_on_again() -> None:

@@ -32,4 +32,5 @@ zoned = st.builds(lambda since, zone: (NOW + since).astimezone(zone), days, zone
 @given(zoned, zoned)
 def test_text_sorts_as_time_and_reads_back(one: datetime, other: datetime) -> None:
     assert parse_rfc3339(rfc3339(one)) == one
+    assert rfc3339(one) == one.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     assert (rfc3339(one) < rfc3339(other)) == (one < other)
