@@ -67,7 +67,8 @@ async def line(places: Places | None = None) -> AsyncIterator[tuple[asyncio.Stre
     async with listening(Routes(TABLE), HOST, port, None, timedelta(seconds=20), places or Places(16)):
         reader, writer = await asyncio.open_connection(HOST, port)
         try:
-            yield reader, writer
+            async with asyncio.timeout(30):  # whoever is not answered is no longer waited for
+                yield reader, writer
         finally:
             writer.close()
 
