@@ -35,6 +35,12 @@ async def taken(request: web.BaseRequest) -> Answer:
     return Answer(str(len(await whole(request))).encode(), TEXT, 202)
 
 
+async def counted(request: web.BaseRequest) -> Answer:
+    """Looks away until more has come than the library reads ahead."""
+    await asyncio.sleep(0.2)
+    return Answer(str(sum([len(piece) async for piece in request.content.iter_any()])).encode(), TEXT)
+
+
 async def asking(request: web.BaseRequest) -> Answer:
     if request.headers.get("Secret") != "known":
         raise Refused(Problem(Kind.FORBIDDEN))
@@ -53,6 +59,7 @@ async def broken(request: web.BaseRequest) -> Answer:
 TABLE = [
     Route("GET", "/a", fixed),
     Route("POST", "/a", taken),
+    Route("POST", "/counted", counted),
     Route("POST", "/asking", asking, asks=True),
     Route("GET", "/bent", bent),
     Route("GET", "/broken", broken),
@@ -117,7 +124,8 @@ async def test_a_head_is_answered_as_its_get_and_without_a_body() -> None:
         writer.write(b"HEAD /a HTTP/1.1\r\nHost: axis\r\n\r\nGET /b/xyz/c HTTP/1.1\r\nHost: axis\r\n\r\n")
         first, headers, _ = await answer(reader, body=False)
         assert (first, headers["Content-Length"], headers["Server"]) == ("HTTP/1.1 200 OK", "5", "axis")
-        assert (await answer(reader))[2] == b"xyz"
+        first, _, body = await answer(reader)
+        assert (first, body) == ("HTTP/1.1 200 OK", b"xyz")
 
 
 @pytest.mark.parametrize(
@@ -177,6 +185,12 @@ async def test_a_body_is_read_up_to_its_bound_whether_it_is_here_or_comes(size: 
             assert (first.split()[1], body) == ("202", str(size).encode())
         else:
             assert (first.split()[1], b"too-large" in body) == ("413", True)
+
+
+async def test_a_body_that_was_held_up_comes_whole() -> None:
+    async with line() as (reader, writer):
+        writer.write(b"POST /counted HTTP/1.1\r\nHost: axis\r\nContent-Length: 3000000\r\n\r\n" + bytes(3_000_000))
+        assert (await answer(reader))[2] == b"3000000"
 
 
 async def test_many_requests_at_once_are_answered_in_their_order_on_one_connection() -> None:
