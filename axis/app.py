@@ -211,7 +211,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             (at.certificate, at.key, *at.client_ca), partial(server_context, at.certificate, at.key, at.client_ca)
         )
         doorways = (
-            (api.app(), at.agencies, shown.make(), places),
+            (api.routes(), at.agencies, shown.make(), places),
             (console.app(), at.operator, None, Places(OPERATOR_CONNECTIONS)),
         )
         outer, _ = [

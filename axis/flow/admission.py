@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,11 +30,12 @@ class Admission:
     _buckets: dict[str, Bucket] = field(default_factory=dict)
     _ample_until: float | None = None
 
-    @contextmanager
-    def admitted(self, name: str, size: int) -> Iterator[None]:
-        """One package of connection `name`, which says that it has `size` octets (0: nothing), is under way inside.
+    def enter(self, name: str, size: int) -> None:
+        """One package of connection `name`, which says that it has `size` octets (0: nothing), is under way from now on
+        until it has to `leave`.
 
-        `Unavailable`: RATE_LIMITED, BUSY, STORE_UNAVAILABLE. Costs nothing but a look at the disk.
+        `Unavailable`: RATE_LIMITED, BUSY, STORE_UNAVAILABLE; then nothing is under way. Costs nothing but a look at the
+        disk.
         """
         if size > MOST_STATUS:
             self.refuse_without_room()
@@ -47,10 +47,12 @@ class Admission:
         if wait_s:
             raise Unavailable(Problem(Kind.RATE_LIMITED), retry_after_s=wait_s)
         self._under_way[name] += 1
-        try:
-            yield
-        finally:
-            self._under_way[name] -= 1
+
+    def leave(self, name: str) -> None:
+        """What has entered is no longer under way, however it ended."""
+        self._under_way[name] -= 1
+        if not self._under_way[name]:
+            del self._under_way[name]  # all that stand here are added up for each that enters
 
     def refuse_without_room(self) -> None:
         """No new documents below the water mark; statuses and acknowledgements go on: they are what empties it."""

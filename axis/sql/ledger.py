@@ -36,13 +36,11 @@ from axis.core.model import (
     WidenDocument,
 )
 from axis.core.outline import Outline, Said
-from axis.core.ports import Intent, LostRace
 from axis.core.states import OPEN, DeliveryEvent, DeliveryState
 from axis.core.times import rfc3339
 from axis.core.turns import pick
-from axis.sql.driver import MOVED
 from axis.sql.leases import handed_over_first, is_suspect, leased
-from axis.sql.read import Reader
+from axis.sql.planned import Planned
 from axis.sql.rows import (
     attachment_params,
     check_params,
@@ -67,11 +65,10 @@ from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind
 
 _ANY: Final = 1_000_000_000
-_intent: Final = Intent._make
 _said: Final = Said._make
 
 
-class SqlLedger(Reader):
+class SqlLedger(Planned):
     """Implements `axis.core.ports.Ledger`.
 
     What a body reads in order to decide is its own until the transaction ends: a document and a delivery by their rows,
@@ -431,22 +428,6 @@ class SqlLedger(Reader):
                 raise ValueError("the octets are not those that the reference names")
             told = {"sha256": one.ref.sha256, "kind": one.kind, "size": one.ref.size, "octets": one.octets}
             self.session.write(self.sql.put_evidence, told)
-
-    def intents(self, limit: int) -> Sequence[Intent]:
-        return [*map(_intent, self.session.run(self.sql.intents, limit=limit).fetchall())]
-
-    def indexed(self, first_index: int, ids: Sequence[int]) -> None:
-        placed = self.session.run(self.sql.place_intents, first=first_index, ids=many(ids)).rowcount
-        if placed != len(ids):
-            raise LostRace(MOVED)
-
-    def log_size(self) -> int:
-        (last,) = self.session.run(self.sql.log_size).fetchone()
-        return int(last) + 1
-
-    def placed(self, index: int) -> bytes | None:
-        row = self.session.run(self.sql.placed, index=index).fetchone()
-        return None if row is None else bytes(row[0])
 
 
 def _longest(delivery: Delivery) -> tuple[datetime, int]:

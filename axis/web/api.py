@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from axis.flow.parts import PartsSpooler
 from axis.flow.poll import OpenSpool, spool_all
 from axis.flow.receive import give_receipt, receive
 from axis.flow.report import record_told, visible_document
+from axis.web.answer import Answer
 from axis.web.auth import Doors, require
 from axis.web.dto import (
     NOT_TO_KEEP,
@@ -41,9 +42,8 @@ from axis.web.dto import (
     status_facts,
     whole,
 )
-from axis.web.expect import go_on, when_admitted
-from axis.web.name import named
-from axis.web.problem_json import problems
+from axis.web.expect import go_on
+from axis.web.routes import Route, Routes
 from axis.web.statuses import agency, report_of, take_batch
 from schemas.codes import AgencyCode
 from schemas.errors import SchemaError
@@ -54,13 +54,10 @@ log = structlog.get_logger()
 TAKEN_TYPES = XML_TYPES | {"application/octet-stream"}
 SUFFIXES = {"application/xml": "edxml", "application/json": "json", RELATED: "parts"}
 PIECE = 65_536
-MAX_JSON = 65_536
 INBOX_LIMIT = 200
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _NODE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 """What the configuration lets a node be called: a trace is written into the log, and goes on to the next axis."""
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +69,34 @@ class Api:
     open_spool: OpenSpool
     log_folder: Path
 
-    def app(self) -> web.Application:
-        app = web.Application(middlewares=[problems], client_max_size=MAX_JSON)
-        app.add_routes(
+    def routes(self) -> Routes:
+        return Routes(
             [
-                web.post("/v1/documents", self.post_document, expect_handler=when_admitted),
-                # Those that begin alike are tried in this order: what is asked for most often stands first.
-                web.post(r"/v1/documents/{ref:[a-z0-9]{26}}/statuses", self.post_status),
-                web.get(r"/v1/documents/{ref:[a-z0-9]{26}}", self.get_document),
-                web.get(r"/v1/documents/{ref:[a-z0-9]{26}}/package", self.get_package),
-                web.post("/v1/statuses", self.post_statuses),
-                web.get("/v1/inbox", self.get_inbox),
-                web.get(r"/v1/deliveries/{id:[a-z0-9]{26}}/package", self.get_delivery),
-                web.post(r"/v1/deliveries/{id:[a-z0-9]{26}}/ack", self.post_ack),
-                web.get(r"/v1/receipts/{ref:[a-z0-9]{26}}", self.get_receipt),
-                web.post("/v1/relay", self.post_relay, expect_handler=when_admitted),
-                web.get("/v1/log/checkpoint", self.get_checkpoint),
-                web.get(r"/v1/log/{path:tile/[0-9]{1,2}/[x0-9./p]{3,40}}", self.get_tile),
+                Route("POST", "/v1/documents", self.post_document, asks=True),
+                # Those with a name in them are tried in this order: what is asked for most often stands first.
+                Route("POST", r"/v1/documents/([a-z0-9]{26})/statuses", self.post_status),
+                Route("GET", r"/v1/deliveries/([a-z0-9]{26})/package", self.get_delivery),
+                Route("POST", r"/v1/deliveries/([a-z0-9]{26})/ack", self.post_ack),
+                Route("GET", r"/v1/documents/([a-z0-9]{26})", self.get_document),
+                Route("GET", r"/v1/documents/([a-z0-9]{26})/package", self.get_package),
+                Route("POST", "/v1/statuses", self.post_statuses),
+                Route("GET", "/v1/inbox", self.get_inbox),
+                Route("GET", r"/v1/receipts/([a-z0-9]{26})", self.get_receipt),
+                Route("POST", "/v1/relay", self.post_relay, asks=True),
+                Route("GET", "/v1/log/checkpoint", self.get_checkpoint),
+                Route("GET", r"/v1/log/(tile/[0-9]{1,2}/[x0-9./p]{3,40})", self.get_tile),
             ]
         )
-        return named(app)
 
-    def caller(self, request: web.Request) -> Principal:
+    def caller(self, request: web.BaseRequest) -> Principal:
         return self.doors().principal(request)
 
-    async def post_document(self, request: web.Request) -> web.StreamResponse:
+    async def post_document(self, request: web.BaseRequest) -> Answer:
         """A document package as XML or in parts, or a status message as XML."""
         by = require(self.caller(request), Role.AGENCY)
         return await self._take(request, by, None, ())
 
-    async def post_relay(self, request: web.Request) -> web.StreamResponse:
+    async def post_relay(self, request: web.BaseRequest) -> Answer:
         """The same from a neighbouring axis, with the recipients it is for and the trace of hops; or a notice."""
         by = require(self.caller(request), Role.NODE)
         if request.content_type == "application/json":
@@ -112,19 +107,21 @@ class Api:
         return await self._take(request, by, only_for, _trace(_once(request, "Axis-Trace")))
 
     async def _take(
-        self, request: web.Request, by: Principal, only_for: tuple[AgencyCode, ...] | None, hops: tuple[Hop, ...]
-    ) -> web.StreamResponse:
+        self, request: web.BaseRequest, by: Principal, only_for: tuple[AgencyCode, ...] | None, hops: tuple[Hop, ...]
+    ) -> Answer:
         if (_once(request, "Content-Encoding") or "identity").lower() != "identity":
             raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "send the package without Content-Encoding"))
-        related = request.content_type == RELATED
-        if not related and request.content_type not in TAKEN_TYPES:
+        kind, length = request.content_type, request.content_length or 0
+        related = kind == RELATED
+        if not related and kind not in TAKEN_TYPES:
             raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "send the package as application/xml or multipart/related"))
         most = self.ctx.xml_limits.max_bytes
-        if (request.content_length or 0) > most:  # said before it is sent: nobody need wait for the rest
+        if length > most:  # said before it is sent: nobody need wait for the rest
             raise Refused(Problem(Kind.TOO_LARGE, f"at most {most} octets are accepted", {"max_bytes": most}))
         self.ctx.refuse_when_log_is_stale()
         door = self.ctx.admission
-        with door.admitted(by.name, most if related else request.content_length or 0):
+        door.enter(by.name, most if related else length)
+        try:
             await go_on(request)
             if related:
                 async with AsyncExitStack() as stack:
@@ -138,26 +135,28 @@ class Api:
                     else:
                         spooled = await spool_all(_octets(request, door), spool)
                     taken = await receive(spooled, by, self.ctx, only_for, hops)
+        finally:
+            door.leave(by.name)
         if taken.receipt is not None:
-            return web.Response(
-                body=taken.receipt.octets,
-                status=202,
-                content_type="application/json",
-                headers={"Location": f"/v1/documents/{taken.receipt.document.ref}", "Cache-Control": "no-store"},
-            )
+            headers: dict[str, str] = {
+                hdrs.CONTENT_TYPE: "application/json",
+                hdrs.LOCATION: f"/v1/documents/{taken.receipt.document.ref}",
+                hdrs.CACHE_CONTROL: "no-store",
+            }
+            return Answer(taken.receipt.octets, headers, 202)
         assert taken.status is not None
         return reply(status_facts(taken.status), 202)
 
-    def _parts_spooler(self, request: web.Request, stack: AsyncExitStack) -> PartsSpooler:
+    def _parts_spooler(self, request: web.BaseRequest, stack: AsyncExitStack) -> PartsSpooler:
         try:
             related = read_related(request.headers["Content-Type"])
         except SchemaError as error:
             raise Refused(problem_of(error)) from error
         return PartsSpooler(related, self.open_spool, self.ctx.xml_limits, stack)
 
-    async def get_document(self, request: web.Request) -> web.StreamResponse:
+    async def get_document(self, request: web.BaseRequest, ref: str) -> Answer:
         by = self.caller(request)
-        document = await visible_document(request.match_info["ref"], by, self.ctx)
+        document = await visible_document(ref, by, self.ctx)
         views = self.ctx.store.views
         registry = self.ctx.network.registry
         statuses = await views.statuses(document.ref)
@@ -177,21 +176,21 @@ class Api:
             }
         )
 
-    async def get_package(self, request: web.Request) -> web.StreamResponse:
-        document = await visible_document(request.match_info["ref"], self.caller(request), self.ctx)
+    async def get_package(self, request: web.BaseRequest, ref: str) -> Answer | web.StreamResponse:
+        document = await visible_document(ref, self.caller(request), self.ctx)
         _, _, body = await body_of(document, self.ctx.store.views)
         return await self._stream(request, body, document.ref, document.digest)
 
-    async def get_receipt(self, request: web.Request) -> web.StreamResponse:
+    async def get_receipt(self, request: web.BaseRequest, ref: str) -> Answer:
         """The receipt, the same octets as the first time; its sender only."""
         by = self.caller(request)
-        document = await visible_document(request.match_info["ref"], by, self.ctx)
+        document = await visible_document(ref, by, self.ctx)
         if not self.ctx.network.registry.within(document.sender, by.authority):
             raise Refused(Problem(Kind.NOT_FOUND))
         octets = (await give_receipt(document, self.ctx)).octets
-        return web.Response(body=octets, content_type="application/json", headers={"Axis-State": document.state.value})
+        return Answer(octets, {hdrs.CONTENT_TYPE: "application/json", "Axis-State": document.state.value})
 
-    async def get_inbox(self, request: web.Request) -> web.StreamResponse:
+    async def get_inbox(self, request: web.BaseRequest) -> Answer:
         by = require(self.caller(request), Role.AGENCY)
         query = request.query
         asked = set(query)
@@ -202,9 +201,8 @@ class Api:
         following = items[-1].seq if len(items) == limit else None
         return reply({"items": [inbox_facts(item) for item in items], "next": following})
 
-    async def get_delivery(self, request: web.Request) -> web.StreamResponse:
+    async def get_delivery(self, request: web.BaseRequest, id: str) -> Answer | web.StreamResponse:
         by = require(self.caller(request), Role.AGENCY)
-        id = request.match_info["id"]
         fetched = await mailbox.fetch(id, by, self.ctx)
         try:
             return await self._stream(request, fetched.body, id, fetched.digest, fetched.outcome)
@@ -213,9 +211,9 @@ class Api:
                 await mailbox.set_aside(id, error.problem, self.ctx)
             raise
 
-    async def post_ack(self, request: web.Request) -> web.StreamResponse:
+    async def post_ack(self, request: web.BaseRequest, id: str) -> Answer:
         by = require(self.caller(request), Role.AGENCY)
-        collected = await mailbox.acknowledge(request.match_info["id"], by, self.ctx)
+        collected = await mailbox.acknowledge(id, by, self.ctx)
         arrived = collected.arrived
         return reply(
             {
@@ -227,43 +225,43 @@ class Api:
             }
         )
 
-    async def post_status(self, request: web.Request) -> web.StreamResponse:
+    async def post_status(self, request: web.BaseRequest, ref: str) -> Answer:
         """One status of one receiver of a document."""
         by = require(self.caller(request), Role.AGENCY)
         body = await status_body(request)
-        told = DocumentRef(request.match_info["ref"]), partial(report_of, body)
+        told = DocumentRef(ref), partial(report_of, body)
         recorded = await record_told(told, by, self.ctx.now(), self.ctx)
         return reply(status_facts(recorded), 202)
 
-    async def post_statuses(self, request: web.Request) -> web.StreamResponse:
+    async def post_statuses(self, request: web.BaseRequest) -> Answer:
         """Up to a hundred statuses of any documents, each with its own result. Stored together or not at all."""
         by = require(self.caller(request), Role.AGENCY)
         return reply(await take_batch(request, by, self.ctx))
 
-    async def get_checkpoint(self, request: web.Request) -> web.StreamResponse:
+    async def get_checkpoint(self, request: web.BaseRequest) -> Answer:
         """The newest signed checkpoint. Anyone who may connect may remember it: that is what it is for."""
         self.caller(request)
         return self._file("checkpoint", "text/plain")
 
-    async def get_tile(self, request: web.Request) -> web.StreamResponse:
+    async def get_tile(self, request: web.BaseRequest, path: str) -> Answer:
         """A hash tile (C2SP tlog-tiles). Entry bundles are for auditors, who have the folder."""
         self.caller(request)
-        return self._file(request.match_info["path"], "application/octet-stream")
+        return self._file(path, "application/octet-stream")
 
-    def _file(self, path: str, content_type: str) -> web.StreamResponse:
+    def _file(self, path: str, content_type: str) -> Answer:
         target = (self.log_folder / path).resolve()
         if not target.is_relative_to(self.log_folder.resolve()) or not target.is_file():
             raise Refused(Problem(Kind.NOT_FOUND))
-        return web.Response(body=target.read_bytes(), content_type=content_type)
+        return Answer(target.read_bytes(), {hdrs.CONTENT_TYPE: content_type})
 
     async def _stream(
         self,
-        request: web.Request,
+        request: web.BaseRequest,
         body: Body,
         name: str,
         package_sha256: str | None,
         attached_pdfs: str | None = None,
-    ) -> web.StreamResponse:
+    ) -> Answer | web.StreamResponse:
         """`name` is an id: letters and digits. `package_sha256` is the document's, where this is its package: over the
         whole, it names it in any form; the digest of a body in parts stands before each part."""
         content_type, size = body.content_type, body.size
@@ -277,8 +275,8 @@ class Api:
         headers[hdrs.CONTENT_TYPE] = content_type
         headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{name}.{suffix}"
         headers.update(NOT_TO_KEEP)
-        if size <= PIECE:  # head and octets go out as one
-            return web.Response(body=await body.read(), headers=headers)
+        if size <= PIECE:
+            return Answer(await body.read(), headers)
         if request.method == hdrs.METH_HEAD:  # octets would be read as the answer to the next request
             return web.Response(headers={**headers, hdrs.CONTENT_LENGTH: str(size)})
         chunks = aiter(body.chunks())
@@ -307,7 +305,7 @@ class BrokenOff(ConnectionResetError):
         self.problem = problem
 
 
-def _octets(request: web.Request, door: Admission) -> AsyncIterator[bytes]:
+def _octets(request: web.BaseRequest, door: Admission) -> AsyncIterator[bytes]:
     return door.paced(request.content.iter_any())
 
 
@@ -316,7 +314,7 @@ async def _write(response: web.StreamResponse, chunk: bytes) -> None:
         await response.write(chunk[start : start + PIECE])
 
 
-def _once(request: web.Request, name: str) -> str | None:
+def _once(request: web.BaseRequest, name: str) -> str | None:
     """A header that says something of the package. `Refused(BAD_REQUEST)` where it stands twice: the second would count
     for nothing, and nobody be told."""
     given = request.headers.getall(name, ())

@@ -29,7 +29,7 @@ class Doors:
     clock: Callable[[], float] = time.time
     _ends: dict[str, float] = field(default_factory=dict)
 
-    def principal(self, request: web.Request) -> Principal:
+    def principal(self, request: web.BaseRequest) -> Principal:
         """The caller. `Refused(UNAUTHENTICATED)` without valid credentials, or with two that disagree."""
         certificate, key = self._certificate(request), self._key(request)
         who = key if certificate is None else certificate
@@ -37,7 +37,7 @@ class Doors:
             raise Refused(Problem(Kind.UNAUTHENTICATED))
         return who
 
-    def _certificate(self, request: web.Request) -> Principal | None:
+    def _certificate(self, request: web.BaseRequest) -> Principal | None:
         connection = request.transport.get_extra_info("ssl_object") if request.transport else None
         if not isinstance(connection, _CONNECTIONS):
             return None
@@ -59,7 +59,7 @@ class Doors:
             ends = self._ends[fingerprint] = ssl.cert_time_to_seconds(str(told["notAfter"]))
         return self.clock() > ends
 
-    def _key(self, request: web.Request) -> Principal | None:
+    def _key(self, request: web.BaseRequest) -> Principal | None:
         given = request.headers.getall("Authorization", ())
         if not given:
             return None

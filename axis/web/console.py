@@ -27,7 +27,6 @@ from axis.core.states import BreakerState, DeliveryState
 from axis.flow.context import Context
 from axis.flow.traffic import Destination
 from axis.web import pages
-from axis.web.name import named
 from axis.web.problem_json import problems
 from axis.web.queue import OperatorQueue
 
@@ -82,7 +81,7 @@ class Console:
                 web.static("/static", Path(__file__).parent / "static"),
             ]
         )
-        return named(app)
+        return app
 
     @property
     def _by_own_name(self) -> Middleware:

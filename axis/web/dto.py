@@ -21,6 +21,7 @@ from axis.core.model import AttachmentCheck, AttachmentVerdict, Cargo, Delivery,
 from axis.core.pressure import PATIENCE_S, WAITS_S
 from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.core.times import rfc3339
+from axis.web.answer import Answer
 from axis.web.attached import attachment_signatures, mark, told_mark
 from schemas.status import BY_WIRE
 from signing.verdict import PdfOutcome
@@ -82,13 +83,17 @@ _DOCUMENT: Final = Cargo.DOCUMENT.value
 _LABELS: Final = {wire: status.label for wire, status in BY_WIRE.items()}
 NOT_TO_KEEP: Final = MappingProxyType({hdrs.CACHE_CONTROL: "no-store", "X-Content-Type-Options": "nosniff"})
 """Of answers that are for one caller only: nobody keeps them, and nobody guesses what they are."""
+_JSON_NOT_TO_KEEP: Final = MappingProxyType({hdrs.CONTENT_TYPE: "application/json", **NOT_TO_KEEP})
 
 
-async def whole(request: web.Request) -> bytes:
+async def whole(request: web.BaseRequest) -> bytes:
     """The body of a request that is small enough for memory. `Unavailable(TOO_SLOW)` where it is not there in half
     a minute."""
     if request.content.is_eof():  # it is here already: nobody is waited for, and a clock costs more than reading it
-        return await request.read()
+        octets = request.content.read_nowait()
+        if len(octets) > request.client_max_size:
+            raise Refused(Problem(Kind.TOO_LARGE))
+        return octets
     try:
         async with asyncio.timeout(PATIENCE_S):
             return await request.read()
@@ -96,7 +101,7 @@ async def whole(request: web.Request) -> bytes:
         raise Unavailable(Problem(Kind.TOO_SLOW), retry_after_s=WAITS_S[Kind.TOO_SLOW]) from None
 
 
-async def status_body(request: web.Request) -> StatusBody:
+async def status_body(request: web.BaseRequest) -> StatusBody:
     """The JSON of a status request. `Refused(BAD_REQUEST)` naming the fields that are wrong."""
     if request.content_type != "application/json":
         raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "application/json is expected"))
@@ -131,13 +136,8 @@ def _item(value: Any) -> BatchItem | Problem:
         return error.problem
 
 
-def reply(body: Any, status: int = 200) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(body),
-        status=status,
-        content_type="application/json",
-        headers=NOT_TO_KEEP,
-    )
+def reply(body: Any, status: int = 200) -> Answer:
+    return Answer(orjson.dumps(body), _JSON_NOT_TO_KEEP, status)
 
 
 def instant(at: datetime | None) -> str | None:

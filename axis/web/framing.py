@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from axis.core.problems import Kind, Problem
+from axis.web.answer import Answer
+from axis.web.name import name_the_library
 from axis.web.places import Door, Place, Places, accepting
-from axis.web.problem_json import answer, problem_told
+from axis.web.problem_json import answer
+from axis.web.routes import Routes, make_request
 
 log = structlog.get_logger()
 
@@ -96,13 +99,26 @@ class _Handler(web.RequestHandler):
             self._refused[Kind.TOO_SLOW] += 1
             self.transport.abort()
 
-    def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
-        kind = problem_told(resp)
-        if kind is not None:
-            self._refused[kind] += 1
-        return super().finish_response(request, resp, start_time)
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        if self._reading_paused or not resume_parser:  # else nothing waits, and the library would parse nothing anew
+            super().resume_reading(resume_parser)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse | Answer, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer, and say whether the caller went away meanwhile."""
+        if not isinstance(resp, Answer):
+            return await super().finish_response(request, resp, start_time)
+        if resp.problem is not None:
+            self._refused[resp.problem] += 1
+        if self._upgraded or not resp.suits(request):
+            return await super().finish_response(request, resp.whole(), start_time)
+        try:
+            await request.writer.write(resp.octets())
+            await request.writer.drain()
+        except ConnectionError:
+            return cast(web.StreamResponse, resp), True
+        return cast(web.StreamResponse, resp), False
 
     def handle_error(
         self,
@@ -123,7 +139,8 @@ class _Handler(web.RequestHandler):
             problem = Problem(Kind.INTERNAL)
         else:
             problem = Problem(Kind.BAD_REQUEST, "this is not HTTP that can be read")
-        response = answer(problem)
+        self._refused[problem.kind] += 1
+        response = answer(problem).whole()
         response.force_close()
         return response
 
@@ -133,8 +150,8 @@ class _Server(web.Server):
         return _Handler(self, place=place, loop=self._loop, **self._kwargs)
 
 
-class ProblemRunner(web.AppRunner):
-    """Runs an application; also what never reaches it is answered with problem+json."""
+class _AppRunner(web.AppRunner):
+    """Runs an application of the library over our connections."""
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
@@ -148,27 +165,32 @@ class ProblemRunner(web.AppRunner):
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None, head: timedelta, places: Places
+    app: Routes | web.Application, host: str, port: int, tls: ssl.SSLContext | None, head: timedelta, places: Places
 ) -> AsyncIterator[Door]:
     """Serve `app` inside, on connections that have one of `places`; new ones until the door is closed. A caller has
     `head` for the handshake, and as long again for the head of each request. Every problem that is answered, and every
     head that is not waited for, is counted where the places count whom they refuse."""
     head_s = head.total_seconds()
-    runner = ProblemRunner(
-        app,
-        access_log=None,
-        shutdown_timeout=GRACE_S,
-        max_field_size=MAX_FIELD,
-        keepalive_timeout=IDLE_S,
-        head_s=head_s,
-        refused=places.refused,
-    )
+    lines: dict[str, Any] = {
+        "access_log": None,
+        "max_field_size": MAX_FIELD,
+        "keepalive_timeout": IDLE_S,
+        "head_s": head_s,
+        "refused": places.refused,
+    }
+    name_the_library()
+    runner: web.ServerRunner | web.AppRunner
+    if isinstance(app, Routes):
+        server = _Server(cast(Any, app.handle), request_factory=make_request, **lines)
+        runner = web.ServerRunner(server, shutdown_timeout=GRACE_S)
+    else:
+        runner = _AppRunner(app, shutdown_timeout=GRACE_S, **lines)
     await runner.setup()
     try:
-        server = runner.server
-        assert isinstance(server, _Server)
+        served = runner.server
+        assert isinstance(served, _Server)
         # Not by the library's `TCPSite`: it leaves the handshake the sixty seconds of asyncio, and counts nothing.
-        async with accepting(host, port, places, server.welcome, tls, head_s) as door:
+        async with accepting(host, port, places, served.welcome, tls, head_s) as door:
             yield door
     finally:
         await runner.cleanup()

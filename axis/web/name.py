@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from aiohttp import web, web_response
+from aiohttp import web_response
 
 NAME: Final = "axis"
 
 
-def named(app: web.Application) -> web.Application:
-    """Let every answer of `app` carry our name, those to what is no HTTP request too."""
-    # Not by a signal of the application: aiohttp answers what it cannot parse before any application is asked. The name
+def name_the_library() -> None:
+    """Let every answer that the library sends carry our name, those to what is no HTTP request too."""
+    # Not by a signal of an application: aiohttp answers what it cannot parse before any application is asked. The name
     # that it gives itself is read at each answer, so this holds for the whole process.
     vars(web_response)["SERVER_SOFTWARE"] = NAME
-    return app

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, TypeVar
 
 import orjson
 import structlog
@@ -13,14 +12,13 @@ from aiohttp import web
 
 from axis.core.ports import LostRace
 from axis.core.problems import TABLE, Kind, Problem, ProblemError, Unavailable
+from axis.web.answer import Answer
 
 log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+T = TypeVar("T")
 
-_ANSWERED = web.ResponseKey("problem", Kind)
-"""Where a response says which problem it tells of."""
-_BAD: Final = HTTPStatus.BAD_REQUEST.value
 _BY_STATUS = {
     400: Kind.BAD_REQUEST,
     401: Kind.UNAUTHENTICATED,
@@ -34,28 +32,19 @@ _BY_STATUS = {
 }
 
 
-def answer(problem: Problem, retry_after_s: float | None = None) -> web.Response:
-    """One problem as a response. `instance` is random: it joins the answer to our log, and shows nothing."""
+def answer(problem: Problem, retry_after_s: float | None = None) -> Answer:
+    """One problem as an answer. `instance` is random: it joins the answer to our log, and shows nothing."""
     row = TABLE[problem.kind]
     instance = f"urn:axis:request:{secrets.token_hex(8)}"
     body = {**members(problem), "instance": instance}
     status = body["status"]
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if row.temporary:
         headers["Retry-After"] = str(max(1, round(retry_after_s or 5)))
     if problem.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     log.info("problem_answered", instance=instance, problem=problem.kind.value, **problem.context)
-    response = web.Response(
-        body=orjson.dumps(body), status=status, headers=headers, content_type="application/problem+json"
-    )
-    response[_ANSWERED] = problem.kind
-    return response
-
-
-def problem_told(response: web.StreamResponse) -> Kind | None:
-    """Which problem a response tells of."""
-    return response.get(_ANSWERED) if response.status >= _BAD else None
+    return Answer(orjson.dumps(body), headers, status, problem.kind)
 
 
 def members(problem: Problem) -> dict[str, Any]:
@@ -65,11 +54,11 @@ def members(problem: Problem) -> dict[str, Any]:
     return {**told, "detail": problem.detail} if problem.detail else told
 
 
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Everything that a handler raises, as a problem. What nobody expected is logged and answered with 500."""
+async def answered(asked: Awaitable[T], method: str, route: str) -> T | Answer:
+    """What a handler gives, and everything that it raises as a problem. What nobody expected is logged and answered
+    with 500."""
     try:
-        return await handler(request)
+        return await asked
     except Unavailable as error:
         return answer(error.problem, error.retry_after_s)
     except ProblemError as error:
@@ -83,5 +72,12 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except ConnectionResetError:
         raise
     except Exception:  # the edge of the service: a stranger gets 500 and a number, the log the rest
-        log.exception("request_broke", method=request.method, route=str(request.match_info.route.resource))
+        log.exception("request_broke", method=method, route=route)
         return answer(Problem(Kind.INTERNAL))
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The same for a handler of the library's application."""
+    told = await answered(handler(request), request.method, str(request.match_info.route.resource))
+    return told.whole() if isinstance(told, Answer) else told

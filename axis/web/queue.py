@@ -61,7 +61,7 @@ class OperatorQueue:
 
     async def get_destinations(self, request: web.Request) -> web.StreamResponse:
         shown = self.ctx.traffic.shown(self.ctx.now())
-        return reply({"destinations": [destination_facts(one) for one in shown]})
+        return reply({"destinations": [destination_facts(one) for one in shown]}).whole()
 
     async def post_order(self, request: web.Request) -> web.StreamResponse:
         given = request.headers.get(TOKEN_HEADER, "")
@@ -72,7 +72,7 @@ class OperatorQueue:
             order = orjson.loads(await whole(request))
         except orjson.JSONDecodeError:
             raise Refused(Problem(Kind.BAD_REQUEST, "not JSON")) from None
-        return reply(await carry_out(action, order, self.ctx))
+        return reply(await carry_out(action, order, self.ctx)).whole()
 
 
 async def carry_out(action: Action, order: object, ctx: Context) -> dict[str, Any]:

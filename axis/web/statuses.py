@@ -59,7 +59,7 @@ def _staff(body: StaffBody | None) -> StaffInfo | None:
     return None if body is None else StaffInfo(body.department, body.staff, body.email, body.mobile)
 
 
-async def take_batch(request: web.Request, by: Principal, ctx: Context) -> dict[str, Any]:
+async def take_batch(request: web.BaseRequest, by: Principal, ctx: Context) -> dict[str, Any]:
     """`{"statuses": [...]}` with up to `MOST` items; the answer has one result for each, in their order: the recorded
     status, or the problem. Those that are good are stored together."""
     given = read_items(await _batch(request))
@@ -73,7 +73,7 @@ async def take_batch(request: web.Request, by: Principal, ctx: Context) -> dict[
     return {"results": [_result(one) for one in results]}
 
 
-async def _batch(request: web.Request) -> list[Any]:
+async def _batch(request: web.BaseRequest) -> list[Any]:
     """The items of a batch, unread. `Refused(BAD_REQUEST)` where it is no list of one to `MOST`."""
     if request.content_type != "application/json":
         raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "application/json is expected"))

@@ -245,7 +245,7 @@ FOUND: Final = (
         off(
             "a connection that rests is let go",
             "axis/web/framing.py",
-            ("keepalive_timeout=IDLE_S", "keepalive_timeout=3600"),
+            ('"keepalive_timeout": IDLE_S', '"keepalive_timeout": 3600'),
         ),
         "never: it is let go",
     ),

@@ -12,11 +12,14 @@ from pathlib import Path
 from aiohttp import web
 
 from axis.core.model import Principal, Role
-from axis.demo.network import HOST
+from axis.demo.network import HOST, free_ports
 from axis.devpki import DevPki
 from axis.tls import server_context
+from axis.web.answer import Answer
 from axis.web.auth import Doors
-from axis.web.problem_json import problems
+from axis.web.framing import listening
+from axis.web.places import Places
+from axis.web.routes import Route, Routes
 
 OWNER = Principal("so-noi-vu", Role.AGENCY, (("H99", "07"),))
 
@@ -29,17 +32,12 @@ async def test_a_certificate_that_expires_while_its_connection_is_open_opens_no_
     clock = [now.timestamp()]
     doors = Doors({client.fingerprint: OWNER}, {}, lambda: clock[0])
 
-    async def who(request: web.Request) -> web.Response:
-        return web.Response(text=doors.principal(request).name)
+    async def who(request: web.BaseRequest) -> Answer:
+        return Answer(doors.principal(request).name.encode(), {})
 
-    app = web.Application(middlewares=[problems])
-    app.add_routes([web.get("/", who)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, HOST, 0, ssl_context=server_context(server.certificate, server.key, (pki.tls_ca,)))
-        await site.start()
-        (port,) = (address[1] for address in runner.addresses)
+    (port,) = free_ports(1)
+    tls = server_context(server.certificate, server.key, (pki.tls_ca,))
+    async with listening(Routes([Route("GET", "/", who)]), HOST, port, tls, timedelta(seconds=20), Places(16)):
         context = ssl.create_default_context(cafile=str(pki.tls_ca))
         context.load_cert_chain(client.certificate, client.key)
         with closing(http.client.HTTPSConnection(HOST, port, timeout=30, context=context)) as connection:
@@ -49,8 +47,6 @@ async def test_a_certificate_that_expires_while_its_connection_is_open_opens_no_
             assert (status, b"so-noi-vu" in body) == (401, False)
             clock[0] = now.timestamp()
             assert (await asyncio.to_thread(asked, connection))[0] == 200, "on the same connection"
-    finally:
-        await runner.cleanup()
 
 
 def asked(connection: http.client.HTTPSConnection) -> tuple[int, bytes]:

@@ -191,16 +191,31 @@ def test_a_node_without_room_takes_no_documents_and_lets_go_of_those_it_has(tmp_
 def test_below_the_water_mark_documents_wait_and_statuses_go_on() -> None:
     room = [99]
     door = Admission(Pressure(min_free=50), free=lambda: room[0])
-    with door.admitted("a", MOST_STATUS + 1):
-        pass
+    door.enter("a", MOST_STATUS + 1)
     room[0] = 49
-    with pytest.raises(Unavailable) as error, door.admitted("a", MOST_STATUS + 1):
-        pass
+    with pytest.raises(Unavailable) as error:
+        door.enter("a", MOST_STATUS + 1)
     assert (error.value.problem.kind, error.value.retry_after_s) == (Kind.STORE_UNAVAILABLE, 60)
-    with door.admitted("a", MOST_STATUS):
-        pass
+    door.enter("a", MOST_STATUS)
     with pytest.raises(Unavailable):
         door.refuse_without_room()
+
+
+def test_who_leaves_makes_room_for_the_next() -> None:
+    door = Admission(Pressure(at_once=4))
+    for name in ("a", "a", "b"):
+        door.enter(name, 1)
+    with pytest.raises(Unavailable):
+        door.enter("a", 1)
+    door.leave("a")
+    door.enter("a", 1)
+    door.enter("b", 1)
+    with pytest.raises(Unavailable) as error:
+        door.enter("c", 1)
+    assert error.value.problem.kind is Kind.BUSY
+    for name in ("a", "a", "b"):
+        door.leave(name)
+    door.enter("c", 1)
 
 
 def test_the_disk_is_looked_at_anew_in_a_moment_where_there_is_ample_room_and_else_each_time() -> None:

@@ -1,4 +1,4 @@
-"""HTTP without sockets: a request is handed to the node's own application, and its whole answer comes back."""
+"""HTTP without sockets: a request is handed to the node's own routes, and its whole answer comes back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from types import SimpleNamespace, TracebackType
 from typing import Any
 
 import aiohttp
-from aiohttp import HttpVersion, web
+from aiohttp import HttpVersion
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
+
+from axis.web.answer import Answer
+from axis.web.routes import Routes, make_request
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class _Collector:
         """Likewise."""
 
 
-async def handled(app: web.Application, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
-    """What `app` answers."""
+async def handled(routes: Routes, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    """What `routes` answer."""
     loop = asyncio.get_running_loop()
     payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
     payload.feed_data(body)
@@ -59,11 +62,9 @@ async def handled(app: web.Application, method: str, path: str, headers: Mapping
     told = CIMultiDictProxy(CIMultiDict({**headers, "Host": "axis", "Content-Length": str(len(body))}))
     url, version = URL(path), HttpVersion(1, 1)
     message = RawRequestMessage(method, path, version, told, (), False, None, False, False, url)
-    request = web.Request(message, payload, _PROTOCOL, writer, _NOBODY, loop)
-    answer = await app._handle(request)
-    octets = bytes(writer.octets)
-    if isinstance(answer, web.Response) and isinstance(answer.body, bytes | bytearray):
-        octets = bytes(answer.body)
+    request = make_request(message, payload, _PROTOCOL, writer, _NOBODY)
+    answer = await routes.handle(request)
+    octets = answer.body if isinstance(answer, Answer) else bytes(writer.octets)
     return Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, octets)
 
 

@@ -159,7 +159,7 @@ class SimNode:
 
     async def asked(self, method: str, path: str, key: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """One request from outside, to one of those that listen. `ConnectionError` when nobody does."""
-        listening = [one for one in self.processes if one.app is not None]
+        listening = [one for one in self.processes if one.routes is not None]
         if not listening:
             raise ConnectionRefusedError("nobody listens")
         told = {**headers, "Authorization": f"Bearer {key}"}

@@ -17,8 +17,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import web
-
 from adapters.http_push import HttpPushSink
 from adapters.node import NodeSink
 from axis.app import POLICIES
@@ -40,6 +38,7 @@ from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from axis.web.api import Api
 from axis.web.auth import Doors
+from axis.web.routes import Routes
 from signing.chain import CertificateCache, Trust
 from signing.keys import raw_public, sign_bytes
 from signing.note import NoteSigner
@@ -115,7 +114,7 @@ class SimProcess:
         self.skew = timedelta()
         self.lives = 0
         self.life: Life | None = None
-        self.app: web.Application | None = None
+        self.routes: Routes | None = None
         self.order: Order | None = None
         self.fail_at: int | None = None
         """The call that syncs which fails with EIO, from here on."""
@@ -169,7 +168,7 @@ class SimProcess:
         if life is None:
             return
         self._tasks += life.tasks
-        self.life, self.app, self.order, self.fail_at = None, None, None, None
+        self.life, self.routes, self.order, self.fail_at = None, None, None, None
         life.end()
         self.node.disks.let_go(life)
         for connection in self._connections:
@@ -283,9 +282,7 @@ class SimProcess:
             doors = Doors(
                 {}, {hashlib.sha256(k.encode()).hexdigest(): plan.principals[e] for k, e in plan.keys.items()}
             )
-            app = Api(ctx, lambda: doors, open_spool, place / "data" / "log").app()
-            app.freeze()
-            self.app = app
+            self.routes = Api(ctx, lambda: doors, open_spool, place / "data" / "log").routes()
             stop = asyncio.Event()
             async with asyncio.TaskGroup() as services:
                 services.create_task(sequencer.run(stop))
@@ -304,11 +301,11 @@ class SimProcess:
 
     async def asked(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """One request from outside. `ConnectionError` when there is no process, or it ends meanwhile."""
-        life, app = self.life, self.app
-        if life is None or app is None:
+        life, routes = self.life, self.routes
+        if life is None or routes is None:
             raise ConnectionRefusedError("nobody listens")
         loop = asyncio.get_running_loop()
-        handling = self._variables.run(loop.create_task, handled(app, method, path, headers, body))
+        handling = self._variables.run(loop.create_task, handled(routes, method, path, headers, body))
         ended = asyncio.ensure_future(self.ended.wait())
         try:
             await asyncio.wait({handling, ended}, return_when=asyncio.FIRST_COMPLETED)
