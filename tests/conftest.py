@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import structlog
@@ -29,6 +30,17 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+_set_up = structlog.configure
+
+
+def _without_cache(**how: Any) -> None:
+    """A command that a test runs in its own process sets logging up; whoever was first heard then would keep that, and
+    the tests after it would listen in vain."""
+    _set_up(**{**how, "cache_logger_on_first_use": False})
+
+
+structlog.configure = _without_cache
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
