@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from aiohttp import hdrs, web
@@ -66,7 +67,8 @@ class Routes:
                 return answer(Problem(Kind.NOT_FOUND))
         route = of.get(request.method)
         if route is None:
-            return answer(Problem(Kind.METHOD_NOT_ALLOWED))
+            told_no = answer(Problem(Kind.METHOD_NOT_ALLOWED))
+            return replace(told_no, headers={**told_no.headers, hdrs.ALLOW: ", ".join(sorted(of))})  # RFC 9110 §15.5.6
         if hdrs.EXPECT in request.headers:
             if not is_known(request):
                 return answer(Problem(Kind.BAD_REQUEST, "the only expectation that is known is 100-continue"))

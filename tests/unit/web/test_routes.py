@@ -117,6 +117,9 @@ async def test_each_request_finds_its_handler_or_is_told_a_problem() -> None:
             assert headers["Server"] == "axis"
             assert parsedate_to_datetime(headers["Date"]).tzinfo is not None
             assert "Connection" not in headers
+            assert headers.get("Allow") == {"/b/xyz": "POST", "/a": "GET, HEAD, POST"}.get(
+                target if status == 405 else ""
+            )
 
 
 async def test_a_head_is_answered_as_its_get_and_without_a_body() -> None:
