@@ -6,6 +6,7 @@ library takes 135 ms a certificate with a list of 20 000 entries, ours looks int
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,9 @@ from signing.store import Issuer, Store
 from signing.verdict import Reason
 
 _NO_TOLERANCE: Final = timedelta(0)
+_ALONE: Final = threading.Lock()
+"""asn1crypto reads a part of a certificate when it is first asked for, and two threads that ask one certificate disturb
+each other: a good signature was a `processing-error`. All of it is Python, so that nobody waits longer for this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,13 @@ def judge_path(
     Imported when first needed, because it takes a tenth of a second and most processes never judge a path. It is given
     this one path and fetches nothing.
     """
+    with _ALONE:
+        _judge_path(leaf_der, path, at, rules, hashes)
+
+
+def _judge_path(
+    leaf_der: bytes, path: Sequence[Issuer], at: datetime, rules: PathRules, hashes: frozenset[str]
+) -> None:
     from pyhanko_certvalidator import ValidationContext, errors
     from pyhanko_certvalidator.authority import CertTrustAnchor
     from pyhanko_certvalidator.path import ValidationPath

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -236,3 +239,19 @@ def test_openssl_too_believes_nobody_below_an_authority_for_tls(tmp_path: Path) 
         files = ["-CAfile", tmp_path / "root", "-untrusted", tmp_path / "under", tmp_path / "leaf"]
         by_openssl = subprocess.run([*asked, *files], capture_output=True, check=False).returncode == 0
         assert (judge(one, trust).sub_indication is None, by_openssl) == (good, good)
+
+
+def test_two_threads_judge_under_the_same_authority() -> None:
+    usual = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(2) as threads:
+            for number in range(12):
+                root = issue(f"gốc {number}", ca=True)
+                above = issue(f"CA {number}", root, ca=True)
+                lists = (revocation_list(root), revocation_list(above))
+                trust = Trust((root.der,), (above.der,), lists)
+                found = threads.map(partial(judge, trust=trust), [issue(f"lá {each}", above) for each in range(2)])
+                assert [words(one) for one in found] == [(None, Reason.GOOD)] * 2
+    finally:
+        sys.setswitchinterval(usual)
