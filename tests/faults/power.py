@@ -3,6 +3,7 @@ was not synced."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.faults.afterwards import wrong
 from tests.faults.disk import Disk, Found, Loss, lay_out, lies_in
 from tests.faults.field import Field, field_of
 from tests.faults.place import Place
-from tests.faults.tape import Player, ended, recorder, steps
+from tests.faults.tape import Player, cut_off, ended, recorder, steps
 from tests.site import until
 
 FOLDERS: Final = ("data", "checkpoints")
@@ -50,10 +51,13 @@ class Powered:
         played = [player.play(step) for step in steps(self.record)]
         assert any(played), "nothing was recorded"
         there, said = lies_in(self.field.site.folder, FOLDERS), player.disk.after(Loss.NOTHING, 0)
+        unknown = {os.path.relpath(path, self.field.site.folder) for path in cut_off(self.record)}
         differ = {
             name
             for name in there.keys() | said.keys()
-            if (name not in there or name not in said or there[name] != said[name]) and not name.endswith(SHARED_MEMORY)
+            if (name not in there or name not in said or there[name] != said[name])
+            and not name.endswith(SHARED_MEMORY)
+            and name not in unknown
         }
         assert not differ, f"the record does not tell of {sorted(differ)}"
         return player.disk

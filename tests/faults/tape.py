@@ -30,6 +30,7 @@ _OF_FILES = frozenset({"sync", "write", "writev", "pwrite64", "pwritev", "pwrite
 _SYNCS = ("fsync", "fdatasync")
 _LINE = re.compile(r"(\d+) +([\d.]+) (.*)", re.DOTALL)
 _CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+)", re.DOTALL)
+_WITHOUT_END = ("<unfinished ...>", "= ?", "= ? <unavailable>")
 _HEX = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 _FD = re.compile(r"(?:\d+|AT_FDCWD)<((?:\\x[0-9a-f]{2})*)>")
 _WHERE = re.compile(r"(?:(?:\d+|AT_FDCWD)<((?:\\x[0-9a-f]{2})*)>, )?\"((?:\\x[0-9a-f]{2})*)\"")
@@ -55,12 +56,30 @@ class Step:
 
 
 def ended(record: Path) -> bool:
-    """Whether the record is whole: the node has ended, and strace has written so."""
+    """Whether the record is whole: the node has ended, and strace has written so. Its threads end before it does, each
+    with a line of its own."""
     with record.open("rb") as file:
+        node = file.read(32).partition(b" ")[0]
         file.seek(0, 2)
-        file.seek(max(0, file.tell() - 4096))
-        tail = file.read().rstrip().rpartition(b"\n")[2]
-    return b" +++ " in tail
+        file.seek(max(0, file.tell() - (1 << 16)))
+        ends = [line.partition(b" ")[0] if b" +++ " in line else b"" for line in file.read().splitlines()]
+    return bool(ends and ends[-1]) and node in ends
+
+
+def cut_off(record: Path) -> set[str]:
+    """The paths of the calls in the midst of which the node was killed: whether they were done, nobody has written."""
+    begun: dict[str, str] = {}
+    with record.open(encoding="ascii", errors="replace") as file:
+        for line in file:
+            found = _LINE.match(line.rstrip("\n"))
+            if found is None or found[3].startswith(("+++", "---")):
+                continue
+            said = found[3]
+            if not said.startswith("<... "):
+                begun[found[1]] = said
+            if not said.endswith(_WITHOUT_END):
+                begun.pop(found[1], None)
+    return {path for said in begun.values() for path in (*_where(said), *map(_path, _FD.findall(said)))}
 
 
 def steps(record: Path) -> Iterator[Step]:
@@ -104,6 +123,11 @@ def _path(text: str) -> str:
     return _octets(text).decode(errors="replace")
 
 
+def _where(said: str) -> list[str]:
+    """The paths that a call names."""
+    return [str(Path(_path(base or "") or "/") / _path(name)) for base, name in _WHERE.findall(said)]
+
+
 class Player:
     """Plays a record on a disk, step by step."""
 
@@ -125,7 +149,7 @@ class Player:
         return path if self._file(step, path) else ""
 
     def _open(self, step: Step) -> str:
-        path = self._where(step.said)[0]
+        path = _where(step.said)[0]
         if not self.disk.has(path):
             return ""
         flags = step.said.rpartition('"')[2]
@@ -171,7 +195,7 @@ class Player:
 
     def _name(self, step: Step) -> str:
         """A call about names."""
-        disk, paths = self.disk, self._where(step.said)
+        disk, paths = self.disk, _where(step.said)
         if not any(map(disk.has, paths)):
             return ""
         match step.call:
@@ -184,8 +208,3 @@ class Player:
             case _:
                 raise AssertionError(f"nobody here understands {step.call} of {paths}")
         return paths[-1]
-
-    @staticmethod
-    def _where(said: str) -> list[str]:
-        """The paths that a call names."""
-        return [str(Path(_path(base or "") or "/") / _path(name)) for base, name in _WHERE.findall(said)]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.faults.disk import SECTOR, Disk, Found, Loss, lay_out, lies_in
-from tests.faults.tape import Player, ended, recorder, steps
+from tests.faults.tape import Player, cut_off, ended, recorder, steps
 from tests.site import until
 
 ROOT = Path("/node")
@@ -148,3 +148,39 @@ def test_a_record_tells_what_a_process_has_done(tmp_path: Path) -> None:
         "data/in/é": b'durable "octets"',
         "data/old": b"old",
     }
+
+
+BACK_AND_FORTH = """
+import os, sys, threading, time
+data = sys.argv[1] + '/data'
+os.close(os.open(data + '/a', os.O_RDWR | os.O_CREAT))
+os.close(os.open(data + '/c', os.O_RDWR | os.O_CREAT))
+def back_and_forth():
+    while True:
+        os.rename(data + '/a', data + '/b')
+        os.rename(data + '/b', data + '/a')
+threading.Thread(target=back_and_forth).start()
+time.sleep(0.02)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_kill_cut_off_may_be_done_or_not(tmp_path: Path) -> None:
+    """A call whose end nobody saw is not in the record, and its paths are named, no others."""
+    seen = set()
+    for number in range(200):
+        place, record = tmp_path / str(number), tmp_path / f"{number}.tape"
+        lay_out({"data": None}, place, ONLY)
+        one = Disk(place, ONLY, lies_in(place, ONLY))
+        subprocess.run([*recorder(record), sys.executable, "-S", "-c", BACK_AND_FORTH, str(place)], check=False)
+        until("the record is whole", lambda record=record: ended(record))
+        player = Player(one)
+        for step in steps(record):
+            player.play(step)
+        told, off = one.after(Loss.NOTHING, 0) == lies_in(place, ONLY), cut_off(record)
+        assert off in (set(), {f"{place}/data/a", f"{place}/data/b"})
+        assert told or off, "a call that was done is neither told nor cut off"
+        seen.add((told, bool(off)))
+        if seen >= {(True, False), (False, True)}:
+            break
+    assert (False, True) in seen, "no kill cut off a call that was done"
