@@ -56,14 +56,16 @@ class Step:
 
 
 def ended(record: Path) -> bool:
-    """Whether the record is whole: the node has ended, and strace has written so. Its threads end before it does, each
-    with a line of its own."""
+    """Whether the record is whole: the node has ended, and strace has written so. Its threads end before it does, its
+    children may after it; each has a line of its own."""
     with record.open("rb") as file:
-        node = file.read(32).partition(b" ")[0]
         file.seek(0, 2)
-        file.seek(max(0, file.tell() - (1 << 16)))
-        ends = [line.partition(b" ")[0] if b" +++ " in line else b"" for line in file.read().splitlines()]
-    return bool(ends and ends[-1]) and node in ends
+        file.seek(max(0, file.tell() - 4096))
+        if b" +++ " not in file.read().rstrip().rpartition(b"\n")[2]:
+            return False
+        file.seek(0)
+        node = file.read(32).partition(b" ")[0] + b" "
+        return any(line.startswith(node) and b" +++ " in line for line in file)
 
 
 def cut_off(record: Path) -> set[str]:
