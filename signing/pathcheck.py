@@ -51,6 +51,8 @@ def judge_path(
     this one path and fetches nothing.
     """
     with _ALONE:
+        import signing.asn1  # noqa: F401 - before the library, which adds to what is set up there
+
         _judge_path(leaf_der, path, at, rules, hashes)
 
 
@@ -101,16 +103,17 @@ def _judge_path(
 def _names_below(root: Any) -> Any:
     """The name constraints of a root, as RFC 5937 §3.2 has them apply; `None` where it has none. RFC 5280 §6.1 leaves a
     root's extensions aside, and we hold it to its own path length already."""
-    from asn1crypto.x509 import GeneralSubtrees
     from pyhanko_certvalidator.authority import TrustQualifiers
     from pyhanko_certvalidator.name_trees import process_general_subtrees
     from pyhanko_certvalidator.policy_decl import PKIXValidationParams
+
+    from signing.asn1 import x509
 
     told = root.name_constraints_value
     if told is None:
         return None
     permitted, excluded = (
-        process_general_subtrees(told[name]) if isinstance(told[name], GeneralSubtrees) else None
+        process_general_subtrees(told[name]) if isinstance(told[name], x509.GeneralSubtrees) else None
         for name in ("permitted_subtrees", "excluded_subtrees")
     )
     names = PKIXValidationParams(initial_permitted_subtrees=permitted, initial_excluded_subtrees=excluded)
@@ -140,9 +143,9 @@ def _load(der: bytes) -> Any:
 
 @lru_cache(maxsize=256)
 def _read(der: bytes) -> Any:
-    from asn1crypto import x509 as asn1_x509
+    from signing.asn1 import x509
 
-    return asn1_x509.Certificate.load(der, strict=True)
+    return x509.Certificate.load(der, strict=True)
 
 
 def _finish(work: Coroutine[Any, Any, object]) -> None:

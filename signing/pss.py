@@ -29,7 +29,7 @@ def bound_by(der: bytes) -> Bound | None:
     """What a certificate binds its key to; `None` for a key of no such kind. `cryptography` does not tell."""
     if _OID not in der:
         return None
-    from asn1crypto import algos, core, x509
+    from signing.asn1 import algos, core, x509
 
     try:
         told = x509.Certificate.load(der)["tbs_certificate"]["subject_public_key_info"]["algorithm"]

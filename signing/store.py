@@ -194,6 +194,6 @@ def _signed(subject: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 def _algorithm_octets(certificate: x509.Certificate) -> bytes:
     """The OBJECT IDENTIFIER of the outer signature algorithm, as it must stand inside too (RFC 5280 §4.1.1.2)."""
-    from asn1crypto import core
+    from signing.asn1 import core
 
     return bytes(core.ObjectIdentifier(certificate.signature_algorithm_oid.dotted_string).dump())

@@ -30,7 +30,7 @@ from axis.core.model import (
     StatusRef,
     StatusReport,
 )
-from axis.core.network import ArrivedBy, Network, Ways, lane
+from axis.core.network import ArrivedBy, Network, lane
 from axis.core.outline import Concerned, Earlier
 from axis.core.problems import Kind, Problem
 from axis.core.states import IntakeState
@@ -131,20 +131,19 @@ class Part(NamedTuple):
 
 class Party:
     """Who reports, by which way, to a network. What is the same for many reports is asked once, and kept as long as
-    these are the same: for whom it may speak, what it is to a document, and where what is told to somebody goes."""
+    these are the same: for whom it may speak, and what it is to a document."""
 
-    __slots__ = ("_parts", "by", "hops", "is_agency", "network", "speaks", "ways")
+    __slots__ = ("_parts", "by", "hops", "is_agency", "network", "speaks")
 
     def __init__(self, by: Principal, hops: tuple[Hop, ...], network: Network) -> None:
         self.by, self.hops, self.network = by, hops, network
         self.is_agency = by.role is _AGENCY
         self.speaks: dict[tuple[str, bool], Problem | None] = {}
-        self.ways: dict[tuple[str, str, bool | None], Ways] = {}
         self._parts: dict[tuple[str, int], Part] = {}
 
     def still(self, by: Principal, network: Network) -> bool:
         """Say whether it may be asked on: both are the very same, and not too much is kept."""
-        kept = len(self.speaks) + len(self.ways) + len(self._parts)
+        kept = len(self.speaks) + len(self._parts)
         return self.by is by and self.network is network and kept < _MOST_KEPT
 
     def part_in(self, document: Concerned) -> Part:
@@ -226,11 +225,7 @@ class Reporting:
             report.staff,
             party.hops,
         )
-        about = addressee.text, report.wire, None if document is None else document.crossed
-        ways = party.ways.get(about)
-        if ways is None:
-            ways = party.ways[about] = _ways(made, document, party.network)
-        return _record(made, document, ways, now, self._new_id)
+        return _record(made, document, party.network, now, self._new_id)
 
     def _first_of(self, report: Report, prior: Sequence[E]) -> E | None:
         """What is reported again."""
@@ -311,7 +306,7 @@ def arrived(
         description=LABEL[Status.ARRIVED],
         issued_on=document.issued_on,
     )
-    decision = _record(made, document, _ways(made, document, network), now, new_id)
+    decision = _record(made, document, network, now, new_id)
     return Decision(decision.entries, decision.changes, made)
 
 
@@ -335,7 +330,7 @@ def adopt(
     entry = LogEntry(EntryKind.ORPHAN_MATCHED, now, network.node, orphan.ref, {"document": document.ref})
     changes: list[Change] = [AdoptStatus(orphan.ref, document.ref, found.standing)]
     if found.standing is not Standing.REPEATED:
-        onward = _onward(found, document, _ways(found, document, network), now, new_id)
+        onward = _onward(found, document, network, now, new_id)
         changes += [AddDelivery(delivery) for delivery in onward if delivery.endpoint not in reached]
     return Decision((entry,), tuple(changes), found)
 
@@ -354,24 +349,19 @@ def status_facts(made: StatusReport) -> dict[str, Json]:
 
 
 def _record(
-    made: StatusReport, document: Concerned | None, ways: Ways, now: datetime, new_id: NewId
+    made: StatusReport, document: Concerned | None, network: Network, now: datetime, new_id: NewId
 ) -> Decision[StatusReport]:
     entry = LogEntry(_STATUS, now, made.by, made.ref, status_facts(made))
     first = made.standing is not _REPEATED
-    deliveries = _onward(made, document, ways, now, new_id) if first else []
+    deliveries = _onward(made, document, network, now, new_id) if first else []
     return Decision((entry,), (AddStatus(made), *map(AddDelivery, deliveries)), made)
 
 
-def _ways(made: StatusReport, document: Concerned | None, network: Network) -> Ways:
-    """Where the network sends it on to, and never back to where it came from.
-
-    Of the status, this asks for nothing but addressee, code and who brought it; of the document, whether it crossed.
-    """
+def _onward(
+    made: StatusReport, document: Concerned | None, network: Network, now: datetime, new_id: NewId
+) -> list[Delivery]:
+    """To wherever the network sends it on, and never back to the axis that it came from."""
     ways = network.onward(made.addressee, made.wire, None if document is None else document.crossed)
-    return tuple([way for way in ways if way[0] != made.by or not way[1]])
-
-
-def _onward(made: StatusReport, document: Concerned | None, ways: Ways, now: datetime, new_id: NewId) -> list[Delivery]:
     concerns = document.concerns if document else made.document_id or made.number or ""
     return [
         Delivery(
@@ -386,6 +376,7 @@ def _onward(made: StatusReport, document: Concerned | None, ways: Ways, now: dat
             now,
         )
         for endpoint, away in ways
+        if endpoint != made.by or not away
     ]
 
 

@@ -68,8 +68,7 @@ def read_signed(octets: bytes, form: Form, policy: SignaturePolicy, known: Seque
 
 
 def _read(octets: bytes, form: Form, policy: SignaturePolicy, known: Sequence[bytes]) -> Signed:
-    # `pdf` and `tsp` teach asn1crypto the names of their attributes and contents.
-    from asn1crypto import cms, pdf, tsp  # noqa: F401
+    from signing.asn1 import cms
 
     outer = cms.ContentInfo.load(octets, strict=True)
     if outer["content_type"].native != "signed_data":
@@ -126,7 +125,7 @@ def _content(encapsulated: Any, form: Form) -> bytes | None:
 
 def _attributes(attributes: Any, form: Form) -> tuple[frozenset[str], dict[str, Any]]:
     """The names of all signed attributes, none of which occurs twice, and the one value of each that matters."""
-    from asn1crypto import core
+    from signing.asn1 import core
 
     if isinstance(attributes, core.Void):
         # The value would fit other octets just as well: those of the attributes themselves (RFC 5652 §5.4).
@@ -168,7 +167,7 @@ def _claimed(attributes: Any) -> datetime | None:
 
 
 def _tokens(attributes: Any) -> tuple[bytes, ...]:
-    from asn1crypto import core
+    from signing.asn1 import core
 
     if isinstance(attributes, core.Void):
         return ()

@@ -41,7 +41,7 @@ def find_signer(bag: Any, known: Sequence[bytes], sid: Any, form: Form) -> tuple
 
 
 def _certificates(bag: Any, form: Form) -> Iterator[bytes]:
-    from asn1crypto import core
+    from signing.asn1 import core
 
     if isinstance(bag, core.Void):
         return
@@ -53,7 +53,7 @@ def _certificates(bag: Any, form: Form) -> Iterator[bytes]:
 
 
 def _is_named(sid: Any, der: bytes) -> bool:
-    from asn1crypto import x509
+    from signing.asn1 import x509
 
     try:
         certificate = x509.Certificate.load(der, strict=True)
@@ -76,7 +76,7 @@ def check_naming(attributes: Mapping[str, Any], leaf: Leaf, form: Form) -> Namin
     RFC 3161 knows only the first version, which is SHA-1 and still in use; RFC 5816 adds the second. A PDF of the older
     kind (adbe.pkcs7.detached) need not name it at all.
     """
-    from asn1crypto import x509
+    from signing.asn1 import x509
 
     versions = [name for name in VERSIONS if name in attributes]
     if not versions:
@@ -98,7 +98,7 @@ def check_naming(attributes: Mapping[str, Any], leaf: Leaf, form: Form) -> Namin
 
 
 def _check_issuer_serial(issuer_serial: Any, certificate: Any) -> None:
-    from asn1crypto import core
+    from signing.asn1 import core
 
     if isinstance(issuer_serial, core.Void):
         return

@@ -48,7 +48,7 @@ def quirks_of(signed: Signed) -> tuple[str, ...]:
 
 def unpadded(contents: bytes) -> bytes:
     """The octets of the CMS without the zeros that a PDF pads them with. STRUCTURE if anything else follows."""
-    from asn1crypto import parser
+    from signing.asn1 import parser
 
     try:
         length = parser.peek(contents)

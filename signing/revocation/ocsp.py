@@ -67,7 +67,7 @@ def target_of(certificate: x509.Certificate, issuer: x509.Certificate) -> Target
 @lru_cache(maxsize=256)
 def key_bits(certificate: x509.Certificate) -> bytes:
     """The BIT STRING of the certificate's public key, which CertID and ResponderID hash."""
-    from asn1crypto import keys
+    from signing.asn1 import keys
 
     spki = certificate.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -167,7 +167,7 @@ def read_ocsp(der: bytes) -> Answer:
 
 
 def _read(der: bytes) -> Answer:
-    from asn1crypto import ocsp
+    from signing.asn1 import ocsp
 
     response: Any = ocsp.OCSPResponse.load(der, strict=True)
     status = response["response_status"].native

@@ -41,7 +41,7 @@ def read_token(token: bytes, known: Sequence[bytes], policy: SignaturePolicy) ->
 
     `Refused`: STRUCTURE, LIMIT, KEYINFO, ALGORITHM, WEAK_KEY, DIGEST, VALUE. What cannot be parsed is STRUCTURE too.
     """
-    from asn1crypto import tsp
+    from signing.asn1 import tsp
 
     signed = read_signed(token, TOKEN, policy, known)
     content = signed.content

@@ -137,7 +137,7 @@ def _judge_itself(
 
 def _read_info(info: Any, policy: SignaturePolicy, found: _Found) -> bytes:
     """Read the TSTInfo into `found` and return the imprint."""
-    from asn1crypto import core
+    from signing.asn1 import core
 
     if int(info["version"]) != 1:
         raise Refused(Reason.STRUCTURE, f"TSTInfo version {int(info['version'])}")
@@ -161,7 +161,7 @@ def _read_info(info: Any, policy: SignaturePolicy, found: _Found) -> bytes:
 
 def _accuracy(accuracy: Any) -> timedelta:
     """An authority that tells no accuracy is taken at its word (RFC 3161 §2.4.2 leaves it to its policy)."""
-    from asn1crypto import core
+    from signing.asn1 import core
 
     if isinstance(accuracy, core.Void):
         return timedelta(0)

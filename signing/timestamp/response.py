@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -52,9 +51,9 @@ def read_response(octets: bytes) -> Response:
 
 
 def _read(octets: bytes) -> Response:
-    from asn1crypto import core
+    from signing.asn1 import TIME_STAMP_RESPONSE, core
 
-    answer = _form().load(octets, strict=True)
+    answer = TIME_STAMP_RESPONSE.load(octets, strict=True)
     info = answer["status"]
     status = _STATUS.get(int(info["status"]), Status.NONSENSE)
     token = answer["time_stamp_token"]
@@ -62,15 +61,6 @@ def _read(octets: bytes) -> Response:
     if (status in _GRANTED) != has_token:
         return Response(Status.NONSENSE, text=f"{status} {'with' if has_token else 'without'} a token")
     return Response(status, token.dump() if has_token else None, _failures(info["fail_info"]), _text(info))
-
-
-@cache
-def _form() -> Any:
-    """TimeStampResp as RFC 3161 has it; in asn1crypto's own the token is not optional."""
-    from asn1crypto import cms, core, tsp
-
-    fields = [("status", tsp.PKIStatusInfo), ("time_stamp_token", cms.ContentInfo, {"optional": True})]
-    return type("TimeStampResp", (core.Sequence,), {"_fields": fields})
 
 
 def _failures(info: Any) -> tuple[str, ...]:

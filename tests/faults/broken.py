@@ -121,7 +121,7 @@ MUTATIONS: Final = (
             "a status is put on its way in its own transaction",
             "axis/core/statuses.py",
             (
-                "    deliveries = _onward(made, document, ways, now, new_id) if first else []\n",
+                "    deliveries = _onward(made, document, network, now, new_id) if first else []\n",
                 "    deliveries: list[Delivery] = []\n",
             ),
         ),
