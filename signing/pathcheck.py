@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from signing.policy import SignaturePolicy
 from signing.refusal import Refused
-from signing.store import Issuer, Store
+from signing.store import Issuer
 from signing.verdict import Reason
 
 _NO_TOLERANCE: Final = timedelta(0)
@@ -118,16 +117,6 @@ def _names_below(root: Any) -> Any:
     )
     names = PKIXValidationParams(initial_permitted_subtrees=permitted, initial_excluded_subtrees=excluded)
     return TrustQualifiers(standard_parameters=names)
-
-
-def check_path(leaf_der: bytes, path: tuple[Issuer, ...], store: Store, at: datetime, policy: SignaturePolicy) -> None:
-    """`judge_path`, and revocation of each of its certificates after `store`. `Refused` if not good."""
-    from signing.certificate import NEVER, load_leaf
-    from signing.revocation.crl import PLAIN
-    from signing.revocation.path import Setting, judge_revocation
-
-    judge_revocation(load_leaf(leaf_der), path, Setting(store, policy, PLAIN, ANY_POLICY, NEVER, at))
-    judge_path(leaf_der, path, at, hashes=policy.certificate_hashes)
 
 
 def _load(der: bytes) -> Any:

@@ -422,7 +422,6 @@ _REMEDIES: Final = {
 }
 
 WORDS: Final[Mapping[str, str]] = MappingProxyType(_REASONS | _HINTS | _REMEDIES)
-_MARKED: Final = re.compile("[à-ỹđ]", re.IGNORECASE)
 
 
 def in_vietnamese(said: str) -> str:
