@@ -76,7 +76,7 @@ PLANTED: Final[Mapping[str, Planted]] = MappingProxyType(
         ),
         "receipt": Planted(_AT["K12"], "TWO_RECEIPTS"),
         "octets kept": Planted(_AT["K12-large"], "SLOW|LOST"),
-        "recorded early": Planted(_AT["K24"], "LOST"),
+        "recorded early": Planted(_AT["K24"], "LOST|DISORDER"),
         "status": Planted(_AT["K29"], "LOST"),
         "lanes": Planted(_all("what concerns one document keeps its order", _OLDER, _HEAD), "DISORDER|OVERTAKEN"),
         "one id": Planted(_AT["K23"], "DOUBLED"),
