@@ -90,10 +90,10 @@ def judge_answer(response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> N
 def retry_after(response: aiohttp.ClientResponse) -> float | None:
     """Seconds that the destination asked to wait; `None` when it did not say, or said nonsense."""
     header = response.headers.get("Retry-After", "")
-    if header.isdigit() and len(header) < 8:
+    if header.isascii() and header.isdigit() and len(header) < 8:
         return float(header)
     try:
         date = response.headers["Date"]
         return max(0.0, (parsedate_to_datetime(header) - parsedate_to_datetime(date)).total_seconds())
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
