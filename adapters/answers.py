@@ -73,13 +73,14 @@ def peer_ref(said: object) -> str | None:
 
 
 def judge_answer(response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> None:
-    """Return for 2xx; otherwise raise what the status means. Redirects are never followed and mean a wrong address."""
+    """Return for 2xx; otherwise raise what the status means. Redirects are never followed and mean a wrong address;
+    what HTTP has no answer for (101, though nobody asked) is none."""
     status = response.status
     if 200 <= status < 300:
         return
     kind = str(body.get("type", "")).removeprefix(TYPE_PREFIX)[:60]
     context = {"status": str(status), "answer": kind}
-    if status >= 500 or status in RETRY_STATUS or 300 <= status < 400:
+    if status in RETRY_STATUS or not 400 <= status < 500:
         raise Unavailable(
             Problem(Kind.DESTINATION_UNAVAILABLE, "the destination cannot take it now", context=context),
             retry_after(response),
