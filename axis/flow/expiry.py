@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -105,9 +104,16 @@ async def give_back(ctx: Context, cut: Collection[str]) -> None:
 
 
 async def _give_back(delivery: Delivery, ctx: Context) -> None:
-    decision = decide_return(delivery, ctx.network, ctx.now())
-    with suppress(LostRace):  # settled meanwhile, by whoever had it
-        await ctx.store.transact(lambda ledger: ledger.apply(decision))
+    """Whoever has it may have settled it since it was read, or have prolonged its lease."""
+
+    def body(ledger: Ledger) -> bool:
+        there, now = ledger.delivery(delivery.id), ctx.now()
+        if there is None or there.state is not DeliveryState.LEASED or there.due_at > now:
+            return False
+        ledger.apply(decide_return(there, ctx.network, now))
+        return True
+
+    if await ctx.store.transact(body):
         log.warning("delivery_given_back", delivery=delivery.id, endpoint=delivery.endpoint)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +21,7 @@ from axis.core.queue import Action
 from axis.core.routing import RoutingTable
 from axis.core.states import DeliveryState
 from axis.core.statuses import Report
-from axis.flow.expiry import _expire, cut_off, expire_old, give_back, left_behind
+from axis.flow.expiry import _expire, cut_off, expire_old, give_back, left_behind, run_expiry
 from axis.flow.mailbox import acknowledge, fetch, inbox
 from axis.flow.queue import Chosen, operate
 from axis.flow.recheck import recheck_held
@@ -29,7 +30,7 @@ from schemas.codes import AgencyCode
 from schemas.envelope import Business, MessageKind, Replacement
 from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
 from tests.flow.receiver import Receiver, status
-from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, row
+from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, PATIENCE_S, row
 
 pytestmark = pytest.mark.slow
 
@@ -233,8 +234,14 @@ async def test_what_a_killed_node_had_under_way_is_fetched_where_nobody_calls_an
         await give_back(at.ctx, cut)
         assert await inbox(by, 0, 50, at.ctx) == [], "another process may still be about it"
         at.ctx.now = lambda: began + at.ctx.lease
-        await give_back(at.ctx, cut)
-        (item,) = await inbox(by, 0, 50, at.ctx)
+        stop = asyncio.Event()
+        looking = asyncio.create_task(run_expiry(at.ctx, stop))
+        async with asyncio.timeout(PATIENCE_S):
+            while not (items := await inbox(by, 0, 50, at.ctx)):  # noqa: ASYNC110 - as `in_state`
+                await asyncio.sleep(0.01)
+        stop.set()
+        await looking
+        (item,) = items
         assert item.document == document
         await acknowledge(item.delivery, by, at.ctx)
         assert await cut_off(at.ctx) == frozenset()
