@@ -73,13 +73,14 @@ def peer_ref(said: object) -> str | None:
 
 
 def judge_answer(response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> None:
-    """Return for 2xx; otherwise raise what the status means. Redirects are never followed and mean a wrong address."""
+    """Return for 2xx; otherwise raise what the status means. Redirects are never followed and mean a wrong address;
+    what HTTP has no answer for (101, though nobody asked) is none."""
     status = response.status
     if 200 <= status < 300:
         return
     kind = str(body.get("type", "")).removeprefix(TYPE_PREFIX)[:60]
     context = {"status": str(status), "answer": kind}
-    if status >= 500 or status in RETRY_STATUS or 300 <= status < 400:
+    if status in RETRY_STATUS or not 400 <= status < 500:
         raise Unavailable(
             Problem(Kind.DESTINATION_UNAVAILABLE, "the destination cannot take it now", context=context),
             retry_after(response),
@@ -90,10 +91,10 @@ def judge_answer(response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> N
 def retry_after(response: aiohttp.ClientResponse) -> float | None:
     """Seconds that the destination asked to wait; `None` when it did not say, or said nonsense."""
     header = response.headers.get("Retry-After", "")
-    if header.isdigit() and len(header) < 8:
+    if header.isascii() and header.isdigit() and len(header) < 8:
         return float(header)
     try:
         date = response.headers["Date"]
         return max(0.0, (parsedate_to_datetime(header) - parsedate_to_datetime(date)).total_seconds())
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None

@@ -343,7 +343,7 @@ class MoveDelivery:
     """One step of the delivery table; the store repeats `was` and `token` in its WHERE: a lost race is an error.
 
     `due_at`, `problem` and `breaks` stay as they were where the step names none. `REQUEUE` begins anew: no attempts, no
-    breaks, a lifetime from `at` on.
+    breaks, a lifetime from `at` on. What waits behind it in its lane has that as well; so after `RELEASE` and `DROP`.
     """
 
     id: DeliveryId

@@ -132,15 +132,19 @@ def decide_poison(delivery: Delivery, network: Network, now: datetime, telling: 
     )
 
 
-def decide_expiry(
-    delivery: Delivery, network: Network, now: datetime, telling: Telling, *, lost: bool = False
-) -> Decision[Problem | None]:
-    """A queued delivery's lifetime ended before an attempt could be made, as behind an open breaker.
+def decide_expiry(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:
+    """A queued delivery's lifetime ended before an attempt could be made, as behind an open breaker."""
+    problem = Problem(Kind.DELIVERY_EXPIRED)
+    return failed(delivery, DeliveryEvent.AGE, problem, _last(delivery), network, now, telling)
 
-    `lost`: it was under way, its lease has run out, and nobody makes another attempt.
-    """
-    event = DeliveryEvent.REFUSE if lost else DeliveryEvent.AGE
-    return failed(delivery, event, Problem(Kind.DELIVERY_EXPIRED), _last(delivery), network, now, telling)
+
+def decide_return(delivery: Delivery, network: Network, now: datetime) -> Decision[None]:
+    """It was under way, its lease has run out, and nobody makes another attempt: it waits to be fetched."""
+    event = DeliveryEvent.EXPIRE
+    state = advance(DELIVERY, delivery.state, event)
+    facts = {**delivery_facts(delivery), "problem": Kind.INTERNAL.value, "attempt": delivery.attempts}
+    change = MoveDelivery(delivery.id, delivery.state, event, state, delivery.token, now, problem=Kind.INTERNAL.value)
+    return Decision((LogEntry(EntryKind.DEFERRED, now, network.node, delivery.id, facts),), (change,), None)
 
 
 def decide_end(delivery: Delivery, network: Network, now: datetime, telling: Telling) -> Decision[Problem | None]:

@@ -1,5 +1,6 @@
 """End what is older than its lifetime and was not attempted: behind an open breaker nothing is, and where nobody comes
-any more, after an endpoint or its agencies changed, nothing ever will be."""
+any more, after an endpoint or its agencies changed, nothing ever will be. What somebody had under way where nobody
+calls any more waits again."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -14,7 +16,7 @@ import structlog
 from axis.core.model import Cargo, Delivery
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Unavailable
-from axis.core.settlement import decide_expiry
+from axis.core.settlement import decide_expiry, decide_return
 from axis.core.states import DeliveryState
 from axis.flow.clock import SLACK
 from axis.flow.context import Context
@@ -30,11 +32,13 @@ async def run_expiry(ctx: Context, stop: asyncio.Event) -> None:
     """Look now and then until `stop`."""
     every = min(EVERY, ctx.retry.lifetime / 10)
     left: Collection[str] | None = None  # routes and endpoints change with a start only
+    cut: Collection[str] = ()
     while not stop.is_set():
         try:
             await hasten(ctx)
             if left is None:
-                left = await left_behind(ctx)
+                cut, left = await cut_off(ctx), await left_behind(ctx)
+            await give_back(ctx, cut)
             await expire_old(ctx, left)
         except Unavailable as error:
             log.warning("expiry_deferred", problem=error.problem.kind.value)
@@ -79,25 +83,57 @@ async def left_behind(ctx: Context) -> frozenset[str]:
     return found
 
 
-async def expire_old(ctx: Context, left: Collection[str] = ()) -> int:
-    """One round over the endpoints that have a hand, and what is `left` behind at others. Returns how many ended.
+async def cut_off(ctx: Context) -> frozenset[str]:
+    """The endpoints that nobody calls, and at which something is under way: they were called before, and a process was
+    killed, or still goes by the configuration of then."""
+    found: set[str] = set()
+    after: int | None = 0
+    while after is not None:
+        page = await ctx.store.views.queue(None, DeliveryState.LEASED, None, PAGE, after)
+        found |= {one.endpoint for one in page}
+        after = page[-1].seq if page else None
+    return frozenset(found - set(ctx.sinks))
 
-    Mailboxes are left alone: their owners come when they come. Reads the oldest only, as far as there are old ones.
+
+async def give_back(ctx: Context, cut: Collection[str]) -> None:
+    """What was under way at the endpoints `cut` waits again when its lease has run out: nobody claims it there, and
+    whoever fetches it sees only what waits."""
+    for endpoint in cut:
+        leased = await ctx.store.views.queue(endpoint, DeliveryState.LEASED, None, PAGE)
+        await asyncio.gather(*(_give_back(one, ctx) for one in leased if one.due_at <= ctx.now()))
+
+
+async def _give_back(delivery: Delivery, ctx: Context) -> None:
+    """Whoever has it may have settled it since it was read, or have prolonged its lease."""
+
+    def body(ledger: Ledger) -> bool:
+        there, now = ledger.delivery(delivery.id), ctx.now()
+        if there is None or there.state is not DeliveryState.LEASED or there.due_at > now:
+            return False
+        ledger.apply(decide_return(there, ctx.network, now))
+        return True
+
+    if await ctx.store.transact(body):
+        log.warning("delivery_given_back", delivery=delivery.id, endpoint=delivery.endpoint)
+
+
+async def expire_old(ctx: Context, left: Collection[str] = ()) -> int:
+    """One round over the endpoints whose breaker is not closed, and what is `left` behind at any. Returns how many
+    ended.
+
+    Behind a closed breaker the next attempt tells: what is spent ends with that one, or arrives after all, as what
+    waited while the node was stopped or its endpoint was a mailbox. Mailboxes are left alone: their owners come when
+    they come. Reads the oldest only, as far as there are old ones.
     """
     ended = 0
-    for endpoint in left:
-        leased = await ctx.store.views.queue(endpoint, DeliveryState.LEASED, None, PAGE)
-        ran_out = [one for one in leased if endpoint not in ctx.sinks and one.due_at <= ctx.now()]
-        spent = [one for one in ran_out if ctx.now() - one.since >= ctx.retry.lifetime]
-        ended += sum(await asyncio.gather(*(_expire(one, ctx, lost=True) for one in spent)))
     for endpoint in (*ctx.sinks, *(one for one in left if one not in ctx.sinks)):
-        called = endpoint in ctx.sinks
-        after: int | None = 0
+        barred = endpoint in ctx.sinks and not ctx.traffic.is_closed(endpoint, ctx.now())
+        after: int | None = 0 if barred or endpoint in left else None
         while after is not None:
             page = await _page(endpoint, after, ctx)
             now = ctx.now()
             old = [one for one in page if now - one.created_at >= ctx.retry.lifetime]
-            over = [one for one in old if called or not ctx.network.serves(endpoint, one.recipients)]
+            over = [one for one in old if barred or not ctx.network.serves(endpoint, one.recipients)]
             spent = [one for one in over if now - one.since >= ctx.retry.lifetime]
             ended += sum(await asyncio.gather(*(_expire(one, ctx) for one in spent)))
             # What was made later is younger still.
@@ -112,7 +148,7 @@ async def _expire_parked(endpoint: str, ctx: Context) -> int:
     called = endpoint in ctx.sinks
     ended, after = 0, 0
     while True:
-        page = await ctx.store.transact(lambda ledger: ledger.parked(endpoint, after, PAGE))  # noqa: B023 - run at once
+        page = await ctx.store.transact(partial(_parked, endpoint, after))
         now = ctx.now()
         old = [one for one in page if now - one.created_at >= ctx.retry.lifetime]
         over = [one for one in old if called or not ctx.network.serves(endpoint, one.recipients)]
@@ -123,6 +159,11 @@ async def _expire_parked(endpoint: str, ctx: Context) -> int:
         after = page[-1].seq
 
 
+def _parked(endpoint: str, after: int, ledger: Ledger) -> Sequence[Delivery]:
+    """None of a held endpoint: what is kept back does not age."""
+    return () if endpoint in ledger.holds() else ledger.parked(endpoint, after, PAGE)
+
+
 async def _page(endpoint: str, after: int, ctx: Context) -> Sequence[Delivery]:
     def read(ledger: Ledger) -> Sequence[Delivery]:
         return ledger.waiting(endpoint, after, PAGE)
@@ -130,7 +171,7 @@ async def _page(endpoint: str, after: int, ctx: Context) -> Sequence[Delivery]:
     return await ctx.store.transact(read)
 
 
-async def _expire(delivery: Delivery, ctx: Context, *, lost: bool = False, parked: bool = False) -> bool:
+async def _expire(delivery: Delivery, ctx: Context, *, parked: bool = False) -> bool:
     """`parked`: only where what stands first in its lane has failed and is no document.
 
     A person may have given it a lifetime of its own since it was read: its token does not tell of that.
@@ -146,7 +187,7 @@ async def _expire(delivery: Delivery, ctx: Context, *, lost: bool = False, parke
             if first is None or first.state is not DeliveryState.FAILED or first.cargo is Cargo.DOCUMENT:
                 return False
         telling = telling_of(delivery, ledger, ctx)
-        ledger.apply(decide_expiry(delivery, ctx.network, now, telling, lost=lost))
+        ledger.apply(decide_expiry(delivery, ctx.network, now, telling))
         return True
 
     try:

@@ -82,6 +82,10 @@ class Traffic:
                 free[endpoint] = places
         return free
 
+    def is_closed(self, endpoint: str, now: datetime) -> bool:
+        """Whether its breaker lets everything through."""
+        return look(self._breakers.get(endpoint, NEW), now).state is BreakerState.CLOSED
+
     def took(self, delivery: Delivery) -> None:
         """An attempt begins."""
         self.busy[delivery.endpoint] += 1

@@ -65,6 +65,8 @@ from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind
 
 _ANY: Final = 1_000_000_000
+_LETS_GO: Final = frozenset({DeliveryEvent.REQUEUE, DeliveryEvent.RELEASE, DeliveryEvent.DROP})
+"""A person does these: what stood behind the delivery in its lane did not age."""
 _said: Final = Said._make
 
 
@@ -394,7 +396,7 @@ class SqlLedger(Planned):
         )
         if move.event is DeliveryEvent.REQUEUE:
             self.session.write(self.sql.renew_delivery, {"of": move.id, "at": rfc3339(move.at)})
-        if move.event is DeliveryEvent.RELEASE:
+        if move.event in _LETS_GO:
             self.session.write(self.sql.waits.anew, {"of": move.id, "at": rfc3339(move.at)})
         if move.was is DeliveryState.DELIVERED:  # open again: what stands behind it is no head any more
             self.session.write(self.sql.follow_ups.demote, {"of": move.id})

@@ -31,10 +31,10 @@ _PRIORITIES: Final[Sequence[ColumnElement[int]]] = [literal_column(str(int(one))
 
 class Waits:
     """The compiled texts; `text_of` compiles. `beyond` finds those of one endpoint and leaves out what another process
-    works on; `hasten` makes one of them due. `anew` gives one its whole lifetime again. `page` is the number of the
-    last of so many that wait at an endpoint after a number; `head_anew` and `rest_anew` give all between the two
-    theirs. `prolong` keeps one that is leased under a token. `parked` are those of an endpoint that are not first in
-    their lanes, by `seq`, and `first` is what stands before one.
+    works on; `hasten` makes one of them due. `anew` gives one, and what waits behind it in its lane, the whole lifetime
+    again. `page` is the number of the last of so many that wait at an endpoint after a number; `head_anew` and
+    `rest_anew` give all between the two theirs. `prolong` keeps one that is leased under a token. `parked` are those of
+    an endpoint that are not first in their lanes, by `seq`, and `first` is what stands before one.
     """
 
     def __init__(self, text_of: Callable[[ClauseElement], str], columns: Sequence[ColumnElement[Any]]) -> None:
@@ -48,7 +48,15 @@ class Waits:
         self.hasten = text_of(
             update(delivery).where(delivery.c.seq == bindparam("of")).values(due_at=bindparam("now", type_=Text))
         )
-        self.anew = text_of(update(delivery).where(delivery.c.id == bindparam("of")).values(renewed_at=bindparam("at")))
+        one = delivery.alias("one")
+        lane, seq = (
+            select(column).where(one.c.id == bindparam("of")).scalar_subquery() for column in (one.c.lane, one.c.seq)
+        )
+        self.anew = text_of(
+            update(delivery)
+            .where(delivery.c.lane == lane, delivery.c.seq >= seq, text(OPEN), text("state = 'queued'"))
+            .values(renewed_at=bindparam("at"))
+        )
         here, behind = delivery.c.endpoint == bindparam("endpoint"), delivery.c.seq > bindparam("after")
         lists = [text(WAITING), text(PARKED)]  # each by its own index
         pages = [at_most(select(delivery.c.seq).where(here, behind, one).order_by(delivery.c.seq)) for one in lists]

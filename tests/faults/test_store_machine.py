@@ -296,7 +296,10 @@ class StoreMachine(RuleBasedStateMachine):
             )
             self.apply(step)
             self.moved(step)
-            self.deliveries[one.id] = self.deliveries[one.id]._replace(attempts=0, breaks=0, renewed_at=self.now)
+            self.deliveries[one.id] = self.deliveries[one.id]._replace(attempts=0, breaks=0)
+            for behind in self.deliveries.values():
+                if (behind.lane, behind.state) == (one.lane, DeliveryState.QUEUED) and behind.seq >= one.seq:
+                    self.deliveries[behind.id] = behind._replace(renewed_at=self.now)
 
     @rule(ref=documents, wire=st.sampled_from(["01", "03", "06"]))
     def report(self, ref: str, wire: str) -> None:

@@ -139,6 +139,7 @@ def test_answers_that_are_no_answers_are_waited_out(site: Site, far: Receiver) -
         raw(b""),
         raw(b"SSH-2.0-OpenSSH_9.6\r\n"),
         raw(b"HTTP/1.1 200\r\nContent-Length: -5\r\n\r\n"),
+        raw(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"),
         raw(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 100_000 + b"\r\n\r\n"),
         raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
         raw(bytes(range(256)) * 40),

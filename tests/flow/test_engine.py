@@ -156,6 +156,20 @@ async def test_a_dead_peer_costs_few_attempts_and_is_met_again_slowly(opened: Op
         assert len(quick.got) == 1
 
 
+@pytest.mark.parametrize("wait", ["\u00c2\u00b2", "Mon, 23 Nov 2026 08:00:10 +99999999999999999999"])
+async def test_a_wait_that_nobody_can_read_is_no_bug_of_ours(wait: str, opened: Open) -> None:
+    """A digit that is no number, a zone that does not exist: so many such answers, and the delivery was poison."""
+    async with opened(status(503, Retry_After=wait), "breaker_after = 1") as (at, _, _):
+        document, _ = await at.send(HEALTH)
+        at.start()
+        async with asyncio.timeout(PATIENCE_S):
+            while (await at.delivery(document)).last_problem is None:  # noqa: ASYNC110 - as `in_state`
+                await asyncio.sleep(0.01)
+        await at.stop()
+        setback = await at.delivery(document)
+        assert (setback.last_problem, setback.breaks) == ("destination-unavailable", 0)
+
+
 async def test_a_peer_that_refuses_is_there(opened: Open) -> None:
     async with opened(status(422)) as (at, far, _):
         sent = [(await at.send(HEALTH))[0] for _ in range(12)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -12,20 +14,23 @@ import pytest
 from axis.app import network_of
 from axis.config import load_file
 from axis.config.model import Config
-from axis.core.model import DeliveryId, Principal
+from axis.core.model import DeliveryId, Principal, Role
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Refused
 from axis.core.queue import Action
 from axis.core.routing import RoutingTable
 from axis.core.states import DeliveryState
-from axis.flow.expiry import _expire, expire_old, left_behind
+from axis.core.statuses import Report
+from axis.flow.expiry import _expire, cut_off, expire_old, give_back, left_behind, run_expiry
 from axis.flow.mailbox import acknowledge, fetch, inbox
 from axis.flow.queue import Chosen, operate
 from axis.flow.recheck import recheck_held
+from axis.flow.report import record_status
+from schemas.codes import AgencyCode
 from schemas.envelope import Business, MessageKind, Replacement
 from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
-from tests.flow.receiver import Receiver
-from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, row
+from tests.flow.receiver import Receiver, status
+from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, PATIENCE_S, row
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +61,7 @@ async def later(at: Engine) -> int:
     """A round past the lifetime of what waits."""
     began = at.ctx.now()
     at.ctx.now = lambda: began + WEEK
+    await give_back(at.ctx, await cut_off(at.ctx))
     return await expire_old(at.ctx, await left_behind(at.ctx))
 
 
@@ -210,3 +216,91 @@ async def test_what_waits_for_an_endpoint_that_is_gone_ends_with_its_lifetime_an
         assert await later(at) == 1
         assert (await at.delivery(document)).state is DeliveryState.FAILED
         assert await told(at) == [("undelivered", "delivery-expired")]
+
+
+async def test_what_a_killed_node_had_under_way_is_fetched_where_nobody_calls_any_more(tmp_path: Path) -> None:
+    """It was in no list, could be neither acknowledged nor given up, and what followed it waited for ever."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        document, _ = await at.send(HEALTH)
+
+        def lease(ledger: Ledger) -> None:
+            assert ledger.claim([CALLED[HEALTH]], at.ctx.now(), at.ctx.lease, 9)
+
+        await at.ctx.store.transact(lease)
+        began, by = at.ctx.now(), Principal(CALLED[HEALTH], Role.AGENCY, (AgencyCode.parse(HEALTH).path,))
+        at.ctx.sinks = {}  # a start by which its endpoint is a mailbox
+        cut = await cut_off(at.ctx)
+        assert cut == {CALLED[HEALTH]}
+        await give_back(at.ctx, cut)
+        assert await inbox(by, 0, 50, at.ctx) == [], "another process may still be about it"
+        at.ctx.now = lambda: began + at.ctx.lease
+        stop = asyncio.Event()
+        looking = asyncio.create_task(run_expiry(at.ctx, stop))
+        async with asyncio.timeout(PATIENCE_S):
+            while not (items := await inbox(by, 0, 50, at.ctx)):  # noqa: ASYNC110 - as `in_state`
+                await asyncio.sleep(0.01)
+        stop.set()
+        await looking
+        (item,) = items
+        assert item.document == document
+        await acknowledge(item.delivery, by, at.ctx)
+        assert await cut_off(at.ctx) == frozenset()
+
+
+async def test_what_waited_in_a_mailbox_is_tried_where_its_owner_is_called(tmp_path: Path) -> None:
+    """Mailboxes do not age. It ended at the first round after the start, before anybody had called."""
+    with Receiver() as far:
+        async with engine(tmp_path, dict.fromkeys(NOWHERE, far.url), "", {}) as at:
+            document, mark = await at.send(HEALTH)
+            assert await later(at) == 0
+            at.start()
+            await at.in_state(document, DeliveryState.DELIVERED)
+            assert len(far.about(mark)) == 1
+
+
+async def test_what_stood_behind_what_a_person_sends_again_has_its_lifetime_too(tmp_path: Path) -> None:
+    """Its own began with the document, which had failed: at the first setback it was over."""
+    with Receiver() as far:
+        async with engine(tmp_path, dict.fromkeys(NOWHERE, far.url), "", {}) as at:
+            known = f"{OFFICE},2026/11/23,sent by mistake/TN"
+            document, mark = await at.send(HEALTH, document_id=known)
+            business = Business(kind=MessageKind.RECALL, document_id=known)
+            recall, _ = await at.send(HEALTH, business=business, document_id=known)
+            far.plan = {mark: [status(422), status(200), status(503), status(200)]}
+            at.start()
+            await at.in_state(document, DeliveryState.FAILED)
+            began = at.ctx.now()
+            at.ctx.now = lambda: began + 2 * WEEK
+            await operate(Action.RETRY, Chosen(((await at.delivery(document)).id,)), "an", "a reason", at.ctx)
+            await at.in_state(document, DeliveryState.DELIVERED)
+            await at.eventually("the recall was tried", lambda: len(far.about(mark)) == 3)
+            await at.stop()
+            tried = await at.delivery(recall)
+            assert (tried.state, tried.last_problem) == (DeliveryState.QUEUED, "destination-unavailable")
+
+
+async def test_what_is_parked_at_a_held_endpoint_does_not_age(tmp_path: Path) -> None:
+    """Behind a status that had failed it ended while a person kept all of the endpoint back."""
+
+    def no_statuses(handler: BaseHTTPRequestHandler) -> None:
+        status(422 if handler.headers["Axis-Cargo"] == "status" else 200)(handler)
+
+    with Receiver(otherwise=no_statuses) as far:
+        async with engine(tmp_path, dict.fromkeys(NOWHERE, far.url), "", {}) as at:
+            known = f"{OFFICE},2026/11/23,sent by mistake/TN"
+            document, _ = await at.send(HEALTH, document_id=known)
+            at.start()
+            await at.in_state(document, DeliveryState.DELIVERED)
+            office, by = AgencyCode.parse(OFFICE), at.config.principals[AGENCIES[OFFICE]]
+            asks = Report("13", office, AgencyCode.parse(HEALTH), at.ctx.now().replace(microsecond=0), known)
+            await record_status(asks, by, (), at.ctx)
+            await at.eventually("the status came", lambda: len(far.got) == 2)
+            await at.stop()
+            recall, _ = await at.send(
+                HEALTH, business=Business(kind=MessageKind.RECALL, document_id=known), document_id=known
+            )
+            await operate(Action.HOLD, Chosen(endpoint=CALLED[HEALTH]), "an", "a reason", at.ctx)
+            assert await later(at) == 0
+            await operate(Action.RELEASE, Chosen(endpoint=CALLED[HEALTH]), "an", "a reason", at.ctx)
+            assert await expire_old(at.ctx) == 0
+            assert (await at.delivery(recall)).state is DeliveryState.QUEUED
