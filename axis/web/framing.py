@@ -146,7 +146,7 @@ class _Handler(web.RequestHandler):
         elif self.transport is not None:
             log.info("answer_not_read", within_s=PATIENCE_S)
             self._refused[Kind.TOO_SLOW] += 1
-            self.transport.abort()
+            self.leave()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         if self._reading_paused or not resume_parser:  # else nothing waits, and the library would parse nothing anew
