@@ -215,7 +215,9 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             (console.app(), at.operator, None, Places(OPERATOR_CONNECTIONS)),
         )
         outer, _ = [
-            await stack.enter_async_context(listening(app, door.host, door.port, secured, config.limits.head, within))
+            await stack.enter_async_context(
+                listening(app, door.host, door.port, secured, config.limits.head, within, config.limits.slowest)
+            )
             for app, door, secured, within in doorways
         ]
         shown.show = outer.show

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from io import RawIOBase
@@ -87,7 +87,7 @@ class InlinePayload:
         check(self.ref, hashlib.sha256(self.octets).hexdigest(), len(self.octets))
         return self.octets
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         yield await self.read()
 
 
@@ -140,7 +140,7 @@ class FilePayload:
         with self.path.open("rb", 0) as file:
             return os.pread(file.fileno(), count, at)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Pieces of at most 256 KiB. The last one comes only after the digest is verified: nobody gets a whole wrong
         file."""
         digest, size, last = hashlib.sha256(), 0, b""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from binascii import b2a_base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from axis.core.model import AttachmentRecord
@@ -31,15 +32,16 @@ class Joined:
             found.update(piece)
         return found.digest()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         yield self.frame[0]
         for payload, behind in zip(self.attached, self.frame[1:], strict=True):
             rest = b""
-            async for piece in payload.chunks():
-                octets = rest + piece
-                whole = len(octets) - len(octets) % 3
-                rest = octets[whole:]
-                yield b2a_base64(octets[:whole], newline=False)
+            async with aclosing(payload.chunks()) as pieces:
+                async for piece in pieces:
+                    octets = rest + piece
+                    whole = len(octets) - len(octets) % 3
+                    rest = octets[whole:]
+                    yield b2a_base64(octets[:whole], newline=False)
             yield b2a_base64(rest, newline=False)
             yield behind
 

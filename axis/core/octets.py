@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Protocol
 
@@ -15,7 +15,7 @@ class Payload(Protocol):
 
     @property
     def ref(self) -> PayloadRef: ...
-    def chunks(self) -> AsyncIterator[bytes]: ...
+    def chunks(self) -> AsyncGenerator[bytes, None]: ...
     async def read(self) -> bytes: ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from axis.core.model import PayloadRef
@@ -26,7 +26,7 @@ class Made:
     def digest(self, name: str) -> bytes:
         return hashlib.new(name, self.octets).digest()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         yield self.octets
 
     async def read(self) -> bytes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from axis.core.attachments import attached_payloads
@@ -50,7 +50,7 @@ class Plain:
     def size(self) -> int:
         return self.payload.ref.size
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncGenerator[bytes, None]:
         return self.payload.chunks()
 
     async def read(self) -> bytes:
@@ -82,11 +82,12 @@ class Joined:
             for one, payload in self.attached
         ]
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         for head, payload in self._parts():
             yield head
-            async for piece in payload.chunks():
-                yield piece
+            async with aclosing(payload.chunks()) as pieces:
+                async for piece in pieces:
+                    yield piece
         yield write_end(self.boundary)
 
     async def read(self) -> bytes:

@@ -8,8 +8,8 @@ the lease is prolonged; one that takes nothing for that long has lost the attemp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -68,7 +68,7 @@ class _Underway:
 class _Octets(Protocol):
     """What a payload and a body have in common."""
 
-    def chunks(self) -> AsyncIterator[bytes]: ...
+    def chunks(self) -> AsyncGenerator[bytes, None]: ...
     async def read(self) -> bytes: ...
 
 
@@ -80,10 +80,11 @@ class _Watched(Generic[T]):
     octets: T
     underway: _Underway
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        async for piece in self.octets.chunks():
-            await self.underway.moved()
-            yield piece
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self.octets.chunks()) as pieces:
+            async for piece in pieces:
+                await self.underway.moved()
+                yield piece
 
     async def read(self) -> bytes:
         return await self.octets.read()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +83,7 @@ class ObjectPayload:
     ref: PayloadRef
     blobs: ObjectBlobs
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Pieces of at most 256 KiB. The last one comes only after the digest is verified: nobody gets wrong octets
         whole."""
         digest, last = hashlib.sha256(), b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -279,9 +279,14 @@ class Api:
             return Answer(await body.read(), headers)
         if request.method == hdrs.METH_HEAD:  # octets would be read as the answer to the next request
             return web.Response(headers={**headers, hdrs.CONTENT_LENGTH: str(size)})
-        chunks = aiter(body.chunks())
+        async with aclosing(body.chunks()) as chunks:  # else a file stays open when the caller goes away
+            return await self._send(request, chunks, {**headers, hdrs.CONTENT_LENGTH: str(size)})
+
+    async def _send(
+        self, request: web.BaseRequest, chunks: AsyncIterator[bytes], headers: dict[str, str]
+    ) -> web.StreamResponse:
         first = await anext(chunks, b"")  # what cannot be read at all is answered with a problem
-        response = web.StreamResponse(headers={**headers, hdrs.CONTENT_LENGTH: str(size)})
+        response = web.StreamResponse(headers=headers)
         await response.prepare(request)
         try:
             await _write(response, first)

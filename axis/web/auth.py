@@ -68,7 +68,7 @@ class Doors:
             raise Refused(Problem(Kind.UNAUTHENTICATED))
         scheme, _, key = header.partition(" ")
         if scheme.lower() == "bearer" and key.startswith(KEY_PREFIX):
-            who = self.by_key.get(hashlib.sha256(key.encode()).hexdigest())
+            who = self.by_key.get(hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest())
             if who is not None:
                 return who
         raise Refused(Problem(Kind.UNAUTHENTICATED))

@@ -87,8 +87,10 @@ _JSON_NOT_TO_KEEP: Final = MappingProxyType({hdrs.CONTENT_TYPE: "application/jso
 
 
 async def whole(request: web.BaseRequest) -> bytes:
-    """The body of a request that is small enough for memory. `Unavailable(TOO_SLOW)` where it is not there in half
-    a minute."""
+    """The body of a request that is small enough for memory, as it came: `Refused(UNSUPPORTED_MEDIA)` where it is
+    packed. `Unavailable(TOO_SLOW)` where it is not there in half a minute."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "send the body without Content-Encoding"))
     if request.content.is_eof():  # it is here already: nobody is waited for, and a clock costs more than reading it
         octets = request.content.read_nowait()
         if len(octets) > request.client_max_size:

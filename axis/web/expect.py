@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion10, hdrs, web
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -15,7 +15,7 @@ def is_known(request: web.BaseRequest) -> bool:
 
 
 async def go_on(request: web.BaseRequest) -> None:
-    """Ask for the body, where the caller waits for that."""
-    if hdrs.EXPECT in request.headers:
+    """Ask for the body, where the caller waits for that: nobody does who speaks HTTP/1.0."""
+    if hdrs.EXPECT in request.headers and request.version > HttpVersion10:
         await request.writer.write(_CONTINUE)
         request.writer.output_size = 0

@@ -1,6 +1,7 @@
-"""Below every middleware: what is not HTTP gets a problem too, and who never ends the head of a request is let go.
+"""Below every middleware: what is not HTTP gets a problem too; who never ends the head of a request, or never reads its
+answer, is let go.
 
-The library answers the first in text that quotes the request, and waits an hour for the second.
+The library answers the first in text that quotes the request, waits an hour for the second, and for the third for ever.
 """
 
 from __future__ import annotations
@@ -17,39 +18,52 @@ from typing import Any, Final, cast
 import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import _ErrInfo
 
+from axis.core.pressure import PATIENCE_S, Pressure
 from axis.core.problems import Kind, Problem
 from axis.web.answer import Answer
 from axis.web.name import name_the_library
-from axis.web.places import Door, Place, Places, accepting
+from axis.web.places import Door, Place, Places, accepting, acknowledged
 from axis.web.problem_json import answer
 from axis.web.routes import Routes, make_request
 
 log = structlog.get_logger()
 
+NO_HEAD: Final = b"\0"
+"""What no head may hold, wherever it stands."""
 GRACE_S: Final = 10.0
 """How long requests under way may take after the daemon was asked to stop."""
 MAX_FIELD: Final = 65_536
 """Octets of one header at most: `Axis-Recipients` of a relayed document names up to some 1,800 agencies."""
+MAX_HEAD: Final = 98_304
+"""Octets of one head, about: that one header, and more besides than usual servers take. By itself the library takes 128
+headers of the largest size, and keeps each twice."""
 IDLE_S: Final = 120.0
 """How long a connection may stay open between two requests. Longer than the pools of usual clients keep one (aiohttp
 15 s, .NET 60 s, Go 90 s): mostly they close it, and no request crosses with our end."""
 
 
 class _Handler(web.RequestHandler):
-    """One connection. A head that is not whole in time ends it, without an answer: saying goodbye in TLS would take as
-    long again with somebody who does not answer.
+    """One connection. A head that is not whole in time ends it, and so does an answer that is not read, both without a
+    word: saying goodbye in TLS would take as long again with somebody who does not answer.
     """
 
-    __slots__ = ("_due", "_head_s", "_place", "_refused")
+    __slots__ = ("_begun", "_body", "_due", "_head_s", "_lost", "_place", "_reading", "_refused", "_slowest")
 
     def __init__(
-        self, manager: web.Server, *, head_s: float, refused: Counter[Kind], place: Place, **options: Any
+        self, manager: web.Server, *, head_s: float, slowest: int, refused: Counter[Kind], place: Place, **options: Any
     ) -> None:
         super().__init__(manager, **options)
         self._head_s = head_s
+        self._slowest = slowest
+        self._reading: asyncio.TimerHandle | None = None
         self._refused = refused
         self._due: asyncio.TimerHandle | None = None
+        self._begun = 0
+        self._body = EMPTY_PAYLOAD
+        self._lost = False
         self._place = place
         place.guest = self
 
@@ -58,17 +72,34 @@ class _Handler(web.RequestHandler):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        heads = self._request_count
-        super().data_received(data)
+        if self._lost:  # each further piece would be kept, and another answer of its own be due
+            return
+        heads, between = self._request_count, self._body.is_eof()
+        super().data_received(data if self._begun <= MAX_HEAD or not between else NO_HEAD)
         if self._request_count > heads:
             self._stop_waiting()
-        elif self._due is None and self._waiter is not None and not self._waiter.done():
+            message, self._body = self._messages[-1]
+            self._begun, self._lost = 0, isinstance(message, _ErrInfo)
+            return
+        if between:
+            self._begun += len(data)
+        if self._due is None and self._waiter is not None and not self._waiter.done():
             self._await_head()  # the first octets of the next request, and not all of its head
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_waiting()
-        super().connection_lost(exc)
+        self._stop_watching()
+        super().connection_lost(None)  # however it ended, a handler is told the same: its caller went away
         self._place.give_back()
+
+    def pause_writing(self) -> None:
+        """More is to be sent than may wait here: nothing is added to it until most of it is gone."""
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
 
     @property
     def resting_since(self) -> float | None:
@@ -98,6 +129,24 @@ class _Handler(web.RequestHandler):
             log.info("head_too_slow", within_s=self._head_s)
             self._refused[Kind.TOO_SLOW] += 1
             self.transport.abort()
+
+    def _watch_reader(self) -> None:
+        read = acknowledged(self._place.line)
+        self._reading = asyncio.get_running_loop().call_later(PATIENCE_S, self._look_at_reader, read)
+
+    def _stop_watching(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    def _look_at_reader(self, before: int) -> None:
+        self._reading = None
+        if acknowledged(self._place.line) - before >= self._slowest * PATIENCE_S:
+            self._watch_reader()
+        elif self.transport is not None:
+            log.info("answer_not_read", within_s=PATIENCE_S)
+            self._refused[Kind.TOO_SLOW] += 1
+            self.leave()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         if self._reading_paused or not resume_parser:  # else nothing waits, and the library would parse nothing anew
@@ -165,17 +214,26 @@ class _AppRunner(web.AppRunner):
 
 @asynccontextmanager
 async def listening(
-    app: Routes | web.Application, host: str, port: int, tls: ssl.SSLContext | None, head: timedelta, places: Places
+    app: Routes | web.Application,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    head: timedelta,
+    places: Places,
+    slowest: int = Pressure().slowest,
 ) -> AsyncIterator[Door]:
     """Serve `app` inside, on connections that have one of `places`; new ones until the door is closed. A caller has
-    `head` for the handshake, and as long again for the head of each request. Every problem that is answered, and every
-    head that is not waited for, is counted where the places count whom they refuse."""
+    `head` for the handshake, and as long again for the head of each request, and reads `slowest` octets of an answer a
+    second. Every problem that is answered, and whoever is not waited for, is counted where the places count whom they
+    refuse."""
     head_s = head.total_seconds()
     lines: dict[str, Any] = {
         "access_log": None,
         "max_field_size": MAX_FIELD,
+        "auto_decompress": False,  # a few octets of a stranger's would be a second's work
         "keepalive_timeout": IDLE_S,
         "head_s": head_s,
+        "slowest": slowest,
         "refused": places.refused,
     }
     name_the_library()

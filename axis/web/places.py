@@ -12,6 +12,7 @@ import fcntl
 import socket
 import ssl
 import struct
+import sys
 import termios
 import time
 from collections import Counter, deque
@@ -38,6 +39,7 @@ SHARE: Final = 32
 """One place in so many is given up by one look at most: who holds how many has changed by then."""
 TOLD_S: Final = 5.0
 """The log tells the same at most so often."""
+_ACKED: Final = slice(120, 128)
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
@@ -329,3 +331,13 @@ def _all_sent(line: socket.socket) -> bool:
         return True
     except ValueError:  # closed a moment ago
         return False
+
+
+def acknowledged(line: socket.socket) -> int:
+    """How many octets the other side has taken of all that was ever sent (`tcpi_bytes_acked`, tcp(7)): whoever reads
+    nothing has no room for more after a while. 0 where the connection was closed a moment ago."""
+    try:
+        told = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED.stop)
+    except OSError:
+        return 0
+    return int.from_bytes(told[_ACKED], sys.byteorder)

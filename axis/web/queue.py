@@ -65,7 +65,7 @@ class OperatorQueue:
 
     async def post_order(self, request: web.Request) -> web.StreamResponse:
         given = request.headers.get(TOKEN_HEADER, "")
-        if not hmac.compare_digest(given.encode(), self.token.encode()):
+        if not hmac.compare_digest(given.encode(errors="surrogateescape"), self.token.encode()):
             raise Refused(Problem(Kind.UNAUTHENTICATED))
         action = Action(request.match_info["action"])
         try:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import os
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from axis.demo.network import HOST
-from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running
+from tests.parts import body, related, split
+from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, until
 
 pytestmark = pytest.mark.slow
 
@@ -30,14 +34,17 @@ def bearer_of(site: Site, by: str) -> str:
     return f"Authorization: Bearer {site.key(site.agencies[by])}"
 
 
+def line(site: Site) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cafile=str(site.pki.tls_ca))
+    return context.wrap_socket(socket.create_connection((HOST, site.port), timeout=30), server_hostname=HOST)
+
+
 def said(site: Site, *requests: Sequence[str], body: bytes = b"") -> bytes:
     """What comes back for requests that are written one behind the other on one connection, until its end."""
     lines = [[*request[:1], "Host: truc", *request[1:]] for request in requests]
     lines[-1].append("Connection: close")
     octets = b"".join("\r\n".join([*each, "", ""]).encode() for each in lines) + body
-    context = ssl.create_default_context(cafile=str(site.pki.tls_ca))
-    plain = socket.create_connection((HOST, site.port), timeout=30)
-    with context.wrap_socket(plain, server_hostname=HOST) as connection:
+    with line(site) as connection:
         connection.sendall(octets)
         answer = b""
         while piece := connection.recv(65_536):
@@ -94,6 +101,50 @@ def test_a_compressed_package_is_not_taken_behind_a_header_that_says_otherwise(s
     )
     assert answer.startswith(b"HTTP/1.1 400 "), answer[:40]
     assert site.state() == before
+
+
+def test_a_package_that_is_not_fetched_to_its_end_leaves_no_file_open(site: Site) -> None:
+    """Nor does one whose line breaks: a few thousand of them would be all files that the node may have."""
+    envelope, attached = split(site.package(OFFICE, [HOME_AFFAIRS], [os.urandom(8_000_000)]))
+    reply = site.ask("POST", "/v1/documents", body(envelope, attached), by=OFFICE, headers=related())
+    document = reply.json()["document"]
+    asked = f"GET /v1/documents/{document}/package HTTP/1.1\r\nHost: axis\r\n{bearer_of(site, HOME_AFFAIRS)}\r\n\r\n"
+    for _ in range(3):
+        with closing(line(site)) as connection:
+            connection.sendall(asked.encode())
+            assert connection.recv(20).startswith(b"HTTP/1.1 200 ")
+    assert site.process is not None
+    files = Path(f"/proc/{site.process.pid}/fd")
+    until("no file is open", lambda: not any("/blobs/" in str(one.readlink()) for one in _open(files)))
+    site.receive(HOME_AFFAIRS, document)
+
+
+def _open(files: Path) -> list[Path]:
+    """Those that were not closed a moment ago."""
+    return [one for one in files.iterdir() if one.is_symlink()]
+
+
+def test_a_line_that_turns_into_rubbish_is_a_caller_that_went_away(site: Site) -> None:
+    """Not our mistake: it would be told to whoever is on duty."""
+    before = site.said("caller_went_away")
+    begun = f"POST /v1/documents HTTP/1.1\r\nHost: axis\r\n{bearer_of(site, OFFICE)}\r\n"
+    with closing(socket.create_connection((HOST, site.port), timeout=30)) as plain:
+        coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(cafile=str(site.pki.tls_ca))
+        secure = context.wrap_bio(coming, going, server_hostname=HOST)
+        while True:
+            try:
+                secure.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                plain.sendall(going.read())
+                coming.write(plain.recv(65_536))
+        secure.write(f"{begun}Content-Type: application/xml\r\nContent-Length: 1000\r\n\r\n<edXML".encode())
+        plain.sendall(going.read())
+        time.sleep(0.3)
+        plain.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+        until("it went away", lambda: site.said("caller_went_away") > before)
+    assert site.said("request_broke") == 0
 
 
 MEANT_HARM = {

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -146,7 +146,7 @@ class Kept:
     def ref(self) -> PayloadRef:
         return PayloadRef(sha256(self.octets).hexdigest(), len(self.octets))
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         for start in range(0, len(self.octets), 1000):
             yield self.octets[start : start + 1000]
 
