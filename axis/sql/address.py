@@ -32,6 +32,8 @@ SETTINGS: Final = {
     "lock_timeout": "100ms",
     # It does not count everywhere in a pipeline: see `axis.sql.silent`.
     "idle_in_transaction_session_timeout": f"{SILENT_S}s",
+    # A connection rests for as long as there is nothing to do.
+    "idle_session_timeout": "0",
     # A machine that vanished is noticed within half a minute, so that its name and its locks are free again. The last
     # is for one that has not confirmed what it was sent: keepalives do not ask it.
     "tcp_keepalives_idle": "10",

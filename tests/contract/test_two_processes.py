@@ -432,6 +432,16 @@ def test_a_database_that_is_read_only_is_refused(postgres: Server) -> None:
         migrate.upgrade(url)
 
 
+def test_a_connection_that_rests_is_not_ended_by_what_the_database_sets_for_others(postgres: Server) -> None:
+    """One that writes rests for a minute, one that listens for as long as nothing comes."""
+    url = postgres.database()
+    database = url.partition("@/")[2].partition("?")[0]
+    postgres.run(f"ALTER DATABASE {database} SET idle_session_timeout = '50ms'")
+    with connect(url, "test") as connection:
+        time.sleep(0.3)
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 @pytest.mark.parametrize("apart", [-600.0, 600.0])
 def test_a_machine_whose_clock_is_not_the_servers_is_refused(postgres_store: str, apart: float) -> None:
     with connect(postgres_store, "test") as connection:
