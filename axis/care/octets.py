@@ -60,8 +60,9 @@ def check_files(
         known = sizes.setdefault(one.ref.sha256, one.ref)
         if known.size != one.ref.size:
             found.add(_SIZE[one.kind], one.owner, "two rows name the same octets with different sizes")
-    stored = sorted(holding.stored(), key=lambda one: one.sort is Sort.NAMED)  # what is aside too is read where it was
-    there = {one.name: one for one in stored if one.sort in (Sort.NAMED, Sort.ASIDE)}
+    there = _there(holding)
+    if not there.keys() >= sizes.keys():  # a bucket is listed in pages: what is put back in between is on none of them
+        there |= _there(holding)
     octets = hashed = 0
     for number, (sha256, ref) in enumerate(sizes.items(), 1):
         file = there.get(sha256)
@@ -76,6 +77,12 @@ def check_files(
                 found.add(_DIGEST[kind], owner, sha256)
         told("blobs", number, len(sizes))
     return dict(named), Hashed(len(there), octets)
+
+
+def _there(holding: Holding) -> dict[str, StoredFile]:
+    """By their digests. What is aside and named as well is read where it is named."""
+    stored = sorted(holding.stored(), key=lambda one: one.sort is Sort.NAMED)
+    return {one.name: one for one in stored if one.sort in (Sort.NAMED, Sort.ASIDE)}
 
 
 def check_strangers(holding: Holding, named: Iterable[str], now: float, deep: bool, found: Collector) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from axis.care.restore import Order, Target, restore
 from axis.care.sweep import Swept, sweep
 from axis.config import load_file
 from axis.core.model import AddDocument, PayloadRef
+from axis.objects.bucket import Bucket, Found
 from axis.objects.keys import aside, named
 from axis.shelf import shelf_of
 from axis.sql.engine import open_store
@@ -151,6 +153,36 @@ def test_what_is_moved_while_it_is_read_is_read_whole(
     bucket.raw("DELETE", places[0])
     with pytest.raises(FileNotFoundError):
         list(node.place.blobs.pieces(ref))
+
+
+@pytest.mark.faults
+def test_what_a_sweep_puts_back_between_two_pages_of_a_listing_is_not_missing(
+    node: Node, bucket: Rented, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page has 1,000 objects. What is aside is listed last: put back in between, it stands on neither page."""
+    key = only_key(bucket)
+    octets = bucket.raw("GET", key)
+    bucket.raw("PUT", aside(sha256(octets).hexdigest()), octets)
+    bucket.raw("DELETE", key)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: bucket.raw("PUT", f"stray/{number}", b"."), range(1_100)))
+    whole = Bucket.listed
+    put_back: list[str] = []
+
+    def listed(self: Bucket) -> Iterator[Found]:
+        for number, one in enumerate(whole(self)):
+            if not number and not put_back:
+                put_back.append(key)
+                bucket.raw("PUT", key, octets)
+                bucket.raw("DELETE", aside(sha256(octets).hexdigest()))
+            yield one
+
+    monkeypatch.setattr(Bucket, "listed", listed)
+    counts = check_node(node.place, now(), deep=True).counts
+    assert put_back
+    assert counts == {Code.BLOB_STRAY: 1_100}
+    bucket.raw("DELETE", key)
+    assert Code.PAYLOAD_MISSING in node.check().counts
 
 
 @pytest.mark.parametrize("link", [True, False])
