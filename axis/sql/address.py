@@ -41,6 +41,8 @@ SETTINGS: Final = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "25s",
 }
+LIMITS_TRANSACTIONS: Final = 170_000
+"""From this version on a database can limit transactions. Ours have limits of their own; older ones refuse the name."""
 NOTICED: Final = {
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -145,6 +147,8 @@ def connect(url: str, name: str, *, readonly: bool = False, **more: str) -> Boun
         connect_timeout=CONNECT_S,
         options=" ".join(f"-c {key}={value}" for key, value in settings.items()),
     )
+    if made.info.server_version >= LIMITS_TRANSACTIONS:
+        made.execute("SET transaction_timeout = 0")
     made.patience_s = None if settings.get("statement_timeout") == "0" else patience
     return made
 

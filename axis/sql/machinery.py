@@ -33,13 +33,21 @@ _HIDING: Final = (
     "WHERE n.nspname = ANY(current_schemas(true)) ORDER BY 1"
 )
 _TABLES: Final = (
-    "SELECT o.name, c.relkind::text, c.relrowsecurity, "  # noqa: S608
+    "SELECT o.name, c.relkind::text, c.relpersistence::text, c.relrowsecurity, "  # noqa: S608
     "EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = o.oid) "
     f"FROM {_EACH} LEFT JOIN pg_class c ON c.oid = o.oid ORDER BY 1"
 )
 _TRIGGERS: Final = (
     f"SELECT o.name, t.tgname FROM {_EACH} JOIN pg_trigger t ON t.tgrelid = o.oid "  # noqa: S608
     "WHERE NOT t.tgisinternal ORDER BY 1"
+)
+_SWITCHED_OFF: Final = (
+    f"SELECT DISTINCT o.name FROM {_EACH} JOIN pg_trigger t ON t.tgrelid = o.oid "  # noqa: S608
+    "WHERE t.tgisinternal AND t.tgenabled <> 'O' ORDER BY 1"
+)
+_HELD: Final = (
+    "SELECT o.name, count(*) FILTER (WHERE k.contype = 'p'), count(*) FILTER (WHERE k.contype = 'f') "  # noqa: S608
+    f"FROM {_EACH} LEFT JOIN pg_constraint k ON k.conrelid = o.oid AND k.convalidated GROUP BY o.name ORDER BY 1"
 )
 _INHERITED: Final = f"SELECT o.name FROM {_EACH} JOIN pg_inherits i ON o.oid IN (i.inhparent, i.inhrelid) ORDER BY 1"  # noqa: S608
 _COLUMNS: Final = (
@@ -88,18 +96,28 @@ def of_sqlite(ask: Ask) -> Iterator[str]:
 
 
 def of_postgres(ask: Ask) -> Iterator[str]:
-    """The same, and what only PostgreSQL has: rules, row security, inheritance, a schema that hides another one."""
+    """The same, and what only PostgreSQL has: rules, row security, inheritance, a schema that hides another one, tables
+    without a journal, keys and references that are gone or switched off."""
     for name, kind in ask(_HIDING):
         yield f"another {name} ({_plain(kind)}) in the search path"
-    for name, kind, secured, ruled in ask(_TABLES):
+    for name, kind, kept, secured, ruled in ask(_TABLES):
         if kind != "r":
             yield f"{name} is no table"
+        elif kept != "p":
+            yield f"{name} is emptied when the server breaks down"
         if secured:
             yield f"{name} shows each user other rows"
         if ruled:
             yield f"a rule on {name}"
     yield from (f"a trigger {_plain(trigger)} on {name}" for name, trigger in ask(_TRIGGERS))
+    yield from (f"the references of {name} are not looked at" for (name,) in ask(_SWITCHED_OFF))
     yield from (f"{name} has rows of another table" for (name,) in ask(_INHERITED))
+    for name, keys, references in ask(_HELD):
+        if not keys:
+            yield f"no primary key on {name}"
+        table = Base.metadata.tables.get(name)
+        if table is not None and references < len(table.foreign_key_constraints):
+            yield f"a reference of {name} is gone"
     columns: dict[str, list[str]] = {name: [] for name in _OURS}
     for name, column, computed in ask(_COLUMNS):
         columns[name].append(column)

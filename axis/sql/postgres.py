@@ -235,6 +235,9 @@ def refuse_unsafe(connection: psycopg.Connection[Any]) -> None:
         ("fsync", ("on",), "after a power cut nothing of the database may be left"),
         ("full_page_writes", ("on",), "a page that was written by half would stay damaged after a power cut"),
         ("synchronous_commit", ("on", "remote_apply"), "what was answered with a receipt could be lost"),
+        ("zero_damaged_pages", ("off",), "rows of a damaged page would be gone without a word"),
+        ("ignore_checksum_failure", ("off",), "what a damaged page holds would be taken for what was stored"),
+        ("session_replication_role", ("origin",), "a row could stand without what it belongs to"),
         ("server_encoding", ("UTF8",), "names and subjects are Vietnamese: CREATE DATABASE ... ENCODING 'UTF8'"),
         ("default_transaction_read_only", ("off",), "nothing could be stored"),
     ):

@@ -125,6 +125,13 @@ def test_what_is_planted_in_postgresql_is_found(on_postgres: Node) -> None:
             "a trigger 't' on log_intent",
         ),
         (("ALTER TABLE document ENABLE ROW LEVEL SECURITY",), "document shows each user other rows"),
+        (("ALTER TABLE payload SET UNLOGGED",), "payload is emptied when the server breaks down"),
+        (("ALTER TABLE status_report DISABLE TRIGGER ALL",), "the references of status_report are not looked at"),
+        (("ALTER TABLE evidence DROP CONSTRAINT pk_evidence",), "no primary key on evidence"),
+        (
+            ("ALTER TABLE notice DROP CONSTRAINT fk_notice_document",),
+            "a reference of notice is gone",
+        ),
         (("CREATE TABLE more () INHERITS (notice)",), "notice has rows of another table"),
         (("DROP INDEX uq_document_key",), "no unique index uq_document_key on document"),
         (("ALTER TABLE payload RENAME TO p", "CREATE VIEW payload AS SELECT * FROM p"), "payload is no table"),

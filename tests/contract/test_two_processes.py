@@ -392,12 +392,15 @@ def test_what_is_done_often_has_an_index_to_use(postgres_store: str, statement: 
         ("full_page_writes=off", "full_page_writes = off"),
         ("synchronous_commit=off", "synchronous_commit = off"),
         ("synchronous_commit=local", "synchronous_commit = local"),
+        ("zero_damaged_pages=on", "zero_damaged_pages = on"),
+        ("ignore_checksum_failure=on", "ignore_checksum_failure = on"),
+        ("session_replication_role=replica", "session_replication_role = replica"),
     ],
 )
 def test_a_server_that_is_not_durable_is_refused(postgres: Server, tmp_path: Path, setting: str, says: str) -> None:
     url = postgres.database()
     name, _, value = setting.partition("=")
-    if name == "synchronous_commit":
+    if name not in ("fsync", "full_page_writes"):
         database = url.partition("@/")[2].partition("?")[0]
         postgres.run(f"ALTER DATABASE {database} SET {name} = {value}")
         with pytest.raises(StoreError, match=says):
@@ -432,14 +435,15 @@ def test_a_database_that_is_read_only_is_refused(postgres: Server) -> None:
         migrate.upgrade(url)
 
 
-def test_a_connection_that_rests_is_not_ended_by_what_the_database_sets_for_others(postgres: Server) -> None:
-    """One that writes rests for a minute, one that listens for as long as nothing comes."""
+@pytest.mark.parametrize("setting", ["idle_session_timeout", "transaction_timeout"])
+def test_a_connection_is_not_ended_by_what_the_database_sets_for_others(postgres: Server, setting: str) -> None:
+    """One that writes rests for a minute, one that listens for as long as nothing comes; a copy takes hours."""
     url = postgres.database()
     database = url.partition("@/")[2].partition("?")[0]
-    postgres.run(f"ALTER DATABASE {database} SET idle_session_timeout = '50ms'")
+    postgres.run(f"ALTER DATABASE {database} SET {setting} = '50ms'")
     with connect(url, "test") as connection:
         time.sleep(0.3)
-        assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert connection.execute("SELECT 1 FROM pg_sleep(0.2)").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("apart", [-600.0, 600.0])
