@@ -84,6 +84,9 @@ def make_request(
     writer: AbstractStreamWriter,
     task: asyncio.Task[None],
 ) -> web.BaseRequest:
-    """A request as `Routes` takes it."""
+    """A request as `Routes` takes it. Nobody changes the protocol here, and the connection of whoever asks for it ends:
+    the library passes over what came behind, and would begin the next request in the midst of another one's body."""
+    if message.upgrade:
+        message = message._replace(should_close=True)
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_JSON)

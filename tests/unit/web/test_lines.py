@@ -161,3 +161,21 @@ async def test_nobody_is_told_to_go_on_who_speaks_the_old_protocol() -> None:
     answer = await said(b"POST /read HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok")
     assert answer.endswith(b"\r\n\r\nok")
     assert answer.count(b"HTTP/1.1 ") + answer.count(b"HTTP/1.0 ") == 1
+
+
+@pytest.mark.parametrize("protocol", [b"foo", b"h2c", b"websocket"])
+async def test_nothing_is_begun_in_the_midst_of_what_came_behind_a_wish_for_another_protocol(protocol: bytes) -> None:
+    """The second half of such a body would be read as a request of its own."""
+    wish = (
+        b"POST /counted HTTP/1.1\r\nHost: axis\r\nConnection: Upgrade\r\nUpgrade: %s\r\nContent-Length: 0\r\n\r\n"
+        % protocol
+    )
+    async with listener() as port:
+        reader, writer = await asyncio.open_connection(HOST, port)
+        with closing(writer):
+            writer.write(wish + b"POST /counted HTTP/1.1\r\nHost: axis\r\nContent-Length: 200\r\n\r\nhalf")
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(PAGE)
+            assert b" 200 " in head
+            assert b"connection: close" in head.lower()
+            assert await reader.read() == b"0"
