@@ -23,7 +23,7 @@ from axis.core.restoration import Backup, Reach, Way, decide_restored
 from axis.core.retry import RetryPolicy
 from axis.core.settlement import decide_handover, decide_setback
 from axis.core.states import DeliveryEvent, DeliveryState
-from axis.core.statuses import adopt, decide_status
+from axis.core.statuses import adopt
 from axis.docs import COMMAND, FACTS, FOLDER, pages
 from tests.unit.core.world import (
     COMMUNE_1,
@@ -34,6 +34,7 @@ from tests.unit.core.world import (
     TEN,
     TWENTY,
     content,
+    decide_status,
     deliveries,
     document_of,
     ids,

@@ -91,8 +91,12 @@ class Ledger(Protocol):
         """What was reported for any of these pairs of document and receiver, in the order of storing."""
         ...
 
-    def said_of(self, pairs: Iterable[tuple[DocumentRef, str]]) -> Sequence[Said]:
-        """The same, as far as it decides what is reported next. Receivers are named by their codes' text, as there."""
+    def said_of(self, pairs: Iterable[tuple[DocumentRef, str]], same: Iterable[tuple[str, str]]) -> Sequence[Said]:
+        """The same, as far as it decides what is reported next: what was no repetition, and what has one of these codes
+        and instants, as they are stored. Receivers are named by their codes' text, as there.
+
+        Somebody may have told one code ten thousand times: who reports on does not read all of it.
+        """
         ...
 
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]: ...

@@ -94,24 +94,6 @@ class Report(NamedTuple):
         return self.addressee if self.wire in WIRE_BY_SENDER else self.reporter
 
 
-def decide_status(
-    report: Report,
-    document: Concerned | None,
-    prior: Sequence[StatusReport],
-    by: Principal,
-    hops: tuple[Hop, ...],
-    network: Network,
-    now: datetime,
-    new_id: NewId,
-) -> Decision[StatusReport | Problem]:
-    """Decide one report: see `Reporting.decide`. A repeat is answered with the first."""
-    decision = Reporting(Party(by, hops, network), now, new_id).decide(report, document, prior)
-    reply = decision.reply
-    if isinstance(reply, Repeat):
-        return Decision((), (), reply.first._replace(standing=Standing.REPEATED))
-    return Decision(decision.entries, decision.changes, reply)
-
-
 @dataclass(frozen=True, slots=True)
 class Repeat(Generic[E]):
     """The answer to what was reported before is its first report: whoever answers reads all of it."""

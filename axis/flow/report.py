@@ -15,7 +15,8 @@ from axis.core.outline import Concerned, Said
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Problem, Refused
 from axis.core.states import IntakeState
-from axis.core.statuses import Party, Repeat, Report, Reporting, decide_status
+from axis.core.statuses import Party, Repeat, Report, Reporting
+from axis.core.times import rfc3339
 from axis.flow.context import Context
 from schemas.status import Standing
 
@@ -37,10 +38,10 @@ async def record_status(report: Report, by: Principal, hops: tuple[Hop, ...], ct
         document = ledger.match_document(
             report.sender, report.receiver, report.document_id, report.number, report.issued_on
         )
-        prior: Sequence[StatusReport] = ledger.statuses(document.ref, report.receiver) if document else ()
-        decision = decide_status(report, document, prior, by, hops, ctx.network, now, ctx.new_id)
+        prior = ledger.said_of([(document.ref, report.receiver.text)], [_told(report)]) if document else ()
+        decision = Reporting(Party(by, hops, ctx.network), now, ctx.new_id).decide(report, document, prior)
         _apply(decision, ledger)
-        return decision.reply
+        return decision.reply if isinstance(decision.reply, StatusReport) else _reply(decision.reply, ledger)
 
     reply = await ctx.store.transact(body, brief=True)
     ctx.wake()
@@ -80,7 +81,8 @@ async def _record_told(
         known = ledger.outlines([ref for ref, _ in told])
         before: _Before = {}
         said = [_said(known.get(ref), make, reporting, before) for ref, make in told]
-        for earlier in ledger.said_of(before) if before else ():
+        same = {_told(one[1]) for one in said if not isinstance(one, Problem)}
+        for earlier in ledger.said_of(before, same) if before else ():
             before[earlier.document, earlier.receiver].append(earlier)
         entries: list[LogEntry] = []
         changes: list[Change] = []
@@ -109,6 +111,11 @@ _Before = dict[tuple[DocumentRef, str], list[Said | StatusReport]]
 """What was reported of each of these documents for each of these receivers (codes)."""
 _Said = tuple[Concerned, Report, list[Said | StatusReport]]
 """A document, what is said of it, and what was reported of the same before."""
+
+
+def _told(report: Report) -> tuple[str, str]:
+    """Its code and instant, as they are stored."""
+    return report.wire, rfc3339(report.at)
 
 
 def _said(
@@ -141,7 +148,7 @@ def _party(by: Principal, ctx: Context) -> Party:
     return party
 
 
-def _apply(decision: Decision[StatusReport | Problem], ledger: Ledger) -> None:
+def _apply(decision: Decision[StatusReport | Repeat[Said] | Problem], ledger: Ledger) -> None:
     """What an orphan says that is stored already is not stored again."""
     reply = decision.reply
     if isinstance(reply, StatusReport) and reply.document is None and ledger.same_orphan(reply):

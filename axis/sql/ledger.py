@@ -158,13 +158,13 @@ class SqlLedger(Planned):
             return self.statuses(*asked[0])
         return self.reports(self.sql.reports.of_pairs, pairs=many((ref, code.text) for ref, code in asked))
 
-    def said_of(self, pairs: Iterable[tuple[DocumentRef, str]]) -> Sequence[Said]:
-        asked = list(pairs)
-        if len(asked) == 1:
-            ((ref, code),) = asked
-            rows = self.session.run(self.sql.reports.said, document=ref, receiver=code).fetchall()
+    def said_of(self, pairs: Iterable[tuple[DocumentRef, str]], same: Iterable[tuple[str, str]]) -> Sequence[Said]:
+        asked, told = list(pairs), list(same)
+        if len(asked) == len(told) == 1:
+            ((ref, code),), ((wire, at),) = asked, told
+            rows = self.session.run(self.sql.reports.said, document=ref, receiver=code, wire=wire, at=at).fetchall()
         else:
-            rows = self.session.run(self.sql.reports.said_of_pairs, pairs=many(asked)).fetchall()
+            rows = self.session.run(self.sql.reports.said_of_pairs, pairs=many(asked), same=many(told)).fetchall()
         return [*map(_said, rows)]
 
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]:

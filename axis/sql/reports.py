@@ -29,9 +29,12 @@ _SQLITE: Final = (
     "SELECT ref, crossed FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",
     f"""SELECT {_STATUS} FROM status_report WHERE (document, receiver) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:pairs)) ORDER BY seq""",  # noqa: S608
-    f"SELECT {_SAID} FROM status_report WHERE document = :document AND receiver = :receiver ORDER BY seq",  # noqa: S608
+    f"""SELECT {_SAID} FROM status_report WHERE document = :document AND receiver = :receiver
+    AND (standing <> 'repeated' OR wire = :wire AND at = :at) ORDER BY seq""",  # noqa: S608
     f"""SELECT {_SAID} FROM status_report WHERE (document, receiver) IN
-    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:pairs)) ORDER BY seq""",  # noqa: S608
+    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:pairs))
+    AND (standing <> 'repeated' OR (wire, at) IN
+    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:same))) ORDER BY seq""",  # noqa: S608
     "SELECT endpoint FROM delivery WHERE cargo_ref = :of AND document IS NULL",
 )
 # An array, and a question kept whole by OFFSET 0, are answered by their indexes whatever the planner knows.
@@ -47,10 +50,13 @@ _POSTGRES: Final = (
     LATERAL (SELECT * FROM status_report AS one
     WHERE one.document = asked.pair ->> 0 AND one.receiver = asked.pair ->> 1 OFFSET 0) AS status_report
     ORDER BY status_report.seq""",  # noqa: S608
-    f"SELECT {_SAID} FROM status_report WHERE document = %(document)s AND receiver = %(receiver)s ORDER BY seq",  # noqa: S608
+    f"""SELECT {_SAID} FROM status_report WHERE document = %(document)s AND receiver = %(receiver)s
+    AND (standing <> 'repeated' OR wire = %(wire)s AND at = %(at)s) ORDER BY seq""",  # noqa: S608
     f"""SELECT {_SAID} FROM json_array_elements(CAST(%(pairs)s AS json)) AS asked(pair),
     LATERAL (SELECT * FROM status_report AS one
     WHERE one.document = asked.pair ->> 0 AND one.receiver = asked.pair ->> 1 OFFSET 0) AS status_report
+    WHERE status_report.standing <> 'repeated' OR (status_report.wire, status_report.at) IN
+    (SELECT told.one ->> 0, told.one ->> 1 FROM json_array_elements(CAST(%(same)s AS json)) AS told(one))
     ORDER BY status_report.seq""",  # noqa: S608
     "SELECT endpoint FROM delivery WHERE cargo_ref = %(of)s AND document IS NULL",
 )
@@ -58,7 +64,8 @@ _POSTGRES: Final = (
 
 class Reports:
     """Their texts. `outline`, `outlines` and `crossed` lock the documents (`axis.sql.statements`); `of_pairs` asks for
-    pairs of document and receiver, each named once, `said` (one pair) and `said_of_pairs` for what decides of them.
+    pairs of document and receiver, each named once, `said` (one pair) and `said_of_pairs` for what decides of them:
+    what is no repetition, and what has the same code and instant.
     `passed_on` tells where an orphan was made out to. `among` and `these` are conditions for other statements: a
     document is one of `refs`, a delivery one of `ids`."""
 

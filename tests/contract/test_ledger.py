@@ -341,7 +341,8 @@ async def test_statuses_read_back_in_the_order_of_storing(store: SqlStore) -> No
     assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs[:1]))) == [first, second]
     assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs[1:2]))) == []
     for some in (pairs, pairs[:1], pairs[1:2]):
-        said = await ask(store, lambda ledger, some=some: ledger.said_of((ref, code.text) for ref, code in some))
+        named = [(ref, code.text) for ref, code in some]
+        said = await ask(store, lambda ledger, named=named: ledger.said_of(named, [("99", "never")]))
         whole = await ask(store, lambda ledger, some=some: ledger.statuses_of(some))
         assert [(one.ref, one.document, one.receiver, one.wire, one.at, one.status) for one in said] == [
             (one.ref, one.document, one.receiver.text, one.wire, one.at, one.status) for one in whole
@@ -349,6 +350,29 @@ async def test_statuses_read_back_in_the_order_of_storing(store: SqlStore) -> No
     assert await store.views.status(second.ref) == second
     assert await ask(store, lambda ledger: ledger.status(second.ref)) == second
     assert await store.views.status(StatusRef("none")) is None
+
+
+async def test_of_what_was_repeated_only_the_same_is_read_again(store: SqlStore) -> None:
+    one = document(recipients=(RECEIVER, OTHER))
+    first = report(one, wire="05")
+    again = [
+        report(one, wire="05", at=first.at + timedelta(minutes=minute), standing=Standing.REPEATED)
+        for minute in range(1, 6)
+    ]
+    late = report(one, wire="03", at=later(minutes=3), standing=Standing.LATE)
+    other = report(one, receiver=OTHER, reporter=OTHER, standing=Standing.REPEATED)
+    await add(store, AddDocument(one), *map(AddStatus, (first, *again[:3], late, *again[3:], other)))
+    mine, theirs = (one.ref, RECEIVER.text), (one.ref, OTHER.text)
+    for pairs, same, wanted in (
+        ([mine], [("05", rfc3339(first.at))], [first, late]),
+        ([mine], [("05", rfc3339(again[1].at))], [first, again[1], late]),
+        ([mine], [("04", rfc3339(again[1].at))], [first, late]),
+        ([mine], [("05", rfc3339(again[0].at)), ("05", rfc3339(again[4].at))], [first, again[0], late, again[4]]),
+        ([mine, theirs], [("05", rfc3339(again[3].at))], [first, late, again[3]]),
+        ([mine, theirs], [(other.wire, rfc3339(other.at))], [first, late, other]),
+    ):
+        said = await ask(store, lambda ledger, pairs=pairs, same=same: ledger.said_of(pairs, same))
+        assert [found.ref for found in said] == [status.ref for status in wanted]
 
 
 async def test_an_orphan_waits_and_is_adopted_once(store: SqlStore) -> None:

@@ -329,7 +329,7 @@ async def test_statuses_of_several_documents_are_told_together(heard: tuple[SqlS
     def tell(one: Document, wire: str = "03") -> Body:
         def body(ledger: Ledger) -> int:
             outline = ledger.outlines([one.ref])[one.ref]
-            prior = ledger.said_of([(outline.ref, one.recipients[0].text)])
+            prior = ledger.said_of([(outline.ref, one.recipients[0].text)], [(wire, "never")])
             made = report(one, receiver=one.recipients[0], reporter=one.recipients[0], wire=wire)
             ledger.apply(decision(AddStatus(made)))
             return len(prior)

@@ -27,7 +27,7 @@ from axis.core.network import Network
 from axis.core.notice import Telling, decide_notice, decide_undelivered, pass_on
 from axis.core.problems import Kind, Problem
 from axis.core.receipt import seal
-from axis.core.statuses import Report, decide_status
+from axis.core.statuses import Report
 from schemas.codes import AgencyCode
 from tests.unit.core.world import (
     COMMUNE_1,
@@ -40,6 +40,7 @@ from tests.unit.core.world import (
     TEN,
     TWENTY,
     content,
+    decide_status,
     deliveries,
     document_of,
     ids,

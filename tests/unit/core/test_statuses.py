@@ -29,7 +29,7 @@ from axis.core.network import ALL_CODES, ArrivedBy, Network, ReportRule, lane
 from axis.core.problems import Kind, Problem
 from axis.core.routing import RoutingTable
 from axis.core.states import IntakeState
-from axis.core.statuses import Party, Report, Reporting, adopt, arrived, decide_status
+from axis.core.statuses import Party, Report, Reporting, adopt, arrived
 from schemas.codes import AgencyCode
 from schemas.status import BY_WIRE, FIVE, REASON_REQUIRED, RENEWABLE, WIRE, Standing, Status, effective
 from tests.unit.core.world import (
@@ -50,6 +50,7 @@ from tests.unit.core.world import (
     TWENTY,
     code,
     content,
+    decide_status,
     deliveries,
     document_of,
     ids,
@@ -367,6 +368,19 @@ def test_in_whatever_order_the_five_come_the_end_is_the_same_and_each_is_passed_
     by_ref = {one.ref: one.wire for one in reports}
     sent = [(by_ref[delivery.cargo_ref], delivery.endpoint) for one in decisions for delivery in deliveries(one)]
     assert sorted(sent) == [(status.wire, "national") for status in FIVE]
+
+
+@given(st.lists(st.tuples(st.sampled_from([*CODES, "07"]), st.integers(-30, 0)), max_size=40))
+def test_what_was_repeated_has_no_part_in_what_comes_next_but_for_its_own_time(told: list[tuple[str, int]]) -> None:
+    """So a store need not give all of it to whoever decides (`Ledger.said_of`)."""
+    prior: list[StatusReport] = []
+    number = ids("status")
+    for wire, minutes in told:
+        said = report(wire, *((TEN, TWENTY) if wire == "13" else (TWENTY, TEN)), minutes=minutes)
+        few = [one for one in prior if one.standing is not Standing.REPEATED or (one.wire, one.at) == (wire, said.at)]
+        reporting = Reporting(Party(NATIONAL, (), RECIPIENT_OWNS), NOW, lambda: "one")
+        assert reporting.decide(said, LOCAL, few) == reporting.decide(said, LOCAL, prior)
+        prior += stored([decide_status(said, LOCAL, prior, NATIONAL, (), RECIPIENT_OWNS, NOW, number)])
 
 
 @given(st.lists(st.sampled_from([*CODES, "07"]), min_size=1, max_size=8), st.sampled_from([DMS_10, DMS_20, NATIONAL]))

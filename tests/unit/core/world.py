@@ -17,6 +17,7 @@ from axis.core.model import (
     Decision,
     Delivery,
     Document,
+    Hop,
     PayloadRef,
     Principal,
     Role,
@@ -24,12 +25,14 @@ from axis.core.model import (
     Submission,
 )
 from axis.core.network import Network
+from axis.core.outline import Concerned
 from axis.core.problems import Problem
 from axis.core.registry import Agency, Registry
 from axis.core.routing import RoutingTable, Rule
-from axis.core.statuses import Report
+from axis.core.statuses import Party, Repeat, Report, Reporting
 from schemas.codes import AgencyCode, Level
 from schemas.envelope import Business, DocumentNumber, Envelope, MessageKind, Organization
+from schemas.status import Standing
 from signing.verdict import Indication, Reason, SubIndication, Verdict, indication_of
 
 NOW = datetime(2026, 11, 23, 1, 2, 3, 4, tzinfo=UTC)
@@ -208,3 +211,21 @@ def targets(decision: Decision[Any]) -> dict[str, list[tuple[AgencyCode, ...]]]:
 def stored(decisions: Iterable[Decision[Any]]) -> list[StatusReport]:
     """The statuses that these decisions wrote, in their order."""
     return [change.report for one in decisions for change in one.changes if isinstance(change, AddStatus)]
+
+
+def decide_status(
+    report: Report,
+    document: Concerned | None,
+    prior: Sequence[StatusReport],
+    by: Principal,
+    hops: tuple[Hop, ...],
+    network: Network,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> Decision[StatusReport | Problem]:
+    """One report decided alone. All that was said before is at hand here: a repeat is answered as it is sent."""
+    decision = Reporting(Party(by, hops, network), now, new_id).decide(report, document, prior)
+    reply = decision.reply
+    if isinstance(reply, Repeat):
+        return Decision((), (), reply.first._replace(standing=Standing.REPEATED))
+    return Decision(decision.entries, decision.changes, reply)
