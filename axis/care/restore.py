@@ -193,12 +193,16 @@ def _way(manifest: Manifest, head: Head | None, order: Order, keys: LogKeys) -> 
 
 
 def _files(backup: Files, target: Holding, manifest: Manifest, told: Told) -> None:
-    """Put the packages into place. That each is what its name says is looked at with everything else."""
+    """Put the packages into place. That each is what its name says is looked at with everything else; in a bucket it
+    would be there already, and left as it is by the next restore, so there it is looked at before."""
     there = [file for file in backup.stored() if file.sort is Sort.NAMED]
     if (len(there), sum(file.size for file in there)) != (manifest.blob_files, manifest.blob_octets):
         raise NoBackup(f"the files in {BLOBS} are not those that the manifest counts")
     for number, file in enumerate(there, 1):
-        target.take(PayloadRef(file.name, file.size), backup.folder / file.where)
+        source = backup.folder / file.where
+        if not isinstance(target, Files) and digest_of(source) != (file.name, file.size):
+            raise NoBackup(f"{BLOBS}/{file.where} is not what its name says")
+        target.take(PayloadRef(file.name, file.size), source)
         told("blobs", number, len(there))
 
 

@@ -15,6 +15,7 @@ import pytest
 from axis.care.files import Files
 from axis.care.findings import Code
 from axis.care.fsck import check_node
+from axis.care.manifest import NoBackup
 from axis.care.restore import Order, Target, restore
 from axis.care.sweep import Swept, sweep
 from axis.config import load_file
@@ -214,6 +215,27 @@ def test_a_backup_goes_back_into_a_bucket_or_into_files(
     assert node.place.blobs.name == (str(node.data / "blobs") if into == "files" else node.place.blobs.name)
     assert [one.where for one in node.place.blobs.stored()] == [key]
     assert (node.data / "blobs").exists() == (into == "files")
+
+
+@pytest.mark.faults
+def test_what_a_damaged_backup_holds_does_not_come_into_a_bucket(
+    node: Node, tmp_path: Path, buckets: BucketServer
+) -> None:
+    """It would stay there under its name, and the next restore, of a good backup, would leave it."""
+    back_up(node, tmp_path / "backup")
+    (file,) = (one for one in (tmp_path / "backup" / "blobs").rglob("*") if one.is_file())
+    octets = file.read_bytes()
+    node.data.rename(tmp_path / "lost")
+    node.site.bucket = empty = buckets.rent()
+    node.site.configure()
+    node = Node(node.site, load_file(node.site.config))
+    target, order = Target("truc-thu", node.data, node.place), Order("test", "the disk is gone", now())
+    file.write_bytes(octets[:-1] + b"!")
+    with pytest.raises(NoBackup, match=file.name):
+        restore(tmp_path / "backup", target, order)
+    assert list(empty.listed()) == []
+    file.write_bytes(octets)
+    assert restore(tmp_path / "backup", target, order).report.sound
 
 
 @pytest.mark.faults
