@@ -30,6 +30,7 @@ from axis.flow.report import record_status
 from schemas.codes import AgencyCode
 from schemas.envelope import StatusMessage
 from schemas.multipart import PackageForm
+from schemas.status import Standing
 from signing.verdict import Reason
 
 log = structlog.get_logger()
@@ -188,13 +189,23 @@ async def refuse_without_key(ctx: Context) -> None:
 
 
 def adopt_orphans(document: Document, ledger: Ledger, ctx: Context) -> None:
-    """Statuses that came before their document find it, in the transaction that stores it."""
+    """Statuses that came before their document find it, in the transaction that stores it.
+
+    What was said before of each receiver is read once: there may be thousands. Repetitions have no part in what comes
+    after them (`Ledger.said_of`).
+    """
+    before: dict[AgencyCode, list[StatusReport]] = {}
     for orphan in ledger.orphans(document.sender, document.document_id, document.number):
         if orphan.receiver not in document.recipients:
             continue
-        prior = ledger.statuses(document.ref, orphan.receiver)
+        prior = before.get(orphan.receiver)
+        if prior is None:
+            prior = before[orphan.receiver] = list(ledger.statuses(document.ref, orphan.receiver))
         reached = ledger.passed_on(orphan.ref)
-        ledger.apply(adopt(orphan, document, prior, reached, ctx.network, ctx.now(), ctx.new_id))
+        decision = adopt(orphan, document, prior, reached, ctx.network, ctx.now(), ctx.new_id)
+        ledger.apply(decision)
+        if decision.reply.standing is not Standing.REPEATED:
+            prior.append(decision.reply)
 
 
 async def _take_status(

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -352,15 +352,15 @@ def test_a_neighbour_may_bring_only_what_lies_behind_it(two: Two) -> None:
     assert two.upper.state() == before
 
 
-def _said(reporter: str, addressee: str, document_id: str, code: str) -> bytes:
-    """A status as one node hands it to another."""
+def _said(reporter: str, addressee: str, document_id: str, code: str, minutes: int = 0) -> bytes:
+    """A status as one node hands it to another, of some minutes ago."""
     message = StatusMessage(
         reporter=Organization(AgencyCode.parse(reporter)),
         addressee=AgencyCode.parse(addressee),
         document_id=document_id,
         code=None,
         wire_code=code,
-        at=datetime.now(UTC).replace(microsecond=0),
+        at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=minutes),
         description="không thuộc thẩm quyền",
     )
     return serialise(write_status(message))
@@ -381,6 +381,23 @@ def test_a_neighbour_does_not_report_for_an_agency_that_is_connected_here(two: T
     assert two.relay(_said(OFFICE, WARD, receipt["document_id"], "03"), None).status == 202
     two.lower.receive(SCHOOL, receipt["document"])
     two.lower.told(WARD, receipt["document"])
+
+
+def test_statuses_that_came_before_their_document_mean_what_they_would_have_meant_after_it(two: Two) -> None:
+    early = f"{WARD},2026/11/23,early/TN"
+    meant = (
+        ("05", 9, "applied"),
+        ("05", 8, "repeated"),
+        ("03", 7, "late"),
+        ("03", 6, "repeated"),
+        ("06", 5, "applied"),
+        ("05", 4, "repeated"),
+    )
+    for code, minutes, _ in meant:
+        assert two.relay(_said(OFFICE, WARD, early, code, minutes), None).status == 202
+    receipt = two.lower.take(two.lower.package(WARD, [OFFICE], document_id=early), WARD)
+    asked = "SELECT wire, standing FROM status_report WHERE document = ? ORDER BY seq"
+    assert two.lower.rows(asked, receipt["document"])[: len(meant)] == [(code, standing) for code, _, standing in meant]
 
 
 def test_a_neighbour_cannot_look_into_what_it_did_not_bring(two: Two) -> None:
