@@ -87,13 +87,10 @@ class Ledger(Protocol):
         """What statuses are decided by, of those documents that there are."""
         ...
 
-    def statuses_of(self, pairs: Iterable[tuple[DocumentRef, AgencyCode]]) -> Sequence[StatusReport]:
-        """What was reported for any of these pairs of document and receiver, in the order of storing."""
-        ...
-
     def said_of(self, pairs: Iterable[tuple[DocumentRef, str]], same: Iterable[tuple[str, str]]) -> Sequence[Said]:
-        """The same, as far as it decides what is reported next: what was no repetition, and what has one of these codes
-        and instants, as they are stored. Receivers are named by their codes' text, as there.
+        """What was reported for any of these pairs of document and receiver (its code's text), in the order of storing,
+        as far as it decides what is reported next: what was no repetition, and what has one of these codes and
+        instants, as they are stored.
 
         Somebody may have told one code ten thousand times: who reports on does not read all of it.
         """

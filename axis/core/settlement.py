@@ -21,14 +21,15 @@ from axis.core.model import (
 )
 from axis.core.network import ArrivedBy, Network
 from axis.core.notice import Telling, decide_undelivered
+from axis.core.outline import Earlier
 from axis.core.problems import Kind, Problem
 from axis.core.retry import RetryPolicy
 from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, advance
 from axis.core.statuses import arrived
 from schemas.codes import AgencyCode
 
-Prior = Mapping[AgencyCode, Sequence[StatusReport]]
-"""What was reported before, per recipient of the delivery."""
+Prior = Mapping[AgencyCode, Sequence[Earlier]]
+"""What was reported before, per recipient of the delivery: what was a repetition may be left out."""
 
 
 def asks_for_arrival(delivery: Delivery, network: Network) -> bool:

@@ -260,7 +260,7 @@ class Reporting:
 def arrived(
     document: Document,
     receiver: AgencyCode,
-    prior: Sequence[StatusReport],
+    prior: Sequence[Earlier],
     network: Network,
     now: datetime,
     new_id: NewId,
@@ -295,7 +295,7 @@ def arrived(
 def adopt(
     orphan: StatusReport,
     document: Document,
-    prior: Sequence[StatusReport],
+    prior: Sequence[Earlier],
     reached: Collection[str],
     network: Network,
     now: datetime,

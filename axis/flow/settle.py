@@ -27,6 +27,7 @@ from axis.core.model import (
     StatusReport,
 )
 from axis.core.notice import Telling
+from axis.core.outline import Said
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Kind, Problem, Unavailable
 from axis.core.settlement import asks_for_arrival, decide_handover, decide_poison, decide_setback
@@ -39,8 +40,8 @@ log = structlog.get_logger()
 TOGETHER: Final = 16
 """How many are written in one transaction at most: some 2 ms of the event loop."""
 
-_Prior = dict[DocumentRef, dict[AgencyCode, list[StatusReport]]]
-"""What was reported before, of each document that arrives, by its recipients."""
+_Prior = dict[DocumentRef, dict[str, list[Said]]]
+"""What was reported before, of each document that arrives, by its recipients (codes)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +114,12 @@ def _known(ended: Sequence[Ended], ledger: Ledger, ctx: Context) -> tuple[frozen
         if one.document is not None and _arrives(one, ctx):
             told = prior.setdefault(one.document.ref, {})
             for code in one.delivery.recipients:
-                told[code] = []
+                told[code.text] = []
     if not prior:
         return frozenset(), prior
     crossed = ledger.crossed(prior)
-    for report in ledger.statuses_of([(ref, code) for ref, told in prior.items() for code in told]):
-        assert report.document is not None, "it was asked for by its document"
-        prior[report.document][report.receiver].append(report)
+    for said in ledger.said_of([(ref, code) for ref, told in prior.items() for code in told], ()):
+        prior[said.document][said.receiver].append(said)
     return crossed, prior
 
 
@@ -132,11 +132,12 @@ def _handover(
     one: Ended, crossed: frozenset[DocumentRef], prior: _Prior, ctx: Context
 ) -> Decision[tuple[StatusReport, ...]]:
     delivery, document = one.delivery, one.document
-    told: Mapping[AgencyCode, list[StatusReport]] = {}
+    told: Mapping[AgencyCode, Sequence[Said]] = {}
     if document is not None and document.ref in prior:
         if document.crossed is not (document.ref in crossed):
             document = replace(document, crossed=not document.crossed)
-        told = prior[document.ref]
+        said = prior[document.ref]
+        told = {code: said[code.text] for code in delivery.recipients}
     assert isinstance(one.outcome, Handover), "it was handed over"
     by, peer_ref = delivery.endpoint, one.outcome.peer_ref
     return decide_handover(delivery, DeliveryEvent.ACK, document, told, by, ctx.network, one.at, ctx.new_id, peer_ref)

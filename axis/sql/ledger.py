@@ -152,16 +152,10 @@ class SqlLedger(Planned):
             rows = self.session.run(self.sql.reports.outlines, refs=many(asked)).fetchall()
         return {found.ref: found for found in map(read_outline, rows)}
 
-    def statuses_of(self, pairs: Iterable[tuple[DocumentRef, AgencyCode]]) -> Sequence[StatusReport]:
-        asked = list(pairs)
-        if len(asked) == 1:
-            return self.statuses(*asked[0])
-        return self.reports(self.sql.reports.of_pairs, pairs=many((ref, code.text) for ref, code in asked))
-
     def said_of(self, pairs: Iterable[tuple[DocumentRef, str]], same: Iterable[tuple[str, str]]) -> Sequence[Said]:
         asked, told = list(pairs), list(same)
-        if len(asked) == len(told) == 1:
-            ((ref, code),), ((wire, at),) = asked, told
+        if len(asked) == 1 and len(told) < 2:
+            (ref, code), (wire, at) = asked[0], told[0] if told else ("", "")
             rows = self.session.run(self.sql.reports.said, document=ref, receiver=code, wire=wire, at=at).fetchall()
         else:
             rows = self.session.run(self.sql.reports.said_of_pairs, pairs=many(asked), same=many(told)).fetchall()

@@ -18,7 +18,6 @@ _OUTLINE: Final = _columns(
     document,
     "ref", "sender", "recipients", "state", "principal", "document_id", "number", "issued_on", "concerns", "crossed",
 )  # fmt: skip
-_STATUS: Final = _columns(status_report)
 _SAID: Final = _columns(status_report, "ref", "document", "receiver", "wire", "at")
 
 _SQLITE: Final = (
@@ -27,8 +26,6 @@ _SQLITE: Final = (
     f"SELECT {_OUTLINE} FROM document WHERE ref = :ref",  # noqa: S608 - our own names
     f"SELECT {_OUTLINE} FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",  # noqa: S608
     "SELECT ref, crossed FROM document WHERE ref IN (SELECT value FROM json_each(:refs))",
-    f"""SELECT {_STATUS} FROM status_report WHERE (document, receiver) IN
-    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:pairs)) ORDER BY seq""",  # noqa: S608
     f"""SELECT {_SAID} FROM status_report WHERE document = :document AND receiver = :receiver
     AND (standing <> 'repeated' OR wire = :wire AND at = :at) ORDER BY seq""",  # noqa: S608
     f"""SELECT {_SAID} FROM status_report WHERE (document, receiver) IN
@@ -46,10 +43,6 @@ _POSTGRES: Final = (
     ANY(ARRAY(SELECT json_array_elements_text(CAST(%(refs)s AS json)))) FOR NO KEY UPDATE NOWAIT""",  # noqa: S608
     """SELECT ref, crossed FROM document WHERE ref =
     ANY(ARRAY(SELECT json_array_elements_text(CAST(%(refs)s AS json)))) FOR NO KEY UPDATE NOWAIT""",
-    f"""SELECT {_STATUS} FROM json_array_elements(CAST(%(pairs)s AS json)) AS asked(pair),
-    LATERAL (SELECT * FROM status_report AS one
-    WHERE one.document = asked.pair ->> 0 AND one.receiver = asked.pair ->> 1 OFFSET 0) AS status_report
-    ORDER BY status_report.seq""",  # noqa: S608
     f"""SELECT {_SAID} FROM status_report WHERE document = %(document)s AND receiver = %(receiver)s
     AND (standing <> 'repeated' OR wire = %(wire)s AND at = %(at)s) ORDER BY seq""",  # noqa: S608
     f"""SELECT {_SAID} FROM json_array_elements(CAST(%(pairs)s AS json)) AS asked(pair),
@@ -63,13 +56,12 @@ _POSTGRES: Final = (
 
 
 class Reports:
-    """Their texts. `outline`, `outlines` and `crossed` lock the documents (`axis.sql.statements`); `of_pairs` asks for
-    pairs of document and receiver, each named once, `said` (one pair) and `said_of_pairs` for what decides of them:
-    what is no repetition, and what has the same code and instant.
-    `passed_on` tells where an orphan was made out to. `among` and `these` are conditions for other statements: a
-    document is one of `refs`, a delivery one of `ids`."""
+    """Their texts. `outline`, `outlines` and `crossed` lock the documents (`axis.sql.statements`); `said` (one pair of
+    document and receiver) and `said_of_pairs` (each named once) ask for what decides of them: what is no repetition,
+    and what has the same code and instant. `passed_on` tells where an orphan was made out to. `among` and `these` are
+    conditions for other statements: a document is one of `refs`, a delivery one of `ids`."""
 
     def __init__(self, *, one_writer: bool) -> None:
         texts = _SQLITE if one_writer else _POSTGRES
         self.among, self.these, self.outline, self.outlines, self.crossed, *rest = texts
-        self.of_pairs, self.said, self.said_of_pairs, self.passed_on = rest
+        self.said, self.said_of_pairs, self.passed_on = rest

@@ -336,14 +336,9 @@ async def test_statuses_read_back_in_the_order_of_storing(store: SqlStore) -> No
     await add(store, AddDocument(one), AddStatus(first), AddStatus(other), AddStatus(second))
     assert await ask(store, lambda ledger: list(ledger.statuses(one.ref, RECEIVER))) == [first, second]
     assert await store.views.statuses(one.ref) == [first, other, second]
-    pairs = [(one.ref, RECEIVER), (one.ref, SENDER), (DocumentRef("nobody"), RECEIVER)]
-    assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs))) == [first, second]
-    assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs[:1]))) == [first, second]
-    assert await ask(store, lambda ledger: list(ledger.statuses_of(pairs[1:2]))) == []
-    for some in (pairs, pairs[:1], pairs[1:2]):
-        named = [(ref, code.text) for ref, code in some]
-        said = await ask(store, lambda ledger, named=named: ledger.said_of(named, [("99", "never")]))
-        whole = await ask(store, lambda ledger, some=some: ledger.statuses_of(some))
+    pairs = [(one.ref, RECEIVER.text), (one.ref, SENDER.text), (DocumentRef("nobody"), RECEIVER.text)]
+    for some, whole in ((pairs, [first, second]), (pairs[:1], [first, second]), (pairs[1:2], [])):
+        said = await ask(store, lambda ledger, some=some: ledger.said_of(some, ()))
         assert [(one.ref, one.document, one.receiver, one.wire, one.at, one.status) for one in said] == [
             (one.ref, one.document, one.receiver.text, one.wire, one.at, one.status) for one in whole
         ]
@@ -1210,7 +1205,6 @@ def test_a_store_that_is_not_durable_does_not_open(sqlite_url: str, tmp_path: Pa
         ("leases.promote", "SEARCH done USING INDEX sqlite_autoindex_delivery_1"),
         ("leases.promote", "SEARCH other USING INDEX ix_delivery_lane"),
         ("leases.promote", "SEARCH delivery USING INTEGER PRIMARY KEY"),
-        ("reports.of_pairs", "ix_status_report_document (document=? AND receiver=?)"),
         ("orphans", "ix_status_report_orphan_id (sender=? AND document_key=?)"),
         ("orphans", "ix_status_report_orphan_number (sender=? AND number_key=?)"),
         ("same_orphan", "ix_status_report_orphan_"),
@@ -1235,5 +1229,5 @@ def test_what_is_done_often_uses_its_index(sqlite_url: str, statement: str, inde
     ):
         text = text.replace(f"SCAN {small}", "")
     assert "SCAN" not in text, text
-    few = ("orphans", "match_by_id", "match_by_number", "reports.of_pairs", "reports.said_of_pairs")
+    few = ("orphans", "match_by_id", "match_by_number", "reports.said_of_pairs")
     assert statement in few or "TEMP B-TREE" not in text

@@ -364,7 +364,6 @@ async def test_who_only_looks_wakes_nobody(stores: list[SqlStore]) -> None:
         ("reports.said_of_pairs", "ix_status_report_document"),
         ("reports.outline", "uq_document_ref"),
         ("reports.outlines", "uq_document_ref"),
-        ("reports.of_pairs", "ix_status_report_document"),
         ("orphans", "ix_status_report_orphan_number"),
         ("same_orphan", "ix_status_report_orphan_"),
         ("intents", "log_intent"),
