@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
@@ -383,6 +383,15 @@ class Site:
                 return beside.execute(sql.replace("?", "%s"), values).fetchall()  # type: ignore[call-overload]
         with closing(sqlite3.connect(f"file:{self.folder / 'data' / 'axis.db'}?mode=ro", uri=True)) as connection:
             return connection.execute(sql, values).fetchall()
+
+    def open_blobs(self) -> list[str]:
+        """The files of its packages that the running node has open, but for those that it closes meanwhile."""
+        assert self.process is not None
+        found = []
+        for one in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found.append(str(one.readlink()))
+        return [one for one in found if "/blobs/" in one]
 
     def state(self) -> str:
         """A digest of everything stored but the log: documents, deliveries, statuses, payload rows, blob files."""

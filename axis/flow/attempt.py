@@ -14,7 +14,7 @@ from axis.core.problems import Kind, Problem, ProblemError, Unavailable
 from axis.flow.context import Context
 from axis.flow.messages import consign
 from axis.flow.settle import Ended
-from axis.flow.underway import SHARE, watched
+from axis.flow.underway import SHARE, Underway
 
 log = structlog.get_logger()
 
@@ -36,10 +36,11 @@ async def deliver_once(delivery: Delivery, ctx: Context, carried: Mapping[Docume
     broke = False
     document: Document | None = None
     try:
-        async with asyncio.timeout(SHARE * ctx.lease.total_seconds()) as limit:
+        share = SHARE * ctx.lease.total_seconds()
+        async with asyncio.timeout(share) as limit, Underway(delivery, ctx, limit) as underway:
             consignment = await consign(delivery, ctx, carried)
             document = consignment.document
-            consignment = watched(consignment, delivery, ctx, limit)
+            consignment = underway.watched(consignment)
             outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)
     except ProblemError as error:
         outcome = error.problem

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, Self, TypeVar
 
 from axis.core.hands import Body, Consignment
 from axis.core.model import Delivery, PayloadRef
@@ -23,31 +23,48 @@ from axis.flow.context import Context
 SHARE: Final = 0.9
 """Of its lease an attempt may take so much: it ends before anybody else begins another."""
 
-SMALL: Final = 262_144
+SMALL: Final = 131_072
 """So many octets go out at once: there is nothing to see moving."""
 
 
-def watched(consignment: Consignment, delivery: Delivery, ctx: Context, limit: asyncio.Timeout) -> Consignment:
-    """The same; who takes its octets prolongs the attempt, which ends at `limit` unless octets move."""
-    if consignment.body.size <= SMALL:
-        return consignment
-    underway = _Underway(delivery, ctx, limit)
-    return replace(
-        consignment,
-        payload=_Payload(consignment.payload, underway),
-        body=_Body(consignment.body, underway),
-        attached=tuple(_Payload(one, underway) for one in consignment.attached),
-    )
-
-
-class _Underway:
-    """One attempt at a claimed delivery."""
+class Underway:
+    """One attempt at a claimed delivery, which ends at `limit` unless octets move. When it has ended, whatever its
+    destination did, nothing of what was handed over stays open."""
 
     def __init__(self, delivery: Delivery, ctx: Context, limit: asyncio.Timeout) -> None:
         self._delivery = delivery
         self._ctx = ctx
         self._limit = limit
         self._since = asyncio.get_running_loop().time()
+        self._handed: list[AsyncGenerator[bytes, None]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        """Who sends in a task of its own is told first that it is over. It may be in the midst of reading all the same:
+        then it ends by that."""
+        if self._handed:
+            await asyncio.sleep(0)
+        for pieces in self._handed:
+            with suppress(RuntimeError):
+                await pieces.aclose()
+
+    def watched(self, consignment: Consignment) -> Consignment:
+        """The same; who takes its octets prolongs the attempt."""
+        if consignment.body.size <= SMALL:
+            return consignment
+        return replace(
+            consignment,
+            payload=_Payload(consignment.payload, self),
+            body=_Body(consignment.body, self),
+            attached=tuple(_Payload(one, self) for one in consignment.attached),
+        )
+
+    def handed(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """`pieces`, which end with the attempt."""
+        self._handed.append(pieces)
+        return pieces
 
     async def moved(self) -> None:
         """A piece was taken. `LostRace` where somebody else has the delivery now."""
@@ -78,9 +95,12 @@ T = TypeVar("T", bound=_Octets)
 @dataclass(frozen=True, slots=True)
 class _Watched(Generic[T]):
     octets: T
-    underway: _Underway
+    underway: Underway
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        return self.underway.handed(self._pieces())
+
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
         async with aclosing(self.octets.chunks()) as pieces:
             async for piece in pieces:
                 await self.underway.moved()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -283,3 +285,18 @@ def test_the_secret_of_a_destination_stands_in_no_log(site: Site) -> None:
     assert report.ok
     assert b"mat-khau-0123" not in (site.folder / "node.log").read_bytes()
     assert b"axk_" not in (site.folder / "node.log").read_bytes()
+
+
+def test_an_attempt_that_breaks_off_leaves_no_file_open(site: Site, far: Receiver) -> None:
+    """A destination that hangs up again and again would take all files that the node may have."""
+
+    def hang_up(request: BaseHTTPRequestHandler) -> None:
+        request.rfile.read(20_000)
+        request.connection.shutdown(socket.SHUT_RDWR)
+        request.close_connection = True
+
+    with far.cut(hang_up):
+        document, _, _ = _push(site, far, size=4_000_000)
+        until("some attempts", lambda: _delivery(site, document)["attempts"] > 2)
+    _in_state(site, document, "delivered")
+    until("no file is open", lambda: not site.open_blobs())

@@ -9,8 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
@@ -113,19 +112,8 @@ def test_a_package_that_is_not_fetched_to_its_end_leaves_no_file_open(site: Site
         with closing(line(site)) as connection:
             connection.sendall(asked.encode())
             assert connection.recv(20).startswith(b"HTTP/1.1 200 ")
-    assert site.process is not None
-    files = Path(f"/proc/{site.process.pid}/fd")
-    until("no file is open", lambda: not any("/blobs/" in one for one in _open(files)))
+    until("no file is open", lambda: not site.open_blobs())
     site.receive(HOME_AFFAIRS, document)
-
-
-def _open(files: Path) -> list[str]:
-    """Where those lead that were not closed meanwhile."""
-    found = []
-    for one in files.iterdir():
-        with suppress(FileNotFoundError):
-            found.append(str(one.readlink()))
-    return found
 
 
 def test_a_line_that_turns_into_rubbish_is_a_caller_that_went_away(site: Site) -> None:
