@@ -92,8 +92,8 @@ _DATABASE_NAME: Final = "axis.db"
 
 
 def restore(backup: Path, target: Target, order: Order, *, told: Told = _nothing) -> Restored:
-    """Restore the node from `backup`. No daemon runs. Either all of it is in place afterwards, or nothing; but whoever is
-    killed between the two last steps leaves a database outside of `data` full, and the next restore says so.
+    """Restore the node from `backup`. No daemon runs. Either all of it is in place afterwards, or nothing; but a kill
+    between the two last steps leaves a database outside of `data` full, and the next restore says so.
 
     `NoBackup`, `Hindered`, `NotSound`, `place.Taken`, `StoreError`, `HeadsDamaged`, `ForeignNote`, `Locked` where a
     daemon runs after all, `OSError`.
