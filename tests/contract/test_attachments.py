@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from axis.blobs import Blobs
 from axis.core.attachments import Cause, decide_attachments
 from axis.core.house import check_house
 from axis.core.model import (
@@ -25,7 +22,6 @@ from axis.core.model import (
 from axis.core.ports import LostRace
 from axis.core.states import IntakeState
 from axis.sql.audit import open_books
-from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from signing.verdict import PdfOutcome, Reason
 from tests.factories_core import NOW, decision, document, later, sha256
@@ -35,17 +31,6 @@ from tests.unit.core.world import network
 PDF = AttachmentRecord("a1", "Tờ trình.pdf", "application/pdf", 3, sha256("a1"), "pdf")
 WAITS = JudgedAttachment(1, "a1", PdfOutcome.INDETERMINATE, Reason.REVOCATION_UNKNOWN, True, {"name": "Tờ trình"})
 GOOD = replace(WAITS, outcome=PdfOutcome.VALID, reason=Reason.GOOD, waits=False)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    url = f"sqlite:///{tmp_path}/axis.db"
-    ready(url)
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_store")
-    opened = open_store(url, Blobs(tmp_path / "blobs"))
-    yield opened
-    asyncio.run(opened.close())
 
 
 def stored(**changes: object) -> Document:
@@ -108,7 +93,7 @@ async def test_two_judges_of_one_document_do_not_both_write(store: SqlStore) -> 
     assert len(await store.views.attachment_verdicts(one.ref)) == 1
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_the_house_knows_what_the_log_must_say(store: SqlStore, tmp_path: Path) -> None:
     """Everything in order; then each of the three ways in which table and log may differ."""
     one = stored()

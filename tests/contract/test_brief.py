@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from axis.blobs import Blobs
 from axis.core.model import AddDocument, Document
 from axis.core.ports import Ledger
-from axis.sql.engine import open_store
 from axis.sql.errand import Errand
 from axis.sql.store import SqlStore
 from tests.factories_core import decision, document
-from tests.stores import ready
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'axis.db'}"
-        ready(url)
-    else:
-        url = request.getfixturevalue("postgres_store")
-    opened = open_store(url, Blobs(tmp_path / "blobs"))
-    yield opened
-    asyncio.run(opened.close())
 
 
 def at_hand(store: SqlStore) -> bool:

@@ -25,11 +25,9 @@ from axis.core.states import DeliveryEvent, DeliveryState, IntakeState
 from axis.sql.engine import open_readonly
 from axis.sql.instants import SLACK
 from axis.sql.store import SqlStore
-from tests.contract.test_ledger import add, store, url
+from tests.contract.asked import add
 from tests.factories_core import NOW, delivery, document, entry, later, not_signed, report
 from tests.stores import ready
-
-__all__ = ["store", "url"]  # fixtures
 
 
 async def log(store: SqlStore, *entries: LogEntry) -> None:

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from axis.blobs import Blobs
 from axis.core.follow_up import AddFollowUp, Became, FollowUp, FollowUpRules, MoveFollowUp, PeerState, begin, heard
 from axis.core.model import AddDelivery, AddDocument, Delivery
 from axis.core.ports import LostRace
 from axis.core.states import DeliveryState
-from axis.sql.engine import open_readonly, open_store
+from axis.sql.engine import open_readonly
 from axis.sql.store import SqlStore
 from tests.factories_core import NOW, decision, delivery, document, later
 from tests.stores import ready
 
 RULES = FollowUpRules(timedelta(minutes=30), timedelta(days=7))
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_store"))
-    found = f"sqlite:///{tmp_path}/axis.db"
-    ready(found)
-    return found
-
-
-@pytest.fixture
-def store(url: str, tmp_path: Path) -> Iterator[SqlStore]:
-    opened = open_store(url, Blobs(tmp_path / "blobs"))
-    yield opened
-    asyncio.run(opened.close())
 
 
 async def handed_over(store: SqlStore, endpoint: str = "quoc-gia", **changes: object) -> tuple[Delivery, FollowUp]:

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from axis.blobs import Blobs
-from axis.core.model import AddDelivery, AddDocument, Delivery, FreeEndpoint, HoldEndpoint, MoveDelivery
+from axis.core.model import AddDocument, Delivery, FreeEndpoint, HoldEndpoint, MoveDelivery
 from axis.core.ports import Age, LostRace
 from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, advance
-from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from schemas.envelope import Priority
-from tests.factories_core import NOW, decision, delivery, document, later
-from tests.stores import ready
-
-HERE = "so-noi-vu"
-LEASE = timedelta(seconds=60)
+from tests.contract.asked import HERE, LEASE, add, add_all
+from tests.factories_core import NOW, delivery, document, later
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    url = f"sqlite:///{tmp_path}/axis.db"
-    ready(url)
-    opened = open_store(url, Blobs(tmp_path / "blobs"))
-    yield opened
-    asyncio.run(opened.close())
-
-
-async def add(store: SqlStore, *changes: Any) -> None:
-    await store.transact(lambda ledger: ledger.apply(decision(*changes)))
-
-
-async def add_all(store: SqlStore, *deliveries: Delivery) -> list[Delivery]:
-    await add(store, *map(AddDelivery, deliveries))
-    stored = [await store.views.delivery(one.id) for one in deliveries]
-    return [one for one in stored if one is not None]
+def url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 async def claim(store: SqlStore, at: Any = NOW, limit: int = 10, turn: int = 0, suspects: bool = True) -> list[str]:

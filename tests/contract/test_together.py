@@ -24,25 +24,10 @@ from axis.sql.engine import open_store
 from axis.sql.ledger import SqlLedger
 from axis.sql.store import SqlStore
 from schemas.status import Standing
-from tests.contract.test_ledger import empty_sqlite
+from tests.contract.asked import empty_sqlite
 from tests.factories_core import decision, delivery, document, report
 
 Body = Callable[[Ledger], Any]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return empty_sqlite(tmp_path)
-    made: str = request.getfixturevalue("postgres_store")
-    return made
-
-
-@pytest.fixture
-def store(url: str, tmp_path: Path) -> Iterator[SqlStore]:
-    opened = open_store(url, Blobs(tmp_path / "blobs"))
-    yield opened
-    asyncio.run(opened.close())
 
 
 on_postgres = pytest.mark.parametrize("url", ["postgres"], indirect=True)

@@ -13,7 +13,7 @@ UNRAISED: Final = "DID NOT RAISE"
 WORKER: Final = "tests/unit/revocation/test_worker.py"
 LEASE: Final = "tests/unit/log/test_lease.py"
 FSCK: Final = "tests/care/test_fsck.py::test_a_planted_damage_is_found"
-LEDGER: Final = "tests/contract/test_ledger.py"
+DELIVERIES, OPENING = "tests/contract/test_deliveries.py", "tests/contract/test_opening.py"
 DELIVERY: Final = "tests/flow/test_delivery.py"
 BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
 MISMATCH: Final = "tests/unit/log/test_mismatch.py"
@@ -111,7 +111,7 @@ SHOWN: Final = (
         ),
     ),
     (
-        f"{LEDGER}::test_only_the_holder_of_the_token_settles",
+        f"{DELIVERIES}::test_only_the_holder_of_the_token_settles",
         Broken(
             "F82",
             off(
@@ -189,7 +189,7 @@ SHOWN: Final = (
         ),
     ),
     (
-        f"{LEDGER}::test_what_is_done_often_uses_its_index[due_priorities-ix_delivery_due]",
+        f"{OPENING}::test_what_is_done_often_uses_its_index[due_priorities-ix_delivery_due]",
         Broken(
             "F89",
             off(

@@ -19,7 +19,9 @@ STORAGE, LINES = "tests/faults/test_storage.py", "tests/faults/test_connections.
 BASE = "tests/faults/test_database.py"
 HEADS = "tests/faults/test_slow_heads.py"
 FULL = "tests/faults/test_full.py"
-LEDGER, SHARED = "tests/contract/test_ledger.py", "tests/contract/test_two_processes.py"
+SHARED = "tests/contract/test_two_processes.py"
+TRANSACTIONS, FAILED_COMMITS = "tests/contract/test_transactions.py", "tests/contract/test_failed_commits.py"
+OPENING = "tests/contract/test_opening.py"
 BLOBS, DELIVERY = "tests/contract/test_blobs.py", "tests/flow/test_delivery.py"
 SEQUENCE, MISMATCH = "tests/unit/log/test_sequence.py", "tests/unit/log/test_mismatch.py"
 PRESSURE = "tests/flow/test_pressure.py"
@@ -46,8 +48,8 @@ OWN: Final = (
         "strace: EIO; a connection class",
         f"{STORAGE}::test_a_commit_that_does_not_reach_the_disk_is_unknown_and_the_node_goes_on",
         f"{STORAGE}::test_a_disk_that_never_syncs_ends_the_process",
-        f"{LEDGER}::test_a_failed_commit_is_unknown_and_a_repeat_settles_it",
-        f"{LEDGER}::test_a_second_failed_commit_ends_the_store",
+        f"{FAILED_COMMITS}::test_a_failed_commit_is_unknown_and_a_repeat_settles_it",
+        f"{FAILED_COMMITS}::test_a_second_failed_commit_ends_the_store",
     ),
     row(
         "F03",
@@ -151,7 +153,7 @@ OWN: Final = (
         "two daemons on one SQLite file",
         "a second process",
         f"{STORAGE}::test_a_second_daemon_on_one_file_does_not_start",
-        f"{LEDGER}::test_a_second_process_cannot_open_the_store",
+        f"{OPENING}::test_a_second_process_cannot_open_the_store",
     ),
     row(
         "F24",
@@ -245,7 +247,7 @@ OWN: Final = (
         "a client goes away during the commit",
         "a slow COMMIT, the connection is closed",
         f"{LINES}::test_a_client_that_goes_away_during_the_commit",
-        f"{LEDGER}::test_cancelling_the_caller_does_not_undo_the_commit",
+        f"{TRANSACTIONS}::test_cancelling_the_caller_does_not_undo_the_commit",
     ),
     row(
         "F49",

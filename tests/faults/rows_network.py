@@ -61,7 +61,7 @@ ROWS: Final = (
         "the server has no more places for connections",
         "all of them are taken, the node's own ended",
         f"{SERVER}::test_a_server_without_places_is_waited_for_and_said_so",
-        "tests/contract/test_ledger.py::test_the_queue_is_bounded",
+        "tests/contract/test_transactions.py::test_the_queue_is_bounded",
     ),
     row(
         "F30",
@@ -106,7 +106,7 @@ ROWS: Final = (
         "::test_who_stands_still_in_its_turn_is_passed_over_and_changes_nothing_when_it_goes_on",
         "tests/unit/log/test_turn.py::test_who_stands_still_while_it_writes_changes_nothing_once_another_has_the_log",
         "tests/unit/log/test_turn.py::test_who_stands_still_while_it_takes_the_log_over_is_passed_over_by_the_next",
-        "tests/contract/test_ledger.py::test_only_the_holder_of_the_token_settles",
+        "tests/contract/test_deliveries.py::test_only_the_holder_of_the_token_settles",
         note="simulated by seed as well",
     ),
     row(

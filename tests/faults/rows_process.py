@@ -8,7 +8,8 @@ from tests.faults.row import row
 
 STOP, FILES = "tests/faults/test_stop.py", "tests/faults/test_files.py"
 BACKLOG, MEMORY = "tests/faults/test_backlog.py", "tests/faults/test_memory.py"
-LEDGER, QUEUE = "tests/contract/test_ledger.py", "tests/contract/test_queue.py"
+DELIVERIES, OPENING = "tests/contract/test_deliveries.py", "tests/contract/test_opening.py"
+QUEUE: Final = "tests/contract/test_queue.py"
 SHARED, PROCESSES = "tests/contract/test_two_processes.py", "tests/crash/test_processes.py"
 ENGINE, DELIVERY = "tests/flow/test_engine.py", "tests/flow/test_delivery.py"
 MISMATCH, VERIFY = "tests/unit/log/test_mismatch.py", "tests/unit/log/test_verify.py"
@@ -64,7 +65,7 @@ ROWS: Final = (
         "SIGSTOP, SIGCONT; an answer that comes too late",
         f"{PROCESSES}::test_a_process_that_is_stopped_past_its_leases_changes_nothing_when_it_goes_on",
         f"{SIGNALS}::test_a_node_alone_that_stands_still_past_its_leases_goes_on",
-        f"{LEDGER}::test_only_the_holder_of_the_token_settles",
+        f"{DELIVERIES}::test_only_the_holder_of_the_token_settles",
         f"{SHARED}::test_a_delivery_is_claimed_by_one_process_only",
         f"{DELIVERY}::test_an_answer_that_comes_after_the_lease_is_too_late_and_the_delivery_is_made_again",
     ),
@@ -125,7 +126,7 @@ ROWS: Final = (
         "a million deliveries wait",
         "they are written into the store",
         f"{BACKLOG}::test_a_million_deliveries_for_nobody_delay_neither_a_start_nor_anybody_else",
-        f"{LEDGER}::test_what_is_done_often_uses_its_index",
+        f"{OPENING}::test_what_is_done_often_uses_its_index",
         f"{SHARED}::test_what_is_done_often_has_an_index_to_use",
     ),
     row(
@@ -268,7 +269,7 @@ ROWS: Final = (
         "a receiver that takes it in small pieces with pauses; one that stops in the middle",
         f"{DELIVERY}::test_what_goes_slowly_for_longer_than_a_lease_is_one_attempt",
         f"{DELIVERY}::test_who_stops_taking_loses_the_attempt",
-        f"{LEDGER}::test_a_lease_is_prolonged_by_who_has_it_and_by_nobody_else",
+        f"{DELIVERIES}::test_a_lease_is_prolonged_by_who_has_it_and_by_nobody_else",
     ),
     row(
         "F107",

@@ -39,7 +39,7 @@ from axis.sql.migrate import upgrade
 from axis.sql.store import SqlStore
 from schemas.envelope import Priority
 from tests import factories_core as make
-from tests.contract.test_ledger import CommitsAndSaysNo, FailsToCommit
+from tests.contract.failing import CommitsAndSaysNo, FailsToCommit
 from tests.postgres import Server
 from tests.site import until
 
