@@ -9,7 +9,7 @@ from typing import Any, assert_never
 import aiohttp
 import orjson
 
-from adapters.answers import NetworkErrors, body_of, judge_answer, peer_ref
+from adapters.answers import NetworkErrors, body_of, is_problem, judge_answer, peer_ref
 from adapters.sending import octets_of
 from axis.core.hands import Consignment, Handover
 from axis.core.model import Cargo
@@ -18,7 +18,8 @@ from axis.core.times import rfc3339
 
 
 class NodeSink:
-    """Hands packages and statuses to one neighbour.
+    """Hands packages and statuses to one neighbour. Its word counts, not that of what stands before it: an orderly
+    receipt, or a refusal as an axis writes it. A balancer answers 400 where our certificate has ended.
 
     The package goes as it came, never rewritten. The neighbour recognises a repeat by its content, so that a repeat
     after a lost answer gives the same receipt. `session` carries the TLS settings and the time-outs; this owns it.
@@ -49,7 +50,7 @@ class NodeSink:
                 self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
             ) as response:
                 answer = _json(await body_of(response))
-                judge_answer(response, answer)
+                judge_answer(response, answer, its_own=is_problem(answer))
         _see_receipt(consignment, answer)
         return Handover(peer_ref(answer.get("document")))
 
