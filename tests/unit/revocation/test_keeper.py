@@ -17,6 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from structlog.testing import capture_logs
 
 from adapters.fetch import Fetcher, PublicResolver
+from adapters.resolve import OwnThreads
 from signing.chain import judge_certificate
 from signing.policy import OWN_NETWORK
 from signing.verdict import Reason
@@ -264,6 +265,9 @@ async def test_the_fetcher_asks_that_resolver() -> None:
         connector = fetcher._session(mapped=False).connector
         assert isinstance(connector, aiohttp.TCPConnector)
         assert isinstance(connector._resolver, PublicResolver)
+        mapped = fetcher._session(mapped=True).connector
+        assert isinstance(mapped, aiohttp.TCPConnector)
+        assert isinstance(mapped._resolver, OwnThreads), "a name server that hangs takes threads that others need"
     finally:
         await fetcher.close()
 
