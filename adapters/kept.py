@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ssl
+from contextvars import ContextVar
 from time import time
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
+
+GONE: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+"""The other side hung up before it had answered."""
+
+was_kept: Final[ContextVar[bool]] = ContextVar("was_kept", default=False)
+"""Whether the connection that this task was given last had been used before."""
 
 
 class Quiet(aiohttp.TCPConnector):
@@ -39,8 +46,10 @@ class Quiet(aiohttp.TCPConnector):
                 ends = self._ends.get(protocol)
                 if ends is None:  # a new one: the handshake has just asked
                     self._ends[protocol] = _end_of(connection)
+                    was_kept.set(False)
                     return connection
                 if time() <= ends:
+                    was_kept.set(True)
                     return connection
             connection.close()
 
