@@ -272,6 +272,19 @@ async def test_the_fetcher_asks_that_resolver() -> None:
         await fetcher.close()
 
 
+async def test_what_an_authority_misspelt_ends_nothing(tmp_path: Path) -> None:
+    """Such an address in the certificate of a believed authority ended the daemon, at each start."""
+    async with serving() as server, desk(field(), tmp_path, server) as at_work:
+        at_work.keeper.schedule()
+        (_, need), *_ = at_work.keeper.refresh_due.values()
+        at_work.keeper.refresh_due = {"http://[crl.example.vn/ca.crl": (at_work.at, need)}
+        with capture_logs() as logs:
+            assert not await at_work.keeper.refresh()
+        assert [one["event"] for one in logs] == ["evidence_unavailable"]
+        ((due, _),) = at_work.keeper.refresh_due.values()
+        assert due > at_work.at
+
+
 @pytest.mark.parametrize("page", [endless, bytes(101)])
 async def test_what_is_too_large_is_given_up_at_once(page: object) -> None:
     async with serving() as server:
