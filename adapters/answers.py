@@ -14,8 +14,9 @@ from axis.core.problems import TYPE_PREFIX, Kind, Problem, ProblemError, Refused
 
 MAX_ANSWER = 65_536
 
-RETRY_STATUS = frozenset({401, 403, 404, 405, 408, 425, 429})
-"""Client errors that somebody mends at the other side without a new package: credentials, paths, load."""
+RETRY_STATUS = frozenset({401, 403, 404, 405, 407, 408, 411, 421, 423, 424, 425, 426, 428, 429, 431})
+"""Client errors that somebody mends at the other side without a new package: credentials, paths, load, and what stands
+between us (another server was reached, another protocol is wanted, the heads are too long for it)."""
 
 
 class NetworkErrors:
@@ -72,19 +73,24 @@ def peer_ref(said: object) -> str | None:
     return str(said) if fits else None
 
 
-def judge_answer(response: aiohttp.ClientResponse, body: Mapping[str, Any]) -> None:
+def is_problem(body: Mapping[str, Any]) -> bool:
+    """Whether this is what an axis answers where it refuses."""
+    return str(body.get("type", "")).startswith(TYPE_PREFIX)
+
+
+def judge_answer(response: aiohttp.ClientResponse, body: Mapping[str, Any], *, its_own: bool = True) -> None:
     """Return for 2xx; otherwise raise what the status means. Redirects are never followed and mean a wrong address;
-    what HTTP has no answer for (101, though nobody asked) is none."""
+    what HTTP has no answer for (101, though nobody asked) is none. A refusal is none where it names a wait (413, RFC
+    9110 §15.5.14), or is not the destination's own word (`its_own`)."""
     status = response.status
     if 200 <= status < 300:
         return
     kind = str(body.get("type", "")).removeprefix(TYPE_PREFIX)[:60]
     context = {"status": str(status), "answer": kind}
-    if status in RETRY_STATUS or not 400 <= status < 500:
-        raise Unavailable(
-            Problem(Kind.DESTINATION_UNAVAILABLE, "the destination cannot take it now", context=context),
-            retry_after(response),
-        )
+    wait = retry_after(response)
+    if status in RETRY_STATUS or not 400 <= status < 500 or wait is not None or not its_own:
+        told = "the destination cannot take it now"
+        raise Unavailable(Problem(Kind.DESTINATION_UNAVAILABLE, told, context=context), wait)
     raise Refused(Problem(Kind.DESTINATION_REFUSED, "the destination refused", context=context))
 
 

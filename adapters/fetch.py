@@ -92,12 +92,12 @@ class Fetcher:
     def _session(self, mapped: bool) -> aiohttp.ClientSession:
         """Made at the first use, inside the loop. No proxies, no cookies, nothing decompressed."""
         if mapped:
-            self._mapped = self._mapped or self._open(None)
+            self._mapped = self._mapped or self._open(OwnThreads())
             return self._mapped
         self._public = self._public or self._open(PublicResolver())
         return self._public
 
-    def _open(self, resolver: AbstractResolver | None) -> aiohttp.ClientSession:
+    def _open(self, resolver: AbstractResolver) -> aiohttp.ClientSession:
         connector = Quiet(limit=16, limit_per_host=2, resolver=resolver, use_dns_cache=False)
         return aiohttp.ClientSession(
             connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, assert_never
 
 import aiohttp
 import orjson
 
-from adapters.answers import NetworkErrors, body_of, judge_answer, peer_ref
-from adapters.sending import octets_of
+from adapters.answers import NetworkErrors, body_of, is_problem, judge_answer, peer_ref
+from adapters.kept import GONE
+from adapters.sending import octets_of, once_more
 from axis.core.hands import Consignment, Handover
 from axis.core.model import Cargo
 from axis.core.problems import Kind, Problem, Unavailable
@@ -18,7 +19,8 @@ from axis.core.times import rfc3339
 
 
 class NodeSink:
-    """Hands packages and statuses to one neighbour.
+    """Hands packages and statuses to one neighbour. Its word counts, not that of what stands before it: an orderly
+    receipt, or a refusal as an axis writes it. A balancer answers 400 where our certificate has ended.
 
     The package goes as it came, never rewritten. The neighbour recognises a repeat by its content, so that a repeat
     after a lost answer gives the same receipt. `session` carries the TLS settings and the time-outs; this owns it.
@@ -45,13 +47,22 @@ class NodeSink:
             headers["Axis-Recipients"] = ",".join(code.text for code in delivery.recipients)
         octets = await octets_of(consignment.body)
         with NetworkErrors():
-            async with self._session.post(
-                self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
-            ) as response:
-                answer = _json(await body_of(response))
-                judge_answer(response, answer)
+            try:
+                answer = await self._post(octets, headers)
+            except GONE:
+                if not once_more(octets):
+                    raise
+                answer = await self._post(octets, headers)
         _see_receipt(consignment, answer)
         return Handover(peer_ref(answer.get("document")))
+
+    async def _post(self, octets: bytes | AsyncIterator[bytes], headers: Mapping[str, str]) -> Mapping[str, Any]:
+        async with self._session.post(
+            self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
+        ) as response:
+            answer = _json(await body_of(response))
+            judge_answer(response, answer, its_own=is_problem(answer))
+        return answer
 
     async def close(self) -> None:
         await self._session.close()

@@ -8,7 +8,7 @@ from typing import Final
 
 import aiohttp
 
-from adapters.kept import Quiet
+from adapters.kept import Quiet, was_kept
 from adapters.resolve import OwnThreads
 from axis.core.hands import Body
 
@@ -21,6 +21,13 @@ WHOLE: Final = 131_072
 async def octets_of(body: Body) -> bytes | AsyncIterator[bytes]:
     """The whole of a small body, the pieces of a larger one. `Unavailable` for what is not what was stored."""
     return await body.read() if body.size <= WHOLE else body.chunks()
+
+
+def once_more(octets: bytes | AsyncIterator[bytes]) -> bool:
+    """Whether the same is sent again at once where the other side was `GONE`: it may close a kept connection at any
+    time (RFC 9112 §9.5), most likely before it had seen a request; it knows a repeat. Not what is read in pieces.
+    """
+    return isinstance(octets, bytes) and was_kept.get()
 
 
 def session(context: ssl.SSLContext, window: int) -> aiohttp.ClientSession:

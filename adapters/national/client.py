@@ -15,7 +15,7 @@ from typing import Final
 import aiohttp
 import structlog
 
-from adapters.answers import peer_ref, trouble_of_ours
+from adapters.answers import peer_ref, retry_after, trouble_of_ours
 from adapters.kept import Quiet
 from adapters.national import vxp
 from adapters.national.content import MAX_REST, BadAnswer, Content, read_object
@@ -32,6 +32,9 @@ from schemas.write import with_trace
 log = structlog.get_logger()
 
 MAX_LIST: Final = 32 * 1024 * 1024
+SLOWEST: Final = 1024
+"""Octets a second that a package comes with at the least, once a call has taken as long as others may: one that never
+ends would keep everything that is listed behind it."""
 _FINISHED: Final = frozenset({State.DONE.value, State.FAIL.value})
 
 _PERMANENT: Final[Mapping[str, tuple[Kind, str]]] = MappingProxyType(
@@ -125,11 +128,9 @@ class VxpClient:
         answer = await self._call(
             Call.SEND, parameters, _with_tail(octets), size + len(vxp.TAIL), "application/octet-stream"
         )
-        doc_id = answer.get("DocId")
-        if not isinstance(doc_id, str) or not doc_id:
-            data = answer.get("data")
-            doc_id = data.get("DocId") if isinstance(data, dict) else data
-        if not isinstance(doc_id, str) or not doc_id:
+        data = answer.get("data")
+        doc_id = text_of(answer.get("DocId")) or text_of(data.get("DocId") if isinstance(data, dict) else data)
+        if not doc_id:
             raise _unavailable("the national axis named no DocId")
         return doc_id
 
@@ -137,7 +138,7 @@ class VxpClient:
         """What is listed in our inbox; entries that cannot be understood are logged and left out."""
         parameters = (("servicetype", vxp.SERVICE), ("messagetype", message.value))
         answer = await self._call(Call.RECEIVED, parameters, limit=MAX_LIST)
-        entries = (_entry(row, message) for row in _rows(answer))
+        entries = (_entry(row, message) for row in _list(answer))
         return tuple(entry for entry in entries if entry is not None)
 
     async def sent(self, message: MessageType, doc_id: str | None = None) -> Sequence[Mapping[str, object]]:
@@ -150,7 +151,7 @@ class VxpClient:
     async def get_edoc(self, doc_id: str) -> AsyncIterator[bytes]:
         """The octets of one package, piece by piece. They count only when the last one came without an exception."""
         async with self._open(Call.GET, (("docId", doc_id),), b"{}") as response:
-            content = Content(response.content.iter_any())
+            content = Content(_moving(response.content.iter_any(), self._timeouts.call))
             async for piece in content.pieces():
                 if piece:
                     yield piece
@@ -217,6 +218,7 @@ class VxpClient:
             sock_connect=timeouts.connect,
             sock_read=timeouts.read,
         )
+        answer: aiohttp.ClientResponse | None = None
         try:
             async with self._http().post(
                 f"{self._base}/{call.value}",
@@ -225,12 +227,15 @@ class VxpClient:
                 timeout=timeout,
                 allow_redirects=False,
                 ssl=self._tls,
-            ) as response:
-                yield response
+            ) as answer:
+                yield answer
         except ProblemError:
             raise
         except BadAnswer as error:
-            raise _unavailable("the answer of the national axis cannot be understood", reason=str(error)) from None
+            told = {"reason": str(error)} | ({"status": str(answer.status)} if answer else {})
+            problem = _unavailable("the answer of the national axis cannot be understood", **told)
+            problem.retry_after_s = retry_after(answer) if answer else None
+            raise problem from None
         except ssl.SSLError as error:
             raise _unavailable("the national axis cannot be reached", reason=type(error).__name__) from error
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
@@ -306,15 +311,26 @@ class NationalSource:
 
     def __init__(self, client: VxpClient) -> None:
         self._client = client
+        self._unknown: Problem | None = None
 
     async def poll(self) -> AsyncIterator[Incoming]:
         """Documents first, so that a status finds the document it tells of.
 
         Octets are fetched only when they are read, and then raise for their own item: `Refused` when the axis itself
-        will never give them, `Unavailable` otherwise. So a broken item never blocks the others.
+        will never give them, `Unavailable` otherwise. So a broken item never blocks the others, nor does a list that
+        cannot be had the other one. Who is no longer known there asks for nothing more: some lock those who go on.
         """
+        self._unknown = None
+        trouble: ProblemError | None = None
         for message in (MessageType.EDOC, MessageType.STATUS):
-            for entry in await self._client.received(message):
+            try:
+                entries = await self._client.received(message)
+            except ProblemError as error:
+                if _is_unknown(error.problem):
+                    raise
+                trouble = trouble or error
+                continue
+            for entry in entries:
                 if entry.state.lower() in _FINISHED:
                     continue
                 try:
@@ -328,6 +344,10 @@ class NationalSource:
                     accept=partial(self._client.update_status, entry.doc_id, State.DONE),
                     reject=partial(self._reject, entry.doc_id),
                 )
+                if self._unknown is not None:
+                    raise Unavailable(self._unknown)
+        if trouble is not None:
+            raise trouble
 
     async def close(self) -> None:
         await self._client.close()
@@ -336,6 +356,10 @@ class NationalSource:
         try:
             async for piece in self._client.get_edoc(doc_id):
                 yield piece
+        except Unavailable as error:
+            if _is_unknown(error.problem):
+                self._unknown = error.problem
+            raise
         except Refused as error:
             if error.problem.extra.get("code") in _ABOUT_THE_ITEM:
                 raise
@@ -353,12 +377,24 @@ async def _with_tail(octets: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield vxp.TAIL
 
 
+async def _moving(pieces: AsyncIterator[bytes], patience_s: float) -> AsyncIterator[bytes]:
+    """The same. `BadAnswer` where so little comes that it will not end, though each piece is in time."""
+    loop = asyncio.get_running_loop()
+    begun, size = loop.time(), 0
+    async for piece in pieces:
+        size += len(piece)
+        spent = loop.time() - begun
+        if spent > patience_s and size < spent * SLOWEST:
+            raise BadAnswer("it comes too slowly")
+        yield piece
+
+
 def _check(answer: Mapping[str, object]) -> None:
     """Raise what an answer that is not OK means."""
-    code, status = str(answer.get("ErrorCode", "")), answer.get("status")
+    code, status = text_of(answer.get("ErrorCode")), answer.get("status")
     if status == "OK" and code in ("", Code.OK):
         return
-    said = {"said": str(answer.get("ErrorDesc", ""))[:200]}
+    said = {"code": code[:16], "said": text_of(answer.get("ErrorDesc"))[:200]}
     known = _PERMANENT.get(code)
     if status != "FAIL" or known is None:
         raise Unavailable(
@@ -367,16 +403,33 @@ def _check(answer: Mapping[str, object]) -> None:
     raise Refused(Problem(known[0], known[1], {"code": code}, said))
 
 
-def _rows(answer: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+def _is_unknown(problem: Problem) -> bool:
+    return problem.extra.get("code") == Code.CREDENTIALS
+
+
+def text_of(value: object) -> str:
+    """A text, or the digits of a number: which of both stands there differs (docs/specifications.md). Empty for
+    anything else."""
+    return value if isinstance(value, str) else str(value) if type(value) is int else ""
+
+
+def _list(answer: Mapping[str, object]) -> Sequence[object]:
     data = answer.get("data")
-    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+    if not isinstance(data, list):
         raise _unavailable("the answer of the national axis cannot be understood", reason="no list")
     return data
 
 
-def _entry(row: Mapping[str, object], message: MessageType) -> Entry | None:
-    texts = [row.get(name) for name in ("docId", "from", "to", "status")]
-    doc_id, sender, receiver, state = (value if isinstance(value, str) else "" for value in texts)
+def _rows(answer: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+    rows = [row for row in _list(answer) if isinstance(row, dict)]
+    if len(rows) < len(_list(answer)):
+        raise _unavailable("the answer of the national axis cannot be understood", reason="no list")
+    return rows
+
+
+def _entry(row: object, message: MessageType) -> Entry | None:
+    told: Mapping[str, object] = row if isinstance(row, dict) else {}
+    doc_id, sender, receiver, state = [text_of(told.get(name)) for name in ("docId", "from", "to", "status")]
     if not doc_id.isascii() or not doc_id.isprintable() or not doc_id or len(doc_id) > 200:
         log.warning("national_entry_skipped", reason="it has no docId that can be asked for")
         return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from adapters.national.client import VxpClient
+from adapters.national.client import VxpClient, text_of
 from adapters.national.vxp import MessageType, State
 from axis.core.follow_up import PeerState
 from axis.core.model import Cargo
@@ -33,7 +33,8 @@ class NationalInquiry:
     async def became(self, cargo: Cargo, peer_ref: str) -> Mapping[str, PeerState]:
         """Rows about another DocId are no answer: an axis that does not know the parameter lists everything."""
         message = MessageType.STATUS if cargo is Cargo.STATUS else MessageType.EDOC
-        rows = [row for row in await self._client.sent(message, peer_ref) if row.get("senderDocId") == peer_ref]
+        told = await self._client.sent(message, peer_ref)
+        rows = [row for row in told if text_of(row.get("senderDocId")) == peer_ref]
         return {
             str(row.get("toCode", "")): _STATES.get(str(row.get("receiveStatus", "")).lower(), PeerState.WAITING)
             for row in rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import select
@@ -24,6 +25,15 @@ def dated(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
     event["level"] = level
     event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return structlog.processors.format_exc_info(logger, level, event) if "exc_info" in event else event
+
+
+def as_line(event: EventDict, **given: Any) -> bytes:
+    """One line of JSON, whatever stands in it: others' words are logged, and half a surrogate pair, which JSON can
+    write, is no UTF-8. Who writes a line is never ended by what somebody else said."""
+    try:
+        return orjson.dumps(event, **given)
+    except TypeError:
+        return json.dumps(event, default=repr, skipkeys=True).encode()
 
 
 PATIENCE_S: Final = 0.5
@@ -103,7 +113,7 @@ def configure(*, as_json: bool, level: int = logging.INFO) -> None:
     """Set structlog up once, before the daemon is imported. The audit log is another thing: `docs/log-events.md`."""
     lines: Any = standard_error()
     if as_json or sys.stderr is None or not sys.stderr.isatty():
-        processors: list[Any] = [dated, structlog.processors.JSONRenderer(serializer=orjson.dumps)]
+        processors: list[Any] = [dated, structlog.processors.JSONRenderer(serializer=as_line)]
         factory: Any = structlog.BytesLoggerFactory(lines)
     else:
         stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)

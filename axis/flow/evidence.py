@@ -175,7 +175,7 @@ class EvidenceKeeper:
         return True
 
     async def _fetched(self, url: str, most: int, body: bytes | None = None) -> bytes | None:
-        host = urlsplit(url).netloc
+        host = _host(url)
         for name in (host, url):
             resting = self._resting.get(name)
             if resting is not None and self.now() < resting.until:
@@ -189,7 +189,7 @@ class EvidenceKeeper:
         return octets
 
     def _served(self, url: str) -> None:
-        for name in (urlsplit(url).netloc, url):
+        for name in (_host(url), url):
             self._resting.pop(name, None)
 
     def _refused(self, url: str, why: str) -> None:
@@ -271,7 +271,7 @@ class EvidenceKeeper:
         return max(end - lead, self.now() + max(left / 4, SOONEST))
 
     def _again_later(self, url: str, need: Need) -> None:
-        rests = (self._resting.get(name) for name in (urlsplit(url).netloc, url))
+        rests = (self._resting.get(name) for name in (_host(url), url))
         due = max([self.now() + SOONEST, *(rest.until for rest in rests if rest is not None)])
         self.refresh_due[url] = (due, need)
         self._changed.set()
@@ -283,6 +283,14 @@ class EvidenceKeeper:
                 yield path.stem, load_leaf(path.read_bytes())
             except (OSError, Refused):
                 continue
+
+
+def _host(url: str) -> str:
+    """The host that a URL of a certificate names. What is no URL stands for itself; `Fetch` refuses it."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return url
 
 
 def _write(path: Path, octets: bytes) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -19,6 +19,9 @@ from axis.flow.context import Context
 from axis.flow.receive import receive
 
 log = structlog.get_logger()
+
+LONGEST: Final = timedelta(minutes=1)
+"""Between two rounds at a source that gave nothing to read, at the most, unless it is asked more seldom anyway."""
 
 
 class Spool(Protocol):
@@ -50,16 +53,20 @@ async def run_source(
     stop: asyncio.Event,
     active: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Poll until `stop`: one round each `every`, at once again after a round that brought something.
+    """Poll until `stop`: one round each `every`, at once again after a round that brought something, and after rounds
+    that failed twice as long each time.
 
     No round while `active` says no: then another process of this node asks.
     """
+    failed = 0
     while not stop.is_set():
         brought = 0
+        failed += 1
         try:
             if active():
                 async for incoming in source.poll():
                     brought += await take(incoming, by, open_spool, ctx)
+            failed = 0
         except Unavailable as error:
             log.warning("source_unavailable", source=by.name, problem=error.problem.kind.value, **error.problem.context)
         except Refused as error:
@@ -68,10 +75,15 @@ async def run_source(
             log.exception("source_broke", source=by.name)
         if not brought:
             try:
-                async with asyncio.timeout(every.total_seconds()):
+                async with asyncio.timeout(pause(every, failed).total_seconds()):
                     await stop.wait()
             except TimeoutError:
                 continue
+
+
+def pause(every: timedelta, failed: int) -> timedelta:
+    """How long a source is left alone after `failed` rounds in a row."""
+    return min(every * (1 << min(max(failed - 1, 0), 20)), max(every, LONGEST))
 
 
 async def take(incoming: Incoming, by: Principal, open_spool: OpenSpool, ctx: Context) -> int:

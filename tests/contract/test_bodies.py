@@ -40,6 +40,19 @@ class HalfRead:
         raise trouble("cannot be read", sha256=self.ref.sha256)
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A payload of a few octets."""
+
+    ref = PayloadRef("ab" * 32, 4)
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        yield await self.read()
+
+    async def read(self) -> bytes:
+        return b"<a/>"
+
+
 Send = Callable[[str, aiohttp.ClientSession], Awaitable[object]]
 
 

@@ -149,7 +149,7 @@ def test_answers_that_are_no_answers_are_waited_out(site: Site, far: Receiver) -
     document, mark, _ = _push(site, far, *garbage, status(200))
     delivery = _in_state(site, document, "delivered")
     _once(far.about(mark))
-    assert delivery["attempts"] == len(far.about(mark)) >= 6
+    assert 6 <= delivery["attempts"] <= len(far.about(mark)), "who hung up on a kept connection got it again at once"
     assert len(site.told(OFFICE, document)) == 1
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from axis.blobs import Spool
 from axis.core.hands import Incoming
 from axis.core.model import Cargo
 from axis.core.problems import Kind, Problem, Refused, Unavailable
-from axis.flow.poll import take
+from axis.flow.poll import LONGEST, OpenSpool, pause, run_source, take
 from tests.flow.test_notices import Desk, desk
 from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE
 
@@ -42,11 +44,14 @@ class Thing:
 
 async def taken(at: Desk, things: Sequence[Thing]) -> list[int]:
     by = at.config.principals[AGENCIES[OFFICE]]
+    return [await take(one.incoming(), by, opening(at), at.ctx) for one in things]
 
+
+def opening(at: Desk) -> OpenSpool:
     def open_spool(inline_max: int | None = None) -> Spool:
         return at.blobs.spool(10_000_000, inline_max)
 
-    return [await take(one.incoming(), by, open_spool, at.ctx) for one in things]
+    return open_spool
 
 
 @pytest.mark.parametrize("kind", [Kind.DESTINATION_REFUSED, Kind.UNKNOWN_AGENCY, Kind.DESTINATION_UNAVAILABLE])
@@ -74,3 +79,29 @@ async def test_one_thing_that_breaks_the_program_does_not_keep_the_others(tmp_pa
         assert await taken(at, [bad, wrong, good]) == [0, 1, 1]
         assert [one.told for one in (bad, wrong, good)] == [[], ["rejected"], ["accepted"]]
         assert await at.waiting(HOME_AFFAIRS) == [Cargo.DOCUMENT]
+
+
+async def test_a_source_that_is_away_is_asked_ever_more_seldom(tmp_path: Path) -> None:
+    """Every two seconds for a week of maintenance, and a line of the log each time."""
+    assert [pause(timedelta(seconds=2), failed).total_seconds() for failed in (0, 1, 2, 3, 9)] == [2, 2, 4, 8, 60]
+    assert pause(2 * LONGEST, 5) == 2 * LONGEST
+
+    class Away:
+        asked = 0
+
+        async def poll(self) -> AsyncIterator[Incoming]:
+            self.asked += 1
+            if self.asked != 6:
+                raise Unavailable(Problem(Kind.DESTINATION_UNAVAILABLE))
+            nothing: tuple[Incoming, ...] = ()
+            for incoming in nothing:
+                yield incoming
+
+        async def close(self) -> None:
+            return
+
+    async with desk(tmp_path) as at:
+        stop, source, by = asyncio.Event(), Away(), at.config.principals[AGENCIES[OFFICE]]
+        asyncio.get_running_loop().call_later(0.5, stop.set)
+        await run_source(source, by, timedelta(milliseconds=10), opening(at), at.ctx, stop)
+        assert 6 <= source.asked <= 11, "of 50; once it was there they begin anew"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from axis.cli.logs import dated
+from axis.cli.logs import as_line, dated
 
 THEIRS = (
     structlog.processors.add_log_level,
@@ -39,3 +40,12 @@ def test_a_line_has_level_and_time_and_what_was_raised(exc_info: object) -> None
         assert ours == theirs
         assert ("exception" in ours) is bool(exc_info)
     assert "exception" not in line(dated, level="info")
+
+
+@pytest.mark.parametrize("said", ["\ud800", "H\udcff", 2**70, {1: "\udfff"}, b"octets", object()], ids=ascii)
+def test_whatever_others_said_makes_a_line(said: object) -> None:
+    """The national axis' own words are logged where it refuses: half a surrogate pair in them ended the daemon."""
+    octets = as_line({"event": "source_unavailable", "said": said})
+    assert json.loads(octets)["event"] == "source_unavailable"
+    assert octets.isascii()
+    assert b"\n" not in octets

@@ -17,6 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from structlog.testing import capture_logs
 
 from adapters.fetch import Fetcher, PublicResolver
+from adapters.resolve import OwnThreads
 from signing.chain import judge_certificate
 from signing.policy import OWN_NETWORK
 from signing.verdict import Reason
@@ -264,8 +265,24 @@ async def test_the_fetcher_asks_that_resolver() -> None:
         connector = fetcher._session(mapped=False).connector
         assert isinstance(connector, aiohttp.TCPConnector)
         assert isinstance(connector._resolver, PublicResolver)
+        mapped = fetcher._session(mapped=True).connector
+        assert isinstance(mapped, aiohttp.TCPConnector)
+        assert isinstance(mapped._resolver, OwnThreads), "a name server that hangs takes threads that others need"
     finally:
         await fetcher.close()
+
+
+async def test_what_an_authority_misspelt_ends_nothing(tmp_path: Path) -> None:
+    """Such an address in the certificate of a believed authority ended the daemon, at each start."""
+    async with serving() as server, desk(field(), tmp_path, server) as at_work:
+        at_work.keeper.schedule()
+        (_, need), *_ = at_work.keeper.refresh_due.values()
+        at_work.keeper.refresh_due = {"http://[crl.example.vn/ca.crl": (at_work.at, need)}
+        with capture_logs() as logs:
+            assert not await at_work.keeper.refresh()
+        assert [one["event"] for one in logs] == ["evidence_unavailable"]
+        ((due, _),) = at_work.keeper.refresh_due.values()
+        assert due > at_work.at
 
 
 @pytest.mark.parametrize("page", [endless, bytes(101)])
