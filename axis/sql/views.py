@@ -41,7 +41,7 @@ from axis.sql.read import Reader
 from axis.sql.readers import Readers
 from axis.sql.rows import Row, instant, many, read_codes, read_document, read_notice
 from axis.sql.tally import Tally
-from schemas.codes import AgencyCode, document_key
+from schemas.codes import AgencyCode, document_key, number_spellings
 from schemas.multipart import PackageForm
 
 T = TypeVar("T")
@@ -131,10 +131,11 @@ class Questions(Reader):
         if carried is not None and carried.document is not None:
             document = self.document(carried.document)
             return [] if document is None else [document]
-        numbered = self.sql.queues.numbered
-        found = self.documents(numbered, number_key=document_key(text), limit=MAX_FOUND)
-        # Official numbers are in capitals (NĐ 30/2020 Phụ lục I, source to confirm), and people type `123/qđ-ubnd`.
-        return found or self.documents(numbered, number_key=document_key(text.upper()), limit=MAX_FOUND)
+        for spelling in number_spellings(text):
+            found = self.documents(self.sql.queues.numbered, number_key=spelling, limit=MAX_FOUND)
+            if found:
+                return found
+        return []
 
     def dossier(self, ref: DocumentRef) -> Dossier | None:
         document = self.document(ref)

@@ -105,10 +105,10 @@ async def test_what_was_refused_is_told_newest_first_as_far_as_the_newest_entrie
 
 async def test_a_document_is_found_by_whatever_people_know_of_it(store: SqlStore, url: str) -> None:
     one, same, other = document(number="7/QĐ"), document(number="7/qđ"), document(number="7/QĐ")
-    capital = document(number="8/QĐ-X")
+    capital, zero = document(number="8/QĐ-X"), document(number="05/KH")
     refused = document(number="7/QĐ", state=IntakeState.HELD)
     sent = delivery(one)
-    await add(store, *map(AddDocument, (one, same, other, refused, capital)), AddDelivery(sent))
+    await add(store, *map(AddDocument, (one, same, other, refused, capital, zero)), AddDelivery(sent))
     await add(store, MoveDocument(refused.ref, IntakeState.HELD, IntakeState.REFUSED, not_signed()))
 
     async def refs(text: str) -> set[str]:
@@ -118,6 +118,11 @@ async def test_a_document_is_found_by_whatever_people_know_of_it(store: SqlStore
         assert await refs(name) == {one.ref}
     assert await refs("7/QĐ") == {one.ref, other.ref, refused.ref}
     assert await refs("nothing") == set()
+    for name in ("8/qđ-x", "Số 8/QĐ-X", "08/QĐ-X", "số: 8 / qđ–x"):
+        assert await refs(name) == {capital.ref}
+    assert await refs("5/kh") == {zero.ref}
+    for name in ("9/QĐ-X", "80/QĐ-X", "8/QĐ"):
+        assert await refs(name) == set()
     with open_readonly(url) as books:
         assert {each.ref for each in books.find("7/QĐ")} == await refs("7/QĐ")
 

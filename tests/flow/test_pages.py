@@ -183,6 +183,8 @@ def test_the_reason_of_a_status_is_shown(site: Site, documents: dict[str, str]) 
     html = _open(site, f"/documents/{documents['handled']}")[2]
     assert [row[5] for row in _rows(html, "statuses") if row[1] == "04"] == [said]
     assert any(f"«{said}»" in row[2] for row in _rows(html, "journey"))
+    (reached,) = re.findall(r'<dd id="reached">.*?</dd>', html)
+    assert "<b>04 Phân công xử lý</b>" in reached and "<b>03 Đã tiếp nhận</b>" in reached
 
 
 def test_a_document_is_found_by_the_id_that_its_sender_gave_it_or_by_its_reference(
