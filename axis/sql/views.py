@@ -36,7 +36,7 @@ from axis.core.ports import Age, Carried, Counts, Heap, Parcel
 from axis.core.states import OPEN, DeliveryState
 from axis.core.times import parse_rfc3339, rfc3339
 from axis.sql.driver import unavailable
-from axis.sql.instants import entries_at, operated_since, refused_lately
+from axis.sql.instants import document_place, entries_at, operated_since, refused_lately
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
 from axis.sql.rows import Row, instant, many, read_codes, read_document, read_notice
@@ -110,7 +110,12 @@ class Questions(Reader):
         rows: Sequence[Row] = self.session.run(self.sql.outgoing.carried, refs=many(refs)).fetchall()
         return rows
 
-    def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
+    def recent(
+        self, limit: int, before: DocumentRef | None = None, until: datetime | None = None
+    ) -> Sequence[Document]:
+        if until is not None:
+            place = document_place(self.session, until)
+            return self.documents(self.sql.queues.accepted_before, limit=limit, seq=place)
         if before is None:
             return self.documents(self.sql.recent, limit=limit)
         return self.documents(self.sql.recent_before, limit=limit, before=before)
@@ -336,8 +341,10 @@ class SqlViews:
         document = read_document(row[:-1])
         return document, self._kept(document.payload, row[-1])
 
-    async def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
-        return await self._aside(lambda ask: ask.recent(limit, before))
+    async def recent(
+        self, limit: int, before: DocumentRef | None = None, until: datetime | None = None
+    ) -> Sequence[Document]:
+        return await self._aside(lambda ask: ask.recent(limit, before, until))
 
     async def held(self, limit: int) -> Sequence[Document]:
         return await self._aside(lambda ask: ask.held(limit))

@@ -127,6 +127,21 @@ async def test_a_document_is_found_by_whatever_people_know_of_it(store: SqlStore
         assert {each.ref for each in books.find("7/QĐ")} == await refs("7/QĐ")
 
 
+async def test_documents_are_listed_from_an_instant_back(store: SqlStore) -> None:
+    came = [document(accepted_at=later(days=day)) for day in range(5)]
+    for one in came:
+        await add(store, AddDocument(one))
+
+    async def refs(**until: float) -> list[str]:
+        return [each.ref for each in await store.views.recent(2, until=later(**until))]
+
+    newest = [one.ref for one in came[::-1]]
+    assert await refs(days=9) == newest[:2]
+    assert await refs(days=2, seconds=1) == newest[2:4]
+    assert await refs(days=2) == newest[3:5], "what came at that instant is not before it"
+    assert await refs(days=-1) == []
+
+
 def test_looking_for_a_number_reads_the_index_of_numbers_and_not_the_documents(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/axis.db"
     ready(url)
