@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ALL: Final = 1 << 30
 
 
-@click.command()
+@click.command(short_help="What restores have lost, by the log.")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @json_option
 def lost(folder: Path, as_json: bool) -> None:

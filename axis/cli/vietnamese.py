@@ -309,7 +309,11 @@ _REMEDIES: Final = {
     "axis log key prints it": "axis log key in ra khóa",
     "axis log verify says more": "axis log verify nói rõ hơn",
     "nothing was found out about the log": "chưa biết gì về nhật ký",
-    "is {} the folder of a log?": "{} có phải thư mục nhật ký không?",
+    "is {} the folder of a log?": "{} có phải thư mục nhật ký không? Của một nút thì là data/log",
+    "the log names documents by the axis' reference, as the receipt and axis why tell it; numbers are not in it": (
+        "nhật ký ghi văn bản bằng tham chiếu của trục (có trong biên nhận, và axis why cho biết); số, ký hiệu không có "
+        "trong nhật ký"
+    ),
     "is it the key of this log?": "có đúng khóa của nhật ký này không?",
     "name one by its reference: {}": "nêu một văn bản bằng tham chiếu: {}",
     "name one by its reference, as listed": "nêu một văn bản bằng tham chiếu, như liệt kê",
@@ -322,6 +326,9 @@ _REMEDIES: Final = {
     "name a new folder": "nêu thư mục mới",
     "logs: {}": "nhật ký vận hành: {}",
     "repeating the command is safe": "chạy lại lệnh là an toàn",
+    "nothing was sent: look at the files that --attach, --sign-cert and --sign-key name": (
+        "chưa gửi gì: xem lại các tệp mà --attach, --sign-cert, --sign-key nêu; khóa và chứng thư số phải là một cặp"
+    ),
     "the package is kept; once the axis answers: axis send {}": "gói tin được giữ lại; khi trục trả lời: axis send {}",
     "the axis' certificate has expired, or this machine's clock is wrong: tell its administrator; {}": (
         "chứng thư số của trục hết hạn, hoặc đồng hồ máy này sai: báo người quản trị trục; {}"
