@@ -9,15 +9,15 @@ from typing import Any, Final
 NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "unauthenticated": (
-            "nêu --cert và --key, hoặc --api-key-file; quản trị viên của trục biết cần loại nào",
+            "nêu --cert và --key, hoặc --api-key-file; người quản trị của trục biết cần loại nào",
             "name --cert and --key, or --api-key-file; the node's administrator knows which it expects",
         ),
         "forbidden": (
-            "việc này cần loại kết nối khác: hỏi quản trị viên của trục",
+            "việc này cần loại kết nối khác: hỏi người quản trị của trục",
             "this takes another kind of connection: ask the node's administrator",
         ),
         "not-your-agency": (
-            "mục `agencies` của kết nối nói được gửi thay ai: quản trị viên của trục đặt",
+            "mục `agencies` của kết nối nói được gửi thay ai: người quản trị của trục đặt",
             "the node's administrator says in `agencies` of the connection for whom it may send",
         ),
         "signature-failed": (
@@ -33,7 +33,7 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "have the certificate registered for the sender: axis cert bind, at the node",
         ),
         "unknown-agency": (
-            "xem lại mã; quản trị viên của trục đăng ký cơ quan",
+            "xem lại mã; người quản trị của trục đăng ký cơ quan",
             "look at the code; the node's administrator registers agencies",
         ),
         "inactive-agency": (
@@ -41,7 +41,7 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "send to its successor",
         ),
         "no-route": (
-            "quản trị viên của trục thêm tuyến: axis explain, tại trục",
+            "người quản trị của trục thêm tuyến: axis explain, tại trục",
             "the node's administrator adds a route: axis explain, at the node",
         ),
         "duplicate-conflict": (
@@ -53,7 +53,7 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "axis inbox shows on the first line of an item its DELIVERY, on the second its DOCUMENT",
         ),
         "too-large": (
-            "--parts làm gói nhỏ đi một phần tư; quản trị viên của trục đặt limits.max_bytes, limits.max_recipients",
+            "--parts làm gói nhỏ đi một phần tư; người quản trị của trục đặt limits.max_bytes, limits.max_recipients",
             "--parts saves a quarter; the node's administrator sets limits.max_bytes and limits.max_recipients",
         ),
         "unsupported-media": (
@@ -73,7 +73,7 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "sign that attachment again at the source; axis verify FILE says what is wrong with it",
         ),
         "signature-indeterminate": (
-            "chưa kết luận được trong thời hạn: hỏi quản trị viên của trục về danh sách thu hồi",
+            "chưa kết luận được trong thời hạn: hỏi người quản trị của trục về danh sách thu hồi",
             "it could not be decided in time: ask the node's administrator about revocation lists",
         ),
         "illegal-status": (
@@ -81,7 +81,7 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "a recipient reports 01 to 06, 15, 16; the sender reports 13 (recall)",
         ),
         "routing-loop": (
-            "tuyến của hai trục trỏ vào nhau: báo quản trị viên của trục",
+            "tuyến của hai trục trỏ vào nhau: báo người quản trị của trục",
             "two nodes lead it to each other: tell the node's administrator",
         ),
     }

@@ -319,7 +319,7 @@ _REMEDIES: Final = {
     "name one by its reference, as listed": "nêu một văn bản bằng tham chiếu, như liệt kê",
     "name one: {}": "nêu một: {}",
     "name it as for axis why: the ref in its receipt, its DocumentId, or its official number": (
-        "nêu như với axis why: tham chiếu trong biên nhận, mã định danh văn bản, hoặc số ký hiệu"
+        "nêu như với axis why: tham chiếu trong biên nhận, mã định danh văn bản, hoặc số, ký hiệu"
     ),
     # trying, sending
     "name a new directory": "nêu thư mục mới",

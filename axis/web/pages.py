@@ -93,7 +93,7 @@ ACTS: Mapping[str, str] = {
     "caller": "người gọi",
     "sender": "nơi gửi",
     "recipient": "nơi nhận",
-    "operator": "người vận hành",
+    "operator": "người quản trị",
     "axis": "trục",
     "us": "người làm phần mềm",
 }

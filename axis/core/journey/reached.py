@@ -35,7 +35,7 @@ class Reached:
     reason: str = ""
 
 
-_STATES: Final[Mapping[DeliveryState, Sentence]] = MappingProxyType(
+STATES: Final[Mapping[DeliveryState, Sentence]] = MappingProxyType(
     {
         DeliveryState.QUEUED: Sentence("chờ chuyển", "waits to be delivered"),
         DeliveryState.LEASED: Sentence("đang chuyển", "under way"),
@@ -54,7 +54,7 @@ def reached(dossier: Dossier, around: Around) -> tuple[Reached, ...]:
     for delivery in dossier.deliveries:
         if delivery.cargo is Cargo.DOCUMENT:
             waits = delivery.state is DeliveryState.QUEUED and delivery.endpoint not in around.called
-            words = _TO_FETCH if waits else _STATES[delivery.state]
+            words = _TO_FETCH if waits else STATES[delivery.state]
             for code in delivery.recipients:
                 told[code] = Reached(code, words, delivery.state.value, delivery.settled_at)
     for one in dossier.statuses:

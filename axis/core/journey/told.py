@@ -166,7 +166,7 @@ def _ended(dossier: Dossier, around: Around) -> Iterator[Step]:
         if entry.kind is EntryKind.OPERATED and (about := ids.get(entry.subject)):
             who, action = entry.facts["operator"], entry.facts["action"]
             why_so = f": {entry.facts['reason']}" if entry.facts["reason"] else ""
-            told = Sentence(f"người vận hành {who}: {action}{why_so}", f"operator {who}: {action}{why_so}")
+            told = Sentence(f"người quản trị {who}: {action}{why_so}", f"operator {who}: {action}{why_so}")
             yield of_delivery(about, entry.at, What.OPERATED, told)
 
 

@@ -173,7 +173,8 @@ def test_what_is_parked_names_the_one_before_it_and_what_ails_that() -> None:
     second = sent()
     parked = told(first, second, ahead={second.id: first})[1]
     assert (parked.what, parked.code) == (What.PARKED, "destination-refused")
-    assert first.id in parked.told.vi and parked.command == f"axis queue retry {first.id}"
+    assert f"{first.id} (không chuyển được)" in parked.told.vi and f"{first.id} (failed)" in parked.told.en
+    assert parked.command == f"axis queue retry {first.id}"
 
 
 def test_a_held_endpoint_names_who_holds_it_and_why() -> None:
@@ -191,7 +192,7 @@ def test_a_delivery_that_is_held_by_itself_names_who_holds_it_as_the_log_has_it(
     (step,) = found.present
     assert step.at == after(minutes=3) and "binh giữ lại: chờ hỏi" in step.told.vi
     assert found.past[-1].what is What.OPERATED and step.command == f"axis queue release {kept.id}"
-    assert "người vận hành giữ lại" in told(kept)[0].told.vi
+    assert "người quản trị giữ lại" in told(kept)[0].told.vi
 
 
 def test_a_mailbox_waits_for_its_owner_and_a_lost_endpoint_for_the_administrator() -> None:
