@@ -61,6 +61,7 @@ def show(
 
     Exit 0 when there are such entries, 1 when there are none.
     """
+    from axis.core.entry import ENTRY_MEANING
     from axis.log.files import Damaged, LogFolder
     from axis.log.reading import entries, published_size
 
@@ -98,7 +99,11 @@ def show(
             say(told.rstrip(), "red" if entry.kind in (EntryKind.FAILED, EntryKind.REFUSED) else "")
             if facts := _told(entry.facts):
                 say(f"{'':>6}  {facts}")
-        if not found:
+        if found:
+            say()
+            for kind in dict.fromkeys(entry.kind for _, entry in found[:limit]):
+                say(f"{kind:<16}{ENTRY_MEANING[kind].vi} ({ENTRY_MEANING[kind].en})")
+        else:
             say("không có bản ghi nào như vậy (no such entries)")
             if about is not None and not _REF.fullmatch(about):
                 hint = _BY_REF
