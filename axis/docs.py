@@ -304,7 +304,10 @@ def _log_events() -> Iterable[str]:
         "value is given value, name and nonce, and computes the commitment again."
     )
     yield "## Kinds"
-    yield _table(("kind", "tells"), ((f"`{kind}`", ENTRY_MEANING[kind]) for kind in EntryKind))
+    yield _table(
+        ("kind", "tiếng Việt", "tells"),
+        ((f"`{kind}`", ENTRY_MEANING[kind].vi, ENTRY_MEANING[kind].en) for kind in EntryKind),
+    )
     yield (
         "One decision may write several entries: an acceptance is `accepted` and `routed`; a hand-over to a recipient "
         "is `delivered` and, where the axis owns 01, `status`."

@@ -11,6 +11,8 @@ from functools import lru_cache
 _ALLOWED = re.compile(r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*")
 _QCVN = re.compile(r"\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2}")
 _QD20 = re.compile(r"[A-Z]\d{2}(?:\.[A-Z0-9]+)*")
+_SAID_BEFORE = re.compile("SỐ[:.]?(?=[0-9])")
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 MAX_LENGTH = 35  # QĐ 20/2020/QĐ-TTg: at most 35 characters
 
 
@@ -109,3 +111,20 @@ def document_key(text: str) -> str:
     """
     text = text.strip()
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def number_spellings(text: str) -> tuple[str, ...]:
+    """How an official number (số, ký hiệu) that a person types may stand in a message, as `document_key` has it.
+
+    As it was typed; in capitals, without the word "Số", spaces and typographic dashes; then the same with or without
+    the zero that is written before a number below ten (NĐ 30/2020 Phụ lục I, source to confirm).
+    """
+    typed = document_key(text)
+    bare = _SAID_BEFORE.sub("", "".join(typed.upper().translate(_DASHES).split()))
+    digits = re.match("[0-9]*", bare)
+    number = digits[0] if digits else ""
+    other = number.lstrip("0") if number.startswith("0") else f"0{number}"
+    forms = [typed, typed.upper(), bare]
+    if number.strip("0") and (number.startswith("0") or len(number) == 1):
+        forms.append(other + bare[len(number) :])
+    return tuple(dict.fromkeys(forms))

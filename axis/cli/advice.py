@@ -9,15 +9,15 @@ from typing import Any, Final
 NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "unauthenticated": (
-            "nêu --cert và --key, hoặc --api-key-file; quản trị viên của trục biết cần loại nào",
+            "nêu --cert và --key, hoặc --api-key-file; người quản trị của trục biết cần loại nào",
             "name --cert and --key, or --api-key-file; the node's administrator knows which it expects",
         ),
         "forbidden": (
-            "việc này cần loại kết nối khác: hỏi quản trị viên của trục",
+            "việc này cần loại kết nối khác: hỏi người quản trị của trục",
             "this takes another kind of connection: ask the node's administrator",
         ),
         "not-your-agency": (
-            "mục `agencies` của kết nối nói được gửi thay ai: quản trị viên của trục đặt",
+            "mục `agencies` của kết nối nói được gửi thay ai: người quản trị của trục đặt",
             "the node's administrator says in `agencies` of the connection for whom it may send",
         ),
         "signature-failed": (
@@ -33,7 +33,7 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "have the certificate registered for the sender: axis cert bind, at the node",
         ),
         "unknown-agency": (
-            "xem lại mã; quản trị viên của trục đăng ký cơ quan",
+            "xem lại mã; người quản trị của trục đăng ký cơ quan",
             "look at the code; the node's administrator registers agencies",
         ),
         "inactive-agency": (
@@ -41,7 +41,7 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "send to its successor",
         ),
         "no-route": (
-            "quản trị viên của trục thêm tuyến: axis explain, tại trục",
+            "người quản trị của trục thêm tuyến: axis explain, tại trục",
             "the node's administrator adds a route: axis explain, at the node",
         ),
         "duplicate-conflict": (
@@ -53,11 +53,59 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "axis inbox shows on the first line of an item its DELIVERY, on the second its DOCUMENT",
         ),
         "too-large": (
-            "quản trị viên của trục đặt limits.max_bytes và limits.max_recipients",
-            "the node's administrator sets limits.max_bytes and limits.max_recipients",
+            "--parts làm gói nhỏ đi một phần tư; người quản trị của trục đặt limits.max_bytes, limits.max_recipients",
+            "--parts saves a quarter; the node's administrator sets limits.max_bytes and limits.max_recipients",
+        ),
+        "unsupported-media": (
+            "tệp phải là gói tin edXML, hoặc gói nhiều phần như axis fetch lưu",
+            "the file must be an edXML package, or one in parts as axis fetch saves it",
+        ),
+        "malformed-parts": (
+            "tệp bị cụt hay bị sửa: lấy lại (axis fetch), hoặc lập lại gói tin",
+            "the file is cut off or was changed: fetch it again, or make the package anew",
+        ),
+        "attachment": (
+            "danh mục và tệp đính kèm phải khớp nhau: lập lại gói tin",
+            "manifest and attachments must agree: make the package anew",
+        ),
+        "attachment-signature-failed": (
+            "ký lại tệp đính kèm đó từ nguồn; axis verify TỆP nói sai ở đâu",
+            "sign that attachment again at the source; axis verify FILE says what is wrong with it",
+        ),
+        "signature-indeterminate": (
+            "chưa kết luận được trong thời hạn: hỏi người quản trị của trục về danh sách thu hồi",
+            "it could not be decided in time: ask the node's administrator about revocation lists",
+        ),
+        "illegal-status": (
+            "nơi nhận báo 01 đến 06, 15, 16; nơi gửi báo 13 (lấy lại)",
+            "a recipient reports 01 to 06, 15, 16; the sender reports 13 (recall)",
+        ),
+        "routing-loop": (
+            "tuyến của hai trục trỏ vào nhau: báo người quản trị của trục",
+            "two nodes lead it to each other: tell the node's administrator",
         ),
     }
 )
+_FIELDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "at": (
+            "giờ kèm múi giờ, không ở tương lai: 2026-11-23T08:30:00+07:00",
+            "a time with its zone, not in the future",
+        ),
+        "code": ('hai chữ số, trong dấu nháy: "03"', "two digits, in quotes"),
+        "description": (
+            "bắt buộc với 02 và 16; nhiều nhất 500 ký tự",
+            "required with 02 and 16; at most 500 characters",
+        ),
+        "document": ("tham chiếu của trục, 26 ký tự", "the axis' reference, 26 characters"),
+        "receiver": (
+            "mã của một nơi nhận mà kết nối này thay mặt",
+            "the code of a recipient that this connection acts for",
+        ),
+        "staff": ("department, staff, email nhiều nhất 200 ký tự, mobile 50", "at most 200 characters, mobile 50"),
+    }
+)
+"""What the fields of a status must be (docs/endpoints.md, section 4)."""
 _LISTS: Final = ("violations", "fields")
 _NAMES: Final = ("agency", "reason", "content_id")
 
@@ -66,7 +114,13 @@ def next_step(kind: str, problem: Mapping[str, Any]) -> str:
     """The next step after a problem of that kind: what it lists as wrong, or our advice; empty where there is none."""
     listed = next((problem[name] for name in _LISTS if isinstance(problem.get(name), list)), ())
     advice = NEXT.get(kind)
-    return "; ".join(map(str, listed)) or (f"{advice[0]} ({advice[1]})" if advice else "")
+    return "; ".join(_field(str(one)) for one in listed) or (f"{advice[0]} ({advice[1]})" if advice else "")
+
+
+def _field(name: str) -> str:
+    """What was wrong, with what it must be, where we know."""
+    said = _FIELDS.get(name.partition(".")[0])
+    return f"{name}: {said[0]} ({said[1]})" if said else name
 
 
 def quoted(step: str, problem: Mapping[str, Any]) -> str:

@@ -99,7 +99,7 @@ def cert() -> None:
     """
 
 
-@cert.command()
+@cert.command(short_help="What a certificate is, and for whom it speaks.")
 @click.argument("certificate", metavar="FILE|sha256:...")
 @_AT
 @config_option
@@ -136,7 +136,7 @@ def inspect(context: click.Context, certificate: str, at: datetime | None, confi
     raise Answer(code)
 
 
-@cert.command()
+@cert.command(short_help="Say for whom a certificate speaks, and when.")
 @click.argument("certificate", metavar="FILE|sha256:...")
 @click.option("--agency", "agencies", type=Code(), multiple=True, help="Whom it speaks for; may repeat.")
 @click.option("--from", "begins", type=Moment(), help="From this day or time on; default now.")
@@ -213,7 +213,7 @@ def bind(
     tell_bound(plan, fresh, path, now, _accepted(named, config, now), as_json)
 
 
-@cert.command()
+@cert.command(short_help="What will break, and when.")
 @click.option("--within", type=Span(), default="90d", show_default=True, help="How far to look ahead.")
 @_AT
 @config_option

@@ -198,7 +198,7 @@ def fetch(connection: Connection, delivery: str, output: Path | None, as_json: b
         say_json({**told, "attached_pdfs": fetched.attached_pdfs})
     else:
         mark = _attached(fetched.attached_pdfs)
-        say(f"đã lưu (saved) {target}, {size(fetched.octets)}; then: axis ack {delivery}{mark}")
+        say(f"đã lưu (saved) {target}, {size(fetched.octets)}; rồi (then): axis ack {delivery}{mark}")
 
 
 @click.command()

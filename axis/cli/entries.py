@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ import click
 
 from axis.cli.endpoint import Instant
 from axis.cli.output import Answer, Exit, give_up, json_option, local, say, say_json
+from axis.cli.vietnamese import in_vietnamese
 from axis.core.model import EntryKind
 from axis.core.times import parse_rfc3339
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from axis.log.entries import ReadEntry
 
 _KINDS: Final = click.Choice([kind.value for kind in EntryKind])
+_REF: Final = re.compile("[a-z0-9]{26}")
+_BY_REF: Final = (
+    "the log names documents by the axis' reference, as the receipt and axis why tell it; numbers are not in it"
+)
 _SILENT: Final = "_commitment", "policy_sha256"
 """Facts that prove something and tell a reader nothing: only with --json."""
 
@@ -31,11 +37,13 @@ _SILENT: Final = "_commitment", "policy_sha256"
     "--kind",
     "kinds",
     multiple=True,
-    type=click.Choice([kind.value for kind in EntryKind]),
+    type=_KINDS,
     help="Only these; may repeat.",
 )
-@click.option("--since", type=Instant(), help="Only from this time on.")
-@click.option("--until", type=Instant(), help="Only before this time.")
+@click.option(
+    "--since", type=Instant(), help="Only from this day or time on: 2026-11-23, or 2026-11-23T08:30:00+07:00."
+)
+@click.option("--until", type=Instant(), help="Only before this day or time.")
 @click.option("--from", "first", type=click.IntRange(0), default=0, help="Begin at this index.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="At most so many.")
 @json_option
@@ -53,6 +61,7 @@ def show(
 
     Exit 0 when there are such entries, 1 when there are none.
     """
+    from axis.core.entry import ENTRY_MEANING
     from axis.log.files import Damaged, LogFolder
     from axis.log.reading import entries, published_size
 
@@ -90,8 +99,16 @@ def show(
             say(told.rstrip(), "red" if entry.kind in (EntryKind.FAILED, EntryKind.REFUSED) else "")
             if facts := _told(entry.facts):
                 say(f"{'':>6}  {facts}")
-        if not found:
+        if found:
+            say()
+            for kind in dict.fromkeys(entry.kind for _, entry in found[:limit]):
+                say(f"{kind:<16}{ENTRY_MEANING[kind].vi} ({ENTRY_MEANING[kind].en})")
+        else:
             say("không có bản ghi nào như vậy (no such entries)")
+            if about is not None and not _REF.fullmatch(about):
+                hint = _BY_REF
+                say(f"  hint: {hint}")
+                say(f"  gợi ý: {in_vietnamese(hint)}")
         if more is not None:
             say(f"còn nữa (more): --from {more}")
     raise Answer(Exit.YES if found else Exit.NO)
@@ -104,7 +121,17 @@ def _facts(index: int, entry: ReadEntry) -> dict[str, Any]:
 
 def _told(facts: Mapping[str, Any]) -> str:
     plain = {name: value for name, value in facts.items() if value not in (None, []) and not name.endswith(_SILENT)}
-    return ", ".join(f"{name} {_flat(value)}" for name, value in plain.items())
+    return ", ".join(
+        f"{name} {_time(value) if name.endswith('_at') else _flat(value)}" for name, value in plain.items()
+    )
+
+
+def _time(value: Any) -> str:
+    """A fact that is a time stands in the log as Unix seconds."""
+    try:
+        return local(datetime.fromtimestamp(value, UTC))
+    except (TypeError, ValueError, OverflowError, OSError):
+        return _flat(value)
 
 
 def _flat(value: Any) -> str:

@@ -25,7 +25,7 @@ def evidence() -> None:
     """What verdicts rest on (căn cứ), kept with each document that was taken."""
 
 
-@evidence.command()
+@evidence.command(short_help="Write one bundle of a document.")
 @click.argument("document")
 @config_option
 @click.option(

@@ -13,6 +13,7 @@ import click
 from axis.cli.entries import show
 from axis.cli.lost import lost
 from axis.cli.output import Answer, Exit, config_option, give_up, json_option, need_config, public_of, say, say_json
+from axis.cli.vietnamese import in_vietnamese
 
 if TYPE_CHECKING:
     from axis.log.findings import Finding, LogReport
@@ -88,7 +89,9 @@ def verify(
         if said and report.checkpoint:
             _show_receipts(len(said), found, public is not None, report.ok)
         if report.checkpoint is None and not report.entries:
-            say(f"  hint: is {folder} the folder of a log? It holds `checkpoint` and `tile/`: of a node, data/log")
+            hint = f"is {folder} the folder of a log?"
+            say(f"  hint: {hint} It holds `checkpoint` and `tile/`: of a node, data/log")
+            say(f"  gợi ý: {in_vietnamese(hint)}")
     raise Answer(Exit.YES if ok else Exit.NO)
 
 
@@ -208,7 +211,7 @@ def _report_json(report: LogReport) -> dict[str, Any]:
     }
 
 
-@log.command()
+@log.command(short_help="Print the newest signed head of a log.")
 @click.argument("folder", type=_FOLDER)
 @click.option("--key", "key_file", type=_FILE, required=True, help="The log's verifier key, got from elsewhere.")
 @json_option
@@ -239,11 +242,14 @@ def checkpoint(folder: Path, key_file: Path, as_json: bool) -> None:
         click.echo(note.encode(), nl=False)  # it ends with its own line feed; one more would be another note
 
 
-@log.command()
+@log.command(short_help="Print the verifier key of the node's log.")
 @config_option
 @json_option
 def key(config_path: Path, as_json: bool) -> None:
-    """Print the verifier key of the node's log: give it to auditors and neighbours, by a way they trust."""
+    """Print the verifier key of the node's log: give it to auditors and neighbours, by a way they trust.
+
+    Exit 0 when it is printed, 2 when the key of the log cannot be used, 3 when the token that holds it does not answer.
+    """
     config = need_config(config_path, as_json)
     from axis.app import own_keys
     from axis.hsm.wire import TokenError

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ALL: Final = 1 << 30
 
 
-@click.command()
+@click.command(short_help="What restores have lost, by the log.")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @json_option
 def lost(folder: Path, as_json: bool) -> None:
@@ -73,7 +73,7 @@ def show_lost(gone: Lost, most: int) -> None:
     for said in gone.statuses[:most]:
         say(f"       {said.document or '?'}  {said.code}  {said.reporter}  {_at(said.at)}")
     if gone.orders:
-        say(f"  lệnh của người vận hành (operators' orders, to be given again): {len(gone.orders)}")
+        say(f"  lệnh của người quản trị (operators' orders, to be given again): {len(gone.orders)}")
     for order in gone.orders[:most]:
         say(f"       {order.action}  {order.subject or order.endpoint}  {order.operator}  {_at(order.at)}")
     if max(len(gone.documents), len(gone.statuses), len(gone.orders)) > most:

@@ -108,7 +108,7 @@ def _show(one: Delivery, fetched: bool) -> None:
     say(f"{'':>26}  {_codes(one)}; từ (since) {local(one.created_at)}{due}; văn bản (document) {one.document or '–'}")
 
 
-@queue.command()
+@queue.command(short_help="Count what is not done, by endpoint, state and age.")
 @config_option
 @json_option
 def shape(config_path: Path, as_json: bool) -> None:
@@ -167,7 +167,7 @@ def _clock(text: str) -> str:
     return local(parse_rfc3339(text))
 
 
-@queue.command("handed-over")
+@queue.command("handed-over", short_help="What the national axis made of what it took.")
 @config_option
 @click.option("--became", type=click.Choice(BECAME), help="Only those; default: all three.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
@@ -233,34 +233,42 @@ def _acting(reason_required: bool) -> Callable[[F], F]:
     return decorate
 
 
-@queue.command()
+@queue.command(short_help="Send failed deliveries again.")
 @_acting(False)
 def retry(**given: Any) -> None:
     """Send failed deliveries again: now, with a new lifetime. Exit 0 when all were, 1 when some could not be."""
     _act("retry", **given)
 
 
-@queue.command()
+@queue.command(short_help="Keep deliveries back, or a whole endpoint.")
 @_acting(False)
 def hold(**given: Any) -> None:
-    """Keep queued deliveries back, or all of an endpoint, those to come too, until `axis queue release`."""
+    """Keep queued deliveries back, or all of an endpoint, those to come too, until `axis queue release`.
+
+    Exit 0 when all were, or it was so already, 1 when some could not be.
+    """
     _act("hold", **given)
 
 
-@queue.command()
+@queue.command(short_help="Let go what was held.")
 @_acting(False)
 def release(**given: Any) -> None:
-    """Let go what was held; an endpoint's own hold does not release deliveries that were held one by one."""
+    """Let go what was held; an endpoint's own hold does not release deliveries that were held one by one.
+
+    Exit 0 when all were, or it was so already, 1 when some could not be.
+    """
     _act("release", **given)
 
 
-@queue.command("give-up")
+@queue.command("give-up", short_help="End deliveries for good; the sender is told.")
 @_acting(True)
 def give_up_(**given: Any) -> None:
     """End deliveries for good; the sender gets a signed notice. --reason is required.
 
     What follows a document in its lane stays, since the recipient never got what it is about; what follows a status or
     a notice goes on: so a failed status that blocks its lane is given up too.
+
+    Exit 0 when all were, 1 when some could not be.
     """
     _act("give-up", **given)
 
@@ -283,7 +291,8 @@ def _act(
         raise click.UsageError("giving up needs a reason: --reason, for the sender's question why")
     config = need_config(config_path, as_json)
     if endpoint is not None and endpoint not in {one.name for one in config.endpoint} and action == "hold":
-        raise click.UsageError(f"no endpoint is called {endpoint!r}")
+        names = ", ".join(one.name for one in config.endpoint)
+        raise click.UsageError(f"no endpoint is called {endpoint!r}; endpoints here (ở đây có): {names}")
     chosen = (
         {"deliveries": deliveries} if deliveries else {"endpoint": endpoint} if endpoint else {"document": document}
     )

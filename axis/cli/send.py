@@ -125,8 +125,11 @@ def send(
     packages: list[bytes | Path] = list(files)
     stamp: TimestampVerdict | NotStamped | None = None
     if made:
+        given = (sender, recipients, number, notation, subject)
         if not (sender and recipients and number and notation and subject):
-            raise click.UsageError("a document needs --from, --to, --number, --notation and --subject")
+            named = zip(("--from", "--to", "--number", "--notation", "--subject"), given, strict=True)
+            missing = ", ".join(name for name, value in named if not value)
+            raise click.UsageError(f"a document needs {missing}, too (còn thiếu)")
         today = datetime.now(VIETNAM).date()
         day = issued_on.date() if issued_on else today
         draft = Draft(sender, recipients, number, notation, subject, day, attachments, document_id)
@@ -139,10 +142,11 @@ def send(
         try:
             package, stamp = _make(draft, sign_cert, key, authority, as_parts)
         except (OSError, ValueError) as error:
-            give_up(Exit.USAGE, str(error), as_json=as_json)
-        except NotStamped as missing:
-            told = f"không có dấu thời gian, chưa gửi gì (no time stamp, nothing was sent): {missing}"
-            give_up(missing.code, told, _INSTEAD[missing.code], as_json=as_json, sent=False)
+            hint = "nothing was sent: look at the files that --attach, --sign-cert and --sign-key name"
+            give_up(Exit.USAGE, str(error), hint, as_json=as_json)
+        except NotStamped as why:
+            told = f"không có dấu thời gian, chưa gửi gì (no time stamp, nothing was sent): {why}"
+            give_up(why.code, told, _INSTEAD[why.code], as_json=as_json, sent=False)
         packages = [package]
 
     sent: list[Mapping[str, Any]] = []

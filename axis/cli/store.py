@@ -27,7 +27,7 @@ def store() -> None:
     """The store as a whole: move it to another database, collect what nothing names."""
 
 
-@store.command()
+@store.command(short_help="Remove files that no document uses.")
 @config_option
 @click.option("--dry-run", is_flag=True, help="Count, and remove nothing.")
 @json_option
@@ -56,7 +56,7 @@ def sweep(config_path: Path, dry_run: bool, as_json: bool) -> None:
         say(f"tệp không ai dùng (unnamed files) {swept.found}, {done}, {size(swept.octets)}")
 
 
-@store.command()
+@store.command(short_help="Copy the store into another, empty one.")
 @click.argument("from_config", type=_CONFIG)
 @click.argument("to_config", type=_CONFIG)
 @json_option

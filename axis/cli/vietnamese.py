@@ -12,102 +12,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-_REASONS: Final = {
-    # any table
-    "is missing": "còn thiếu",
-    "unknown key": "khóa lạ, trục không biết",
-    "unknown value {}": "giá trị lạ: {}",
-    "unknown adapter {}": "loại kết nối lạ: {}",
-    "unknown store {}": "loại cơ sở dữ liệu lạ: {}",
-    "must be true or false": "phải là true hoặc false",
-    "must be text in quotes": "phải là chữ trong dấu nháy kép",
-    "must be a whole number": "phải là số nguyên",
-    "must be a list in brackets": "phải là danh sách trong ngoặc vuông",
-    "must be a table": "phải là một bảng",
-    "must not be empty": "không được để trống",
-    "must be longer than zero": "phải dài hơn 0",
-    "must be more than zero": "phải lớn hơn 0",
-    "the file is not UTF-8": "tệp không phải UTF-8",
-    "no such file or directory": "không có tệp này",
-    "permission denied": "không có quyền đọc",
-    "a name is 1 to 63 of a-z, 0-9, dot and dash, and begins and ends with a letter or digit": (
-        "tên dài 1 đến 63 ký tự a-z, 0-9, chấm, gạch ngang; đầu và cuối là chữ hoặc số"
-    ),
-    "a duration needs a unit": "thời hạn phải có đơn vị",
-    "a size needs a unit": "dung lượng phải có đơn vị",
-    "{} is not a duration": "{} không phải thời hạn",
-    "{} is not a size": "{} không phải dung lượng",
-    "{} is not a day": "{} không phải một ngày",
-    "{} is too short: what is under way could be removed": "{} quá ngắn: việc đang dở có thể bị xóa",
-    "{} is no time to wait for an answer": "{} không phải thời gian chờ hợp lý",
-    "{}.{} is longer than {}.{}": "{}.{} dài hơn {}.{}",
-    "must be a date without quotes": "phải là ngày, không có dấu nháy",
-    "a time needs its zone": "giờ phải kèm múi giờ",
-    # files
-    "must name a file": "phải nêu tên tệp",
-    "{} is a folder": "{} là thư mục",
-    "{} does not exist": "không có {}",
-    "{} cannot be read: {}": "không đọc được {}: {}",
-    "{} is open to other users (mode {})": "người khác đọc được {} (quyền {})",
-    "{} is empty": "{} rỗng",
-    "{} is a private key, not a certificate": "{} là khóa bí mật, không phải chứng thư số",
-    "{} holds no certificate in PEM form": "{} không có chứng thư số dạng PEM",
-    "{} holds no certificate, neither as PEM nor as DER": "{} không có chứng thư số, cả PEM lẫn DER",
-    "{} is cut off inside a certificate": "{} bị cụt giữa một chứng thư số",
-    "{} holds {} certificates": "{} có {} chứng thư số",
-    "{} holds another certificate": "{} là chứng thư số khác",
-    "{} is not the fingerprint of a certificate": "{} không phải vân tay chứng thư số",
-    "must be a table of fingerprints and days": "phải là bảng vân tay và ngày",
-    "does not belong to the certificate": "khóa không thuộc chứng thư số này",
-    "is not a key that TLS can use": "không phải khóa dùng được cho TLS",
-    "is not an Ed25519 private key in PEM, without a password": "không phải khóa Ed25519 dạng PEM không mật khẩu",
-    "the checkpoint store lies inside the log": "kho mốc nằm trong thư mục nhật ký",
-    "the file of bindings does not exist": "không có tệp ràng buộc chứng thư",
-    # addresses
-    "{} is not an address to listen on": "{} không phải địa chỉ để lắng nghe",
-    "{} would show queues and health to the network without a password": (
-        "{} để cả mạng xem hàng đợi và tình trạng mà không cần mật khẩu"
-    ),
-    "agencies and operator have one address": "cổng cho cơ quan và cổng quản trị trùng nhau",
-    "{} is no host": "{} không phải tên máy",
-    "{} has a path": "{} có đường dẫn",
-    "must be a table of hosts": "phải là bảng tên máy",
-    "{} is not a URL": "{} không phải URL",
-    "must be a URL that begins with {}": "phải là URL bắt đầu bằng {}",
-    "a URL holds no user name or password": "URL không chứa tên người dùng hay mật khẩu",
-    "must end with the path: no question mark, no fragment": "phải kết thúc ở đường dẫn: không có ? hay #",
-    "{}:// is only for this machine itself": "{}:// chỉ dùng cho chính máy này",
-    "the address of the store holds a password": "địa chỉ cơ sở dữ liệu chứa mật khẩu",
-    "the address names no database": "địa chỉ không nêu tên cơ sở dữ liệu",
-    "{} names no file": "{} không nêu tệp nào",
-    "{} is no place for blobs": "{} không phải nơi giữ gói tin",
-    "is in a bucket, and there is no [objects]": "nằm trong kho đối tượng mà không có [objects]",
-    "names no key of the token": "không nêu khóa nào trong thiết bị",
-    "is in a token, and there is no [hsm]": "nằm trong thiết bị mà không có [hsm]",
-    # agencies, endpoints, routes
-    "{} is no agency code": "{} không phải mã cơ quan",
-    "{} is no status code": "{} không phải mã trạng thái",
-    "no agency {} is listed": "danh mục không có cơ quan {}",
-    "agency {} stands twice": "cơ quan {} có hai lần",
-    "{} and {} are one place in the tree, written in two grammars": "{} và {} là một chỗ, viết theo hai kiểu mã",
-    "parents go round: {}": "quan hệ cấp trên đi vòng: {}",
-    "the agency ends before it begins": "cơ quan kết thúc trước khi bắt đầu",
-    "an agency with successors is closed": "cơ quan có kế thừa thì đã đóng",
-    "this certificate already speaks for {}": "chứng thư số này đã ký thay {}",
-    "this certificate already speaks for {} in that time": "trong thời gian đó chứng thư số này đã ký thay {}",
-    "the binding ends before it begins": "ràng buộc kết thúc trước khi bắt đầu",
-    "there are two endpoints {}": "có hai điểm kết nối {}",
-    "a second national axis": "trục quốc gia thứ hai",
-    "no endpoint is called {}": "không có điểm kết nối {}",
-    "a second route for {}": "tuyến thứ hai cho {}",
-    '"*" is only for other axes': '"*" chỉ dành cho trục khác',
-    "nobody can prove to be this endpoint": "không ai chứng minh được mình là điểm kết nối này",
-    "client certificates are not asked for": "trục chưa hỏi chứng thư số của bên gọi",
-    "this certificate already proves another endpoint": "chứng thư số này đã dùng cho điểm kết nối khác",
-    "this key already proves another endpoint": "khóa này đã dùng cho điểm kết nối khác",
-    "must be the hash of a key, never the key itself": "phải là giá trị băm của khóa, không bao giờ là chính khóa",
-    "is not the hash of a key": "không phải giá trị băm của khóa",
-}
+from axis.cli.reasons import REASONS
 
 _HINTS: Final = {
     # how something is written
@@ -137,6 +42,18 @@ _HINTS: Final = {
     "a text ends in its own line, with the quote that it begins with": (
         "chữ kết thúc trên cùng dòng, bằng đúng dấu nháy mở đầu"
     ),
+    "commas stand between the items of a list, and ] at its end": (
+        "giữa các mục của danh sách có dấu phẩy, cuối danh sách có ]"
+    ),
+    "paths are written with /; a backslash in quotes is written twice": (
+        "đường dẫn viết bằng /; dấu \\ trong dấu nháy phải viết hai lần"
+    ),
+    "the name of a table stands in brackets, alone in its line: [node], [[endpoint]]": (
+        "tên bảng nằm trong dấu ngoặc, một mình một dòng: [node], [[endpoint]]"
+    ),
+    "a line is key = value, [table] or # a comment; text stands in quotes": (
+        "mỗi dòng là khóa = giá trị, [bảng] hoặc # ghi chú; chữ phải nằm trong dấu nháy kép"
+    ),
     "this key or table was written before: join the two": "khóa hay bảng này đã có ở trên: gộp hai chỗ làm một",
     "each one begins with [[{}]], in two brackets: look at the ones above too": (
         "mỗi khối bắt đầu bằng [[{}]], hai dấu ngoặc: xem cả các khối ở trên"
@@ -160,6 +77,9 @@ _HINTS: Final = {
     # files and keys
     "paths are relative to the file they are written in": "đường dẫn tính từ thư mục chứa tệp cấu hình này",
     "name the file itself": "nêu chính tệp đó",
+    "name a folder of the node's own; it is made where it is not there": (
+        "nêu một thư mục riêng của trục; chưa có thì trục tạo"
+    ),
     "chmod 600 {}": "chmod 600 {}",
     "run this as the node's own account, or let it read the file": (
         "chạy bằng tài khoản của trục, hoặc cho tài khoản này quyền đọc tệp"
@@ -389,19 +309,26 @@ _REMEDIES: Final = {
     "axis log key prints it": "axis log key in ra khóa",
     "axis log verify says more": "axis log verify nói rõ hơn",
     "nothing was found out about the log": "chưa biết gì về nhật ký",
-    "is {} the folder of a log?": "{} có phải thư mục nhật ký không?",
+    "is {} the folder of a log?": "{} có phải thư mục nhật ký không? Của một nút thì là data/log",
+    "the log names documents by the axis' reference, as the receipt and axis why tell it; numbers are not in it": (
+        "nhật ký ghi văn bản bằng tham chiếu của trục (có trong biên nhận, và axis why cho biết); số, ký hiệu không có "
+        "trong nhật ký"
+    ),
     "is it the key of this log?": "có đúng khóa của nhật ký này không?",
     "name one by its reference: {}": "nêu một văn bản bằng tham chiếu: {}",
     "name one by its reference, as listed": "nêu một văn bản bằng tham chiếu, như liệt kê",
     "name one: {}": "nêu một: {}",
     "name it as for axis why: the ref in its receipt, its DocumentId, or its official number": (
-        "nêu như với axis why: tham chiếu trong biên nhận, mã định danh văn bản, hoặc số ký hiệu"
+        "nêu như với axis why: tham chiếu trong biên nhận, mã định danh văn bản, hoặc số, ký hiệu"
     ),
     # trying, sending
     "name a new directory": "nêu thư mục mới",
     "name a new folder": "nêu thư mục mới",
     "logs: {}": "nhật ký vận hành: {}",
     "repeating the command is safe": "chạy lại lệnh là an toàn",
+    "nothing was sent: look at the files that --attach, --sign-cert and --sign-key name": (
+        "chưa gửi gì: xem lại các tệp mà --attach, --sign-cert, --sign-key nêu; khóa và chứng thư số phải là một cặp"
+    ),
     "the package is kept; once the axis answers: axis send {}": "gói tin được giữ lại; khi trục trả lời: axis send {}",
     "the axis' certificate has expired, or this machine's clock is wrong: tell its administrator; {}": (
         "chứng thư số của trục hết hạn, hoặc đồng hồ máy này sai: báo người quản trị trục; {}"
@@ -421,7 +348,7 @@ _REMEDIES: Final = {
     ),
 }
 
-WORDS: Final[Mapping[str, str]] = MappingProxyType(_REASONS | _HINTS | _REMEDIES)
+WORDS: Final[Mapping[str, str]] = MappingProxyType(REASONS | _HINTS | _REMEDIES)
 
 
 def in_vietnamese(said: str) -> str:

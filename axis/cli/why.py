@@ -26,6 +26,7 @@ from axis.cli.output import (
 if TYPE_CHECKING:
     from axis.config import Config
     from axis.core.journey.dossier import Dossier
+    from axis.core.journey.reached import Reached
     from axis.core.journey.step import Step
     from axis.core.journey.told import Journey, Sealed
     from axis.core.model import Document
@@ -84,7 +85,8 @@ def why(document: str, config_path: Path, whole: bool, as_json: bool) -> None:
     if as_json:
         steps = {"past": [_step(one) for one in found.past], "present": [_step(one) for one in found.present]}
         sealed = {"entries": found.sealed.entries, "signed": found.sealed.signed, "head": found.sealed.size}
-        say_json({"ok": True, "document": _facts(dossier), **steps, "log": sealed, "running": known is not None})
+        at = {"recipients": [_reached(one) for one in found.reached]}
+        say_json({"ok": True, "document": _facts(dossier), **at, **steps, "log": sealed, "running": known is not None})
     else:
         _show(dossier, found, registry, whole)
         if known is None and found.present:
@@ -156,6 +158,18 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
     }
 
 
+def _reached(one: Reached) -> dict[str, Any]:
+    from axis.core.times import rfc3339
+
+    return {
+        "recipient": one.recipient.text,
+        "told": {"vi": one.told.vi, "en": one.told.en},
+        "code": one.code,
+        "at": rfc3339(one.at) if one.at else None,
+        "reason": one.reason or None,
+    }
+
+
 def _step(one: Step) -> dict[str, Any]:
     from axis.core.times import rfc3339
 
@@ -183,6 +197,7 @@ def _show(dossier: Dossier, found: Journey, registry: Registry, whole: bool) -> 
     more = len(document.recipients) - len(codes)
     for place, code in enumerate(codes):
         say(f"  {'đến (to)' if not place else '':<11}  {_who(code, registry)}")
+        _how_far(next((one for one in found.reached if one.recipient == code), None))
     if more:
         say(f"  {'':<11}  … +{more}")
     _lines(found.past, whole)
@@ -193,6 +208,14 @@ def _show(dossier: Dossier, found: Journey, registry: Registry, whole: bool) -> 
     else:
         say("bây giờ (now): xong, không chờ gì (done, nothing waits)", "green")
     _show_sealed(found.sealed)
+
+
+def _how_far(one: Reached | None) -> None:
+    """What is known of the document at one recipient."""
+    if one is not None:
+        at = f", {local(one.at)}" if one.at else ""
+        reason = f" «{one.reason}»" if one.reason else ""
+        say(f"  {'':<11}    {one.told.vi}{reason} ({one.told.en}){at}", "red" if one.code == "failed" else "")
 
 
 def _who(code: AgencyCode, registry: Registry) -> str:

@@ -35,7 +35,7 @@ def findings(raw: Raw, base: Path) -> Iterator[Finding]:
 
 def without_secrets(raw: Raw, base: Path) -> Iterator[Finding]:
     """The same for who cannot open the files of the keys."""
-    for check in (_names, _routes, _credentials, _checkpoints, _times, _listeners):
+    for check in (_names, _data, _routes, _credentials, _checkpoints, _times, _listeners):
         yield from check(raw, base)
 
 
@@ -74,6 +74,13 @@ def _names(raw: Raw, _base: Path) -> Iterator[Finding]:
     nationals = [i for i, e in tables(raw, "endpoint") if e.get("adapter") == "national"]
     for index in nationals[1:]:
         yield Finding(("endpoint", index, "adapter"), "a second national axis", "a node has at most one")
+
+
+def _data(raw: Raw, base: Path) -> Iterator[Finding]:
+    data = table(raw, "node").get("data")
+    if isinstance(data, str) and (base / data).is_file():
+        told = f"{base / data} is a file"
+        yield Finding(("node", "data"), told, "name a folder of the node's own; it is made where it is not there")
 
 
 def _routes(raw: Raw, _base: Path) -> Iterator[Finding]:

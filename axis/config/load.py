@@ -155,8 +155,16 @@ def _syntax_fault(message: str, text: str, path: Path) -> Fault:
         hint = "this key or table was written before: join the two"
     elif re.match(r"\s*[\w.-]+\s*=\s*[^\s\"'\[{]", source) and "value" in message.lower():
         hint = "text stands in quotes"
-    elif "Illegal character '\\n'" in message:
+    elif "Illegal character '\\n'" in message or "Unterminated string" in message:
         hint = "a text ends in its own line, with the quote that it begins with"
+    elif "Unclosed array" in message:
+        hint = "commas stand between the items of a list, and ] at its end"
+    elif "Unescaped" in message:
+        hint = "paths are written with /; a backslash in quotes is written twice"
+    elif source.lstrip().startswith("["):
+        hint = "the name of a table stands in brackets, alone in its line: [node], [[endpoint]]"
+    else:
+        hint = "a line is key = value, [table] or # a comment; text stands in quotes"
     reason = found["what"][:1].lower() + found["what"][1:]
     return Fault(path, line, column, "", reason, hint, source)
 

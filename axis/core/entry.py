@@ -13,31 +13,73 @@ from typing import Final
 from axis.core.canonical import Json, canonical
 from axis.core.model import EntryKind, LogEntry
 from axis.core.times import rfc3339
+from signing.verdict import Sentence
 
 VERSION: Final = 1
 _DOMAIN: Final = b"axis/v1/commitment\x00"
 
-ENTRY_MEANING: Final[Mapping[EntryKind, str]] = MappingProxyType(
+ENTRY_MEANING: Final[Mapping[EntryKind, Sentence]] = MappingProxyType(
     {
-        EntryKind.ACCEPTED: "a document was accepted; verdict, sender, recipients, commitments to id and package",
-        EntryKind.HELD: "a document waits for revocation evidence; nothing is delivered",
-        EntryKind.REPEATED: "the same package came again; the first receipt was given",
-        EntryKind.REFUSED: "a submission of an authenticated caller was refused; problem and verdict",
-        EntryKind.ROUTED: "recipients and the endpoints chosen for them, with the prefix that matched",
-        EntryKind.RELEASED: "a held document was accepted or refused after a new judgement",
-        EntryKind.NOTICE: "the sender is told what became of a document that was held, or that one stays undelivered",
-        EntryKind.ATTACHMENTS: "the PDFs in a document's attachments were judged; the outcome of each attachment",
-        EntryKind.DELIVERED: "a destination has a document, status or notice",
-        EntryKind.DEFERRED: "an attempt failed for now; due again",
-        EntryKind.FAILED: "a delivery ended without success",
-        EntryKind.FOLLOWED: "a destination was asked what became of what it took; whether it is sent again",
-        EntryKind.OPERATED: "an operator acted on a delivery, or on all of an endpoint; who, and why",
-        EntryKind.STATUS: "a business status was reported; code, receiver, standing",
-        EntryKind.STATUS_REFUSED: "a status that this party may never set was refused",
-        EntryKind.ORPHAN_MATCHED: "a status that came before its document found it",
-        EntryKind.STARTED: "the daemon started",
-        EntryKind.STOPPED: "the daemon stopped in order",
-        EntryKind.RESTORED: "the node went on from a backup; how far that knew the log, and what has no record now",
+        EntryKind.ACCEPTED: Sentence(
+            "văn bản được nhận; kết quả kiểm tra chữ ký, nơi gửi, nơi nhận, cam kết về mã và gói tin",
+            "a document was accepted; verdict, sender, recipients, commitments to id and package",
+        ),
+        EntryKind.HELD: Sentence(
+            "văn bản tạm giữ chờ căn cứ thu hồi; chưa chuyển đi đâu",
+            "a document waits for revocation evidence; nothing is delivered",
+        ),
+        EntryKind.REPEATED: Sentence(
+            "cùng gói tin đến lại; trả biên nhận lần đầu", "the same package came again; the first receipt was given"
+        ),
+        EntryKind.REFUSED: Sentence(
+            "gói tin của bên đã xác thực bị từ chối; mã lỗi và kết quả kiểm tra",
+            "a submission of an authenticated caller was refused; problem and verdict",
+        ),
+        EntryKind.ROUTED: Sentence(
+            "nơi nhận, điểm kết nối đã chọn và tiền tố quyết định",
+            "recipients and the endpoints chosen for them, with the prefix that matched",
+        ),
+        EntryKind.RELEASED: Sentence(
+            "văn bản tạm giữ được nhận hoặc bị từ chối sau khi xét lại",
+            "a held document was accepted or refused after a new judgement",
+        ),
+        EntryKind.NOTICE: Sentence(
+            "nơi gửi được báo về văn bản đã tạm giữ, hoặc văn bản không chuyển được",
+            "the sender is told what became of a document that was held, or that one stays undelivered",
+        ),
+        EntryKind.ATTACHMENTS: Sentence(
+            "đã xét chữ ký trong các tệp PDF đính kèm; kết luận từng tệp",
+            "the PDFs in a document's attachments were judged; the outcome of each attachment",
+        ),
+        EntryKind.DELIVERED: Sentence(
+            "bên kia đã có văn bản, trạng thái hoặc thông báo", "a destination has a document, status or notice"
+        ),
+        EntryKind.DEFERRED: Sentence("một lần thử hỏng tạm thời; sẽ thử lại", "an attempt failed for now; due again"),
+        EntryKind.FAILED: Sentence("lượt chuyển kết thúc mà không thành", "a delivery ended without success"),
+        EntryKind.FOLLOWED: Sentence(
+            "đã hỏi bên kia về điều họ đã nhận; có gửi lại hay không",
+            "a destination was asked what became of what it took; whether it is sent again",
+        ),
+        EntryKind.OPERATED: Sentence(
+            "người quản trị tác động đến một lượt chuyển hay cả điểm kết nối; ai, vì sao",
+            "an operator acted on a delivery, or on all of an endpoint; who, and why",
+        ),
+        EntryKind.STATUS: Sentence(
+            "một trạng thái xử lý được báo; mã, nơi nhận, ý nghĩa của lần báo",
+            "a business status was reported; code, receiver, standing",
+        ),
+        EntryKind.STATUS_REFUSED: Sentence(
+            "trạng thái mà bên báo không được đặt bị từ chối", "a status that this party may never set was refused"
+        ),
+        EntryKind.ORPHAN_MATCHED: Sentence(
+            "trạng thái đến trước nay đã có văn bản của nó", "a status that came before its document found it"
+        ),
+        EntryKind.STARTED: Sentence("trục khởi động", "the daemon started"),
+        EntryKind.STOPPED: Sentence("trục dừng có trật tự", "the daemon stopped in order"),
+        EntryKind.RESTORED: Sentence(
+            "nút đi tiếp từ bản sao lưu; bản đó biết nhật ký đến đâu, bản ghi nào mất dữ liệu",
+            "the node went on from a backup; how far that knew the log, and what has no record now",
+        ),
     }
 )
 

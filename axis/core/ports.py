@@ -315,8 +315,10 @@ class Views(Protocol):
         """Those of the documents that are there, in one question."""
         ...
 
-    async def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
-        """The newest documents first; page with the last one's ref."""
+    async def recent(
+        self, limit: int, before: DocumentRef | None = None, until: datetime | None = None
+    ) -> Sequence[Document]:
+        """The newest documents first; page with the last one's ref, or begin with what came before `until`."""
         ...
 
     async def held(self, limit: int) -> Sequence[Document]:

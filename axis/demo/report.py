@@ -138,7 +138,7 @@ def _sentences(result: Result) -> Iterable[tuple[str, bool]]:
     logs = ", ".join(
         f"{PLACES[name].lower()} {log.entries} bản ghi{'' if log.ok else ' HỎNG'}" for name, log in result.logs.items()
     )
-    yield f"nhật ký chữ ký kiểm được từ tệp và khóa công khai: {logs}", result.logs_good
+    yield f"nhật ký ký số kiểm được từ tệp và khóa công khai: {logs}", result.logs_good
 
 
 def _differences(result: Result) -> Iterable[str]:
@@ -197,7 +197,8 @@ def addresses(layout: Layout) -> Iterable[str]:
     yield f"Mạng vẫn chạy, Ctrl-C để dừng. Thư mục: {layout.folder}"
     yield f"  {NATIONAL_TITLE:<14} {layout.national_url}{BASE_PATH}  (VXP)"
     for node in NODES:
-        yield f"  {node.title:<14} {layout.node_url(node.name)}/v1  · bảng điều khiển {layout.operator_url(node.name)}/"
+        pages = layout.operator_url(node.name)
+        yield f"  {node.title:<14} {layout.node_url(node.name)}/v1  · trang trạng thái {pages}/"
     party = next(party for party in PARTIES if party.access is Access.API_KEY)
     key = layout.agency(party) / "api.key"
     url = layout.node_url(party.home)

@@ -100,7 +100,7 @@ def run(plan: Plan, folder: Path, screen: Screen, serving: Serving | None = None
             with contextlib.suppress(Stopped):
                 serving(layout, result, network.check)
             return result
-        screen.step("Dừng mạng, kiểm nhật ký chữ ký từ tệp")
+        screen.step("Dừng mạng, kiểm nhật ký ký số từ tệp")
         network.stop()
         return Result(plan, comparison, _verify_logs(layout), time.monotonic() - began, tuple(books.broken()), folder)
 

@@ -1,4 +1,4 @@
-"""Log entries found by the instants at which they were written.
+"""Log entries and documents found by the instants at which they were written.
 
 The log has no index by what its entries are about: every entry would pay for it, and people ask seldom. Its rows stand
 nearly in the order of their instants, so that a few dozen questions by key find the place of one (ADR 0046).
@@ -54,6 +54,18 @@ def _place(session: Session, at: datetime) -> int:
     """The first row, nearly, of that instant or later."""
     (last,) = session.run(session.statements.queues.last_intent).fetchone()
     return bisect_left(range(last + 1), rfc3339(at), key=lambda id: _at(session, id))
+
+
+def document_place(session: Session, at: datetime) -> int:
+    """The first document, nearly, that came at that instant or later: they too stand in the order of their instants."""
+    queues = session.statements.queues
+    (last,) = session.run(queues.last_documents).fetchone()
+
+    def came(seq: int) -> str:
+        row = session.run(queues.accepted_from, seq=seq).fetchone()
+        return "9999" if row is None else str(row[0])
+
+    return bisect_left(range(last + 1), rfc3339(at), key=came)
 
 
 def _stretches(wanted: Iterable[datetime]) -> Iterator[tuple[datetime, datetime]]:

@@ -123,6 +123,15 @@ class Queues:
         self.numbered = text_of(
             at_most(select(document).where(or_(*map(document.c.seq.in_, among))).order_by(document.c.seq.desc()))
         )
+        onward = document.c.seq >= bindparam("seq", type_=Integer)
+        self.accepted_from = text_of(
+            select(document.c.accepted_at)
+            .where(onward)
+            .order_by(document.c.seq)
+            .limit(literal_column("1"))
+            .offset(literal_column("0"))
+        )
+        self.accepted_before = text_of(at_most(select(document).where(~onward).order_by(document.c.seq.desc())))
         self.last_intent = text_of(select(func.coalesce(func.max(log_intent.c.id), literal_column("0"))))
         onward = log_intent.c.id >= bindparam("id", type_=Integer)
         self.instant_from = text_of(

@@ -36,12 +36,12 @@ from axis.core.ports import Age, Carried, Counts, Heap, Parcel
 from axis.core.states import OPEN, DeliveryState
 from axis.core.times import parse_rfc3339, rfc3339
 from axis.sql.driver import unavailable
-from axis.sql.instants import entries_at, operated_since, refused_lately
+from axis.sql.instants import document_place, entries_at, operated_since, refused_lately
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
 from axis.sql.rows import Row, instant, many, read_codes, read_document, read_notice
 from axis.sql.tally import Tally
-from schemas.codes import AgencyCode, document_key
+from schemas.codes import AgencyCode, document_key, number_spellings
 from schemas.multipart import PackageForm
 
 T = TypeVar("T")
@@ -110,7 +110,12 @@ class Questions(Reader):
         rows: Sequence[Row] = self.session.run(self.sql.outgoing.carried, refs=many(refs)).fetchall()
         return rows
 
-    def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
+    def recent(
+        self, limit: int, before: DocumentRef | None = None, until: datetime | None = None
+    ) -> Sequence[Document]:
+        if until is not None:
+            place = document_place(self.session, until)
+            return self.documents(self.sql.queues.accepted_before, limit=limit, seq=place)
         if before is None:
             return self.documents(self.sql.recent, limit=limit)
         return self.documents(self.sql.recent_before, limit=limit, before=before)
@@ -131,10 +136,11 @@ class Questions(Reader):
         if carried is not None and carried.document is not None:
             document = self.document(carried.document)
             return [] if document is None else [document]
-        numbered = self.sql.queues.numbered
-        found = self.documents(numbered, number_key=document_key(text), limit=MAX_FOUND)
-        # Official numbers are in capitals (NĐ 30/2020 Phụ lục I, source to confirm), and people type `123/qđ-ubnd`.
-        return found or self.documents(numbered, number_key=document_key(text.upper()), limit=MAX_FOUND)
+        for spelling in number_spellings(text):
+            found = self.documents(self.sql.queues.numbered, number_key=spelling, limit=MAX_FOUND)
+            if found:
+                return found
+        return []
 
     def dossier(self, ref: DocumentRef) -> Dossier | None:
         document = self.document(ref)
@@ -335,8 +341,10 @@ class SqlViews:
         document = read_document(row[:-1])
         return document, self._kept(document.payload, row[-1])
 
-    async def recent(self, limit: int, before: DocumentRef | None = None) -> Sequence[Document]:
-        return await self._aside(lambda ask: ask.recent(limit, before))
+    async def recent(
+        self, limit: int, before: DocumentRef | None = None, until: datetime | None = None
+    ) -> Sequence[Document]:
+        return await self._aside(lambda ask: ask.recent(limit, before, until))
 
     async def held(self, limit: int) -> Sequence[Document]:
         return await self._aside(lambda ask: ask.held(limit))

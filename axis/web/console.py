@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -115,17 +116,19 @@ class Console:
         return _html(pages.overview(network.node, now, counts, known, recent, marks, traffic, refused, renewed))
 
     async def get_documents(self, request: web.Request) -> web.StreamResponse:
-        """`q` asks for documents by id, reference or number; otherwise a page of all, those older than `before`."""
+        """`q` asks for documents by id, reference or number, or from a day back; otherwise a page of all, those older
+        than `before`."""
         views, asked = self.ctx.store.views, request.query.get("q", "").replace("\0", "").strip()[:MAX_ASKED]
         before = request.query.get("before", "")
-        if asked:
-            found = await views.find(asked)
-        else:
+        found, until = await views.find(asked) if asked else (), None
+        if asked and not found and (until := _end_of_day(asked)) is not None:
+            found = await views.recent(PAGE + 1, until=until)
+        elif not asked:
             found = await views.recent(PAGE + 1, DocumentRef(before) if _REF.fullmatch(before) else None)
         shown = found[:PAGE]
-        older = shown[-1].ref if len(found) > PAGE and not asked else None
+        older = shown[-1].ref if len(found) > PAGE and (until is not None or not asked) else None
         marks = await views.attachment_checks([document.ref for document in shown])
-        return _html(pages.documents_page(self.ctx.network.node, shown, marks, asked, older))
+        return _html(pages.documents_page(self.ctx.network.node, shown, marks, asked, older, until is not None))
 
     async def get_document(self, request: web.Request) -> web.StreamResponse:
         network = self.ctx.network
@@ -194,6 +197,14 @@ class Console:
         registry.register(_Destinations(self.ctx.traffic.shown(self.ctx.now()), await views.holds()))
         registry.register(_Ends(await asyncio.to_thread(self.ends)))
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _end_of_day(text: str) -> datetime | None:
+    """When a day of Vietnam's calendar is over, written 02/12/2026 or 2026-12-02; `None` for anything else."""
+    for form in ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%Y-%m-%d"):
+        with suppress(ValueError, OverflowError):
+            return datetime.strptime(text, form).replace(tzinfo=pages.VIETNAM) + timedelta(days=1)
+    return None
 
 
 def _is_own(host: str, names: Collection[str]) -> bool:

@@ -93,7 +93,7 @@ ACTS: Mapping[str, str] = {
     "caller": "người gọi",
     "sender": "nơi gửi",
     "recipient": "nơi nhận",
-    "operator": "người vận hành",
+    "operator": "người quản trị",
     "axis": "trục",
     "us": "người làm phần mềm",
 }
@@ -140,8 +140,12 @@ def documents_page(
     marks: Mapping[DocumentRef, AttachmentCheck],
     asked: str,
     older: DocumentRef | None,
+    by_day: bool = False,
 ) -> str:
-    """Documents, newest first: those under the id that was `asked` for, or a page of all, with the way to `older`."""
+    """Documents, newest first: those under the id that was `asked` for, or a page of all, with the way to `older`.
+
+    `by_day`: what was asked is a day, and they came until its end.
+    """
     return _environment.get_template("documents.html").render(
         node=node,
         documents=documents,
@@ -149,6 +153,7 @@ def documents_page(
         reasons=REASONS,
         asked=asked,
         older=older,
+        by_day=by_day,
     )
 
 

@@ -268,6 +268,25 @@ def test_check_remarks_on_a_certificate_that_has_expired(node: Path) -> None:
     assert any("đã hết hạn" in one for one in told["remarks_vi"])
 
 
+def test_check_finds_what_stands_in_place_of_a_revocation_list(node: Path) -> None:
+    """`axis serve` does not start with it; whoever looks at a document or a queue is not kept from it."""
+    crls = node / "pki" / "crls"
+    (crls / "other.pem").write_bytes((node / "pki" / "root.pem").read_bytes())
+    (fault,) = answer(axis("check", "-c", node / "axis.toml", "--json"))["faults"]
+    assert (fault["key"], fault["source_line"]) == ("trust.crls[0]", 'crls = ["pki/crls"]')
+    assert fault["reason"].startswith(f"{crls / 'other.pem'} holds no revocation list")
+    assert fault["reason_vi"] and fault["hint_vi"]
+    assert axis("queue", "list", "-c", node / "axis.toml").exit_code == 1  # there is nothing to list
+
+
+def test_check_remarks_on_a_checkpoint_store_inside_the_data_folder(node: Path) -> None:
+    config = node / "axis.toml"
+    config.write_text(config.read_text().replace('"checkpoints"', '"data/checkpoints"'))
+    told = answer(axis("check", "-c", config, "--json"))
+    assert told["ok"] is True
+    assert any("lies inside the data folder" in one for one in told["remarks"])
+
+
 def test_a_configuration_that_is_not_there_is_told_with_the_way_to_one(tmp_path: Path) -> None:
     result = axis("check", "-c", tmp_path / "axis.toml")
     assert result.exit_code == 1

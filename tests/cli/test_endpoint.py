@@ -14,7 +14,7 @@ from aiohttp import web
 from click.testing import CliRunner, Result
 
 from axis.cli import main
-from axis.cli.advice import NEXT
+from axis.cli.advice import NEXT, next_step
 from axis.core.problems import TABLE, Kind
 from schemas.status import STANDING_LABEL, Standing
 
@@ -185,6 +185,23 @@ def test_a_refusal_says_what_to_do_and_which_code_to_quote(far_end: FarEnd) -> N
 def test_what_a_report_means_is_told_in_words(standing: Standing, far_end: FarEnd) -> None:
     far_end.standing = standing.value
     assert f"03 Đã tiếp nhận: {STANDING_LABEL[standing]} ({standing})" in far_end.ask("status", DOCUMENT, "03").output
+
+
+def test_every_refusal_has_its_advice_but_those_that_list_what_is_wrong() -> None:
+    refusals = {kind.value for kind, row in TABLE.items() if row.http and not row.temporary}
+    assert refusals - set(NEXT) == {"bad-request", "malformed-xml", "schema-violation", "method-not-allowed"}
+
+
+def test_a_field_that_is_wrong_is_told_with_what_it_must_be() -> None:
+    told = next_step("bad-request", {"fields": ["at", "staff.mobile", "ghi_chu"]})
+    assert "at: giờ kèm múi giờ" in told and "staff.mobile: " in told and "at most 200 characters" in told
+    assert told.endswith("; ghi_chu")
+
+
+def test_what_a_new_document_lacks_is_named(far_end: FarEnd) -> None:
+    result = far_end.ask("send", "--from", "H99.07", "--to", "H99.115", "--number", "1")
+    assert result.exit_code == 2
+    assert "a document needs --notation, --subject, too" in result.output
 
 
 def test_every_advice_is_for_a_problem_that_is_an_answer() -> None:

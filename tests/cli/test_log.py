@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axis.cli import main
+from axis.cli.entries import _told
 from axis.core.canonical import canonical
 from axis.core.entry import leaf
 from axis.core.model import LogEntry
@@ -38,6 +39,19 @@ def test_the_printed_checkpoint_is_the_file_octet_for_octet_and_verifies_the_gro
     grow(folder, 9)
     result = log(folder, "verify", "--old", folder / "old")
     assert result.exit_code == 0, result.output
+
+
+def test_who_asks_by_a_number_is_told_that_the_log_has_none(folder: Path) -> None:
+    def shown(*more: str) -> str:
+        return CliRunner().invoke(main, ["log", "show", str(folder / "log"), *more]).output
+
+    assert "the axis' reference" in shown("--about", "1/SNV-VP") and "tham chiếu của trục" in shown("--about", "x")
+    assert "hint" not in shown("--about", "a" * 26) and "hint" not in shown("--kind", "failed")
+
+
+def test_a_fact_that_is_a_time_is_shown_as_one() -> None:
+    assert _told({"status_at": 1796201467, "code": "03"}) == "status_at 02/12/2026 15:51:07, code 03"
+    assert _told({"status_at": "?", "backed_up_at": 10**30}) == f"status_at ?, backed_up_at {10**30}"
 
 
 @pytest.mark.parametrize(

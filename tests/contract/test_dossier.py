@@ -103,10 +103,10 @@ async def test_what_was_refused_is_told_newest_first_as_far_as_the_newest_entrie
 
 async def test_a_document_is_found_by_whatever_people_know_of_it(store: SqlStore, url: str) -> None:
     one, same, other = document(number="7/QĐ"), document(number="7/qđ"), document(number="7/QĐ")
-    capital = document(number="8/QĐ-X")
+    capital, zero = document(number="8/QĐ-X"), document(number="05/KH")
     refused = document(number="7/QĐ", state=IntakeState.HELD)
     sent = delivery(one)
-    await add(store, *map(AddDocument, (one, same, other, refused, capital)), AddDelivery(sent))
+    await add(store, *map(AddDocument, (one, same, other, refused, capital, zero)), AddDelivery(sent))
     await add(store, MoveDocument(refused.ref, IntakeState.HELD, IntakeState.REFUSED, not_signed()))
 
     async def refs(text: str) -> set[str]:
@@ -116,8 +116,28 @@ async def test_a_document_is_found_by_whatever_people_know_of_it(store: SqlStore
         assert await refs(name) == {one.ref}
     assert await refs("7/QĐ") == {one.ref, other.ref, refused.ref}
     assert await refs("nothing") == set()
+    for name in ("8/qđ-x", "Số 8/QĐ-X", "08/QĐ-X", "số: 8 / qđ–x"):
+        assert await refs(name) == {capital.ref}
+    assert await refs("5/kh") == {zero.ref}
+    for name in ("9/QĐ-X", "80/QĐ-X", "8/QĐ"):
+        assert await refs(name) == set()
     with open_readonly(url) as books:
         assert {each.ref for each in books.find("7/QĐ")} == await refs("7/QĐ")
+
+
+async def test_documents_are_listed_from_an_instant_back(store: SqlStore) -> None:
+    came = [document(accepted_at=later(days=day)) for day in range(5)]
+    for one in came:
+        await add(store, AddDocument(one))
+
+    async def refs(**until: float) -> list[str]:
+        return [each.ref for each in await store.views.recent(2, until=later(**until))]
+
+    newest = [one.ref for one in came[::-1]]
+    assert await refs(days=9) == newest[:2]
+    assert await refs(days=2, seconds=1) == newest[2:4]
+    assert await refs(days=2) == newest[3:5], "what came at that instant is not before it"
+    assert await refs(days=-1) == []
 
 
 def test_looking_for_a_number_reads_the_index_of_numbers_and_not_the_documents(tmp_path: Path) -> None:

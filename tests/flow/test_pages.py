@@ -183,6 +183,8 @@ def test_the_reason_of_a_status_is_shown(site: Site, documents: dict[str, str]) 
     html = _open(site, f"/documents/{documents['handled']}")[2]
     assert [row[5] for row in _rows(html, "statuses") if row[1] == "04"] == [said]
     assert any(f"«{said}»" in row[2] for row in _rows(html, "journey"))
+    (reached,) = re.findall(r'<dd id="reached">.*?</dd>', html)
+    assert "<b>04 Phân công xử lý</b>" in reached and "<b>03 Đã tiếp nhận</b>" in reached
 
 
 def test_a_document_is_found_by_the_id_that_its_sender_gave_it_or_by_its_reference(
@@ -196,6 +198,14 @@ def test_a_document_is_found_by_the_id_that_its_sender_gave_it_or_by_its_referen
         html = _open(site, f"/documents?{urlencode({'q': text})}")[2]
         assert re.findall(r'href="/documents/([a-z0-9]{26})"', html) == [ref]
     assert "Không có văn bản nào mang đúng mã đó" in _open(site, "/documents?q=nothing")[2]
+
+
+def test_documents_are_found_by_the_day_on_which_they_came(site: Site) -> None:
+    listed = _open(site, "/documents")[2].count('href="/documents/0')
+    for day, wanted in (("31/12/2099", listed), ("2099-12-31", listed), ("01/01/2001", 0), ("31/02/2099", 0)):
+        html = _open(site, f"/documents?{urlencode({'q': day})}")[2]
+        assert html.count('href="/documents/0') == wanted, day
+        assert (f"đến hết ngày {day}" in html.replace("Đến", "đến")) is (day != "31/02/2099")
 
 
 def test_all_documents_are_reached_page_by_page(site: Site, documents: dict[str, str]) -> None:

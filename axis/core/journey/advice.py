@@ -34,7 +34,7 @@ NEXT: Final[Mapping[Kind, Sentence]] = MappingProxyType(
             "has arrived before it",
         ),
         Kind.GIVEN_UP: Sentence(
-            "người vận hành đã dừng; vẫn gửi lại được nếu là văn bản",
+            "người quản trị đã dừng; vẫn gửi lại được nếu là văn bản",
             "an operator ended it; a document can still be sent again",
         ),
         Kind.STORED_DAMAGED: Sentence(

@@ -10,6 +10,7 @@ from typing import Final
 from axis.core.follow_up import Became, FollowUp
 from axis.core.journey.advice import next_of
 from axis.core.journey.dossier import Dossier
+from axis.core.journey.reached import STATES
 from axis.core.journey.step import CARGO, Around, Step, What, cargo_words, join, of_delivery, problem_words
 from axis.core.model import Cargo, Delivery, EntryKind
 from axis.core.states import OPEN, DeliveryState, IntakeState
@@ -129,7 +130,7 @@ def _kept_back(one: Delivery, cargo: Sentence, dossier: Dossier) -> Step:
     """By an operator, one by one: the log tells who, and why."""
     own = (placed.entry for placed in dossier.entries if placed.entry.subject == one.id)
     acts = [entry for entry in own if entry.kind is EntryKind.OPERATED and entry.facts["action"] == "hold"]
-    who = Sentence("người vận hành", "an operator")
+    who = Sentence("người quản trị", "an operator")
     why, since = "", one.created_at
     if acts:
         name, since = str(acts[-1].facts["operator"]), acts[-1].at
@@ -160,7 +161,7 @@ def _parked(one: Delivery, ahead: Delivery, cargo: Sentence) -> Step:
         Sentence(
             f" đứng sau {CARGO[ahead.cargo].vi} {ahead.id}", f" stands behind the {CARGO[ahead.cargo].en} {ahead.id}"
         ),
-        Sentence(f" ({ahead.state.value})", f" ({ahead.state.value})"),
+        Sentence(f" ({STATES[ahead.state].vi})", f" ({ahead.state.value})"),
         problem_words(ahead.last_problem),
     )
     then = command = None

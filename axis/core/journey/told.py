@@ -13,6 +13,7 @@ from typing import Any
 from axis.core.follow_up import Became
 from axis.core.journey.dossier import Dossier
 from axis.core.journey.present import present
+from axis.core.journey.reached import Reached, reached
 from axis.core.journey.step import (
     ATTESTED,
     BROUGHT,
@@ -48,6 +49,7 @@ class Journey:
     past: tuple[Step, ...]
     present: tuple[Step, ...]
     sealed: Sealed
+    reached: tuple[Reached, ...] = ()
 
 
 def journey(dossier: Dossier, around: Around) -> Journey:
@@ -56,7 +58,8 @@ def journey(dossier: Dossier, around: Around) -> Journey:
     past.sort(key=lambda step: step.at)  # stable: what happened at one instant stays in this order
     indexes = [one.index for one in dossier.entries]
     signed = sum(index is not None and index < around.signed for index in indexes)
-    return Journey(tuple(past), tuple(present(dossier, around)), Sealed(len(indexes), signed, around.signed))
+    sealed = Sealed(len(indexes), signed, around.signed)
+    return Journey(tuple(past), tuple(present(dossier, around)), sealed, reached(dossier, around))
 
 
 def _facts(dossier: Dossier, kind: EntryKind) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
@@ -163,7 +166,7 @@ def _ended(dossier: Dossier, around: Around) -> Iterator[Step]:
         if entry.kind is EntryKind.OPERATED and (about := ids.get(entry.subject)):
             who, action = entry.facts["operator"], entry.facts["action"]
             why_so = f": {entry.facts['reason']}" if entry.facts["reason"] else ""
-            told = Sentence(f"người vận hành {who}: {action}{why_so}", f"operator {who}: {action}{why_so}")
+            told = Sentence(f"người quản trị {who}: {action}{why_so}", f"operator {who}: {action}{why_so}")
             yield of_delivery(about, entry.at, What.OPERATED, told)
 
 

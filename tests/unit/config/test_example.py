@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -146,3 +147,11 @@ def test_values_are_frozen(config: Config) -> None:
 def test_every_section_forbids_unknown_keys() -> None:
     models: Mapping[str, type[Section]] = {**SECTIONS, **ADAPTERS}
     assert all(model.model_config["extra"] == "forbid" and model.model_config["frozen"] for model in models.values())
+
+
+def test_the_unit_of_the_docs_lets_a_node_write_where_it_writes(tmp_path: Path) -> None:
+    config = load_file(make_site(tmp_path))
+    unit = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    writable = re.findall("^ReadWritePaths=(.*)$", unit, re.MULTILINE)
+    written = (config.node.data, config.keys.checkpoints, config.trust.cache)
+    assert [line.split() for line in writable] == [[f"/srv/axis/{folder.name}" for folder in written]]

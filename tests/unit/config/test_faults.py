@@ -84,6 +84,7 @@ VALUES = [
     ('anchors = ["trust/root.pem"]', "anchors = []", 11, "trust.anchors", "must not be empty", ""),
     ('anchors = ["trust/root.pem"]', 'anchors = ["axis.toml"]', 12, "trust.anchors[0]", "holds no certificate", ""),
     ('crls = ["trust/crls"]', 'crls = ["trust/x"]', 9, "trust.crls[0]", "does not exist", "relative"),
+    ('data = "data"', 'data = "axis.toml"', 8, "node.data", "axis.toml is a file", "name a folder"),
     ("max_recipients = 500", "max_recipients = 0", 18, "limits.max_recipients", "greater than or equal to 1", ""),
     ("max_recipients = 500", "max_recipients = true", 18, "limits.max_recipients", "must be a", ""),
     ('hold = "72h"', "hold = 72", 8, "limits.hold", "needs a unit", '"72s"'),
@@ -207,11 +208,14 @@ def test_missing_sections_are_asked_for(tmp_path: Path) -> None:
 
 
 SYNTAX = [
-    ("[node\n", 1, 6, "expected ']'", ""),
+    ("[node\n", 1, 6, "expected ']'", "alone in its line"),
     ("[node]\nname = axis\n", 2, 8, "invalid value", "text stands in quotes"),
     ("a = 1\na = 2\n", 2, 6, "cannot overwrite a value", "written before"),
+    ('[node]\na = ["x" "y"]\n', 2, 10, "unclosed array", "commas stand between"),
+    ('a = "C:\\pki"\n', 1, 10, "unescaped", "paths are written with /"),
+    ("[node]\nname\n", 2, 5, "expected '='", "a line is key = value"),
     ("[a]\n[a]\n", 2, 3, "cannot declare", "written before"),
-    ('a = "x', 1, 7, "unterminated string", ""),
+    ('a = "x', 1, 7, "unterminated string", "ends in its own line"),
     ('[node]\nname = "x\ndata = "d"\n', 2, 10, "illegal character", "ends in its own line"),
     ("\ufeff[node]\n", 1, 1, "invalid statement", "byte order mark"),
 ]

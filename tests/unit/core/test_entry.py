@@ -106,7 +106,7 @@ def test_a_commitment_binds_nonce_name_and_value(one: tuple[str, str, str], othe
 
 def test_every_kind_of_entry_has_a_meaning() -> None:
     assert set(ENTRY_MEANING) == set(EntryKind)
-    assert all(ENTRY_MEANING.values())
+    assert all(one.vi and one.en for one in ENTRY_MEANING.values())
 
 
 def test_a_verdict_is_committed_to_in_the_canonical_form_of_what_is_stored() -> None:

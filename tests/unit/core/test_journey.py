@@ -26,9 +26,12 @@ from axis.core.model import (
     NoticeOutcome,
     NoticeRef,
     Role,
+    StatusReport,
 )
 from axis.core.problems import TABLE, Kind
 from axis.core.states import DeliveryState, IntakeState
+from schemas.codes import AgencyCode
+from schemas.status import Standing
 from signing.verdict import Indication, Reason, SubIndication, Verdict
 from tests.factories_core import delivery, document, passed, report
 from tests.unit.core.world import NOW, TEN, TWENTY, network
@@ -78,6 +81,29 @@ def test_what_became_of_a_handover_is_told_where_it_is_known() -> None:
         assert found(became).present == (), "it is done, or told as what it is now: due again, or failed"
     told_of = {became: found(became).past[-1].told.en for became in (*Became, None)}
     assert {became for became, words in told_of.items() if "fetched there" in words} == {Became.TAKEN}
+
+
+def test_how_far_it_has_come_with_each_recipient_is_told_in_one_line() -> None:
+    """The last status that counts; without one, what became of the delivery; nothing where there is none."""
+    both = replace(DOCUMENT, recipients=(TEN, TWENTY))
+    gone = sent(state=DeliveryState.DELIVERED, settled_at=after(seconds=9))
+    waits = delivery(both, endpoint="dms-10", recipients=(TEN,))
+    said = [
+        report(both, receiver=TWENTY, wire="03", at=after(hours=1)),
+        report(both, receiver=TWENTY, wire="06", at=after(hours=2), description="đã trả lời"),
+        report(both, receiver=TWENTY, wire="04", at=after(hours=3), standing=Standing.LATE),
+    ]
+    back = delivery(both, cargo=Cargo.STATUS, cargo_ref=said[0].ref, recipients=(TEN,), state=DeliveryState.FAILED)
+
+    def lines(*reports: StatusReport) -> list[tuple[AgencyCode, str, str, datetime | None]]:
+        found = journey(Dossier(both, [waits, gone, back], reports), AROUND).reached
+        return [(one.recipient, one.code, one.reason, one.at) for one in found]
+
+    assert lines(*said) == [(TEN, "queued", "", None), (TWENTY, "06", "đã trả lời", after(hours=2))]
+    assert lines() == [(TEN, "queued", "", None), (TWENTY, "delivered", "", after(seconds=9))]
+    first, _ = journey(Dossier(both, [waits, gone], ()), AROUND).reached
+    assert first.told.vi == "chờ nơi nhận lấy", "dms-10 is a mailbox"
+    assert journey(Dossier(both, (), ()), AROUND).reached == ()
 
 
 def test_it_is_told_in_order_of_time_down_to_the_status_that_came_back() -> None:
@@ -147,7 +173,8 @@ def test_what_is_parked_names_the_one_before_it_and_what_ails_that() -> None:
     second = sent()
     parked = told(first, second, ahead={second.id: first})[1]
     assert (parked.what, parked.code) == (What.PARKED, "destination-refused")
-    assert first.id in parked.told.vi and parked.command == f"axis queue retry {first.id}"
+    assert f"{first.id} (không chuyển được)" in parked.told.vi and f"{first.id} (failed)" in parked.told.en
+    assert parked.command == f"axis queue retry {first.id}"
 
 
 def test_a_held_endpoint_names_who_holds_it_and_why() -> None:
@@ -165,7 +192,7 @@ def test_a_delivery_that_is_held_by_itself_names_who_holds_it_as_the_log_has_it(
     (step,) = found.present
     assert step.at == after(minutes=3) and "binh giữ lại: chờ hỏi" in step.told.vi
     assert found.past[-1].what is What.OPERATED and step.command == f"axis queue release {kept.id}"
-    assert "người vận hành giữ lại" in told(kept)[0].told.vi
+    assert "người quản trị giữ lại" in told(kept)[0].told.vi
 
 
 def test_a_mailbox_waits_for_its_owner_and_a_lost_endpoint_for_the_administrator() -> None:
