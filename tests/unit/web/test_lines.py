@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 
@@ -61,10 +61,12 @@ TABLE = [
 
 
 @asynccontextmanager
-async def listener(places: Places | None = None, slowest: int = 1) -> AsyncIterator[int]:
+async def listener(
+    places: Places | None = None, slowest: int = 1, table: Sequence[Route] = TABLE
+) -> AsyncIterator[int]:
     (port,) = free_ports(1)
     head = timedelta(seconds=60)
-    async with listening(Routes(TABLE), HOST, port, None, head, places or Places(16), slowest), asyncio.timeout(30):
+    async with listening(Routes(table), HOST, port, None, head, places or Places(16), slowest), asyncio.timeout(30):
         yield port
 
 
