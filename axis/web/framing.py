@@ -240,8 +240,8 @@ class _Handler(web.RequestHandler):
             raise ConnectionError("an answer has begun already")
         if isinstance(exc, ConnectionError):
             log.info("caller_went_away")
-            problem = Problem(Kind.INTERNAL)
-        elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ConnectionError("nobody is there to be answered") from exc
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request_broke", exc_info=exc)
             problem = Problem(Kind.INTERNAL)
         else:
