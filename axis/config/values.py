@@ -30,6 +30,8 @@ FAULT: Final = "axis"
 
 _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
 _UNITS: Final = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_A_DURATION: Final = 'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"'
+_LONGEST: Final = timedelta(days=36_500)
 _SIZE: Final = re.compile(r"(\d+)(B|KB|MB|GB)")
 _BYTES: Final = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _A_SIZE: Final = 'a number and one unit of B, KB, MB, GB (1 KB is 1,024 bytes): "128KB", "200MB"'
@@ -123,15 +125,15 @@ def _duration(value: Any) -> timedelta:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         raise fault("a duration needs a unit", f'write "{value}s", or use ms, m, h or d')
+    text = value if isinstance(value, str) else ""
     try:
-        duration = parse_duration(_text(value))
+        duration = parse_duration(text)
     except ValueError:
-        meant = _meant(value, _UNITS, _SPOKEN)
-        raise fault(
-            f"{value!r} is not a duration", meant or 'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"'
-        ) from None
+        raise fault(f"{value!r} is not a duration", _meant(text, _UNITS, _SPOKEN) or _A_DURATION) from None
     if not duration:
-        raise fault("must be longer than zero", 'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"')
+        raise fault("must be longer than zero", _A_DURATION)
+    if duration > _LONGEST:
+        raise fault(f"{value!r} is too long: no calendar reaches so far", 'at most "36500d", a hundred years')
     return duration
 
 

@@ -41,7 +41,10 @@ class Doors:
         connection = request.transport.get_extra_info("ssl_object") if request.transport else None
         if not isinstance(connection, _CONNECTIONS):
             return None
-        der = connection.getpeercert(binary_form=True)
+        try:
+            der = connection.getpeercert(binary_form=True)
+        except ValueError:  # what came behind the request was no TLS: the library has no handshake any more
+            raise ConnectionResetError("the connection broke") from None
         if not der:
             return None
         fingerprint = hashlib.sha256(der).hexdigest()

@@ -16,13 +16,15 @@ from http import HTTPStatus
 from typing import Any, Final, cast
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import _ErrInfo
 
 from axis.core.pressure import PATIENCE_S, Pressure
-from axis.core.problems import Kind, Problem
+from axis.core.problems import Kind, Problem, Refused
 from axis.web.answer import Answer
 from axis.web.name import name_the_library
 from axis.web.places import Door, Place, Places, accepting, acknowledged
@@ -39,10 +41,24 @@ MAX_FIELD: Final = 65_536
 """Octets of one header at most: `Axis-Recipients` of a relayed document names up to some 1,800 agencies."""
 MAX_HEAD: Final = 98_304
 """Octets of one head, about: that one header, and more besides than usual servers take. By itself the library takes 128
-headers of the largest size, and keeps each twice."""
+headers of the largest size, and keeps each twice. Of a body in chunks so many may come that are none of its own:
+headers behind it are kept, too."""
+MAX_DIGITS: Final = 18
+"""Of a length. The parser of the library takes the largest number that it knows for no length at all."""
 IDLE_S: Final = 120.0
 """How long a connection may stay open between two requests. Longer than the pools of usual clients keep one (aiohttp
 15 s, .NET 60 s, Go 90 s): mostly they close it, and no request crosses with our end."""
+_UNREADABLE: Final = Problem(Kind.BAD_REQUEST, "this is not HTTP that can be read")
+
+
+def _is_plain(message: RawRequestMessage) -> bool:
+    """Say whether whoever passes a request on finds its end where the parser of the library does, which takes other
+    versions, `gzip, chunked` for `chunked`, and an empty coding for none (RFC 9112 §6.1, §6.3)."""
+    headers = message.headers
+    coding = headers.get(hdrs.TRANSFER_ENCODING)
+    if coding is not None and (coding.lower() != "chunked" or message.version != HttpVersion11):
+        return False
+    return message.version in (HttpVersion11, HttpVersion10) and len(headers.get(hdrs.CONTENT_LENGTH, "")) <= MAX_DIGITS
 
 
 class _Handler(web.RequestHandler):
@@ -50,7 +66,18 @@ class _Handler(web.RequestHandler):
     word: saying goodbye in TLS would take as long again with somebody who does not answer.
     """
 
-    __slots__ = ("_begun", "_body", "_due", "_head_s", "_lost", "_place", "_reading", "_refused", "_slowest")
+    __slots__ = (
+        "_answered",
+        "_begun",
+        "_body",
+        "_due",
+        "_head_s",
+        "_lost",
+        "_place",
+        "_reading",
+        "_refused",
+        "_slowest",
+    )
 
     def __init__(
         self, manager: web.Server, *, head_s: float, slowest: int, refused: Counter[Kind], place: Place, **options: Any
@@ -63,6 +90,7 @@ class _Handler(web.RequestHandler):
         self._due: asyncio.TimerHandle | None = None
         self._begun = 0
         self._body = EMPTY_PAYLOAD
+        self._answered = EMPTY_PAYLOAD
         self._lost = False
         self._place = place
         place.guest = self
@@ -74,17 +102,42 @@ class _Handler(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._lost:  # each further piece would be kept, and another answer of its own be due
             return
-        heads, between = self._request_count, self._body.is_eof()
-        super().data_received(data if self._begun <= MAX_HEAD or not between else NO_HEAD)
+        heads, body, brought = self._request_count, self._body, self._body.total_bytes
+        between = body.is_eof()
+        if self._begun > MAX_HEAD:
+            if not between:
+                self._break_off(body)
+                return
+            data = NO_HEAD
+        super().data_received(data)
         if self._request_count > heads:
             self._stop_waiting()
-            message, self._body = self._messages[-1]
-            self._begun, self._lost = 0, isinstance(message, _ErrInfo)
+            self._look_at_heads(heads - self._request_count)
+            if isinstance(self._messages[-1][0], _ErrInfo) and not body.is_eof():
+                self._break_off(body)  # the library tells nobody, and whoever reads it would wait for more
             return
-        if between:
+        if between or body.total_bytes == brought:
             self._begun += len(data)
+        else:
+            self._begun = 0
         if self._due is None and self._waiter is not None and not self._waiter.done():
             self._await_head()  # the first octets of the next request, and not all of its head
+
+    def _look_at_heads(self, first: int) -> None:
+        """Those that have just come, from `first` (counted from behind) on."""
+        for place in range(first, 0):
+            message, body = self._messages[place]
+            if not isinstance(message, _ErrInfo) and not _is_plain(message):
+                refused = BadHttpMessage("others may read it otherwise")
+                self._messages[place] = _ErrInfo(refused.code, refused, refused.message), body
+        last, self._body = self._messages[-1]
+        self._begun, self._lost = 0, isinstance(last, _ErrInfo) and self._body is EMPTY_PAYLOAD
+
+    def _break_off(self, body: StreamReader) -> None:
+        """Nothing more of this body can be read: tell whoever reads it, or the library, that waits for the rest of what
+        is answered already."""
+        self._lost = True
+        body.set_exception(TimeoutError() if body is self._answered else Refused(_UNREADABLE))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_waiting()
@@ -156,10 +209,15 @@ class _Handler(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse | Answer, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer, and say whether the caller went away meanwhile."""
+        self._answered = request.content
+        if isinstance(resp, Answer) and resp.problem is not None:
+            self._refused[resp.problem] += 1
+        if self._lost and request.content.exception() is not None:
+            self._lingering_time = 0.0
+            resp = resp.whole() if isinstance(resp, Answer) else resp
+            resp.force_close()
         if not isinstance(resp, Answer):
             return await super().finish_response(request, resp, start_time)
-        if resp.problem is not None:
-            self._refused[resp.problem] += 1
         if self._upgraded or not resp.suits(request):
             return await super().finish_response(request, resp.whole(), start_time)
         try:
@@ -182,12 +240,12 @@ class _Handler(web.RequestHandler):
             raise ConnectionError("an answer has begun already")
         if isinstance(exc, ConnectionError):
             log.info("caller_went_away")
-            problem = Problem(Kind.INTERNAL)
-        elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ConnectionError("nobody is there to be answered") from exc
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request_broke", exc_info=exc)
             problem = Problem(Kind.INTERNAL)
         else:
-            problem = Problem(Kind.BAD_REQUEST, "this is not HTTP that can be read")
+            problem = _UNREADABLE
         self._refused[problem.kind] += 1
         response = answer(problem).whole()
         response.force_close()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from axis.core.problems import Kind
 from axis.demo.network import HOST, free_ports
@@ -61,10 +63,12 @@ TABLE = [
 
 
 @asynccontextmanager
-async def listener(places: Places | None = None, slowest: int = 1) -> AsyncIterator[int]:
+async def listener(
+    places: Places | None = None, slowest: int = 1, table: Sequence[Route] = TABLE
+) -> AsyncIterator[int]:
     (port,) = free_ports(1)
     head = timedelta(seconds=60)
-    async with listening(Routes(TABLE), HOST, port, None, head, places or Places(16), slowest), asyncio.timeout(30):
+    async with listening(Routes(table), HOST, port, None, head, places or Places(16), slowest), asyncio.timeout(30):
         yield port
 
 
@@ -179,3 +183,29 @@ async def test_nothing_is_begun_in_the_midst_of_what_came_behind_a_wish_for_anot
             assert b" 200 " in head
             assert b"connection: close" in head.lower()
             assert await reader.read() == b"0"
+
+
+async def test_who_goes_away_is_no_problem_that_anybody_is_told() -> None:
+    """It was counted as a bug of ours, which is what wakes people up."""
+    places = Places(16)
+    async with listener(places) as port:
+        for path in (b"/read", b"/counted"):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(b"POST %s HTTP/1.1\r\nHost: axis\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n" % path)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.abort()
+        while places.taken:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.02)
+    assert not places.refused
+
+
+def test_a_caller_whose_tls_broke_off_went_away() -> None:
+    """The library has no certificate of it any more, and says so with an error of its own: that was a bug of ours."""
+    broken = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+    request = make_mocked_request("GET", "/", transport=_Transport(extra={"ssl_object": broken}))
+    with pytest.raises(ConnectionResetError):
+        Doors({}, {}).principal(request)
+
+
+class _Transport(asyncio.Transport):
+    """It has nothing but what it is given."""
