@@ -29,6 +29,9 @@ GATHER_S = 0.002
 """How long what has ended waits for what is about to end. A destination that is quick answers all that it was given at
 about the same time: the first of its answers would be written alone, and the others would wait for that commit."""
 
+UNWRITTEN = 256
+"""With so many outcomes that the store could not be told, nothing more is claimed: each would be one more."""
+
 GRACE_S = 8.0
 """How long attempts under way may take after the daemon was asked to stop."""
 
@@ -39,6 +42,10 @@ class Dispatcher:
     A turn writes what has ended and claims for the places that are free by it, as long as more is under way after a
     short wait for that. Both go to the store together, and are one commit where it has nothing else to do; what ends
     meanwhile is the next turn's.
+
+    What cannot be written, because the store is away, is written by a later turn, before anything is claimed: its token
+    says whether somebody else has made that delivery meanwhile. Else each trouble of the store would have deliveries
+    made twice, and count as poison.
     """
 
     def __init__(self, ctx: Context) -> None:
@@ -58,9 +65,10 @@ class Dispatcher:
                 if self._ended and any(self._ctx.traffic.busy.values()):
                     await asyncio.sleep(GATHER_S)
                 self._ctx.written.clear()
+                unwritten = sum(one.unwritten for one in self._ended)
                 if self._settle():
                     await asyncio.sleep(0)  # they have reached the store before the claim does
-                claimed = await self._claim()
+                claimed = await self._claim() if unwritten < UNWRITTEN else []
                 self._begin(claimed, await carried_by(claimed, self._ctx))
                 self._attempts, self._settlings = _unfinished(self._attempts), _unfinished(self._settlings)
                 await self._wait(stop)
@@ -86,8 +94,11 @@ class Dispatcher:
         any_ended = bool(self._ended)
         while self._ended:
             ended, self._ended = self._ended[:TOGETHER], self._ended[TOGETHER:]
-            self._settlings.add(asyncio.create_task(settle(ended, self._ctx)))
+            self._settlings.add(asyncio.create_task(self._write(ended)))
         return any_ended
+
+    async def _write(self, ended: Sequence[Ended]) -> None:
+        self._ended += await settle(ended, self._ctx)
 
     def _begin(self, claimed: Sequence[Delivery], carried: Mapping[DocumentRef, Carried]) -> None:
         loop = asyncio.get_running_loop()
@@ -134,7 +145,7 @@ class Dispatcher:
         try:
             claimed = await ctx.store.transact(body, brief=len(endpoints) <= FEW)
         except Unavailable as error:
-            log.warning("claim_deferred", problem=error.problem.kind.value)
+            log.warning("claim_deferred", problem=error.problem.kind.value, **error.problem.context)
             return []
         for delivery in claimed:
             traffic.took(delivery)

@@ -272,7 +272,10 @@ class Sequencer:
             except (Unavailable, LostRace, OSError, Locked) as error:
                 if stopping or (isinstance(error, OSError) and error.errno not in FULL):
                     raise
-                log.warning("log_round_failed", error=str(error), lag_s=self.lag(self._now()).total_seconds())
+                why = error.problem.context if isinstance(error, Unavailable) else {}
+                log.warning(
+                    "log_round_failed", **{"error": str(error), **why}, lag_s=self.lag(self._now()).total_seconds()
+                )
                 added, pause = 0, RETRY
             if added:
                 grown = began

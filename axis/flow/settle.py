@@ -50,7 +50,8 @@ class Ended:
     heard of again.
 
     `document` is what was handed over, as it was read then: of what follows from it only its crossing can have changed.
-    `broke` says that the attempt ended without an outcome of its own, `retry_after_s` what the destination asked for.
+    `broke` says that the attempt ended without an outcome of its own, `retry_after_s` what the destination asked for,
+    `unwritten` that the store could not be told before.
     """
 
     delivery: Delivery
@@ -59,10 +60,11 @@ class Ended:
     document: Document | None = None
     retry_after_s: float | None = None
     broke: bool = False
+    unwritten: bool = False
 
 
-async def settle(ended: Sequence[Ended], ctx: Context) -> None:
-    """Write how `ended` ended, and say so. What cannot be written now keeps its lease, which runs out.
+async def settle(ended: Sequence[Ended], ctx: Context) -> Sequence[Ended]:
+    """Write how `ended` ended, and say so. What the store cannot be told now is returned, to be told later.
 
     A lost lease means that somebody else settles: the outcome of that attempt is dropped.
     """
@@ -70,12 +72,14 @@ async def settle(ended: Sequence[Ended], ctx: Context) -> None:
         failed = await ctx.store.transact(lambda ledger: _written(ended, ledger, ctx), brief=len(ended))
     except Exception as error:
         if len(ended) > 1:  # whose it was is not known; whatever stands already is a lost race
-            await asyncio.gather(*(settle([one], ctx) for one in ended))
-        elif not _told(ended[0].delivery, error):
+            left = await asyncio.gather(*(settle([one], ctx) for one in ended))
+            return [one for several in left for one in several]
+        if not _told(ended[0], error):
             raise
-    else:
-        _tell_all(ended, failed)
-        ctx.wake()
+        return [replace(ended[0], unwritten=True)] if isinstance(error, Unavailable) else ()
+    _tell_all(ended, failed)
+    ctx.wake()
+    return ()
 
 
 def _written(ended: Sequence[Ended], ledger: Ledger, ctx: Context) -> list[Problem | None]:
@@ -158,13 +162,15 @@ def _setback(one: Ended, problem: Problem | None, ledger: Ledger, ctx: Context) 
     return decision if decision.reply is None else decided(telling_of(delivery, ledger, ctx))
 
 
-def _told(delivery: Delivery, error: Exception) -> bool:
-    """Say why it was not written, where that is no bug."""
+def _told(ended: Ended, error: Exception) -> bool:
+    """Say why it was not written, where that is no bug; of what is tried again, once."""
+    delivery = ended.delivery
     if isinstance(error, LostRace):
         log.warning("delivery_lease_lost", delivery=delivery.id, endpoint=delivery.endpoint, attempt=delivery.attempts)
     elif isinstance(error, Unavailable):
-        # The lease runs out and the delivery is made again under the same id.
-        log.warning("delivery_not_settled", delivery=delivery.id, problem=error.problem.kind.value)
+        if not ended.unwritten:
+            kind, context = error.problem.kind.value, error.problem.context
+            log.warning("delivery_not_settled", delivery=delivery.id, problem=kind, **context)
     else:
         return False
     return True

@@ -28,6 +28,7 @@ from axis.sql.driver import NoStore, OtherSchema, Session, StoreError
 from axis.sql.machinery import of_postgres, refuse_machinery
 from axis.sql.news import News
 from axis.sql.pipeline import PostgresSession, WritingSession
+from axis.sql.rights import refuse_missing_rights
 from axis.sql.silent import WRITES, end_silent
 from axis.sql.store import SqlStore
 from axis.sql.tables import SCHEMA_VERSION
@@ -44,9 +45,9 @@ IN_USE: Final = 0x61786973
 INSTANCE: Final = 0x61786974
 """The class of the advisory locks that keep a second process of one name out."""
 
-_BROKEN: Final = ("08", "57P", "58", "XX", "F0", "26")
+_BROKEN: Final = ("08", "57P", "58", "XX", "F0", "26", "42501")
 """Classes of SQLSTATE after which a connection is not used any more: lost, shut down, I/O errors, damage, a prepared
-statement that is not there."""
+statement that is not there. And one: a right that was taken away is named when the store is opened again."""
 
 
 class PostgresConnection:
@@ -126,8 +127,9 @@ class PostgresConnection:
         self._forget_prepared()
 
     def prove(self) -> None:
-        """A server reads its settings again without a restart, and tells nobody."""
+        """A server reads its settings again without a restart, and tells nobody; nor does it of a right taken away."""
         refuse_unsafe(self._connection)
+        refuse_missing_rights(self._connection)
 
     def relieve(self) -> Sequence[str]:
         return end_silent(self._connection)
@@ -176,6 +178,7 @@ class PostgresDatabase:
             # Only now: nobody can migrate it any more.
             _right_schema(_version(connection), self.url)
             refuse_machinery(of_postgres(lambda text: connection.execute(text).fetchall()), f"in {place_of(self.url)}")
+            refuse_missing_rights(connection)
             if not _answer(connection, "SELECT pg_try_advisory_lock(%s, hashtext(%s))", INSTANCE, self.instance):
                 raise StoreError(
                     f"another process has the store open under the name {self.instance!r}; "
@@ -283,6 +286,7 @@ def look(url: str) -> Server:
     try:
         with connect(url, "axis: looks") as connection:
             refuse_unsafe(connection)
+            refuse_missing_rights(connection)
             names = connection.execute(
                 "SELECT application_name FROM pg_stat_activity"
                 " WHERE datname = current_database() AND application_name LIKE %s ORDER BY 1",

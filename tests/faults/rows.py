@@ -17,6 +17,7 @@ CUT: Final = "tests/faults/test_power_cut.py::test_a_node_that_loses_its_power_h
 MOMENTS: Final = "tests/faults/test_power_moments.py"
 STORAGE, LINES = "tests/faults/test_storage.py", "tests/faults/test_connections.py"
 BASE = "tests/faults/test_database.py"
+OWN_SERVER = "tests/faults/test_server.py"
 HEADS = "tests/faults/test_slow_heads.py"
 FULL = "tests/faults/test_full.py"
 SHARED = "tests/contract/test_two_processes.py"
@@ -180,6 +181,7 @@ OWN: Final = (
         "PostgreSQL is shut down at once, and started",
         "SIGQUIT",
         f"{SHARED}::test_a_server_that_is_restarted_is_found_again",
+        f"{OWN_SERVER}::test_what_was_handed_over_while_the_server_is_away_is_written_when_it_is_back",
     ),
     row(
         "F28",
@@ -205,10 +207,12 @@ OWN: Final = (
     ),
     row(
         "F33",
-        "unsafe settings of the server",
-        "a server with them; `ALTER SYSTEM` while the node runs",
+        "unsafe settings of the server; a role without a right",
+        "a server with them; `ALTER SYSTEM`, `REVOKE` while the node runs",
         f"{SHARED}::test_a_server_that_is_not_durable_is_refused",
         f"{BASE}::test_a_server_that_keeps_nothing_any_more_is_given_nothing",
+        f"{OWN_SERVER}::test_a_right_that_is_taken_away_is_named_and_with_it_the_node_goes_on",
+        "tests/contract/test_rights.py::test_a_node_whose_role_lacks_a_right_does_not_start",
         note="looked at when a connection for writing is opened, and every minute",
     ),
     row(

@@ -16,7 +16,8 @@ import pytest
 
 from axis.sql import migrate
 from axis.sql.address import connect
-from tests.faults.field import Field, field_of
+from tests.contract.test_rights import CLERK, clerk
+from tests.faults.field import HEALTH, Field, field_of
 from tests.faults.test_database import asked, refused, stored
 from tests.faults.trace import fired, following
 from tests.history.event import Operation
@@ -70,6 +71,44 @@ def test_a_commit_that_does_not_reach_the_servers_disk_is_unknown_and_the_node_g
         field.insist(package)
         assert stored(field, package.document_id) == 1
         assert field.site.running
+        field.settled()
+
+
+# --- it is away ---------------------------------------------------------------------------------------------------
+
+
+def pushes(field: Field) -> list[str]:
+    return [got.headers["axis-delivery"] for got in field.listener.got if got.headers["axis-cargo"] == "document"]
+
+
+def lines(field: Field, event: str) -> list[bytes]:
+    """What the operational log says of an event."""
+    return [line for line in field.site.log.read_bytes().splitlines() if f'"{event}"'.encode() in line]
+
+
+@pytest.mark.parametrize("beyond_the_lease", [False, True])
+def test_what_was_handed_over_while_the_server_is_away_is_written_when_it_is_back(
+    beyond_the_lease: bool, tmp_path: Path
+) -> None:
+    """F27. It is not made again, and not counted as an attempt that broke: nobody but the server was in trouble."""
+    with own_server(tmp_path) as (field, own):
+        field.listener.go.clear()
+        package = field.package((HEALTH,))
+        document = field.insist(package)["document"]
+        until("it is under way", lambda: pushes(field))
+        own.stop(signal.SIGQUIT)
+        field.listener.go.set()
+        until("the fault has fired", lambda: field.site.said("delivery_not_settled"))
+        if beyond_the_lease:
+            time.sleep(4)
+        own.start()
+        written = "SELECT state, attempts, breaks FROM delivery WHERE cargo = 'document' AND cargo_ref = ?"
+        until("it is written", lambda: field.site.rows(written, document) == [("delivered", 1, 0)], 15)
+        assert len(pushes(field)) == 1
+        assert field.site.said("delivery_not_settled") == 1, "it is told once"
+        assert all(
+            b"OperationalError" in line or b"AdminShutdown" in line for line in lines(field, "delivery_not_settled")
+        )
         field.settled()
 
 
@@ -238,6 +277,32 @@ def test_a_server_that_takes_over_without_the_newest_commits_is_given_nothing(lo
     body, edits = LOSSES[loss]
     with own_server(tmp_path, mutation=edits) as (field, own):
         body(field, own)
+
+
+# --- its rights -----------------------------------------------------------------------------------------------------
+
+
+def is_named(field: Field) -> bool:
+    return any(f"{CLERK} lacks INSERT on document:".encode() in line for line in lines(field, "store_lost"))
+
+
+def test_a_right_that_is_taken_away_is_named_and_with_it_the_node_goes_on(postgres_store: str, tmp_path: Path) -> None:
+    """F33. A role that has what it needs, and no more, is enough for everything before and after."""
+    with clerk(postgres_store) as (url, owner), field_of(tmp_path, {}, store=url) as field:
+        first = field.package()
+        document = field.insist(first)["document"]
+        field.drain()
+        assert field.status(HOME_AFFAIRS, document, "03")
+        field.insist(field.recall(first))
+        owner.execute(f"REVOKE INSERT ON document FROM {CLERK}")
+        package = field.package()
+        refused(field, package)
+        until("it is told in the log", lambda: is_named(field), 10)
+        assert not is_ready(field)
+        owner.execute(f"GRANT INSERT ON document TO {CLERK}")
+        field.insist(package)
+        assert is_ready(field)
+        field.settled()
 
 
 # --- somebody else's long transaction ------------------------------------------------------------------------------

@@ -160,9 +160,9 @@ async def test_a_place_is_free_as_soon_as_it_was_answered(tmp_path: Path, monkey
     async with opened(tmp_path) as at:
         seen: list[int] = []
 
-        async def watched(ended: Sequence[Ended], ctx: object) -> None:
+        async def watched(ended: Sequence[Ended], ctx: object) -> Sequence[Ended]:
             seen.append(at.ctx.traffic.busy[CALLED[HEALTH]])
-            await settle(ended, at.ctx)
+            return await settle(ended, at.ctx)
 
         monkeypatch.setattr("axis.flow.dispatch.settle", watched)
         document, _ = await at.send(HEALTH)
@@ -190,9 +190,9 @@ async def test_what_is_about_to_end_is_waited_for_a_moment(tmp_path: Path, monke
     async with opened(tmp_path) as at:
         seen: list[int] = []
 
-        async def watched(ended: Sequence[Ended], ctx: object) -> None:
+        async def watched(ended: Sequence[Ended], ctx: object) -> Sequence[Ended]:
             seen.append(len(ended))
-            await settle(ended, at.ctx)
+            return await settle(ended, at.ctx)
 
         monkeypatch.setattr("axis.flow.dispatch.settle", watched)
         monkeypatch.setattr("axis.flow.dispatch.GATHER_S", 0.3)
