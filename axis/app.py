@@ -186,7 +186,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         store.listen(ctx.wake)
         if name:
             store.watch_for(lambda ledger: missing(ledger, ctx.newest, heads.peek))
-        await _note(store, EntryKind.STARTED, config.node.name)
+        await _note(ctx, EntryKind.STARTED)
 
         def open_spool(inline_max: int | None = None) -> Spool:
             return blobs.spool(config.limits.max_bytes, inline_max)
@@ -244,7 +244,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             services.create_task(watch_expiry(named, end_of, ctx.now, stop))
             swept = Where(config.store_url, holding_of(config), config.node.log, config.keys.checkpoints)
             services.create_task(
-                run_sweep(swept, config.store.keep_unnamed, clocks.now, stop, lambda: sequencer.leading)
+                run_sweep(swept, config.store.keep_unnamed, clocks.of_files, stop, lambda: sequencer.leading)
             )
             if hands.inquiries:
                 services.create_task(run_reconciliation(hands.inquiries, ctx, stop, lambda: sequencer.leading))
@@ -255,7 +255,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
                     run_source(source, by, every, open_spool, ctx, stop, active=lambda: sequencer.leading)
                 )
         log.info("node_stopping", node=config.node.name)
-        await _note(store, EntryKind.STOPPED, config.node.name)
+        await _note(ctx, EntryKind.STOPPED)
         with suppress(LeaseLost, Fenced):  # another process goes on with it
             await sequencer.round()
 
@@ -323,9 +323,9 @@ async def _see_packages(config: Config, accept_loss: bool) -> None:
             log.error("packages_missing", newest=missing)
 
 
-async def _note(store: SqlStore, kind: EntryKind, node: str) -> None:
-    entry = LogEntry(kind, utc_now(), node, "")
-    await store.transact(lambda ledger: ledger.apply(Decision((entry,), (), None)))
+async def _note(ctx: Context, kind: EntryKind) -> None:
+    entry = LogEntry(kind, ctx.now(), ctx.network.node, "")
+    await ctx.store.transact(lambda ledger: ledger.apply(Decision((entry,), (), None)))
 
 
 async def _shut(outer: Door, stop: asyncio.Event) -> None:

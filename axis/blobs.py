@@ -13,6 +13,7 @@ import hashlib
 import os
 import secrets
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,6 +30,11 @@ INLINE_MAX: Final = 131_072
 """Up to here octets share the flush of their row: a small file costs more than all the rest (measured, ADR 0009)."""
 
 
+NAMING_S: Final = 3.0
+"""How long it is waited for who uses or removes a name, which takes as long as a file is removed."""
+_AGAIN_S: Final = 0.005
+
+
 def _refuse_damaged(path: Path, ref: PayloadRef) -> None:
     """`OSError` where something else lies under a name: a receipt must not rest on it. Left there for people to see."""
     try:
@@ -38,6 +44,20 @@ def _refuse_damaged(path: Path, ref: PayloadRef) -> None:
         return
     if found != ref.sha256:
         raise OSError(f"{path} is not what its name says")
+
+
+def _lock(handle: int, how: int) -> None:
+    """Whoever waits without end has a thread, and with a few of them nothing else that needs one goes on."""
+    deadline = time.monotonic() + NAMING_S
+    while True:
+        try:
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"another process has kept the names for {NAMING_S:g} s") from None
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 def free_octets(folder: Path) -> int:
@@ -165,14 +185,17 @@ class Blobs:
 
     @contextmanager
     def _naming(self, how: int) -> Iterator[None]:
-        """Between looking at a name and using or removing it. Among all processes that share the folder."""
+        """Between looking at a name and using or removing it. Among all processes that share the folder.
+
+        `OSError` where one of them stands still in there: it may go on with what it had begun, and is not passed over.
+        """
         lock = self.folder.with_name(self.folder.name + ".lock")
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.geteuid() == 0:  # a sweep by root must not lock the daemon's account out
                 owner = self.folder.stat()
                 os.fchown(handle, owner.st_uid, owner.st_gid)
-            fcntl.flock(handle, how)
+            _lock(handle, how)
             yield
         finally:
             os.close(handle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -127,6 +127,24 @@ def _body(document: Document, outcome: NoticeOutcome, reason: str, network: Netw
         "accepted_at": rfc3339(document.accepted_at),
         "at": rfc3339(now),
     }
+
+
+def handed_to(
+    by: str, deliveries: Iterable[tuple[str, Iterable[AgencyCode]]], network: Network
+) -> frozenset[AgencyCode]:
+    """For whom a document was handed to the axis that is connected as `by`.
+
+    An endpoint that the configuration no longer names was renamed, or gave way to another. What was handed over there
+    is the business of the axis to which its recipients are routed now.
+    """
+    found: set[AgencyCode] = set()
+    for endpoint, recipients in deliveries:
+        if endpoint == by:
+            found.update(recipients)
+        elif endpoint not in network.roles:
+            routes = ((code, network.routes.route(code)) for code in recipients)
+            found.update(code for code, route in routes if route is not None and route.endpoint == by)
+    return frozenset(found)
 
 
 def pass_on(

@@ -124,8 +124,8 @@ class Ledger(Protocol):
         """Where deliveries of the document itself are still to be made, and for whom; those that failed are not."""
         ...
 
-    def handed_to(self, ref: DocumentRef, endpoint: str) -> frozenset[AgencyCode]:
-        """For whom deliveries of the document itself were made out to that endpoint; empty where none was."""
+    def handed_to(self, ref: DocumentRef) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        """Where deliveries of the document itself were made out to, and for whom, whatever became of them."""
         ...
 
     def attachment_check(self, ref: DocumentRef) -> AttachmentCheck | None: ...

@@ -14,7 +14,7 @@ from axis.core.problems import Kind, Problem, ProblemError, Unavailable
 from axis.flow.context import Context
 from axis.flow.messages import consign
 from axis.flow.settle import Ended
-from axis.flow.underway import SHARE, Underway
+from axis.flow.underway import Underway, share_left
 
 log = structlog.get_logger()
 
@@ -31,12 +31,15 @@ async def deliver_once(delivery: Delivery, ctx: Context, carried: Mapping[Docume
     if not ctx.network.serves(delivery.endpoint, delivery.recipients):
         moved = Problem(Kind.DESTINATION_UNAVAILABLE, "the recipient is reached elsewhere now")
         return Ended(delivery, moved, ctx.now())
+    share = share_left(delivery, ctx)
+    if share <= 0:  # who stood still since the claim: it may be another's by now, and what follows it may have gone
+        over = Problem(Kind.DESTINATION_UNAVAILABLE, "the lease was over before the attempt began")
+        return Ended(delivery, over, ctx.now())
     outcome: Handover | Problem
     retry_after: float | None = None
     broke = False
     document: Document | None = None
     try:
-        share = SHARE * ctx.lease.total_seconds()
         async with asyncio.timeout(share) as limit, Underway(delivery, ctx, limit) as underway:
             consignment = await consign(delivery, ctx, carried)
             document = consignment.document

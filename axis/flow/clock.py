@@ -49,6 +49,11 @@ class Clocks:
         off = (wall - self._began).total_seconds() - (self.steady() - self._count)
         return wall if abs(off) <= _SLACK_S else self._passed()
 
+    def of_files(self) -> datetime:
+        """The time to hold those of files against: they were written by the wall clock, whatever it did. Where it was
+        set back, what was written since must not look old."""
+        return min(self.now(), self.wall())
+
     def _passed(self) -> datetime:
         return self._began + timedelta(seconds=self.steady() - self._count)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -25,19 +25,24 @@ from axis.flow.settle import telling_of
 log = structlog.get_logger()
 
 EVERY: Final = timedelta(seconds=30)
+ANEW: Final = timedelta(hours=1)
+"""How often it is asked again where nobody comes any more. Routes and endpoints change with a start only, but another
+process of the node may go by the ones before for a while, and be gone without another start."""
 PAGE: Final = 100
 
 
 async def run_expiry(ctx: Context, stop: asyncio.Event) -> None:
     """Look now and then until `stop`."""
     every = min(EVERY, ctx.retry.lifetime / 10)
-    left: Collection[str] | None = None  # routes and endpoints change with a start only
+    asked: datetime | None = None
+    left: Collection[str] = ()
     cut: Collection[str] = ()
     while not stop.is_set():
         try:
             await hasten(ctx)
-            if left is None:
-                cut, left = await cut_off(ctx), await left_behind(ctx)
+            if asked is None or ctx.now() - asked >= ANEW:
+                cut, left = await cut_off(ctx), await left_behind(ctx, left)
+                asked = ctx.now()
             await give_back(ctx, cut)
             await expire_old(ctx, left)
         except Unavailable as error:
@@ -73,12 +78,12 @@ async def hasten(ctx: Context) -> int:
     return whole.total()
 
 
-async def left_behind(ctx: Context) -> frozenset[str]:
+async def left_behind(ctx: Context, known: Collection[str] = ()) -> frozenset[str]:
     """The endpoints at which something waits for somebody who does not get it there any more: those that the
-    configuration no longer names, and those whose agencies went elsewhere."""
+    configuration no longer names, and those whose agencies went elsewhere. Those not `known` are told of."""
     waiting = await ctx.store.views.addressees()
     found = frozenset(endpoint for endpoint, codes in waiting if not ctx.network.serves(endpoint, codes))
-    for endpoint in sorted(found):
+    for endpoint in sorted(found.difference(known)):
         log.warning("deliveries_left_behind", endpoint=endpoint, named=endpoint in ctx.network.roles)
     return found
 

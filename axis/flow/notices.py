@@ -9,7 +9,7 @@ import structlog
 
 from axis.core.canonical import canonical
 from axis.core.model import Cargo, Notice, NoticeOutcome, Principal
-from axis.core.notice import TYPE, pass_on
+from axis.core.notice import TYPE, handed_to, pass_on
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Problem, Refused
 from axis.flow.context import Context
@@ -46,7 +46,7 @@ async def take_notice(octets: bytes, by: Principal, ctx: Context) -> Notice | No
     def body(ledger: Ledger) -> Notice | None:
         stored = ledger.same_document(told.sender, told.kind, told.document_id)
         document = next((one for one in stored if one.digest == told.digest), None)
-        handed = ledger.handed_to(document.ref, by.name) if document else frozenset()
+        handed = handed_to(by.name, ledger.handed_to(document.ref), ctx.network) if document else frozenset()
         if document is None or not handed or not told.recipients <= handed:
             raise Refused(Problem(Kind.NOT_FOUND))
         if ledger.same_notice(document.ref, octets):

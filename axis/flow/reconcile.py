@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 EVERY: Final = timedelta(seconds=30)
 PAGE: Final = 100
+TOGETHER: Final = 4
 SILENT: Final = 3
 _EVENTS: Final = {
     Outcome.UNFETCHED: "handed_over_and_not_fetched",
@@ -35,28 +36,42 @@ _EVENTS: Final = {
 async def run_reconciliation(
     inquiries: Mapping[str, Inquiry], ctx: Context, stop: asyncio.Event, active: Callable[[], bool] = lambda: True
 ) -> None:
-    """Ask about what is due until `stop`, one question at a time: the other side has its own work.
+    """Ask about what is due until `stop`: each endpoint one question at a time, for it has its own work, and at most
+    `TOGETHER` endpoints at once, so that one which answers slowly keeps no other from being asked.
 
     No round while `active` says no: then another process of this node asks.
     """
     shortest = min((rules.first for rules in ctx.network.follow_up.values()), default=EVERY)
     every = min(EVERY, shortest / 2)
-    passed: dict[str, set[DeliveryId]] = {endpoint: set() for endpoint in inquiries}
-    while not stop.is_set():
-        if active():
-            for endpoint, inquiry in inquiries.items():
+    places = asyncio.Semaphore(TOGETHER)
+
+    async def rounds(endpoint: str, inquiry: Inquiry) -> None:
+        passed: set[DeliveryId] = set()
+        while not stop.is_set():
+            if active():
                 try:
-                    await _round(endpoint, inquiry, ctx, stop, passed[endpoint])
+                    await _round(endpoint, inquiry, ctx, stop, passed, places)
                 except Unavailable as error:  # the store
                     log.warning("not_reconciled", endpoint=endpoint, problem=error.problem.kind.value)
-        try:
-            async with asyncio.timeout(every.total_seconds()):
-                await stop.wait()
-        except TimeoutError:
-            continue
+            try:
+                async with asyncio.timeout(every.total_seconds()):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async with asyncio.TaskGroup() as group:
+        for endpoint, inquiry in inquiries.items():
+            group.create_task(rounds(endpoint, inquiry))
 
 
-async def _round(endpoint: str, inquiry: Inquiry, ctx: Context, stop: asyncio.Event, passed: set[DeliveryId]) -> None:
+async def _round(
+    endpoint: str,
+    inquiry: Inquiry,
+    ctx: Context,
+    stop: asyncio.Event,
+    passed: set[DeliveryId],
+    places: asyncio.Semaphore,
+) -> None:
     """Ask about all that is due, as far as the other side answers.
 
     One about which there is no answer is passed by until everything else has been asked about: else it would stand
@@ -72,7 +87,8 @@ async def _round(endpoint: str, inquiry: Inquiry, ctx: Context, stop: asyncio.Ev
             if one.delivery in passed:
                 continue
             try:
-                moved |= await ask(one, inquiry, ctx) is not None
+                async with places:
+                    moved |= await ask(one, inquiry, ctx) is not None
                 continue
             except Unavailable as error:
                 reason = error.problem.kind.value

@@ -27,6 +27,16 @@ SMALL: Final = 131_072
 """So many octets go out at once: there is nothing to see moving."""
 
 
+def share_left(delivery: Delivery, ctx: Context) -> float:
+    """How many seconds an attempt at a claimed delivery may take that begins now; none are left at 0 and below.
+
+    The lease began with the claim, before it was committed and the documents were read: a store that was slow, or a
+    process that stood still meanwhile, has used it up.
+    """
+    lease = ctx.lease.total_seconds()
+    return min(SHARE * lease, (delivery.due_at - ctx.now()).total_seconds() - (1 - SHARE) * lease)
+
+
 class Underway:
     """One attempt at a claimed delivery, which ends at `limit` unless octets move. When it has ended, whatever its
     destination did, nothing of what was handed over stays open."""

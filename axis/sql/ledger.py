@@ -206,9 +206,9 @@ class SqlLedger(Planned):
         rows = self.session.run(self.sql.undone, ref=ref).fetchall()
         return [(endpoint, read_codes(recipients)) for endpoint, recipients in rows]
 
-    def handed_to(self, ref: DocumentRef, endpoint: str) -> frozenset[AgencyCode]:
-        rows = self.session.run(self.sql.handed_to, ref=ref, endpoint=endpoint).fetchall()
-        return frozenset(code for (recipients,) in rows for code in read_codes(recipients))
+    def handed_to(self, ref: DocumentRef) -> Sequence[tuple[str, tuple[AgencyCode, ...]]]:
+        rows = self.session.run(self.sql.handed_to, ref=ref).fetchall()
+        return [(endpoint, read_codes(recipients)) for endpoint, recipients in rows]
 
     def behind(self, delivery: Delivery) -> frozenset[DeliveryState]:
         rows = self.session.run(self.sql.follow_ups.behind, seq=delivery.seq, lane=delivery.lane).fetchall()

@@ -166,10 +166,8 @@ class Statements:
             )
         )
         self.handed_to = self._text(
-            select(delivery.c.recipients).where(
-                delivery.c.document == bindparam("ref"),
-                delivery.c.cargo == literal_column("'document'"),
-                delivery.c.endpoint == bindparam("endpoint"),
+            select(delivery.c.endpoint, delivery.c.recipients).where(
+                delivery.c.document == bindparam("ref"), delivery.c.cargo == literal_column("'document'")
             )
         )
         self.add_notice = self._insert(notice)

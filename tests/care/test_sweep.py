@@ -16,6 +16,7 @@ from axis.blobs import Blobs
 from axis.care.findings import Code
 from axis.care.sweep import Swept, Where, run_sweep, sweep
 from axis.core.model import AddDocument, PayloadRef
+from axis.flow.clock import Clocks
 from axis.shelf import holding_of
 from axis.sql.driver import StoreError
 from axis.sql.engine import open_store
@@ -138,6 +139,19 @@ def test_one_who_names_after_the_collector_finds_it_gone_and_names_anew(node: No
     assert path.read_bytes() == OCTETS
     assert Blobs(node.config.node.blobs).collect(path.name, time.time() - 3600) is None
     assert Blobs(node.config.node.blobs).collect("ab" * 32, time.time()) is None
+
+
+def test_what_is_named_by_a_clock_that_was_set_back_is_not_old(both: Node) -> None:
+    """The node's time goes on as it was, the files' follows the wall clock: what was named this moment, and whose row
+    is not committed yet, was removed."""
+    back = [timedelta()]
+    clocks = Clocks(lambda: now() - back[0], time.monotonic)
+    back[0] = 2 * GRACE
+    path = unnamed(both)
+    os.utime(path, (clocks.wall().timestamp(),) * 2)
+    assert sweep(where(both), GRACE, clocks.now(), remove=False).found == 1, "it is of that clock"
+    assert sweep(where(both), GRACE, clocks.of_files()) == Swept()
+    assert path.exists()
 
 
 def test_a_store_that_has_lost_rows_collects_nothing(node: Node) -> None:

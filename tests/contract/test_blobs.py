@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import hashlib
 import os
 import stat
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -313,6 +315,25 @@ async def test_the_sweep_leaves_named_octets_alone(blobs: Blobs) -> None:
     ref = await store(blobs, LARGE)
     assert blobs.sweep() == 0
     assert await blobs.payload(ref).read() == LARGE
+
+
+async def test_who_stands_still_where_names_are_removed_does_not_make_others_stand(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was stopped just there, with its lock. Whoever brought something large waited for as long, each
+    with one of the few threads, and soon nobody was answered. It may go on and remove, so it is not passed over."""
+    monkeypatch.setattr("axis.blobs.NAMING_S", 0.1)
+    await store(blobs, os.urandom(2000))  # so that the lock is there
+    with blobs.folder.with_name("blobs.lock").open("rb") as stands:
+        fcntl.flock(stands, fcntl.LOCK_EX)
+        end = threading.Timer(5, fcntl.flock, (stands, fcntl.LOCK_UN))
+        end.start()
+        with pytest.raises(Unavailable):
+            await store(blobs, LARGE)
+        end.cancel()
+        with pytest.raises(TimeoutError):
+            blobs.collect("ab" * 32, 0)
+    assert await blobs.payload(await store(blobs, LARGE)).read() == LARGE
 
 
 async def test_a_cancelled_body_leaves_nothing(blobs: Blobs) -> None:

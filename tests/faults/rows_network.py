@@ -98,7 +98,7 @@ ROWS: Final = (
         "a process cannot reach the database, others can",
         "the line to the server is cut at a moment of a transaction, TCP believing in both ends; no packet gets "
         "through; one is stopped past its leases, so that others take over, and goes on, also where it keeps them out "
-        "of the store of heads",
+        "of the store of heads or of the names of packages",
         f"{CUT}::test_what_a_process_has_that_is_cut_off_is_taken_over_and_it_says_so",
         f"{CUT}::test_what_a_machine_had_that_is_no_more_is_free_within_half_a_minute",
         "tests/crash/test_processes.py::test_a_process_that_is_stopped_past_its_leases_changes_nothing_when_it_goes_on",
@@ -107,6 +107,8 @@ ROWS: Final = (
         "tests/unit/log/test_turn.py::test_who_stands_still_while_it_writes_changes_nothing_once_another_has_the_log",
         "tests/unit/log/test_turn.py::test_who_stands_still_while_it_takes_the_log_over_is_passed_over_by_the_next",
         "tests/contract/test_deliveries.py::test_only_the_holder_of_the_token_settles",
+        "tests/flow/test_engine.py::test_who_stood_still_since_its_claim_does_not_begin_when_the_lease_is_over",
+        "tests/contract/test_blobs.py::test_who_stands_still_where_names_are_removed_does_not_make_others_stand",
         note="simulated by seed as well",
     ),
     row(

@@ -101,6 +101,11 @@ def test_a_clock_that_jumps_is_told_and_spends_nobodys_time(jump: timedelta, tmp
         assert field.site.said("delivery_expired") == 0
         until("that is told too", lambda: field.site.said("clock_back") == 1)
         assert field.site.said("clock_strayed") == 1
+        set_clock(field, str(jump.total_seconds()))
+        assert field.site.stop() == 0
+        ((kind, at),) = field.site.rows("SELECT kind, at FROM log_intent ORDER BY id DESC LIMIT 1")
+        assert kind == "stopped"
+        assert abs(datetime.fromisoformat(at) - datetime.now(UTC)) < HOUR / 2, "its last entry too"
 
 
 def stored(field: Field) -> list[list[tuple[Any, ...]]]:

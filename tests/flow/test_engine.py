@@ -21,6 +21,7 @@ from axis.core.ports import Ledger
 from axis.core.queue import Action
 from axis.core.states import BreakerState, DeliveryState
 from axis.core.statuses import Report
+from axis.flow.attempt import deliver_once
 from axis.flow.mailbox import acknowledge
 from axis.flow.messages import consign
 from axis.flow.queue import Chosen, operate
@@ -281,6 +282,24 @@ async def test_what_is_spent_behind_an_open_breaker_fails_without_an_attempt_and
         assert sum(one.attempts == 0 for one in ended) > 0, "the breaker kept some from ever being tried"
         notices = [orjson.loads(item.notice) for item in await at.waiting() if item.notice]
         assert sorted(one["document"] for one in notices) == sorted(sent)
+
+
+async def test_who_stood_still_since_its_claim_does_not_begin_when_the_lease_is_over(opened: Open) -> None:
+    """The claim was committed late, or the process was stopped behind it. An attempt had its whole time from when it
+    began: another process had the delivery meanwhile, and perhaps a recall had followed it."""
+    async with opened() as (at, far, _):
+        document, mark = await at.send(HEALTH)
+        began = at.ctx.now()
+        (claimed,) = await at.ctx.store.transact(lambda ledger: ledger.claim([CALLED[HEALTH]], began, at.ctx.lease, 1))
+        at.ctx.now = lambda: began + 0.91 * at.ctx.lease
+        ended = await deliver_once(claimed, at.ctx, {})
+        assert far.about(mark) == []
+        await settle([ended], at.ctx)
+        waits = await at.delivery(document)
+        assert (waits.state, waits.breaks) == (DeliveryState.QUEUED, 0), "nobody had it meanwhile: it waits again"
+        at.ctx.now = lambda: began + 2 * at.ctx.lease
+        at.start()
+        await at.in_state(document, DeliveryState.DELIVERED)
 
 
 async def test_an_attempt_that_a_stop_cuts_off_is_due_again_at_once(

@@ -14,6 +14,7 @@ import pytest
 from axis.app import network_of
 from axis.config import load_file
 from axis.config.model import Config
+from axis.core.canonical import Json, canonical
 from axis.core.model import DeliveryId, Principal, Role
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Refused
@@ -21,8 +22,9 @@ from axis.core.queue import Action
 from axis.core.routing import RoutingTable
 from axis.core.states import DeliveryState
 from axis.core.statuses import Report
-from axis.flow.expiry import _expire, cut_off, expire_old, give_back, left_behind, run_expiry
+from axis.flow.expiry import ANEW, _expire, cut_off, expire_old, give_back, left_behind, run_expiry
 from axis.flow.mailbox import acknowledge, fetch, inbox
+from axis.flow.notices import take_notice
 from axis.flow.queue import Chosen, operate
 from axis.flow.recheck import recheck_held
 from axis.flow.report import record_status
@@ -245,6 +247,65 @@ async def test_what_a_killed_node_had_under_way_is_fetched_where_nobody_calls_an
         assert item.document == document
         await acknowledge(item.delivery, by, at.ctx)
         assert await cut_off(at.ctx) == frozenset()
+
+
+async def test_what_a_process_of_before_leaves_behind_later_is_given_back_too(tmp_path: Path) -> None:
+    """A restart of one process after the other: this one began while another went by the configuration of before, and
+    that one was killed and never came again. It was asked once, at the start, and so waited for the next one."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        document, _ = await at.send(HEALTH)
+        by = Principal(CALLED[HEALTH], Role.AGENCY, (AgencyCode.parse(HEALTH).path,))
+        at.ctx.sinks, at.ctx.retry = {}, replace(at.ctx.retry, lifetime=timedelta(seconds=0.2))
+        stop = asyncio.Event()
+        looking = asyncio.create_task(run_expiry(at.ctx, stop))
+        assert await cut_off(at.ctx) == frozenset()
+        await asyncio.sleep(0.3)  # some rounds
+
+        def lease(ledger: Ledger) -> None:
+            assert ledger.claim([CALLED[HEALTH]], at.ctx.now(), at.ctx.lease, 9)
+
+        await at.ctx.store.transact(lease)
+        began = at.ctx.now()
+        at.ctx.now = lambda: began + ANEW
+        async with asyncio.timeout(PATIENCE_S):
+            while not (items := await inbox(by, 0, 50, at.ctx)):  # noqa: ASYNC110 - as `in_state`
+                await asyncio.sleep(0.01)
+        stop.set()
+        await looking
+        assert [one.document for one in items] == [document]
+
+
+async def test_a_neighbour_whose_endpoint_was_renamed_still_tells_of_what_it_was_handed(tmp_path: Path) -> None:
+    """It went by the name of then: its notices were not found, and the sender never heard of the failure."""
+    async with engine(tmp_path, NOWHERE, "", {}) as at:
+        ref, _ = await at.send(HEALTH)
+        document = await at.ctx.store.views.document(ref)
+        assert document is not None
+        was, now, network = CALLED[HEALTH], "truc-y-te", at.ctx.network
+        roles = {name: role for name, role in network.roles.items() if name != was}
+        rules = [replace(one, endpoint=now if one.endpoint == was else one.endpoint) for one in network.routes.rules]
+        at.ctx.network = replace(
+            network,
+            roles={**roles, now: Role.NODE, "truc-khac": Role.NODE},
+            routes=RoutingTable(rules, network.registry),
+        )
+        about: dict[str, Json] = {"sender": OFFICE, "kind": "new", "document_id": document.document_id}
+        said: dict[str, Json] = {"outcome": "undelivered", "reason": "given-up", "cargo": "document"}
+        notice = {
+            "v": 1,
+            "type": "axis-notice",
+            "node": "truc-xa",
+            "signature": "AAAA",
+            **about,
+            **said,
+            "recipients": [HEALTH],
+        }
+        octets = canonical({**notice, "package_sha256": document.digest})
+        with pytest.raises(Refused) as refused:
+            await take_notice(octets, Principal("truc-khac", Role.NODE, ((),)), at.ctx)
+        assert refused.value.problem.kind is Kind.NOT_FOUND, "another axis was not handed it"
+        assert await take_notice(octets, Principal(now, Role.NODE, ((),)), at.ctx) is not None
+        assert await told(at) == [("undelivered", "given-up")]
 
 
 async def test_what_waited_in_a_mailbox_is_tried_where_its_owner_is_called(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from axis.core.reconciliation import Outcome
 from axis.core.states import DeliveryState
 from axis.flow.reconcile import ask, run_reconciliation
 from schemas.envelope import Business, MessageKind
-from tests.flow.engine import CALLED, HEALTH, Engine, engine
+from tests.flow.engine import CALLED, HEALTH, SCHOOLS, Engine, engine
 
 RULES = FollowUpRules(timedelta(milliseconds=20), timedelta(days=7))
 NAMED = {HEALTH: PeerState.WAITING}
@@ -35,6 +35,8 @@ class FarEnd:
     says: Mapping[str, PeerState] | Exception = field(default_factory=lambda: dict(NAMED))
     slow: asyncio.Event | None = None
     """Set: what comes waits for it, and is not taken where it is never set."""
+    thinks: asyncio.Event | None = None
+    """Set: questions wait for it."""
 
     async def deliver(self, consignment: Consignment) -> Handover:
         if self.slow is not None:
@@ -46,6 +48,8 @@ class FarEnd:
 
     async def became(self, cargo: Cargo, peer_ref: str) -> Mapping[str, PeerState]:
         self.asked.append((cargo, peer_ref))
+        if self.thinks is not None:
+            await self.thinks.wait()
         if peer_ref in self.broken:
             raise self.broken[peer_ref]
         if isinstance(self.says, Exception):
@@ -64,8 +68,8 @@ async def followed(folder: Path) -> AsyncIterator[tuple[Engine, FarEnd]]:
         yield made, far
 
 
-async def handed_over(at: Engine) -> tuple[DocumentRef, FollowUp]:
-    ref, _ = await at.send(HEALTH)
+async def handed_over(at: Engine, to: str = HEALTH) -> tuple[DocumentRef, FollowUp]:
+    ref, _ = await at.send(to)
     await at.in_state(ref, DeliveryState.DELIVERED)
     (one,) = await at.ctx.store.views.follow_ups_of(ref)
     return ref, one
@@ -166,6 +170,28 @@ async def test_it_is_asked_in_time_and_until_it_is_taken(tmp_path: Path) -> None
         assert len(far.asked) == asked
         assert set(far.asked) == {(Cargo.DOCUMENT, "theirs-1")}
         stop.set()
+        await running
+
+
+async def test_who_answers_slowly_keeps_no_other_from_being_asked(tmp_path: Path) -> None:
+    """One question at a time over all of them: the others waited for as long as it took."""
+    async with followed(tmp_path) as (at, slow):
+        quick, released = FarEnd(says={SCHOOLS: PeerState.TAKEN}), asyncio.Event()
+        slow.thinks = released
+        at.ctx.sinks = {CALLED[HEALTH]: slow, CALLED[SCHOOLS]: quick}
+        at.ctx.network = replace(at.ctx.network, follow_up=dict.fromkeys(at.ctx.sinks, RULES))
+        await handed_over(at)
+        await handed_over(at)
+        other, _ = await handed_over(at, SCHOOLS)
+        stop = asyncio.Event()
+        running = asyncio.create_task(run_reconciliation({CALLED[HEALTH]: slow, CALLED[SCHOOLS]: quick}, at.ctx, stop))
+        await at.eventually("the slow one is asked", lambda: slow.asked)
+        async with asyncio.timeout(10):
+            while (await now(at, other)).became is not Became.TAKEN:  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(0.02)
+        assert len(slow.asked) == 1, "itself one question at a time"
+        stop.set()
+        released.set()
         await running
 
 
