@@ -19,6 +19,7 @@ OF_THE_LOG: Final = "log:"
 class Code(StrEnum):
     DATABASE_DAMAGED = "database-damaged"
     DATABASE_ALTERED = "database-altered"
+    RESTORE_UNFINISHED = "restore-unfinished"
     ROW_UNREADABLE = "row-unreadable"
     ROW_WITHOUT_PARENT = "row-without-parent"
     COLUMN_DIFFERS = "column-differs"
@@ -90,6 +91,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
             "Cấu trúc cơ sở dữ liệu đã bị thay đổi: nó có thể tự sửa hoặc che dữ liệu",
             "the database is not as axis made it: it may change or hide rows by itself",
             _ASK,
+        ),
+        Code.RESTORE_UNFINISHED: Row(
+            True,
+            "Khôi phục chưa xong: trục không khởi động trên kho này",
+            "a restore was ended before its last step: no node starts on this store",
+            "axis restore, with the same backup again: it goes on by itself",
         ),
         Code.ROW_UNREADABLE: Row(
             True,

@@ -24,6 +24,7 @@ from axis.sql.audit import SqlBooks, open_books
 from axis.sql.driver import StoreDamaged, StoreError
 from axis.sql.machinery import machinery
 from axis.sql.soundness import database_damage, evidence_kinds, parentless, recipients, untrue_columns
+from axis.sql.unfinished import ASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
             found.add(Code.DATABASE_DAMAGED, "", line)
         for strange in machinery(books.session):
             found.add(Code.DATABASE_ALTERED, "", strange)
+        for (backup,) in books.session.run(ASKED).fetchall():
+            found.add(Code.RESTORE_UNFINISHED, "", f"of the backup sha256:{backup}")
         for one in parentless(books.session):
             found.add(Code.ROW_WITHOUT_PARENT, f"{one.table} {one.key}", f"no {one.parent}")
         try:

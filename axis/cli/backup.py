@@ -156,7 +156,6 @@ def restore(config_path: Path, source: Path, log: Path | None, accept_loss: bool
     config = need_config(config_path, as_json)
     target = Target(config.node.name, config.node.data, place_of(config, as_json))
     order = Order(operator_name(), reason, datetime.now(UTC), accept_loss, log)
-    nothing = "nothing was put into place"
     try:
         with _leaving_nothing(), progress(not as_json and sys.stderr.isatty()) as told:
             done = put_back(source.absolute(), target, order, told=told)
@@ -173,16 +172,28 @@ def restore(config_path: Path, source: Path, log: Path | None, accept_loss: bool
     except NotSound as error:
         if not as_json:
             show(error.report)
-        give_up(Exit.NO, "the backup is not sound", nothing, as_json=as_json, report=report_json(error.report))
+        give_up(Exit.NO, "the backup is not sound", _left(config), as_json=as_json, report=report_json(error.report))
     except (HeadsDamaged, ForeignNote) as error:
-        hint = f"{nothing}; is keys.checkpoints the store of this node's log?"
+        hint = f"{_left(config)}; is keys.checkpoints the store of this node's log?"
         give_up(Exit.NO, f"the checkpoint store or the backup's checkpoint: {error}", hint, as_json=as_json)
     except Locked as error:
-        give_up(Exit.NO, str(error), f"{nothing}: stop the daemon first", as_json=as_json)
+        give_up(Exit.NO, str(error), f"{_left(config)}: stop the daemon first", as_json=as_json)
     except (NoBackup, Taken, StoreError, OSError) as error:
-        give_up(Exit.NO, str(error), nothing, as_json=as_json)
+        give_up(Exit.NO, str(error), _left(config), as_json=as_json)
     _show_restored(done, as_json)
     raise Answer(Exit.YES if done.report.sound else Exit.NO)
+
+
+def _left(config: Config) -> str:
+    """What a restore that failed has left."""
+    from axis.sql.driver import StoreError
+    from axis.sql.recovery import marked
+
+    try:
+        begun = marked(config.store_url) is not None
+    except StoreError:
+        begun = False
+    return "a restore is not finished: axis restore, with its backup again" if begun else "nothing was put into place"
 
 
 def _show_restored(done: Restored, as_json: bool) -> None:

@@ -31,6 +31,7 @@ from axis.sql.pipeline import PostgresSession, WritingSession
 from axis.sql.silent import WRITES, end_silent
 from axis.sql.store import SqlStore
 from axis.sql.tables import SCHEMA_VERSION
+from axis.sql.unfinished import ASKED, refuse_unfinished
 from axis.sql.views import Questions, Shelf
 
 OLDEST: Final = 140000
@@ -175,6 +176,7 @@ class PostgresDatabase:
                 raise StoreError(f"{place_of(self.url)} is being migrated or copied: wait for the end of it")
             # Only now: nobody can migrate it any more.
             _right_schema(_version(connection), self.url)
+            refuse_unfinished(connection.execute(ASKED).fetchall(), place_of(self.url))
             refuse_machinery(of_postgres(lambda text: connection.execute(text).fetchall()), f"in {place_of(self.url)}")
             if not _answer(connection, "SELECT pg_try_advisory_lock(%s, hashtext(%s))", INSTANCE, self.instance):
                 raise StoreError(

@@ -177,6 +177,7 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
         sql("DROP INDEX uq_document_key", "CREATE INDEX uq_document_key ON document (sender)"),
         schema_by_hand,
     ),
+    Code.RESTORE_UNFINISHED: (sql("INSERT INTO meta (name, value) VALUES ('restoring', 'ab')"),),
     Code.ROW_UNREADABLE: (
         sql(f"UPDATE document SET verdict = replace(verdict, 'TOTAL-PASSED', 'INDETERMINATE') WHERE ref = {FIRST}"),
         sql(f"UPDATE document SET verdict = '{{}}' WHERE ref = {FIRST}"),
