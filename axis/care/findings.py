@@ -36,11 +36,13 @@ class Code(StrEnum):
     DOCUMENT_DIFFERS = "document-differs"
     COMMITMENT = "commitment"
     ENTRY_WITHOUT_DOCUMENT = "entry-without-document"
+    ENTRY_WITHOUT_RECORD = "entry-without-record"
     DELIVERY_WITHOUT_DOCUMENT = "delivery-without-document"
     DELIVERY_ENTRY = "delivery-entry"
     DELIVERY_DIFFERS = "delivery-differs"
     DELIVERY_OF_UNACCEPTED = "delivery-of-unaccepted"
     RECIPIENT_DELIVERIES = "recipient-deliveries"
+    HOLD_DIFFERS = "hold-differs"
     NOTICE_DIFFERS = "notice-differs"
     FAILURE_NOTICE = "failure-notice"
     STATUS_ENTRY = "status-entry"
@@ -149,6 +151,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         Code.ENTRY_WITHOUT_DOCUMENT: Row(
             True, "Bản ghi nhật ký không còn văn bản", "a log entry whose document is not stored", _RESTORE
         ),
+        Code.ENTRY_WITHOUT_RECORD: Row(
+            True,
+            "Bản ghi nhật ký không còn lượt chuyển, trạng thái hay thông báo",
+            "a log entry whose delivery, status or notice is not stored",
+            _RESTORE,
+        ),
         Code.DELIVERY_WITHOUT_DOCUMENT: Row(
             True, "Lượt chuyển không có văn bản", "a delivery without its document", _RESTORE
         ),
@@ -166,6 +174,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         ),
         Code.RECIPIENT_DELIVERIES: Row(
             True, "Nơi nhận không có đúng một lượt chuyển", "a recipient without exactly one delivery", _RESTORE
+        ),
+        Code.HOLD_DIFFERS: Row(
+            True,
+            "Kết nối bị giữ, hoặc không bị giữ, khác với nhật ký",
+            "an endpoint is held, or is not, otherwise than the log says of its operators",
+            "find out who did it; axis queue hold or release says it anew, to the log as well",
         ),
         Code.NOTICE_DIFFERS: Row(
             True,

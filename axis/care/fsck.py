@@ -15,7 +15,7 @@ from typing import Final
 from axis.care.findings import Code, Collector, Looked, Report
 from axis.care.logged import check_log, hold_against_log, hold_heads, is_begun, log_state
 from axis.care.octets import Hashed, Told, check_files, check_rows, check_strangers
-from axis.core.house import Leaf, check_portion, evidence_named, read_order
+from axis.core.house import Leaf, check_holds, check_portion, evidence_named, read_order
 from axis.core.model import Notice
 from axis.holding import Holding, read
 from axis.log.entries import BadEntry, read_canonical, read_entry
@@ -23,7 +23,14 @@ from axis.log.receipts import is_signed
 from axis.sql.audit import SqlBooks, open_books
 from axis.sql.driver import StoreDamaged, StoreError
 from axis.sql.machinery import machinery
-from axis.sql.soundness import database_damage, evidence_kinds, parentless, recipients, untrue_columns
+from axis.sql.soundness import (
+    database_damage,
+    evidence_kinds,
+    parentless,
+    parked_for_ever,
+    recipients,
+    untrue_columns,
+)
 from axis.sql.unfinished import ASKED
 
 
@@ -75,6 +82,8 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
             found.add(Code.DATABASE_ALTERED, "", strange)
         for (backup,) in books.session.run(ASKED).fetchall():
             found.add(Code.RESTORE_UNFINISHED, "", f"of the backup sha256:{backup}")
+        for id_ in parked_for_ever(books.session):
+            found.add(Code.STATE, id_, "it waits behind others, and there are none: nobody will come for it")
         for one in parentless(books.session):
             found.add(Code.ROW_WITHOUT_PARENT, f"{one.table} {one.key}", f"no {one.parent}")
         try:
@@ -131,7 +140,7 @@ def _records(books: SqlBooks, told: Told, found: Collector) -> Looked:
         told("records", documents, whole)
     for table, key, column in untrue_columns(books.session):
         found.add(Code.COLUMN_DIFFERS, f"{table} {key}", column)
-    for broken in order.findings:
+    for broken in (*order.findings, *check_holds(books.holds(), order)):
         found.add(broken.code, broken.subject, broken.detail)
     return Looked(documents, deliveries, reports)
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from sqlalchemy import ClauseElement, ColumnElement, FromClause, Table, and_, func, literal_column, select
+from sqlalchemy import ClauseElement, ColumnElement, FromClause, Table, and_, exists, func, literal_column, or_, select
 
 from axis.core.attachments import attached_payloads
 from axis.core.model import PayloadRef
+from axis.core.states import OPEN as OPEN_STATES
 from axis.sql.driver import Session
 from axis.sql.rows import key, read_document
 from axis.sql.tables import Base, delivery, document, document_recipient, evidence, log_intent, notice, payload
@@ -243,6 +244,19 @@ def store_id(session: Session) -> str:
     return "" if row is None else str(row[0])
 
 
+def parked_for_ever(session: Session) -> Iterator[str]:
+    """Deliveries that are marked to stand behind an open one of their lane, and do not: whoever claims looks at heads
+    only, and what would make it one has been delivered."""
+    older = delivery.alias("older")
+    before = select(older.c.seq).where(older.c.lane == delivery.c.lane, older.c.seq < delivery.c.seq, _open(older))
+    asked = select(delivery.c.id).where(delivery.c.head == literal_column("0"), _open(delivery), ~exists(before))
+    return (id_ for (id_,) in session.run(_text(asked)).fetchall())
+
+
+def _open(of: FromClause) -> ColumnElement[bool]:
+    return or_(*(of.c.state == literal_column(f"'{state}'") for state in sorted(OPEN_STATES)))
+
+
 def parentless(session: Session) -> Iterator[Parentless]:
     """Rows that name another row that is not there: by the foreign keys of the schema, and by `cargo_ref`.
 
@@ -288,12 +302,22 @@ def database_damage(session: Session) -> Iterator[str]:
     if not session.statements.one_writer:
         for table in Base.metadata.sorted_tables:
             session.run(f'SELECT count(*) FROM (SELECT * FROM "{table.name}" OFFSET 0) all_of_it').fetchone()  # noqa: S608
+            if (counted := table.autoincrement_column) is not None and _is_behind(session, table.name, counted.name):
+                yield f"the counter of {table.name} gives numbers that are taken: nothing can be stored"
         return
     for (line,) in session.run("PRAGMA integrity_check(100)").fetchall():
         if line != "ok":
             yield str(line)
     for table, row, parent, _ in session.run("PRAGMA foreign_key_check").fetchall():
         yield f"row {row} of {table} has no {parent}"
+
+
+def _is_behind(session: Session, table: str, column: str) -> bool:
+    """Whether the sequence of a PostgreSQL has not given a number that is there. (SQLite looks itself.)"""
+    (given, newest) = session.run(
+        f"SELECT pg_sequence_last_value(pg_get_serial_sequence('{table}', '{column}')), max({column}) FROM {table}"  # noqa: S608
+    ).fetchone()
+    return newest is not None and (given is None or given < newest)
 
 
 def _text(asked: ClauseElement) -> str:
