@@ -127,7 +127,7 @@ def take_backup(
             log_root=root,
             checkpoint=checkpoint,
             log_key=place.vkey,
-            keys=tuple(sorted(keys)),
+            keys={name: digest_of(folder / KEYS / name)[0] for name in sorted(keys)},
         )
         write(folder / FILE, manifest.encoded())
         hook(Step.MANIFEST)

@@ -25,7 +25,7 @@ from axis.care.backup import NotSound
 from axis.care.files import Files, digest_of
 from axis.care.findings import Code, Report, row_of
 from axis.care.fsck import Place, check_node
-from axis.care.manifest import BLOBS, DATABASE, LOG, Manifest, NoBackup, read_manifest
+from axis.care.manifest import BLOBS, DATABASE, KEYS, LOG, Manifest, NoBackup, read_manifest
 from axis.care.octets import Told
 from axis.care.place import UNFINISHED, Taken, appearing, put, refuse_filled
 from axis.care.portion import copy_log, entries, newest_head, published_head, root_at
@@ -82,11 +82,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
+    """`unproved` are keys of the backup that no digest tells of, or that are not there any more."""
+
     manifest: Manifest
     way: Way
     lost_entries: int
     lost: Lost
     report: Report
+    unproved: tuple[str, ...]
 
 
 class Hindered(Exception):
@@ -123,10 +126,11 @@ def restore(
     """
     manifest, sha256 = read_manifest(backup)
     _is_ours(backup, manifest, target)
+    unproved = _unproved_keys(backup, manifest)
     keys = LogKeys.parse(target.place.vkey)
     assert target.place.heads is not None, "a node has a checkpoint store"
     if _is_begun(target, sha256) and _is_there(target.data):
-        return _finish(manifest, sha256, target, order, keys, told)
+        return replace(_finish(manifest, sha256, target, order, keys, told), unproved=unproved)
     head = newest_head(target.place.heads, keys)
     way = _way(manifest, head, order, keys)
     if isinstance(way, Obstacle):
@@ -165,7 +169,8 @@ def restore(
     hook(Step.HEADS)
     unmark(target.place.store)
     hook(Step.FINISHED)
-    return Restored(manifest, way, len(lost), gone, check_node(target.place, order.at, deep=False, told=told))
+    report = check_node(target.place, order.at, deep=False, told=told)
+    return Restored(manifest, way, len(lost), gone, report, unproved)
 
 
 def _is_there(data: Path) -> bool:
@@ -194,7 +199,7 @@ def _finish(manifest: Manifest, sha256: str, target: Target, order: Order, keys:
         _begin_heads(place.heads, head, signed)
     unmark(place.store)
     gone = lost_records(_read(place.log, way), frozenset(lost))
-    return Restored(manifest, way, len(lost), gone, check_node(place, order.at, deep=False, told=told))
+    return Restored(manifest, way, len(lost), gone, check_node(place, order.at, deep=False, told=told), ())
 
 
 def _tree(head: Head | None) -> Tree | None:
@@ -222,6 +227,18 @@ def _is_ours(backup: Path, manifest: Manifest, target: Target) -> None:
     for path in (backup, backup / DATABASE):
         if path.stat().st_mode & 0o077:
             raise NoBackup(f"{path} is open to other users of this machine: chmod go= it, and ask who has read it")
+
+
+def _unproved_keys(backup: Path, manifest: Manifest) -> tuple[str, ...]:
+    """See that no key of the backup was damaged or exchanged. Which ones nothing can be said of."""
+    unproved = []
+    for name, sha256 in manifest.keys.items():
+        path = backup / KEYS / name
+        if not sha256 or not path.exists():
+            unproved.append(name)
+        elif digest_of(path)[0] != sha256:
+            raise NoBackup(f"{KEYS}/{name} is not the key that the manifest names: do not use it, take it out")
+    return tuple(unproved)
 
 
 def _is_begun(target: Target, sha256: str) -> bool:

@@ -202,6 +202,7 @@ def _show_restored(done: Restored, as_json: bool) -> None:
             {
                 "ok": done.report.sound,
                 "reach": done.way.reach.value,
+                "unproved_keys": list(done.unproved),
                 "known": done.way.known,
                 "signed": done.way.size,
                 "lost_entries": done.lost_entries,
@@ -217,6 +218,9 @@ def _show_restored(done: Restored, as_json: bool) -> None:
             "  kho mốc bắt đầu lại: hỏi các bên đang giữ mốc (checkpoints begun anew: ask who holds newer ones)",
             "yellow",
         )
+    if done.unproved:
+        names = ", ".join(done.unproved)
+        say(f"  khóa không kiểm chứng được (keys of the backup that no digest proves, or gone)  {names}", "yellow")
     if done.lost_entries:
         say(f"  bản ghi mất dữ liệu (entries without records)  {done.lost_entries}", "yellow")
     show_lost(done.lost, _SHOWN)
