@@ -83,11 +83,16 @@ def copy(from_config: Path, to_config: Path, as_json: bool) -> None:
             Exit.USAGE, "both configurations name the same store", "give TO_CONFIG another [store]", as_json=as_json
         )
     here, there = blobs_of(source, as_json), blobs_of(target, as_json)
+    moved = 0
     try:
         target.node.data.mkdir(parents=True, exist_ok=True, mode=0o750)
         with _progress(not as_json and sys.stderr.isatty()) as told_of:
-            moved = move_octets(source.store_url, here, there, told_of)
-            copied = copy_store(source.store_url, target.store_url, told_of)
+
+            def octets() -> None:
+                nonlocal moved
+                moved = move_octets(source.store_url, here, there, told_of)
+
+            copied = copy_store(source.store_url, target.store_url, told_of, before=octets)
         findings = _look(target, there)
     except (StoreError, OSError) as error:
         give_up(Exit.NO, str(error), "nothing was changed in the store that is copied", as_json=as_json)

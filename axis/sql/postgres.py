@@ -172,8 +172,7 @@ class PostgresDatabase:
             refuse_unsafe(connection)
             refuse_other_time(connection, time.time)
             end_silent(connection)  # perhaps one of this name: from a machine that is no more
-            if not _answer(connection, "SELECT pg_try_advisory_lock_shared(%s)", IN_USE):
-                raise StoreError(f"{place_of(self.url)} is being migrated or copied: wait for the end of it")
+            share(connection, self.url)
             # Only now: nobody can migrate it any more.
             _right_schema(_version(connection), self.url)
             refuse_unfinished(connection.execute(ASKED).fetchall(), place_of(self.url))
@@ -207,6 +206,12 @@ class PostgresDatabase:
 def _answer(connection: psycopg.Connection[Any], sql: str, *values: object) -> Any:
     row = connection.execute(sql, values or None).fetchone()
     return None if row is None else row[0]
+
+
+def share(connection: psycopg.Connection[Any], url: str) -> None:
+    """Keep migrations and copies away as long as the connection lives. `StoreError` where there is one."""
+    if not _answer(connection, "SELECT pg_try_advisory_lock_shared(%s)", IN_USE):
+        raise StoreError(f"{place_of(url)} is being migrated or copied: wait for the end of it")
 
 
 def _version(connection: psycopg.Connection[Any]) -> str | None:
