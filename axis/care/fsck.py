@@ -45,7 +45,7 @@ class Place:
     heads: Path | None
 
 
-_UNREADABLE: Final = (ValueError, LookupError, TypeError, AssertionError)
+UNREADABLE: Final = (ValueError, LookupError, TypeError, AssertionError)
 """What the nouns raise when a row is none of theirs."""
 
 
@@ -88,14 +88,14 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
             found.add(Code.ROW_WITHOUT_PARENT, f"{one.table} {one.key}", f"no {one.parent}")
         try:
             looked = _records(books, told, found)
-        except _UNREADABLE:
+        except UNREADABLE:
             _unreadable(books, found)
             looked = Looked()
         _waiting(books, now, merge_delay, found)
         try:
             hashed = check_rows(books.session, deep, told, found)
             named, files = check_files(books.session, place.blobs, deep, told, found)
-        except _UNREADABLE:  # told above: which files its rows name, nobody can say
+        except UNREADABLE:  # told above: which files its rows name, nobody can say
             assert found.counts[Code.ROW_UNREADABLE], "the records were read before"
             hashed, named, files = 0, None, Hashed(0, 0)
         known = hold_against_log(books.session, place.log, before, found)
@@ -150,7 +150,7 @@ def _is_signed(notice: Notice) -> bool:
     try:
         said = read_canonical(notice.octets)
         return said["outcome"] == notice.outcome.value and is_signed(said, bytes.fromhex(said["key_id"]))
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 
@@ -161,7 +161,7 @@ def _unreadable(books: SqlBooks, found: Collector) -> None:
         for number, read_row in enumerate(rows, 1):
             try:
                 read_row()
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 found.add(Code.ROW_UNREADABLE, table, f"row {number} in its order: {type(error).__name__}")
     if not found.counts[Code.ROW_UNREADABLE]:
         found.add(Code.ROW_UNREADABLE, "", "records and entries cannot be compared")

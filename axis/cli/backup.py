@@ -91,11 +91,14 @@ def backup(config_path: Path, target: Path, with_keys: bool, copy: bool, quick: 
     manifest = taken.manifest
     if as_json:
         facts = asdict(manifest) | {"keys": list(manifest.keys)}
-        say_json({"ok": True, "folder": str(target), "sha256": taken.sha256, "manifest": facts})
+        say_json({"ok": True, "folder": str(target), "sha256": taken.sha256, "signed": taken.signed, "manifest": facts})
         return
     say(f"đã sao lưu và kiểm tra (backed up, and checked): {target}", "green")
     say(f"  tại thời điểm (as of)  {local(manifest.made_at)}")
     say(f"  nhật ký (log entries)  {manifest.log_size}")
+    if taken.signed is not None:
+        lost = f"the store has lost what was signed, {taken.signed} entries: documents with receipts are not in here"
+        say(f"  kho lùi sau nhật ký: thiếu văn bản đã cấp biên nhận ({lost})", "yellow")
     say(f"  tệp (files)            {manifest.blob_files}, {size(manifest.blob_octets)}")
     say(f"  bản kê (manifest)      sha256:{taken.sha256}")
     without = "" if keys else "khóa (keys), "

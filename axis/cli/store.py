@@ -104,13 +104,17 @@ def _look(target: Config, blobs: Holding) -> list[str]:
     """What is not in order in the copy: records without entries, octets that are missing, a log that is another."""
     from functools import partial
 
+    from axis.care.fsck import UNREADABLE
     from axis.core.house import check_house
     from axis.holding import read
     from axis.log.heads import CheckpointStore, HeadsDamaged
     from axis.sql.audit import open_books
 
     with open_books(target.store_url, partial(read, blobs)) as books:
-        findings = [str(finding) for finding in check_house(books)]
+        try:
+            findings = [str(finding) for finding in check_house(books)]
+        except UNREADABLE:
+            return ["a row cannot be read: axis fsck tells which"]
         size = 1 + max((leaf.index for leaf in books.leaves() if leaf.index is not None), default=-1)
     try:
         head = CheckpointStore(target.keys.checkpoints).peek()

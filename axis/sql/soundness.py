@@ -7,17 +7,17 @@ adds a row to `FILES`: `axis fsck`, `axis backup` and the collection of unnamed 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ClauseElement, ColumnElement, FromClause, Table, and_, exists, func, literal_column, or_, select
 
 from axis.core.attachments import attached_payloads
-from axis.core.model import PayloadRef
+from axis.core.model import Document, PayloadRef
 from axis.core.states import OPEN as OPEN_STATES
-from axis.sql.driver import Session
+from axis.sql.driver import Session, StoreError
 from axis.sql.rows import key, read_document
 from axis.sql.tables import Base, delivery, document, document_recipient, evidence, log_intent, notice, payload
 from axis.sql.tables import status_report as status
@@ -33,6 +33,10 @@ PAGE: Final = 200
 
 _AT_ONCE: Final[ColumnElement[int]] = literal_column("2000")
 """Entries that are in memory at once."""
+
+
+class Unreadable(StoreError, ValueError):
+    """A row is none of its kind: which files it names, nobody can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class Parentless:
 
 
 def named_files(session: Session) -> Iterator[NamedFile]:
-    """Every file that a row names, once for each row that does."""
+    """Every file that a row names, once for each row that does. `Unreadable`."""
     for naming in FILES:
         asked = select(naming.owner, naming.sha256, naming.size).select_from(naming.source).where(naming.condition)
         for owner, sha256, size in session.run(_text(asked)).fetchall():
@@ -101,7 +105,8 @@ def named_files(session: Session) -> Iterator[NamedFile]:
 
 
 def newest_files(session: Session) -> Sequence[PayloadRef]:
-    """Some of the files that the newest documents name: a question that costs little in any store."""
+    """Some of the files that the newest documents name: a question that costs little in any store. A row that cannot be
+    read names none."""
     last = select(func.coalesce(func.max(document.c.seq), literal_column("0"))).scalar_subquery()
     newest = document.c.seq > last - AMONG
     most: ColumnElement[int] = literal_column(str(NEWEST))
@@ -115,7 +120,8 @@ def newest_files(session: Session) -> Sequence[PayloadRef]:
     ]
     row = select(payload.c.sha256).where(payload.c.sha256 == literal_column(placeholder(session, "sha256")))
     beside = select(document).where(newest, document.c.form != literal_column("'inline'"))
-    for one in map(read_document, session.run(_text(beside.order_by(document.c.seq.desc()).limit(most))).fetchall()):
+    rows = session.run(_text(beside.order_by(document.c.seq.desc()).limit(most))).fetchall()
+    for one in _documents(rows, skip=True):
         in_rows = (session.run(_text(row), sha256=ref.sha256).fetchone() for ref in attached_payloads(one))
         found += [ref for ref, there in zip(attached_payloads(one), in_rows, strict=True) if there is None]
     return found
@@ -124,8 +130,17 @@ def newest_files(session: Session) -> Sequence[PayloadRef]:
 def _attached(session: Session) -> Iterator[tuple[str, PayloadRef]]:
     """Attachments that are kept beside their envelope, by the document that they belong to."""
     asked = select(document).where(document.c.form != literal_column("'inline'"))
-    for one in map(read_document, session.run(_text(asked)).fetchall()):
+    for one in _documents(session.run(_text(asked)).fetchall()):
         yield from ((one.ref, ref) for ref in attached_payloads(one))
+
+
+def _documents(rows: Iterable[Any], *, skip: bool = False) -> Iterator[Document]:
+    for row in rows:
+        try:
+            yield read_document(row)
+        except (ValueError, LookupError, TypeError, AssertionError) as error:
+            if not skip:
+                raise Unreadable("a row of document cannot be read: axis fsck tells which") from error
 
 
 def _row_sizes(session: Session) -> dict[str, int]:

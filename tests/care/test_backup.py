@@ -98,6 +98,7 @@ async def test_documents_that_flow_meanwhile_are_in_it_wholly_or_not(both: Node,
         taken = await asyncio.to_thread(back_up, both, tmp_path / "backup", hook=between)
         assert seen == list(Step)
         assert taken.manifest.log_size < work.sequencer.head.checkpoint.size
+        assert taken.signed is None
     report = check_node(copied(both, tmp_path / "backup"), datetime.now(UTC), deep=True)
     assert report.sound
     assert report.looked.documents == 3, "the store is of the first moment"
@@ -323,7 +324,11 @@ def test_a_store_that_was_put_back_by_hand_is_backed_up_as_it_is_and_goes_on(nod
     assert Code.STORE_BEHIND_LOG in node.check().counts
     code, told = axis("serve", "-c", node.site.config)
     assert (code, "store-differs" in told, "axis restore" in told) == (1, True, True)
-    back_up(node, tmp_path / "backup")
+    head = CheckpointStore(node.heads).peek()
+    assert head is not None
+    assert back_up(node, tmp_path / "backup").signed == head.checkpoint.size
+    code, told = axis("backup", tmp_path / "told", "-c", node.site.config)
+    assert (code, "has lost what was signed" in told) == (0, True)
     aside = emptied(node)
     code, answer = restored(node, tmp_path / "backup", "--log", aside / "log", "--accept-loss")
     assert (code, answer["reach"]) == (0, "behind")
