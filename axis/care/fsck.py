@@ -80,8 +80,8 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
             found.add(Code.DATABASE_DAMAGED, "", line)
         for strange in machinery(books.session):
             found.add(Code.DATABASE_ALTERED, "", strange)
-        for (backup,) in books.session.run(ASKED).fetchall():
-            found.add(Code.RESTORE_UNFINISHED, "", f"of the backup sha256:{backup}")
+        for (said,) in books.session.run(ASKED).fetchall():
+            found.add(Code.RESTORE_UNFINISHED, "", f"of the backup sha256:{said.split()[0]}")
         for id_ in parked_for_ever(books.session):
             found.add(Code.STATE, id_, "it waits behind others, and there are none: nobody will come for it")
         for one in parentless(books.session):

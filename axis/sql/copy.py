@@ -22,7 +22,7 @@ from axis.sql.driver import StoreError
 from axis.sql.engine import is_postgres
 from axis.sql.recovery import refuse_marked
 from axis.sql.tables import SCHEMA_VERSION, Base, meta
-from axis.sql.unfinished import MARK
+from axis.sql.unfinished import left_by
 
 EVERY: Final = 5_000
 """Rows between two words about the progress."""
@@ -102,7 +102,7 @@ def transfer(here: End, there: End, told: Told, restoring: str | None = None) ->
 
 
 def _refuse_full(there: End, restoring: str | None) -> None:
-    if restoring is not None and [MARK, restoring] in map(list, there.rows(meta)):
+    if restoring is not None and left_by({row[0]: row[1] for row in there.rows(meta)}) == restoring:
         return
     full = [table.name for table in tables() if table.name != "meta" and there.count(table)]
     if full:

@@ -14,7 +14,7 @@ from axis.sql import sqlite
 from axis.sql.driver import NoStore, OtherSchema, StoreError
 from axis.sql.engine import is_postgres, open_readonly, told
 from axis.sql.sqlite import InstanceLock, alone, sqlite_path
-from axis.sql.unfinished import MARK, refuse_unfinished
+from axis.sql.unfinished import MARK, left_by, refuse_unfinished
 
 _FORGET = f"DELETE FROM meta WHERE name = '{MARK}'"  # noqa: S608 - a name of our own
 
@@ -48,19 +48,20 @@ def mark(path: Path, backup: str) -> None:
     """Say in the store in the SQLite file `path`, that nobody else has, that the restore of `backup` is not finished.
     `StoreError`."""
     with sqlite.told(f"sqlite:///{path}"), closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (MARK, backup))
+        asked = "INSERT INTO meta (name, value) SELECT ?, ? || ' ' || value FROM meta WHERE name = 'openings'"
+        connection.execute(asked, (MARK, backup))
 
 
 def marked(url: str) -> str | None:
-    """The backup whose restore into the store at `url` was not finished; `None` where there is no such store.
-    `StoreError` where a server cannot be asked."""
+    """The backup whose restore into the store at `url` was not finished; `None` where there is no such store, or a node
+    has opened it since. `StoreError` where a server cannot be asked."""
     if not is_postgres(url):
         path = sqlite_path(url)
         if not path.is_file() or path.with_name(path.name + "-wal").exists():
             return None  # a node has opened it: nothing is opened that a person may want as it is
     try:
         with told(url), open_readonly(url) as questions:
-            return questions.meta(MARK)
+            return left_by(dict(questions.session.run("SELECT name, value FROM meta").fetchall()))
     except (NoStore, OtherSchema):
         return None
     except StoreError:
@@ -87,8 +88,7 @@ def unmark(url: str) -> None:
     lock = InstanceLock(path)
     try:
         with told(url), closing(sqlite3.connect(path, isolation_level=None)) as there:
-            # Not in the way of a daemon, until this is durable: whoever is killed here leaves no file beside it that is
-            # part of it.
+            # Before the write-ahead log: whoever is killed here leaves nothing beside the file that is part of it.
             there.execute("PRAGMA synchronous = EXTRA")
             there.execute(_FORGET)
             there.execute("PRAGMA journal_mode = WAL")

@@ -8,8 +8,10 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -115,6 +117,11 @@ def test_what_a_restore_has_left_is_replaced_by_the_same_one_only(
     assert (files(elsewhere.parent), elsewhere.read_bytes()) == left
     code, told = axis("backup", tmp_path / "third", "-c", node.site.config)
     assert (code, "was not finished" in told) == (1, True), told
+    with closing(sqlite3.connect(elsewhere)) as there, there:  # a program that does not know the mark
+        there.execute("UPDATE meta SET value = value + 1 WHERE name = 'openings'")
+    code, told = restored(node, tmp_path / "backup")
+    assert (code, "is there already" in str(told["error"])) == (1, True), told
+    elsewhere.write_bytes(left[1])
     code, told = restored(node, tmp_path / "backup")
     assert code == 0, told
     assert marked(url) is None
