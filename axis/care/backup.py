@@ -17,6 +17,7 @@ from typing import Final
 from axis.care.files import Files, bring, digest_of
 from axis.care.findings import Report
 from axis.care.fsck import Place, check_node
+from axis.care.logged import is_behind, log_state
 from axis.care.manifest import BLOBS, DATABASE, FILE, KEYS, LOG, Manifest
 from axis.care.octets import Told
 from axis.care.place import appearing, put, write
@@ -59,6 +60,8 @@ class Taken:
     manifest: Manifest
     sha256: str
     report: Report
+    signed: int | None
+    """How many entries were signed, where the store has lost some of them: it is backed up as it is."""
 
 
 _NEVER: Final = timedelta.max
@@ -91,12 +94,14 @@ def take_backup(
     """
     with appearing(target) as folder:
         database = folder / DATABASE
+        before = log_state(place.log, place.heads)
         snapshot(place.store, database, told)
         hook(Step.SNAPSHOT)
         copy = Place(f"sqlite:///{database}", Files(folder / BLOBS), folder / LOG, place.vkey, None)
         with open_books(copy.store, lambda ref: None) as books:
             known, identity = log_size(books.session), store_id(books.session)
             named = sorted({one.ref for one in named_files(books.session)}, key=lambda ref: ref.sha256)
+            behind = is_behind(books.session, before)
         for number, ref in enumerate(named, 1):
             try:
                 bring(place.blobs, ref, Files(folder / BLOBS).file(ref), link=link)
@@ -127,11 +132,11 @@ def take_backup(
             log_root=root,
             checkpoint=checkpoint,
             log_key=place.vkey,
-            keys=tuple(sorted(keys)),
+            keys={name: digest_of(folder / KEYS / name)[0] for name in sorted(keys)},
         )
         write(folder / FILE, manifest.encoded())
         hook(Step.MANIFEST)
-    return Taken(manifest, digest_of(target / FILE)[0], report)
+    return Taken(manifest, digest_of(target / FILE)[0], report, before.size if behind else None)
 
 
 def _log(place: Place, copy: Place, known: int, link: bool) -> tuple[str, str]:

@@ -19,6 +19,7 @@ OF_THE_LOG: Final = "log:"
 class Code(StrEnum):
     DATABASE_DAMAGED = "database-damaged"
     DATABASE_ALTERED = "database-altered"
+    RESTORE_UNFINISHED = "restore-unfinished"
     ROW_UNREADABLE = "row-unreadable"
     ROW_WITHOUT_PARENT = "row-without-parent"
     COLUMN_DIFFERS = "column-differs"
@@ -35,11 +36,13 @@ class Code(StrEnum):
     DOCUMENT_DIFFERS = "document-differs"
     COMMITMENT = "commitment"
     ENTRY_WITHOUT_DOCUMENT = "entry-without-document"
+    ENTRY_WITHOUT_RECORD = "entry-without-record"
     DELIVERY_WITHOUT_DOCUMENT = "delivery-without-document"
     DELIVERY_ENTRY = "delivery-entry"
     DELIVERY_DIFFERS = "delivery-differs"
     DELIVERY_OF_UNACCEPTED = "delivery-of-unaccepted"
     RECIPIENT_DELIVERIES = "recipient-deliveries"
+    HOLD_DIFFERS = "hold-differs"
     NOTICE_DIFFERS = "notice-differs"
     FAILURE_NOTICE = "failure-notice"
     STATUS_ENTRY = "status-entry"
@@ -90,6 +93,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
             "Cấu trúc cơ sở dữ liệu đã bị thay đổi: nó có thể tự sửa hoặc che dữ liệu",
             "the database is not as axis made it: it may change or hide rows by itself",
             _ASK,
+        ),
+        Code.RESTORE_UNFINISHED: Row(
+            True,
+            "Khôi phục chưa xong: trục không khởi động trên kho này",
+            "a restore was ended before its last step: no node starts on this store",
+            "axis restore, with the same backup again: it goes on by itself",
         ),
         Code.ROW_UNREADABLE: Row(
             True,
@@ -142,6 +151,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         Code.ENTRY_WITHOUT_DOCUMENT: Row(
             True, "Bản ghi nhật ký không còn văn bản", "a log entry whose document is not stored", _RESTORE
         ),
+        Code.ENTRY_WITHOUT_RECORD: Row(
+            True,
+            "Bản ghi nhật ký không còn lượt chuyển, trạng thái hay thông báo",
+            "a log entry whose delivery, status or notice is not stored",
+            _RESTORE,
+        ),
         Code.DELIVERY_WITHOUT_DOCUMENT: Row(
             True, "Lượt chuyển không có văn bản", "a delivery without its document", _RESTORE
         ),
@@ -159,6 +174,12 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         ),
         Code.RECIPIENT_DELIVERIES: Row(
             True, "Nơi nhận không có đúng một lượt chuyển", "a recipient without exactly one delivery", _RESTORE
+        ),
+        Code.HOLD_DIFFERS: Row(
+            True,
+            "Kết nối bị giữ, hoặc không bị giữ, khác với nhật ký",
+            "an endpoint is held, or is not, otherwise than the log says of its operators",
+            "find out who did it; axis queue hold or release says it anew, to the log as well",
         ),
         Code.NOTICE_DIFFERS: Row(
             True,

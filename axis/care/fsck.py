@@ -15,7 +15,7 @@ from typing import Final
 from axis.care.findings import Code, Collector, Looked, Report
 from axis.care.logged import check_log, hold_against_log, hold_heads, is_begun, log_state
 from axis.care.octets import Hashed, Told, check_files, check_rows, check_strangers
-from axis.core.house import Leaf, check_portion, evidence_named, read_order
+from axis.core.house import Leaf, check_holds, check_portion, evidence_named, read_order
 from axis.core.model import Notice
 from axis.holding import Holding, read
 from axis.log.entries import BadEntry, read_canonical, read_entry
@@ -23,7 +23,15 @@ from axis.log.receipts import is_signed
 from axis.sql.audit import SqlBooks, open_books
 from axis.sql.driver import StoreDamaged, StoreError
 from axis.sql.machinery import machinery
-from axis.sql.soundness import database_damage, evidence_kinds, parentless, recipients, untrue_columns
+from axis.sql.soundness import (
+    database_damage,
+    evidence_kinds,
+    parentless,
+    parked_for_ever,
+    recipients,
+    untrue_columns,
+)
+from axis.sql.unfinished import ASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class Place:
     heads: Path | None
 
 
-_UNREADABLE: Final = (ValueError, LookupError, TypeError, AssertionError)
+UNREADABLE: Final = (ValueError, LookupError, TypeError, AssertionError)
 """What the nouns raise when a row is none of theirs."""
 
 
@@ -72,18 +80,22 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
             found.add(Code.DATABASE_DAMAGED, "", line)
         for strange in machinery(books.session):
             found.add(Code.DATABASE_ALTERED, "", strange)
+        for (said,) in books.session.run(ASKED).fetchall():
+            found.add(Code.RESTORE_UNFINISHED, "", f"of the backup sha256:{said.split()[0]}")
+        for id_ in parked_for_ever(books.session):
+            found.add(Code.STATE, id_, "it waits behind others, and there are none: nobody will come for it")
         for one in parentless(books.session):
             found.add(Code.ROW_WITHOUT_PARENT, f"{one.table} {one.key}", f"no {one.parent}")
         try:
             looked = _records(books, told, found)
-        except _UNREADABLE:
+        except UNREADABLE:
             _unreadable(books, found)
             looked = Looked()
         _waiting(books, now, merge_delay, found)
         try:
             hashed = check_rows(books.session, deep, told, found)
             named, files = check_files(books.session, place.blobs, deep, told, found)
-        except _UNREADABLE:  # told above: which files its rows name, nobody can say
+        except UNREADABLE:  # told above: which files its rows name, nobody can say
             assert found.counts[Code.ROW_UNREADABLE], "the records were read before"
             hashed, named, files = 0, None, Hashed(0, 0)
         known = hold_against_log(books.session, place.log, before, found)
@@ -128,7 +140,7 @@ def _records(books: SqlBooks, told: Told, found: Collector) -> Looked:
         told("records", documents, whole)
     for table, key, column in untrue_columns(books.session):
         found.add(Code.COLUMN_DIFFERS, f"{table} {key}", column)
-    for broken in order.findings:
+    for broken in (*order.findings, *check_holds(books.holds(), order)):
         found.add(broken.code, broken.subject, broken.detail)
     return Looked(documents, deliveries, reports)
 
@@ -138,7 +150,7 @@ def _is_signed(notice: Notice) -> bool:
     try:
         said = read_canonical(notice.octets)
         return said["outcome"] == notice.outcome.value and is_signed(said, bytes.fromhex(said["key_id"]))
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 
@@ -149,7 +161,7 @@ def _unreadable(books: SqlBooks, found: Collector) -> None:
         for number, read_row in enumerate(rows, 1):
             try:
                 read_row()
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 found.add(Code.ROW_UNREADABLE, table, f"row {number} in its order: {type(error).__name__}")
     if not found.counts[Code.ROW_UNREADABLE]:
         found.add(Code.ROW_UNREADABLE, "", "records and entries cannot be compared")

@@ -13,7 +13,8 @@ from typing import Any, Final
 from axis.core.times import parse_rfc3339, rfc3339
 
 FILE: Final = "manifest.json"
-VERSION: Final = 1
+FORMS: Final = (1, 2)
+"""The first one has only the names of keys; it is written where there are none, for programs that know no other."""
 DATABASE: Final = "store.db"
 BLOBS: Final = "blobs"
 LOG: Final = "log"
@@ -26,8 +27,9 @@ class NoBackup(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The facts of one backup. Everything but the keys is proved by digests: the database's stands here, a package's is
+    """The facts of one backup. Everything is proved by digests: those of database and keys stand here, a package's is
     its name, the log's is the root that was signed (`checkpoint` is the signed note, empty before the first entry).
+    `keys` has the SHA-256 of each file by its name, empty where an older version has made the backup.
     """
 
     node: str
@@ -43,11 +45,12 @@ class Manifest:
     log_root: str
     checkpoint: str
     log_key: str
-    keys: tuple[str, ...]
+    keys: Mapping[str, str]
 
     def encoded(self) -> bytes:
         """JSON with the digest of all the rest as `sha256`: what was changed by chance is noticed."""
-        said = {"axis_backup": VERSION, **asdict(self), "made_at": rfc3339(self.made_at), "keys": list(self.keys)}
+        form, keys = (2, dict(self.keys)) if any(self.keys.values()) else (1, list(self.keys))
+        said = {"axis_backup": form, **asdict(self), "made_at": rfc3339(self.made_at), "keys": keys}
         return _text(said | {"sha256": hashlib.sha256(_text(said)).hexdigest()})
 
 
@@ -60,10 +63,11 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     try:
         octets = (folder / FILE).read_bytes()
         said: dict[str, Any] = json.loads(octets)
-        if said.pop("axis_backup") != VERSION:
+        if said.pop("axis_backup") not in FORMS:
             raise NoBackup(f"{folder} is a backup of a form that this version of axis does not know")
         said.pop("sha256")  # made again below
-        made = Manifest(**said | {"made_at": parse_rfc3339(said["made_at"]), "keys": tuple(map(str, said["keys"]))})
+        keys = said["keys"] if isinstance(said["keys"], dict) else dict.fromkeys(map(str, said["keys"]), "")
+        made = Manifest(**said | {"made_at": parse_rfc3339(said["made_at"]), "keys": keys})
         if made.encoded() != octets:
             raise ValueError("another spelling")
     except FileNotFoundError as error:

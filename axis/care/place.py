@@ -81,9 +81,7 @@ def appearing(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     filling = target.with_name(target.name + UNFINISHED)
     with _alone(target.with_name(f".{target.name}{UNFINISHED}.lock"), filling):
-        # Only now: whoever had the lock before may have given the name meanwhile.
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise Taken(f"{target} is there already, and not empty")
+        refuse_filled(target)  # only now: whoever had the lock before may have given the name meanwhile
         if filling.exists():
             shutil.rmtree(filling)
         filling.mkdir(mode=0o700)
@@ -95,6 +93,12 @@ def appearing(target: Path) -> Iterator[Path]:
             shutil.rmtree(filling, ignore_errors=True)
             raise
         sync_folder(target.parent)
+
+
+def refuse_filled(target: Path) -> None:
+    """`Taken` where the folder `target` is there and not empty."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise Taken(f"{target} is there already, and not empty")
 
 
 @contextmanager

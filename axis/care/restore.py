@@ -3,31 +3,36 @@
 Everything is put together beside its place and checked there: digests, store, packages, log. Then it gets its name, and
 the checkpoint store, where it was lost, is begun anew. What may be signed next is decided in `axis.core.restoration`;
 the log of the node is told of the restore before it is told of anything else.
+
+These last steps are several where the database has a place of its own. Until all are done the store says so, no node
+starts on it, and the same restore, run again, goes on (`axis.sql.unfinished`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from axis.blobs import Blobs
 from axis.care.backup import NotSound
 from axis.care.files import Files, digest_of
-from axis.care.findings import Report
+from axis.care.findings import Code, Report, row_of
 from axis.care.fsck import Place, check_node
-from axis.care.manifest import BLOBS, DATABASE, LOG, Manifest, NoBackup, read_manifest
+from axis.care.manifest import BLOBS, DATABASE, KEYS, LOG, Manifest, NoBackup, read_manifest
 from axis.care.octets import Told
-from axis.care.place import UNFINISHED, Taken, appearing, put
+from axis.care.place import UNFINISHED, Taken, appearing, put, refuse_filled
 from axis.care.portion import copy_log, entries, newest_head, published_head, root_at
-from axis.core.model import Decision, PayloadRef
+from axis.core.model import Decision, EntryKind, PayloadRef
 from axis.core.ports import Ledger
 from axis.core.problems import Unavailable
-from axis.core.restoration import Backup, Obstacle, Tree, Way, decide_restored, decide_way, spans
+from axis.core.restoration import Backup, Obstacle, Reach, Tree, Way, decide_restored, decide_way, spans
 from axis.durable import sync_folder
 from axis.holding import Holding, Sort
 from axis.log.disk import Folder, Locked
@@ -39,9 +44,20 @@ from axis.log.lost import Lost, lost_records
 from axis.sql import migrate
 from axis.sql.copy import copy_store, refuse_full
 from axis.sql.driver import StoreError
-from axis.sql.engine import is_postgres, open_store, sqlite_path
-from axis.sql.recovery import adopt_entries
+from axis.sql.engine import is_postgres, open_readonly, open_store, sqlite_path
+from axis.sql.recovery import adopt_entries, mark, marked, unmark
 from axis.sql.snapshot import settle
+from axis.sql.soundness import waiting
+
+
+class Step(StrEnum):
+    """What has just been done. Tests stop the process there."""
+
+    CHECKED = "checked"
+    DATABASE = "database"
+    NAMED = "named"
+    HEADS = "heads"
+    FINISHED = "finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +82,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
+    """`unproved` are keys of the backup that no digest tells of, or that are not there any more."""
+
     manifest: Manifest
     way: Way
     lost_entries: int
     lost: Lost
     report: Report
+    unproved: tuple[str, ...]
 
 
 class Hindered(Exception):
@@ -91,18 +110,27 @@ def _nothing(what: str, done: int, whole: int) -> None:
 _DATABASE_NAME: Final = "axis.db"
 
 
-def restore(backup: Path, target: Target, order: Order, *, told: Told = _nothing) -> Restored:
-    """Restore the node from `backup`. No daemon runs. Either all of it is in place afterwards, or nothing; but a kill
-    between the two last steps leaves a database outside of `data` full, and the next restore says so.
+def restore(
+    backup: Path,
+    target: Target,
+    order: Order,
+    *,
+    told: Told = _nothing,
+    hook: Callable[[Step], None] = lambda step: None,
+) -> Restored:
+    """Restore the node from `backup`. No daemon runs. Either all of it is in place afterwards, or nothing, or what is
+    there is marked as unfinished: then the same restore, run again, goes on.
 
     `NoBackup`, `Hindered`, `NotSound`, `place.Taken`, `StoreError`, `HeadsDamaged`, `ForeignNote`, `Locked` where a
     daemon runs after all, `OSError`.
     """
     manifest, sha256 = read_manifest(backup)
     _is_ours(backup, manifest, target)
-    _is_free(target)
+    unproved = _unproved_keys(backup, manifest)
     keys = LogKeys.parse(target.place.vkey)
     assert target.place.heads is not None, "a node has a checkpoint store"
+    if _is_begun(target, sha256) and _is_there(target.data):
+        return replace(_finish(manifest, sha256, target, order, keys, told), unproved=unproved)
     head = newest_head(target.place.heads, keys)
     way = _way(manifest, head, order, keys)
     if isinstance(way, Obstacle):
@@ -127,12 +155,66 @@ def restore(backup: Path, target: Target, order: Order, *, told: Told = _nothing
         if not report.sound:
             raise NotSound(report)
         gone = lost_records(_read(folder / "log", way), frozenset(lost))
+        mark(database, sha256)
+        settle(database)
+        hook(Step.CHECKED)
         if newest_head(target.place.heads, keys) != head:
             raise Locked("the checkpoint store grew meanwhile: a daemon works with it")
-        _place_database(database, target, folder)
+        refuse_filled(target.data)
+        _place_database(database, target, folder, sha256)
+        hook(Step.DATABASE)
+    hook(Step.NAMED)
     if signed is not None:
         _begin_heads(target.place.heads, head, signed)
-    return Restored(manifest, way, len(lost), gone, check_node(target.place, order.at, deep=False, told=told))
+    hook(Step.HEADS)
+    unmark(target.place.store)
+    hook(Step.FINISHED)
+    report = check_node(target.place, order.at, deep=False, told=told)
+    return Restored(manifest, way, len(lost), gone, report, unproved)
+
+
+def _is_there(data: Path) -> bool:
+    try:
+        refuse_filled(data.resolve())
+    except Taken:
+        return True
+    return False
+
+
+def _finish(manifest: Manifest, sha256: str, target: Target, order: Order, keys: LogKeys, told: Told) -> Restored:
+    """The steps that are left of a restore whose data have their name. All is looked at again before: a person may have
+    put other data there meanwhile."""
+    place, (way, lost) = target.place, _told(target.place.store, sha256)
+    other = f"{target.data} is not what the restore of this backup has put there: move it away, and run it again"
+    assert place.heads is not None, "asked before"
+    with _without_daemon(place):
+        report = check_node(replace(place, heads=None), order.at, deep=True, told=told)
+        head, signed = newest_head(place.heads, keys), published_head(place.log, keys)
+        begun = way.reach is Reach.UNKNOWN and head is None
+        if any(row_of(code).fault for code in report.counts if code != Code.RESTORE_UNFINISHED) or not (
+            begun or _tree(head) == _tree(signed)
+        ):
+            raise Taken(other)
+    if signed is not None:
+        _begin_heads(place.heads, head, signed)
+    unmark(place.store)
+    gone = lost_records(_read(place.log, way), frozenset(lost))
+    return Restored(manifest, way, len(lost), gone, check_node(place, order.at, deep=False, told=told), ())
+
+
+def _tree(head: Head | None) -> Tree | None:
+    return None if head is None else Tree(head.checkpoint.size, head.checkpoint.root)
+
+
+def _told(store: str, sha256: str) -> tuple[Way, list[int]]:
+    """What an unfinished restore has told the log: how the node goes on, and which entries have lost their records."""
+    with open_readonly(store, patient=True) as questions:
+        said = [json.loads(leaf) for _, leaf in waiting(questions.session)]
+    facts = [one["facts"] for one in said if one["kind"] == EntryKind.RESTORED and one["facts"]["backup"] == sha256][-1]
+    known, size = facts["known"], facts["signed"]
+    reach = Reach.UNKNOWN if facts["heads"] == "lost" else Reach.EQUAL if known == size else Reach.BEHIND
+    lost = [place for first, end in facts["lost"] for place in range(first, end)]
+    return Way(reach, known, size, from_copy=known < size), lost
 
 
 def _is_ours(backup: Path, manifest: Manifest, target: Target) -> None:
@@ -147,19 +229,38 @@ def _is_ours(backup: Path, manifest: Manifest, target: Target) -> None:
             raise NoBackup(f"{path} is open to other users of this machine: chmod go= it, and ask who has read it")
 
 
-def _is_free(target: Target) -> None:
-    """See that the store's own place is empty before anything takes hours. What a killed daemon left beside a SQLite
-    file is taken for the newest part of whatever file has that name next."""
+def _unproved_keys(backup: Path, manifest: Manifest) -> tuple[str, ...]:
+    """See that no key of the backup was damaged or exchanged. Which ones nothing can be said of."""
+    unproved = []
+    for name, sha256 in manifest.keys.items():
+        path = backup / KEYS / name
+        if not sha256 or not path.exists():
+            unproved.append(name)
+        elif digest_of(path)[0] != sha256:
+            raise NoBackup(f"{KEYS}/{name} is not the key that the manifest names: do not use it, take it out")
+    return tuple(unproved)
+
+
+def _is_begun(target: Target, sha256: str) -> bool:
+    """See that the store's own place is empty before anything takes hours; or that nothing but a restore of this backup
+    has filled it, and was not finished. What a killed daemon left beside a SQLite file is taken for the newest part of
+    whatever file has that name next."""
     url = target.place.store
+    begun = marked(url)
+    if begun is not None:
+        if begun != sha256:
+            raise Taken(f"the restore of another backup was not finished here (sha256:{begun}): run that one again")
+        return True
     if is_postgres(url):
         refuse_full(url)
-        return
+        return False
     path = sqlite_path(url)
     if path.is_relative_to(target.data):
-        return  # whether that is empty, `appearing` asks
+        return False  # whether that is empty, `appearing` asks
     for there in (path, *(path.with_name(path.name + beside) for beside in ("-wal", "-shm", "-journal"))):
         if there.exists():
             raise Taken(f"{there} is there already: move {path} away, and all that stands beside it under its name")
+    return False
 
 
 @contextmanager
@@ -268,11 +369,12 @@ def _tell(url: str, folder: Path, decision: Decision[None]) -> None:
     asyncio.run(work())
 
 
-def _place_database(database: Path, target: Target, folder: Path) -> None:
-    """Where the node looks for it: in the folder, in a file elsewhere, or in an empty PostgreSQL."""
+def _place_database(database: Path, target: Target, folder: Path, sha256: str) -> None:
+    """Where the node looks for it: in the folder, in a file elsewhere, or in an empty PostgreSQL. Whole or not at all;
+    in the place of what an unfinished restore of this backup has left."""
     url = target.place.store
     if is_postgres(url):
-        copy_store(f"sqlite:///{database}", url)
+        copy_store(f"sqlite:///{database}", url, restoring=sha256)
         database.unlink()
         for beside in folder.glob(f"{_DATABASE_NAME}*"):
             beside.unlink()
@@ -284,7 +386,14 @@ def _place_database(database: Path, target: Target, folder: Path) -> None:
         database.rename(inside)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        put(database, path, link=False)
+        coming = path.with_name(path.name + UNFINISHED)
+        coming.unlink(missing_ok=True)  # of one that was killed
+        try:
+            put(database, coming, link=False)
+            _is_begun(target, sha256)
+            coming.rename(path)
+        finally:
+            coming.unlink(missing_ok=True)
         sync_folder(path.parent)
         database.unlink()
 

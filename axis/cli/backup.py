@@ -91,11 +91,14 @@ def backup(config_path: Path, target: Path, with_keys: bool, copy: bool, quick: 
     manifest = taken.manifest
     if as_json:
         facts = asdict(manifest) | {"keys": list(manifest.keys)}
-        say_json({"ok": True, "folder": str(target), "sha256": taken.sha256, "manifest": facts})
+        say_json({"ok": True, "folder": str(target), "sha256": taken.sha256, "signed": taken.signed, "manifest": facts})
         return
     say(f"đã sao lưu và kiểm tra (backed up, and checked): {target}", "green")
     say(f"  tại thời điểm (as of)  {local(manifest.made_at)}")
     say(f"  nhật ký (log entries)  {manifest.log_size}")
+    if taken.signed is not None:
+        lost = f"the store has lost what was signed, {taken.signed} entries: documents with receipts are not in here"
+        say(f"  kho lùi sau nhật ký: thiếu văn bản đã cấp biên nhận ({lost})", "yellow")
     say(f"  tệp (files)            {manifest.blob_files}, {size(manifest.blob_octets)}")
     say(f"  bản kê (manifest)      sha256:{taken.sha256}")
     without = "" if keys else "khóa (keys), "
@@ -156,7 +159,6 @@ def restore(config_path: Path, source: Path, log: Path | None, accept_loss: bool
     config = need_config(config_path, as_json)
     target = Target(config.node.name, config.node.data, place_of(config, as_json))
     order = Order(operator_name(), reason, datetime.now(UTC), accept_loss, log)
-    nothing = "nothing was put into place"
     try:
         with _leaving_nothing(), progress(not as_json and sys.stderr.isatty()) as told:
             done = put_back(source.absolute(), target, order, told=told)
@@ -173,16 +175,28 @@ def restore(config_path: Path, source: Path, log: Path | None, accept_loss: bool
     except NotSound as error:
         if not as_json:
             show(error.report)
-        give_up(Exit.NO, "the backup is not sound", nothing, as_json=as_json, report=report_json(error.report))
+        give_up(Exit.NO, "the backup is not sound", _left(config), as_json=as_json, report=report_json(error.report))
     except (HeadsDamaged, ForeignNote) as error:
-        hint = f"{nothing}; is keys.checkpoints the store of this node's log?"
+        hint = f"{_left(config)}; is keys.checkpoints the store of this node's log?"
         give_up(Exit.NO, f"the checkpoint store or the backup's checkpoint: {error}", hint, as_json=as_json)
     except Locked as error:
-        give_up(Exit.NO, str(error), f"{nothing}: stop the daemon first", as_json=as_json)
+        give_up(Exit.NO, str(error), f"{_left(config)}: stop the daemon first", as_json=as_json)
     except (NoBackup, Taken, StoreError, OSError) as error:
-        give_up(Exit.NO, str(error), nothing, as_json=as_json)
+        give_up(Exit.NO, str(error), _left(config), as_json=as_json)
     _show_restored(done, as_json)
     raise Answer(Exit.YES if done.report.sound else Exit.NO)
+
+
+def _left(config: Config) -> str:
+    """What a restore that failed has left."""
+    from axis.sql.driver import StoreError
+    from axis.sql.recovery import marked
+
+    try:
+        begun = marked(config.store_url) is not None
+    except StoreError:
+        begun = False
+    return "a restore is not finished: axis restore, with its backup again" if begun else "nothing was put into place"
 
 
 def _show_restored(done: Restored, as_json: bool) -> None:
@@ -191,6 +205,7 @@ def _show_restored(done: Restored, as_json: bool) -> None:
             {
                 "ok": done.report.sound,
                 "reach": done.way.reach.value,
+                "unproved_keys": list(done.unproved),
                 "known": done.way.known,
                 "signed": done.way.size,
                 "lost_entries": done.lost_entries,
@@ -206,6 +221,9 @@ def _show_restored(done: Restored, as_json: bool) -> None:
             "  kho mốc bắt đầu lại: hỏi các bên đang giữ mốc (checkpoints begun anew: ask who holds newer ones)",
             "yellow",
         )
+    if done.unproved:
+        names = ", ".join(done.unproved)
+        say(f"  khóa không kiểm chứng được (keys of the backup that no digest proves, or gone)  {names}", "yellow")
     if done.lost_entries:
         say(f"  bản ghi mất dữ liệu (entries without records)  {done.lost_entries}", "yellow")
     show_lost(done.lost, _SHOWN)

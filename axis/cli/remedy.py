@@ -50,7 +50,7 @@ _LISTENING: Final[Mapping[int, str]] = MappingProxyType(
 
 def of_store(error: StoreError, config: Config) -> str:
     """The next step after a store that cannot be opened."""
-    from axis.sql.driver import NoDriver, NoStore, OtherSchema, StoreInUse
+    from axis.sql.driver import NoDriver, NoStore, OtherSchema, StoreInUse, Unfinished
 
     match error:
         case NoDriver():
@@ -61,6 +61,8 @@ def of_store(error: StoreError, config: Config) -> str:
             return "axis migrate makes one"
         case OtherSchema():
             return "stop the daemon, back it up, then: axis migrate"
+        case Unfinished():
+            return "axis restore, with the same backup again: it goes on by itself"
         case StoreInUse():
             return f"a daemon is already running on this store ({config.node.data}): one process at a time"
     if config.store.shared:

@@ -83,11 +83,16 @@ def copy(from_config: Path, to_config: Path, as_json: bool) -> None:
             Exit.USAGE, "both configurations name the same store", "give TO_CONFIG another [store]", as_json=as_json
         )
     here, there = blobs_of(source, as_json), blobs_of(target, as_json)
+    moved = 0
     try:
         target.node.data.mkdir(parents=True, exist_ok=True, mode=0o750)
         with _progress(not as_json and sys.stderr.isatty()) as told_of:
-            moved = move_octets(source.store_url, here, there, told_of)
-            copied = copy_store(source.store_url, target.store_url, told_of)
+
+            def octets() -> None:
+                nonlocal moved
+                moved = move_octets(source.store_url, here, there, told_of)
+
+            copied = copy_store(source.store_url, target.store_url, told_of, before=octets)
         findings = _look(target, there)
     except (StoreError, OSError) as error:
         give_up(Exit.NO, str(error), "nothing was changed in the store that is copied", as_json=as_json)
@@ -99,13 +104,17 @@ def _look(target: Config, blobs: Holding) -> list[str]:
     """What is not in order in the copy: records without entries, octets that are missing, a log that is another."""
     from functools import partial
 
+    from axis.care.fsck import UNREADABLE
     from axis.core.house import check_house
     from axis.holding import read
     from axis.log.heads import CheckpointStore, HeadsDamaged
     from axis.sql.audit import open_books
 
     with open_books(target.store_url, partial(read, blobs)) as books:
-        findings = [str(finding) for finding in check_house(books)]
+        try:
+            findings = [str(finding) for finding in check_house(books)]
+        except UNREADABLE:
+            return ["a row cannot be read: axis fsck tells which"]
         size = 1 + max((leaf.index for leaf in books.leaves() if leaf.index is not None), default=-1)
     try:
         head = CheckpointStore(target.keys.checkpoints).peek()

@@ -263,6 +263,8 @@ _REMEDIES: Final = {
         "không có bản sao lưu nào được tạo: nút bị hỏng, xem bằng axis fsck --deep"
     ),
     "nothing was put into place": "chưa đặt gì vào chỗ",
+    "a restore is not finished: axis restore, with its backup again": "khôi phục dở: chạy lại axis restore cùng bản đó",
+    "axis restore, with the same backup again: it goes on by itself": "chạy lại axis restore, cùng bản đó: tự làm tiếp",
     "the database: what was accepted goes on at the next start": (
         "cơ sở dữ liệu: những gì đã nhận được làm tiếp ở lần khởi động sau"
     ),

@@ -27,12 +27,17 @@ from axis.core.model import (
     Cargo,
     Delivery,
     Document,
+    DocumentRef,
     EntryKind,
     Notice,
+    NoticeRef,
     PayloadRef,
+    StatusRef,
     StatusReport,
 )
-from axis.core.states import DeliveryState, IntakeState
+from axis.core.network import lane
+from axis.core.queue import Action
+from axis.core.states import OPEN, DeliveryState, IntakeState
 from signing.verdict import kept_evidence, kept_pdf_evidence
 
 
@@ -55,6 +60,16 @@ class Leaf:
     id: int
     index: int | None
     octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An endpoint that an operator holds: since when (RFC 3339), who, and why."""
+
+    endpoint: str
+    at: str
+    operator: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,10 @@ class Books(Protocol):
         """All log entries, in the order of their numbers."""
         ...
 
+    def holds(self) -> Iterable[Hold]:
+        """The endpoints that an operator holds."""
+        ...
+
     def octets(self, ref: PayloadRef) -> bytes | None: ...
     def evidence(self, sha256: str) -> bytes | None:
         """Octets that are kept under that digest, as they lie there."""
@@ -94,7 +113,8 @@ def check_house(books: Books, *, octets: bool = True) -> tuple[Finding, ...]:
 
     Checked: each document, settled delivery and status has its log entry and no entry is without its record; the
     facts and commitments in the log are those of what is stored; octets match their digests, also those that verdicts
-    rest on; every recipient of an accepted document has exactly one delivery; each judgement of an attachment stands
+    rest on; every recipient of an accepted document has exactly one delivery, and what is open stands in the lane of
+    what it carries; an endpoint is held where the log says so; each judgement of an attachment stands
     in the log with its outcome, and the newest make the document's; indexes are dense, and no entry stands before what
     caused it. (The numbers of intents are no order: of several processes one may commit a smaller number later.) No
     record is in a combination of states that the tables do not lead to. Entries that a restore has declared lost tell
@@ -107,17 +127,19 @@ def check_house(books: Books, *, octets: bool = True) -> tuple[Finding, ...]:
         if octets:
             found += _octets(portion.documents, books)
             found += _evidence(portion, books, looked)
-    return (*found, *order.findings)
+    return (*found, *order.findings, *check_holds(books.holds(), order))
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What the places of all entries say. `lost` are those whose records a restore has declared lost
-    (`axis.core.restoration`), `unsigned` those of them whose declaration has no place in the log yet."""
+    (`axis.core.restoration`), `unsigned` those of them whose declaration has no place in the log yet. `orders` are what
+    operators did to whole endpoints."""
 
     lost: tuple[range, ...]
     findings: tuple[Finding, ...]
     unsigned: tuple[range, ...] = ()
+    orders: tuple[Leaf, ...] = ()
 
     def keeps(self, leaf: Leaf) -> bool:
         """Say whether the record of an entry is still to be there."""
@@ -126,7 +148,7 @@ class Order:
 
 def read_order(leaves: Iterable[Leaf]) -> Order:
     """Look at each entry once; only places are kept. `ValueError`, `LookupError` for what is no entry."""
-    places, lost, unsigned = array("q"), list[range](), list[range]()
+    places, lost, unsigned, orders = array("q"), list[range](), list[range](), list[Leaf]()
     for leaf in leaves:
         if leaf.index is not None:
             places.append(leaf.index)
@@ -135,8 +157,26 @@ def read_order(leaves: Iterable[Leaf]) -> Order:
             spans = [range(first, end) for first, end in entry["facts"]["lost"]]
             lost += spans
             unsigned += spans if leaf.index is None else ()
+        elif entry["kind"] == EntryKind.OPERATED and not entry["subject"]:
+            orders.append(leaf)
     dense = all(place == number for number, place in enumerate(sorted(places)))
-    return Order(tuple(lost), () if dense else (Finding("log-indexes", "", "not dense"),), tuple(unsigned))
+    found = () if dense else (Finding("log-indexes", "", "not dense"),)
+    return Order(tuple(lost), found, tuple(unsigned), tuple(orders))
+
+
+def check_holds(holds: Iterable[Hold], order: Order) -> Iterator[Finding]:
+    """The endpoints that are held against what operators last did to each."""
+    said: dict[str, Hold] = {}
+    for leaf in filter(order.keeps, order.orders):
+        entry = json.loads(leaf.octets)
+        facts = entry["facts"]
+        said.pop(facts["endpoint"], None)
+        if facts["action"] == Action.HOLD:
+            said[facts["endpoint"]] = Hold(facts["endpoint"], entry["at"], facts["operator"], facts["reason"])
+    held = {one.endpoint: one for one in holds}
+    for endpoint in sorted(held.keys() | said.keys()):
+        if held.get(endpoint) != said.get(endpoint):
+            yield Finding("hold-differs", endpoint, "held" if endpoint in held else "not held")
 
 
 def check_portion(portion: Portion, order: Order) -> Iterator[Finding]:
@@ -147,6 +187,8 @@ def check_portion(portion: Portion, order: Order) -> Iterator[Finding]:
     yield from _documents(portion.documents, told)
     yield from _states(portion.documents, portion.deliveries)
     yield from _deliveries(documents, portion.deliveries, told)
+    yield from _cargo(documents, portion)
+    yield from _recordless(documents, portion, told)
     yield from _reports(documents, portion.reports, told)
     yield from _attachments(documents, portion.attachment_checks, portion.attachment_verdicts, told)
     yield from _notices(portion.notices, told)
@@ -270,6 +312,53 @@ def _deliveries(documents: dict[Any, Document], deliveries: Iterable[Delivery], 
                 yield Finding("recipient-deliveries", document.ref, f"{code}: {made_out[document.ref][code.text]}")
 
 
+def _cargo(documents: Mapping[DocumentRef, Document], portion: Portion) -> Iterator[Finding]:
+    """A status or a notice is about the document that its delivery is about; and what is open stands in the lane that
+    follows from where it goes and what it carries: in another one it would overtake, or wait for what it has nothing to
+    do with."""
+    reports = {one.ref: one for one in portion.reports}
+    notices = {one.ref: one for one in portion.notices}
+    for delivery in portion.deliveries:
+        document = None if delivery.document is None else documents.get(delivery.document)
+        sender, concerns = (None, []) if document is None else (document.sender, [document.concerns])
+        if delivery.cargo is Cargo.STATUS:
+            report = reports.get(StatusRef(delivery.cargo_ref))
+            if report is None or report.document != delivery.document:
+                yield Finding("state", delivery.id, "it carries a status of another document than the one it is about")
+                continue
+            sender, concerns = report.sender, [*concerns, report.document_id or report.number or ""]
+            if delivery.recipients != (report.addressee,):
+                yield Finding("column-differs", f"delivery {delivery.id}", "recipients")
+        elif delivery.cargo is Cargo.NOTICE and NoticeRef(delivery.cargo_ref) not in notices:
+            yield Finding("state", delivery.id, "it carries a notice of another document than the one it is about")
+        if delivery.state in OPEN and sender is not None:
+            ways = ((), delivery.recipients)
+            if delivery.lane not in {lane(delivery.endpoint, way, sender, one) for way in ways for one in concerns}:
+                yield Finding("column-differs", f"delivery {delivery.id}", "lane")
+
+
+_ABOUT_DELIVERIES: Final = (EntryKind.DELIVERED, EntryKind.DEFERRED, EntryKind.FAILED, EntryKind.OPERATED)
+
+
+def _recordless(documents: Mapping[DocumentRef, Document], portion: Portion, told: Told) -> Iterator[Finding]:
+    """Entries whose delivery, status or notice is not stored. (Every portion has the entries of all notices.)"""
+    deliveries = {one.id for one in portion.deliveries}
+    statuses, notices = {one.ref for one in portion.reports}, {one.ref for one in portion.notices}
+    for kind in _ABOUT_DELIVERIES:
+        wanted = (id for id in _subjects(told, kind) if id)  # without: what was done to a whole endpoint
+        yield from (Finding("entry-without-record", id, kind) for id in wanted if id not in deliveries)
+    for kind in (EntryKind.STATUS, EntryKind.ORPHAN_MATCHED):
+        yield from (Finding("entry-without-record", ref, kind) for ref in _subjects(told, kind) if ref not in statuses)
+    for ref in _subjects(told, EntryKind.NOTICE):
+        if told[EntryKind.NOTICE][ref][0]["facts"].get("document") in documents and ref not in notices:
+            yield Finding("entry-without-record", ref, EntryKind.NOTICE)
+
+
+def _subjects(told: Told, kind: EntryKind) -> list[str]:
+    """What entries of that kind are about. (`told` has an empty list for whatever it was asked.)"""
+    return [subject for subject, entries in told[kind].items() if entries]
+
+
 def _reports(documents: dict[Any, Document], reports: Iterable[StatusReport], told: Told) -> Iterator[Finding]:
     for report in reports:
         entries = told[EntryKind.STATUS][report.ref]
@@ -284,11 +373,15 @@ def _reports(documents: dict[Any, Document], reports: Iterable[StatusReport], to
             yield Finding("status-of-stranger", report.ref)
 
 
-def _follow_ups(follow_ups: Iterable[FollowUp], told: Told) -> Iterator[Finding]:
+def _follow_ups(follow_ups: Sequence[FollowUp], told: Told) -> Iterator[Finding]:
     for one in follow_ups:
         handed, answers = told[EntryKind.DELIVERED][one.delivery], told[EntryKind.FOLLOWED][one.delivery]
         for name in follow_up_differs(one, handed, answers):
             yield Finding("follow-up-differs", one.delivery, name)
+    known = {one.delivery for one in follow_ups}
+    yield from (
+        Finding("follow-up-differs", id, "gone") for id in _subjects(told, EntryKind.FOLLOWED) if id not in known
+    )
 
 
 def _notices(notices: Iterable[Notice], told: Told) -> Iterator[Finding]:

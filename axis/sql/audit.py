@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import func, select
 
-from axis.core.house import Leaf, Portion
+from axis.core.house import Hold, Leaf, Portion
 from axis.core.model import PayloadRef
 from axis.sql.driver import Session
 from axis.sql.engine import open_readonly, told
@@ -25,10 +25,22 @@ from axis.sql.rows import (
     read_status,
 )
 from axis.sql.statements import DELIVERY_COLUMNS
-from axis.sql.tables import attachment_check, attachment_verdict, delivery, document, follow_up, notice, status_report
+from axis.sql.tables import (
+    attachment_check,
+    attachment_verdict,
+    delivery,
+    document,
+    endpoint_hold,
+    follow_up,
+    notice,
+    status_report,
+)
 from axis.sql.verdict import read_now
 from axis.sql.views import Questions
 
+_HOLDS: Final = str(
+    select(endpoint_hold.c.endpoint, endpoint_hold.c.at, endpoint_hold.c.principal, endpoint_hold.c.reason)
+)
 _COUNT: Final = str(select(func.count()).select_from(document))
 _READ: Final[Mapping[str, tuple[str, Callable[[Any], object]]]] = {
     "document": (str(select(document).order_by(document.c.seq)), lambda row: read_now(read_document(row))),
@@ -73,6 +85,9 @@ class SqlBooks:
     def backlog(self) -> tuple[int, datetime | None]:
         """Log intents without an index: how many, and since when the oldest waits."""
         return self._questions.backlog()
+
+    def holds(self) -> Iterator[Hold]:
+        return (Hold(*row) for row in self.session.run(_HOLDS).fetchall())
 
     def octets(self, ref: PayloadRef) -> bytes | None:
         inline = self._questions.octets(ref)

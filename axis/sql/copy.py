@@ -20,7 +20,9 @@ from axis.sql.copy_end import End, Row
 from axis.sql.copy_sqlite import sqlite_end
 from axis.sql.driver import StoreError
 from axis.sql.engine import is_postgres
-from axis.sql.tables import SCHEMA_VERSION, Base
+from axis.sql.recovery import refuse_marked
+from axis.sql.tables import SCHEMA_VERSION, Base, meta
+from axis.sql.unfinished import left_by
 
 EVERY: Final = 5_000
 """Rows between two words about the progress."""
@@ -43,22 +45,36 @@ def tables() -> Sequence[Table]:
     return Base.metadata.sorted_tables
 
 
-def copy_store(source: str, target: str, told: Told = lambda table, done, all: None) -> Sequence[Copied]:
+def copy_store(
+    source: str,
+    target: str,
+    told: Told = lambda table, done, all: None,
+    *,
+    before: Callable[[], None] = lambda: None,
+    restoring: str | None = None,
+) -> Sequence[Copied]:
     """Copy the store at `source` into `target`, which is made where it is missing and must be empty.
+
+    `before` is done first, while both are held and nothing changes in either. With `restoring` the target may hold what
+    an unfinished restore of that backup has left, and is emptied in the same transaction.
 
     `StoreError` when a daemon has one of them, when the target holds anything, or when the copy does not read back.
     """
     if migrate.needed(source):
         raise StoreError("the store to be copied has another schema: bring it to this version first (axis migrate)")
-    refuse_full(target)
+    if restoring is None:
+        refuse_marked(source)
+    refuse_full(target, restoring)
     if migrate.needed(target):
         migrate.upgrade(target)
     with _end(source) as here, _end(target) as there:
-        return transfer(here, there, told)
+        before()
+        return transfer(here, there, told, restoring)
 
 
-def refuse_full(target: str) -> None:
-    """`StoreError` unless a copy could go into the store at `target`: empty, or not there, and no daemon has it.
+def refuse_full(target: str, restoring: str | None = None) -> None:
+    """`StoreError` unless a copy could go into the store at `target`: empty, or not there, or what a restore of the
+    backup `restoring` has left, and no daemon has it.
 
     A store of another schema counts as full and is left as it is: the program that it belongs to may still be wanted.
     """
@@ -67,15 +83,16 @@ def refuse_full(target: str) -> None:
         raise StoreError(f"the target is not empty (a store of schema {found}): a copy goes into a new database only")
     if found is not None:
         with _end(target) as there:
-            _refuse_full(there)
+            _refuse_full(there, restoring)
 
 
-def transfer(here: End, there: End, told: Told) -> Sequence[Copied]:
+def transfer(here: End, there: End, told: Told, restoring: str | None = None) -> Sequence[Copied]:
     """Every row from one end to the other, read back, compared and committed. `StoreError`, and nothing is kept."""
-    _refuse_full(there)
+    _refuse_full(there, restoring)
     found = []
-    for table in tables():
+    for table in reversed(tables()):
         there.clear(table)
+    for table in tables():
         found.append(_copy(table, here, there, told))
     for one, table in zip(found, tables(), strict=True):
         if _digest(there.rows(table)) != (one.rows, one.digest):
@@ -84,7 +101,9 @@ def transfer(here: End, there: End, told: Told) -> Sequence[Copied]:
     return found
 
 
-def _refuse_full(there: End) -> None:
+def _refuse_full(there: End, restoring: str | None) -> None:
+    if restoring is not None and left_by({row[0]: row[1] for row in there.rows(meta)}) == restoring:
+        return
     full = [table.name for table in tables() if table.name != "meta" and there.count(table)]
     if full:
         raise StoreError(f"the target is not empty ({', '.join(full)}): a copy goes into a new database only")

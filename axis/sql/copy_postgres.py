@@ -13,7 +13,7 @@ from sqlalchemy import Table
 from axis.sql.address import connect, told
 from axis.sql.copy_end import End, Row, key_of, names
 from axis.sql.driver import StoreError
-from axis.sql.postgres import alone
+from axis.sql.postgres import alone, share
 
 BATCH: Final = 500
 """Rows that come from the server in one go."""
@@ -78,6 +78,7 @@ def snapshot_end(url: str) -> Iterator[End]:
     with told(url):
         limits = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
         with connect(url, "axis: backs up", readonly=True, **limits) as connection:
+            share(connection, url)  # a migration rewrites tables under a snapshot, which then has none of their rows
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield PostgresEnd(connection)
             connection.execute("ROLLBACK")

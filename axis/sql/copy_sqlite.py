@@ -25,7 +25,7 @@ class SqliteEnd:
 
     def rows(self, table: Table) -> Iterator[Row]:
         sql = f'SELECT {names(table)} FROM "{table.name}" ORDER BY {key_of(table)}'  # noqa: S608 - names of our own
-        yield from self._connection.execute(sql)
+        return iter(self._connection.execute(sql))  # no generator: left early, it would close what is closed by then
 
     def clear(self, table: Table) -> None:
         self._connection.execute(f'DELETE FROM "{table.name}"')  # noqa: S608

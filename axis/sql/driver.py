@@ -29,6 +29,10 @@ class StoreInUse(StoreError):
     """Another process has it, and it is for one alone."""
 
 
+class Unfinished(StoreError):
+    """A restore has filled it, and was ended before its last step."""
+
+
 class NoDriver(StoreError):
     """The library for this kind of database is not installed."""
 

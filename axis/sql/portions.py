@@ -1,13 +1,14 @@
 """A whole store, some documents at a time with everything about them: it need not fit in memory.
 
-What grows with the store here is a reference for each document and sixteen octets for each entry of the log: some 200
-octets a document.
+What grows with the store here is a reference for each document, sixteen octets for each entry of the log, eight for
+each delivery and status: some 250 octets a document.
 """
 
 from __future__ import annotations
 
 import json
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
@@ -45,7 +46,11 @@ PORTION: Final = 2_000
 """Documents that are in memory at once, with all that is about them: some 80 KB each."""
 _PAGE: Final = 2_000
 _OF_DOCUMENTS: Final = frozenset({EntryKind.ACCEPTED, EntryKind.HELD, EntryKind.ATTACHMENTS})
-"""Entries that must have a document: those of none belong to the last portion."""
+_OF_DELIVERIES: Final = frozenset(
+    {EntryKind.DELIVERED, EntryKind.DEFERRED, EntryKind.FAILED, EntryKind.FOLLOWED, EntryKind.OPERATED}
+)
+_OF_STATUSES: Final = frozenset({EntryKind.STATUS, EntryKind.ORPHAN_MATCHED})
+"""Entries that must have a document, a delivery or a status: those of none belong to the last portion."""
 _LEAF: Final = (log_intent.c.id, log_intent.c.log_index, log_intent.c.leaf)
 _REFS: Final = select(document.c.ref)
 
@@ -80,12 +85,18 @@ class _Entries:
         self._session = session
         self._ids, self._subjects = array("q"), array("q")
         self._notices, self._strays = list[int](), list[int]()
+        deliveries = _hashes(session, delivery.c.seq, delivery.c.id)
+        statuses = _hashes(session, status_report.c.seq, status_report.c.ref)
         for leaf in leaves(session):
             entry = json.loads(leaf.octets)
             kind, subject = entry["kind"], entry["subject"]
             if kind == EntryKind.NOTICE:
                 self._notices.append(leaf.id)
-            elif kind in _OF_DOCUMENTS and subject not in documents:
+            elif (
+                (kind in _OF_DOCUMENTS and subject not in documents)
+                or (kind in _OF_DELIVERIES and subject and not _has(deliveries, subject))
+                or (kind in _OF_STATUSES and not _has(statuses, subject))
+            ):
                 self._strays.append(leaf.id)
             else:
                 self._ids.append(leaf.id)
@@ -100,6 +111,22 @@ class _Entries:
         asked = f"{select(*_LEAF).where(_among(self._session, log_intent.c.id, number=True))} ORDER BY id"
         pages = (ids[first : first + _PAGE] for first in range(0, len(ids), _PAGE))
         return tuple(_leaf(row) for page in pages for row in _asked(self._session, asked, page))
+
+
+def _hashes(session: Session, number: ColumnElement[Any], name: ColumnElement[str]) -> array[int]:
+    """A hash of every name, in order."""
+    asked = f"{select(number, name).where(_after(session, number))} ORDER BY seq LIMIT {_PAGE}"
+    found, after = array("q"), 0
+    while rows := session.run(asked, after=after).fetchall():
+        found.extend(hash(one) for _, one in rows)
+        after = rows[-1][0]
+    return array("q", sorted(found))
+
+
+def _has(hashes: array[int], name: str) -> bool:
+    wanted = hash(name)
+    place = bisect_left(hashes, wanted)
+    return place < len(hashes) and hashes[place] == wanted
 
 
 def _portion(session: Session, rows: Sequence[Any], entries: _Entries, *, last: bool) -> Portion:

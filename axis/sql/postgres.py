@@ -32,6 +32,7 @@ from axis.sql.rights import refuse_missing_rights
 from axis.sql.silent import WRITES, end_silent
 from axis.sql.store import SqlStore
 from axis.sql.tables import SCHEMA_VERSION
+from axis.sql.unfinished import ASKED, refuse_unfinished
 from axis.sql.views import Questions, Shelf
 
 OLDEST: Final = 140000
@@ -173,10 +174,10 @@ class PostgresDatabase:
             refuse_unsafe(connection)
             refuse_other_time(connection, time.time)
             end_silent(connection)  # perhaps one of this name: from a machine that is no more
-            if not _answer(connection, "SELECT pg_try_advisory_lock_shared(%s)", IN_USE):
-                raise StoreError(f"{place_of(self.url)} is being migrated or copied: wait for the end of it")
+            share(connection, self.url)
             # Only now: nobody can migrate it any more.
             _right_schema(_version(connection), self.url)
+            refuse_unfinished(connection.execute(ASKED).fetchall(), place_of(self.url))
             refuse_machinery(of_postgres(lambda text: connection.execute(text).fetchall()), f"in {place_of(self.url)}")
             refuse_missing_rights(connection)
             if not _answer(connection, "SELECT pg_try_advisory_lock(%s, hashtext(%s))", INSTANCE, self.instance):
@@ -208,6 +209,12 @@ class PostgresDatabase:
 def _answer(connection: psycopg.Connection[Any], sql: str, *values: object) -> Any:
     row = connection.execute(sql, values or None).fetchone()
     return None if row is None else row[0]
+
+
+def share(connection: psycopg.Connection[Any], url: str) -> None:
+    """Keep migrations and copies away as long as the connection lives. `StoreError` where there is one."""
+    if not _answer(connection, "SELECT pg_try_advisory_lock_shared(%s)", IN_USE):
+        raise StoreError(f"{place_of(url)} is being migrated or copied: wait for the end of it")
 
 
 def _version(connection: psycopg.Connection[Any]) -> str | None:

@@ -13,6 +13,7 @@ from axis.sql.copy import Told, transfer
 from axis.sql.copy_sqlite import sqlite_end
 from axis.sql.driver import StoreError
 from axis.sql.engine import is_postgres, told
+from axis.sql.recovery import refuse_marked
 from axis.sql.sqlite import sqlite_path
 
 
@@ -24,6 +25,7 @@ def snapshot(source: str, target: Path, heard: Told = lambda table, done, all: N
     """
     if migrate.needed(source):
         raise StoreError("the store has another schema: bring it to this version first (axis migrate)")
+    refuse_marked(source)
     os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
     if is_postgres(source):
         from axis.sql.copy_postgres import snapshot_end

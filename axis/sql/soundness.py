@@ -7,16 +7,17 @@ adds a row to `FILES`: `axis fsck`, `axis backup` and the collection of unnamed 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ClauseElement, ColumnElement, FromClause, Table, and_, func, literal_column, select
+from sqlalchemy import ClauseElement, ColumnElement, FromClause, Table, and_, exists, func, literal_column, or_, select
 
 from axis.core.attachments import attached_payloads
-from axis.core.model import PayloadRef
-from axis.sql.driver import Session
+from axis.core.model import Document, PayloadRef
+from axis.core.states import OPEN as OPEN_STATES
+from axis.sql.driver import Session, StoreError
 from axis.sql.rows import key, read_document
 from axis.sql.tables import Base, delivery, document, document_recipient, evidence, log_intent, notice, payload
 from axis.sql.tables import status_report as status
@@ -32,6 +33,10 @@ PAGE: Final = 200
 
 _AT_ONCE: Final[ColumnElement[int]] = literal_column("2000")
 """Entries that are in memory at once."""
+
+
+class Unreadable(StoreError, ValueError):
+    """A row is none of its kind: which files it names, nobody can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Parentless:
 
 
 def named_files(session: Session) -> Iterator[NamedFile]:
-    """Every file that a row names, once for each row that does."""
+    """Every file that a row names, once for each row that does. `Unreadable`."""
     for naming in FILES:
         asked = select(naming.owner, naming.sha256, naming.size).select_from(naming.source).where(naming.condition)
         for owner, sha256, size in session.run(_text(asked)).fetchall():
@@ -100,7 +105,8 @@ def named_files(session: Session) -> Iterator[NamedFile]:
 
 
 def newest_files(session: Session) -> Sequence[PayloadRef]:
-    """Some of the files that the newest documents name: a question that costs little in any store."""
+    """Some of the files that the newest documents name: a question that costs little in any store. A row that cannot be
+    read names none."""
     last = select(func.coalesce(func.max(document.c.seq), literal_column("0"))).scalar_subquery()
     newest = document.c.seq > last - AMONG
     most: ColumnElement[int] = literal_column(str(NEWEST))
@@ -114,7 +120,8 @@ def newest_files(session: Session) -> Sequence[PayloadRef]:
     ]
     row = select(payload.c.sha256).where(payload.c.sha256 == literal_column(placeholder(session, "sha256")))
     beside = select(document).where(newest, document.c.form != literal_column("'inline'"))
-    for one in map(read_document, session.run(_text(beside.order_by(document.c.seq.desc()).limit(most))).fetchall()):
+    rows = session.run(_text(beside.order_by(document.c.seq.desc()).limit(most))).fetchall()
+    for one in _documents(rows, skip=True):
         in_rows = (session.run(_text(row), sha256=ref.sha256).fetchone() for ref in attached_payloads(one))
         found += [ref for ref, there in zip(attached_payloads(one), in_rows, strict=True) if there is None]
     return found
@@ -123,8 +130,17 @@ def newest_files(session: Session) -> Sequence[PayloadRef]:
 def _attached(session: Session) -> Iterator[tuple[str, PayloadRef]]:
     """Attachments that are kept beside their envelope, by the document that they belong to."""
     asked = select(document).where(document.c.form != literal_column("'inline'"))
-    for one in map(read_document, session.run(_text(asked)).fetchall()):
+    for one in _documents(session.run(_text(asked)).fetchall()):
         yield from ((one.ref, ref) for ref in attached_payloads(one))
+
+
+def _documents(rows: Iterable[Any], *, skip: bool = False) -> Iterator[Document]:
+    for row in rows:
+        try:
+            yield read_document(row)
+        except (ValueError, LookupError, TypeError, AssertionError) as error:
+            if not skip:
+                raise Unreadable("a row of document cannot be read: axis fsck tells which") from error
 
 
 def _row_sizes(session: Session) -> dict[str, int]:
@@ -243,6 +259,19 @@ def store_id(session: Session) -> str:
     return "" if row is None else str(row[0])
 
 
+def parked_for_ever(session: Session) -> Iterator[str]:
+    """Deliveries that are marked to stand behind an open one of their lane, and do not: whoever claims looks at heads
+    only, and what would make it one has been delivered."""
+    older = delivery.alias("older")
+    before = select(older.c.seq).where(older.c.lane == delivery.c.lane, older.c.seq < delivery.c.seq, _open(older))
+    asked = select(delivery.c.id).where(delivery.c.head == literal_column("0"), _open(delivery), ~exists(before))
+    return (id_ for (id_,) in session.run(_text(asked)).fetchall())
+
+
+def _open(of: FromClause) -> ColumnElement[bool]:
+    return or_(*(of.c.state == literal_column(f"'{state}'") for state in sorted(OPEN_STATES)))
+
+
 def parentless(session: Session) -> Iterator[Parentless]:
     """Rows that name another row that is not there: by the foreign keys of the schema, and by `cargo_ref`.
 
@@ -288,12 +317,22 @@ def database_damage(session: Session) -> Iterator[str]:
     if not session.statements.one_writer:
         for table in Base.metadata.sorted_tables:
             session.run(f'SELECT count(*) FROM (SELECT * FROM "{table.name}" OFFSET 0) all_of_it').fetchone()  # noqa: S608
+            if (counted := table.autoincrement_column) is not None and _is_behind(session, table.name, counted.name):
+                yield f"the counter of {table.name} gives numbers that are taken: nothing can be stored"
         return
     for (line,) in session.run("PRAGMA integrity_check(100)").fetchall():
         if line != "ok":
             yield str(line)
     for table, row, parent, _ in session.run("PRAGMA foreign_key_check").fetchall():
         yield f"row {row} of {table} has no {parent}"
+
+
+def _is_behind(session: Session, table: str, column: str) -> bool:
+    """Whether the sequence of a PostgreSQL has not given a number that is there. (SQLite looks itself.)"""
+    (given, newest) = session.run(
+        f"SELECT pg_sequence_last_value(pg_get_serial_sequence('{table}', '{column}')), max({column}) FROM {table}"  # noqa: S608
+    ).fetchone()
+    return newest is not None and (given is None or given < newest)
 
 
 def _text(asked: ClauseElement) -> str:

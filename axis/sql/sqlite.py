@@ -32,6 +32,7 @@ from axis.sql.machinery import of_sqlite, refuse_machinery
 from axis.sql.statements import Statements
 from axis.sql.store import SqlStore
 from axis.sql.tables import SCHEMA_VERSION
+from axis.sql.unfinished import ASKED, refuse_unfinished
 from axis.sql.views import Questions, Shelf
 
 BUSY_S: Final = 5.0
@@ -194,6 +195,7 @@ class SqliteDatabase:
     def open_writer(self) -> SqliteConnection:
         connection = _connect(self.path, "mode=rw", self._class)
         try:
+            refuse_unfinished(connection.execute(ASKED).fetchall(), self.path)  # and nothing was written beside it
             _ask(connection, "journal_mode", "WAL", "wal")
             _ask(connection, "synchronous", "FULL", 2)
             _ask(connection, "foreign_keys", "ON", 1)

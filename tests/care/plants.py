@@ -97,6 +97,11 @@ def failed_without_notice(node: Node) -> None:
     )
 
 
+def followed_and_forgotten(node: Node) -> None:
+    ((delivery,),) = node.ask(f"SELECT {DELIVERED}")
+    node.sql(entry("followed", delivery, {"became": None, "asked": 1}))
+
+
 def noticed(*changes: str) -> Plant:
     """A notice that was really written, and then changed; without a change one that no entry tells of."""
 
@@ -177,6 +182,7 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
         sql("DROP INDEX uq_document_key", "CREATE INDEX uq_document_key ON document (sender)"),
         schema_by_hand,
     ),
+    Code.RESTORE_UNFINISHED: (sql("INSERT INTO meta (name, value) VALUES ('restoring', 'ab')"),),
     Code.ROW_UNREADABLE: (
         sql(f"UPDATE document SET verdict = replace(verdict, 'TOTAL-PASSED', 'INDETERMINATE') WHERE ref = {FIRST}"),
         sql(f"UPDATE document SET verdict = '{{}}' WHERE ref = {FIRST}"),
@@ -195,6 +201,9 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
         sql("UPDATE log_intent SET kind = 'started' WHERE log_index = 1"),
         sql("UPDATE log_intent SET at = '2126-01-02T03:04:05.000006Z' WHERE log_index = 1"),
         sql("UPDATE evidence SET kind = 'crl' WHERE kind = 'certificate'"),
+        sql("UPDATE delivery SET lane = 'x' WHERE state = 'queued'"),
+        sql("UPDATE delivery SET endpoint = 'elsewhere' WHERE state = 'queued' AND cargo = 'status'"),
+        sql("UPDATE delivery SET recipients = '[\"000.00.02.H99\"]' WHERE state = 'queued' AND cargo = 'status'"),
     ),
     Code.RECIPIENTS_DIFFER: (sql(f"DELETE FROM document_recipient WHERE document = {FIRST}"),),
     Code.STATE: (
@@ -204,6 +213,8 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
         sql("UPDATE delivery SET state = 'dropped', settled_at = created_at WHERE state = 'queued'"),
         sql("UPDATE document SET state = 'refused'"),
         sql(f"UPDATE delivery SET document = (SELECT max(ref) FROM document) WHERE id = {DELIVERED}"),
+        sql("UPDATE delivery SET document = (SELECT max(ref) FROM document) WHERE cargo = 'status'"),
+        sql("UPDATE delivery SET head = 0 WHERE state = 'queued'"),
     ),
     Code.PAYLOAD_MISSING: (sql("DELETE FROM payload"), lambda node: blobs(node)[0].unlink()),
     Code.PAYLOAD_SIZE: (
@@ -240,6 +251,14 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
         sql("UPDATE document SET document_id = document_id || '1'"),
     ),
     Code.ENTRY_WITHOUT_DOCUMENT: (sql(f"DELETE FROM document WHERE ref = {FIRST}"),),
+    Code.ENTRY_WITHOUT_RECORD: (
+        sql(
+            "DELETE FROM delivery WHERE cargo_ref = (SELECT ref FROM status_report WHERE seq = 1)",
+            "DELETE FROM status_report WHERE seq = 1",
+        ),
+        sql(f"DELETE FROM delivery WHERE id = {DELIVERED}"),
+        noticed("DELETE FROM notice"),
+    ),
     Code.DELIVERY_WITHOUT_DOCUMENT: (sql(f"DELETE FROM document WHERE ref = {FIRST}"),),
     Code.DELIVERY_ENTRY: (
         sql("UPDATE delivery SET state = 'queued', settled_at = NULL WHERE state = 'delivered'"),
@@ -255,6 +274,14 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
     ),
     Code.DELIVERY_OF_UNACCEPTED: (sql("UPDATE document SET state = 'held', receipt_state = 'held'"),),
     Code.RECIPIENT_DELIVERIES: (sql(f"DELETE FROM delivery WHERE id = {DELIVERED}"),),
+    Code.HOLD_DIFFERS: (
+        sql("INSERT INTO endpoint_hold VALUES ('so-noi-vu', '2026-11-23T01:02:03.000004Z', 'x', 'y')"),
+        sql(entry("operated", "", {"action": "hold", "endpoint": "e", "operator": "x", "reason": "y"})),
+        sql(
+            entry("operated", "", {"action": "hold", "endpoint": "e", "operator": "x", "reason": "y"}),
+            "INSERT INTO endpoint_hold VALUES ('e', '2026-11-23T01:02:03.000004Z', 'somebody', 'y')",
+        ),
+    ),
     Code.NOTICE_DIFFERS: (
         noticed(),
         noticed("UPDATE notice SET outcome = 'refused'"),
@@ -282,6 +309,7 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
         sql(
             f"INSERT INTO follow_up VALUES ({DELIVERED}, 'e', 'x', '2026-11-23T01:02:03.000004Z', NULL, 0, 0, NULL, 0)"
         ),
+        followed_and_forgotten,
     ),
     Code.ATTACHMENT_ENTRY: (sql(verdict_row()),),
     Code.ATTACHMENT_COMMITMENT: (committed_otherwise,),

@@ -57,7 +57,7 @@ def test_a_backup_has_everything_but_keys_and_heads(both: Node, tmp_path: Path) 
     taken = back_up(both, tmp_path / "backup")
     manifest, sha256 = read_manifest(tmp_path / "backup")
     assert (manifest, sha256) == (taken.manifest, taken.sha256)
-    assert (manifest.node, manifest.blob_files, manifest.keys) == ("truc-thu", 1, ())
+    assert (manifest.node, manifest.blob_files, manifest.keys) == ("truc-thu", 1, {})
     assert manifest.log_size == both.ask("SELECT count(*) FROM log_intent WHERE log_index IS NOT NULL")[0][0]
     assert check_node(copied(both, tmp_path / "backup"), datetime.now(UTC), deep=True).findings == ()
     assert {name.partition("/")[0] for name in files(tmp_path / "backup")} == {DATABASE, FILE, BLOBS, LOG}
@@ -79,7 +79,7 @@ def test_a_file_is_linked_or_copied_and_keys_only_when_asked_for(node: Node, tmp
         False,
     )
     assert stat.S_IMODE((copy / "keys" / "log.pem").stat().st_mode) == 0o600
-    assert read_manifest(copy)[0].keys == ("log.pem",)
+    assert read_manifest(copy)[0].keys == {"log.pem": digest_of(node.config.keys.log)[0]}
 
 
 async def test_documents_that_flow_meanwhile_are_in_it_wholly_or_not(both: Node, tmp_path: Path) -> None:
@@ -98,6 +98,7 @@ async def test_documents_that_flow_meanwhile_are_in_it_wholly_or_not(both: Node,
         taken = await asyncio.to_thread(back_up, both, tmp_path / "backup", hook=between)
         assert seen == list(Step)
         assert taken.manifest.log_size < work.sequencer.head.checkpoint.size
+        assert taken.signed is None
     report = check_node(copied(both, tmp_path / "backup"), datetime.now(UTC), deep=True)
     assert report.sound
     assert report.looked.documents == 3, "the store is of the first moment"
@@ -323,7 +324,11 @@ def test_a_store_that_was_put_back_by_hand_is_backed_up_as_it_is_and_goes_on(nod
     assert Code.STORE_BEHIND_LOG in node.check().counts
     code, told = axis("serve", "-c", node.site.config)
     assert (code, "store-differs" in told, "axis restore" in told) == (1, True, True)
-    back_up(node, tmp_path / "backup")
+    head = CheckpointStore(node.heads).peek()
+    assert head is not None
+    assert back_up(node, tmp_path / "backup").signed == head.checkpoint.size
+    code, told = axis("backup", tmp_path / "told", "-c", node.site.config)
+    assert (code, "has lost what was signed" in told) == (0, True)
     aside = emptied(node)
     code, answer = restored(node, tmp_path / "backup", "--log", aside / "log", "--accept-loss")
     assert (code, answer["reach"]) == (0, "behind")
@@ -379,6 +384,35 @@ def test_a_backup_that_is_not_what_it_was_is_refused(
     assert (code, why in str(told["error"])) == (1, True), told
     assert not node.data.exists()
     assert not list(node.data.parent.glob("*unfinished*"))
+
+
+def test_a_key_in_a_backup_that_was_damaged_or_exchanged_is_noticed(node: Node, tmp_path: Path) -> None:
+    """Nothing else would tell: an exchanged key of receipts signs well."""
+    backup = tmp_path / "backup"
+    assert isinstance(node.config.keys.receipts, Path)
+    back_up(node, backup, keys={"receipt.pem": node.config.keys.receipts})
+    key = backup / "keys" / "receipt.pem"
+    sound = key.read_bytes()
+    emptied(node)
+    flip(key, 40)
+    code, told = restored(node, backup)
+    assert (code, "keys/receipt.pem is not the key" in str(told["error"]), node.data.exists()) == (1, True, False), told
+    key.write_bytes(sound)
+    code, told = restored(node, backup)
+    assert (code, told["unproved_keys"]) == (0, [])
+
+
+def test_a_backup_of_an_older_version_has_no_digests_of_its_keys_and_is_restored(node: Node, tmp_path: Path) -> None:
+    backup = tmp_path / "backup"
+    assert isinstance(node.config.keys.log, Path)
+    back_up(node, backup, keys={"log.pem": node.config.keys.log})
+    made, _ = read_manifest(backup)
+    (backup / FILE).write_bytes(replace(made, keys={"log.pem": ""}).encoded())
+    said = json.loads((backup / FILE).read_text())
+    assert (said["axis_backup"], said["keys"]) == (1, ["log.pem"])
+    emptied(node)
+    code, told = axis("restore", backup, "-c", node.site.config)
+    assert (code, "no digest proves" in told, "log.pem" in told) == (0, True, True), told
 
 
 def test_a_backup_is_never_restored_over_data_nor_of_another_node(node: Node, tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ def test_what_is_planted_in_postgresql_is_found(on_postgres: Node) -> None:
         (Code.ROW_WITHOUT_PARENT, f"DELETE FROM document WHERE ref = {FIRST}"),
         (Code.STORE_BEHIND_LOG, "UPDATE log_intent SET log_index = NULL WHERE log_index >= 5"),
         (Code.PAYLOAD_MISSING, "DELETE FROM payload"),
+        (Code.DATABASE_DAMAGED, "ALTER SEQUENCE log_intent_id_seq RESTART"),
     ):
         on_postgres.sql(text)
         expected.add(code)

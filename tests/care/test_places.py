@@ -16,10 +16,14 @@ from axis.care.place import Taken as There
 from axis.care.place import appearing
 from axis.sql import migrate
 from axis.sql.copy import copy_store
+from axis.sql.copy_postgres import snapshot_end
 from axis.sql.driver import StoreError
 from axis.sql.engine import sqlite_path
+from axis.sql.postgres import alone
+from axis.sql.tables import meta
 from tests.care.plants import blobs
 from tests.care.test_backup import back_up, emptied, files, goes_on, restored
+from tests.care.test_fsck import axis
 from tests.care.world import Node
 
 MOUNTED = Path("/proc")
@@ -155,3 +159,35 @@ def test_where_there_is_no_room_it_is_said_in_one_line_and_nothing_is_left(
     code, told = narrow("restore", tmp_path / "backup", "-c", node.site.config)
     assert (code, "Traceback" in told, node.data.exists()) == (1, False, False), told
     assert not list(tmp_path.glob("*unfinished*"))
+
+
+def test_a_node_that_runs_is_not_copied_not_even_its_packages(node: Node, tmp_path: Path) -> None:
+    """Hours of packages went first, and those that came meanwhile were missing in a copy that was kept."""
+    other = node.site.folder / "other.toml"
+    text = node.site.config.read_text()
+    assert 'data = "data"' in text
+    other.write_text(text.replace('data = "data"', f'data = "{tmp_path}/other"'))
+
+    async def meanwhile() -> tuple[int, str]:
+        async with node.running():
+            return await asyncio.to_thread(axis, "store", "copy", node.site.config, other)
+
+    code, told = asyncio.run(meanwhile())
+    assert (code, "another process" in told) == (1, True), told
+    assert not [path for path in (tmp_path / "other").rglob("*") if path.is_file() and len(path.name) == 64]
+    code, told = axis("store", "copy", node.site.config, other)
+    assert code == 0, told
+
+
+def test_a_backup_of_a_postgresql_and_a_migration_keep_out_of_each_others_way(
+    on_postgres: Node, tmp_path: Path
+) -> None:
+    """Tables that are rewritten are empty to a snapshot that is older."""
+
+    with snapshot_end(on_postgres.url) as end:
+        assert end.count(meta)
+        with pytest.raises(StoreError, match="another process"):
+            migrate.upgrade(on_postgres.url)
+    with alone(on_postgres.url), pytest.raises(StoreError, match="being migrated"):
+        back_up(on_postgres, tmp_path / "backup")
+    back_up(on_postgres, tmp_path / "backup")

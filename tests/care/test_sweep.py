@@ -14,6 +14,7 @@ import pytest
 
 from axis.blobs import Blobs
 from axis.care.findings import Code
+from axis.care.packages import see_packages
 from axis.care.sweep import Swept, Where, run_sweep, sweep
 from axis.core.model import AddDocument, PayloadRef
 from axis.flow.clock import Clocks
@@ -56,6 +57,21 @@ def test_an_unnamed_file_is_collected_after_the_grace_and_what_is_named_stays(bo
     assert blobs(both) == sorted([*kept, second])
     assert not first.exists()
     assert both.check().sound
+
+
+def test_where_a_row_cannot_be_read_nothing_is_removed_and_it_is_said(node: Node, tmp_path: Path) -> None:
+    """One such row ended the daemon at its next sweep; a backup and a copy ended in a traceback."""
+    left, backup, other = unnamed(node), tmp_path / "backup", node.site.folder / "other.toml"
+    node.sql("UPDATE document SET form = 'none' WHERE ref = (SELECT min(ref) FROM document)")
+    with pytest.raises(StoreError, match="axis fsck"):
+        sweep(where(node), GRACE, now())
+    assert left.exists()
+    code, told = axis("backup", backup, "-c", node.site.config)
+    assert (code, "cannot be read: axis fsck" in told, backup.exists()) == (1, True, False), told
+    assert see_packages(node.url, node.place.blobs) == 0, "a node starts"
+    other.write_text(node.site.config.read_text().replace("sqlite:///axis.db", f"sqlite:///{tmp_path}/new/axis.db"))
+    code, told = axis("store", "copy", node.site.config, other)
+    assert (code, "cannot be read: axis fsck" in told) == (1, True), told
 
 
 def test_evidence_in_files_is_named_too(node: Node) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +139,19 @@ async def test_what_does_not_read_back_is_not_kept(
         await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
     monkeypatch.undo()
     await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
+
+
+async def test_a_row_that_does_not_go_over_is_said_once_and_nothing_is_kept(
+    urls: dict[str, str], tmp_path: Path
+) -> None:
+    """What reads the other end was closed after it, and said so on the terminal."""
+    ready(urls["sqlite"])
+    await fill(urls["sqlite"], tmp_path, 3)
+    with closing(sqlite3.connect(tmp_path / "axis.db")) as there, there:
+        there.execute("UPDATE document SET subject = 'a' || char(0) WHERE seq = 1")
+    with pytest.raises(StoreError, match=r"row of document cannot be written"):
+        copy_store(urls["sqlite"], urls["postgres"])
+    gc.collect()
 
 
 @pytest.mark.faults

@@ -15,6 +15,7 @@ ENGINE, DELIVERY = "tests/flow/test_engine.py", "tests/flow/test_delivery.py"
 MISMATCH, VERIFY = "tests/unit/log/test_mismatch.py", "tests/unit/log/test_verify.py"
 BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
 LEASE, HEADS = "tests/unit/log/test_lease.py", "tests/unit/log/test_files.py"
+UNFINISHED = "tests/care/test_unfinished.py"
 BACKUP, FSCK, SWEEP = "tests/care/test_backup.py", "tests/care/test_fsck.py", "tests/care/test_sweep.py"
 PUT_BACK, SIGNALS = "tests/care/test_put_back.py", "tests/faults/test_signals.py"
 MIGRATIONS = "tests/contract/test_migrations_killed.py"
@@ -286,6 +287,15 @@ ROWS: Final = (
         "tests/crash/test_backup_under_load.py::test_every_backup_of_a_node_under_load_is_one_moment_of_it",
         "tests/care/test_bucket.py::test_what_is_moved_while_it_is_read_is_read_whole",
         "tests/care/test_places.py::test_who_waits_for_a_lock_that_is_removed_does_not_fill_a_folder_beside_a_third",
+    ),
+    row(
+        "F110",
+        "a restore ends between any two of its last steps",
+        "SIGKILL behind each; the data in one place with the database, and not; PostgreSQL",
+        f"{UNFINISHED}::test_a_restore_that_is_killed_at_any_step_goes_on_when_it_is_run_again",
+        f"{UNFINISHED}::test_what_a_restore_has_left_is_replaced_by_the_same_one_only",
+        f"{UNFINISHED}::test_data_that_a_person_put_where_a_restore_was_ended_are_not_taken_for_its_own",
+        f"{UNFINISHED}::test_a_restore_that_finds_no_room_leaves_no_half_database_in_its_place",
     ),
     row(
         "F109",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from axis.core.house import Leaf, Portion, check_house
+from axis.core.house import Hold, Leaf, Portion, check_house
 from axis.core.model import (
     Cargo,
     Delivery,
@@ -28,6 +28,9 @@ class Books:
 
     def leaves(self) -> Iterable[Leaf]:
         return self.kept
+
+    def holds(self) -> Iterable[Hold]:
+        return ()
 
     def octets(self, ref: PayloadRef) -> bytes | None:
         return None
