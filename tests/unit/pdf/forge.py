@@ -162,7 +162,7 @@ def sign(
     )
     made.when = claimed_at
     # Where the signature is ours alone its room is known; pyHanko signs twice to learn it.
-    room = None if signer or authority else 2 * (sum(len(one.der) for one in (holder, *others)) + 1_200)
+    room = None if signer or authority else 2 * (sum(len(one.der) for one in (holder, *others)) + 1_100)
     out = BytesIO()
     made.sign_pdf(IncrementalPdfFileWriter(BytesIO(octets), strict=strict), bytes_reserved=room, output=out)
     return out.getvalue()
