@@ -1,6 +1,7 @@
 """What every test can rely on."""
 
 import asyncio
+import gc
 import importlib
 import inspect
 import os
@@ -12,6 +13,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from axis.process import COLLECT, settle_memory
 from axis.sql import migrate
 from tests.buckets import Proxy, Rented, proxy
 from tests.buckets import Server as BucketServer
@@ -53,6 +55,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     To rewrite and compile them takes longer than all else about collecting. What cannot be imported is told later.
     """
+    gc.set_threshold(*COLLECT)  # what is collected here stays: not to look at it saves a seventh
     config = session.config
     second = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
     if second and config.args_source is config.ArgsSource.TESTPATHS:
@@ -66,6 +69,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if by:
         config.hook.pytest_deselected(items=[item for item in items if not is_drawn(item.nodeid, by)])
         items[:] = [item for item in items if is_drawn(item.nodeid, by)]
+
+
+def pytest_collection_finish() -> None:
+    """Eight thousand tests are there until the end: the garbage collector need not look at them again."""
+    settle_memory()
 
 
 @pytest.hookimpl(tryfirst=True)

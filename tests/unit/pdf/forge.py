@@ -161,8 +161,10 @@ def sign(
         metadata, signer or signer_of(holder, others=others, pss=pss), timestamper=authority, new_field_spec=spec
     )
     made.when = claimed_at
+    # Where the signature is ours alone its room is known; pyHanko signs twice to learn it.
+    room = None if signer or authority else 2 * (sum(len(one.der) for one in (holder, *others)) + 1_100)
     out = BytesIO()
-    made.sign_pdf(IncrementalPdfFileWriter(BytesIO(octets), strict=strict), output=out)
+    made.sign_pdf(IncrementalPdfFileWriter(BytesIO(octets), strict=strict), bytes_reserved=room, output=out)
     return out.getvalue()
 
 
@@ -206,7 +208,7 @@ def prepared(
 
 def gap(octets: bytes, number: int = -1) -> tuple[int, int]:
     """Where the gap of a signature begins and ends, read from its ByteRange."""
-    spot = [at for at in range(len(octets)) if octets.startswith(b"/ByteRange", at)][number]
+    spot = [found.start() for found in re.finditer(rb"/ByteRange", octets)][number]
     numbers = octets[octets.index(b"[", spot) + 1 : octets.index(b"]", spot)].split()
     return int(numbers[1]), int(numbers[2])
 
