@@ -20,7 +20,7 @@ BASE = "tests/faults/test_database.py"
 OWN_SERVER = "tests/faults/test_server.py"
 HEADS = "tests/faults/test_slow_heads.py"
 FULL = "tests/faults/test_full.py"
-SHARED = "tests/contract/test_two_processes.py"
+SHARED, SERVERS = "tests/contract/test_two_processes.py", "tests/contract/test_servers.py"
 TRANSACTIONS, FAILED_COMMITS = "tests/contract/test_transactions.py", "tests/contract/test_failed_commits.py"
 OPENING = "tests/contract/test_opening.py"
 BLOBS, DELIVERY = "tests/contract/test_blobs.py", "tests/flow/test_delivery.py"
@@ -209,7 +209,7 @@ OWN: Final = (
         "F33",
         "unsafe settings of the server; a role without a right",
         "a server with them; `ALTER SYSTEM`, `REVOKE` while the node runs",
-        f"{SHARED}::test_a_server_that_is_not_durable_is_refused",
+        f"{SERVERS}::test_a_server_that_is_not_durable_is_refused",
         f"{BASE}::test_a_server_that_keeps_nothing_any_more_is_given_nothing",
         f"{OWN_SERVER}::test_a_right_that_is_taken_away_is_named_and_with_it_the_node_goes_on",
         "tests/contract/test_rights.py::test_a_node_whose_role_lacks_a_right_does_not_start",
@@ -219,7 +219,7 @@ OWN: Final = (
         "F37",
         "clocks of node and server apart",
         "a moved clock",
-        f"{SHARED}::test_a_machine_whose_clock_is_not_the_servers_is_refused",
+        f"{SERVERS}::test_a_machine_whose_clock_is_not_the_servers_is_refused",
     ),
     row("F42", "reset in the middle of an answer", "SO_LINGER 0", f"{LINES}::test_a_reset_in_the_middle_of_the_answer"),
     row(

@@ -10,7 +10,8 @@ STOP, FILES = "tests/faults/test_stop.py", "tests/faults/test_files.py"
 BACKLOG, MEMORY = "tests/faults/test_backlog.py", "tests/faults/test_memory.py"
 DELIVERIES, OPENING = "tests/contract/test_deliveries.py", "tests/contract/test_opening.py"
 QUEUE: Final = "tests/contract/test_queue.py"
-SHARED, PROCESSES = "tests/contract/test_two_processes.py", "tests/crash/test_processes.py"
+SHARED, SERVERS = "tests/contract/test_two_processes.py", "tests/contract/test_servers.py"
+PROCESSES: Final = "tests/crash/test_processes.py"
 ENGINE, DELIVERY = "tests/flow/test_engine.py", "tests/flow/test_delivery.py"
 MISMATCH, VERIFY = "tests/unit/log/test_mismatch.py", "tests/unit/log/test_verify.py"
 BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
@@ -128,7 +129,7 @@ ROWS: Final = (
         "they are written into the store",
         f"{BACKLOG}::test_a_million_deliveries_for_nobody_delay_neither_a_start_nor_anybody_else",
         f"{OPENING}::test_what_is_done_often_uses_its_index",
-        f"{SHARED}::test_what_is_done_often_has_an_index_to_use",
+        f"{SERVERS}::test_what_is_done_often_has_an_index_to_use",
     ),
     row(
         "F90",
