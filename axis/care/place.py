@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -69,11 +69,11 @@ def sync_tree(folder: Path) -> None:
 
 
 @contextmanager
-def appearing(target: Path) -> Iterator[Path]:
+def appearing(target: Path, refuse: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """A folder to fill, that gets the name `target` when the body ends well: then all of it is there, else nothing.
 
-    What a killed one left is removed by the next. A link is followed. `Taken` where `target` is there and not empty, or
-    is the top of a mounted disk: that gets no other name.
+    What a killed one left is removed by the next. A link is followed. `Taken` where `target` is there and not empty
+    (what `refuse` lets pass is removed), or is the top of a mounted disk: that gets no other name.
     """
     target = target.resolve()
     if target.is_mount():
@@ -81,13 +81,15 @@ def appearing(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     filling = target.with_name(target.name + UNFINISHED)
     with _alone(target.with_name(f".{target.name}{UNFINISHED}.lock"), filling):
-        refuse_filled(target)  # only now: whoever had the lock before may have given the name meanwhile
+        (refuse or refuse_filled)(target)  # only now: whoever had the lock before may have given the name meanwhile
         if filling.exists():
             shutil.rmtree(filling)
         filling.mkdir(mode=0o700)
         try:
             yield filling
             sync_tree(filling)
+            if refuse is not None:
+                _remove_empty(target)
             filling.rename(target)
         except BaseException:
             shutil.rmtree(filling, ignore_errors=True)
@@ -99,6 +101,24 @@ def refuse_filled(target: Path) -> None:
     """`Taken` where the folder `target` is there and not empty."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Taken(f"{target} is there already, and not empty")
+
+
+def refuse_used(target: Path) -> None:
+    """`Taken` where anything but folders is in the folder `target`. A node that cannot start makes some, and so does
+    a service manager that starts it again and again while it is restored."""
+    target = target.resolve()
+    if target.exists() and (not target.is_dir() or not all(map(_is_folder, target.rglob("*")))):
+        raise Taken(f"{target} is there already, and not empty")
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _remove_empty(target: Path) -> None:
+    """Folders in which there is nothing, and nothing else: whatever has come meanwhile stays, and is an `OSError`."""
+    for folder, _, _ in os.walk(target, topdown=False):
+        Path(folder).rmdir()
 
 
 @contextmanager

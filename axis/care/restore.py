@@ -27,7 +27,7 @@ from axis.care.findings import Code, Report, row_of
 from axis.care.fsck import Place, check_node
 from axis.care.manifest import BLOBS, DATABASE, KEYS, LOG, Manifest, NoBackup, read_manifest
 from axis.care.octets import Told
-from axis.care.place import UNFINISHED, Taken, appearing, put, refuse_filled
+from axis.care.place import UNFINISHED, Taken, appearing, put, refuse_used
 from axis.care.portion import copy_log, entries, newest_head, published_head, root_at
 from axis.core.model import Decision, EntryKind, PayloadRef
 from axis.core.ports import Ledger
@@ -135,7 +135,7 @@ def restore(
     way = _way(manifest, head, order, keys)
     if isinstance(way, Obstacle):
         raise Hindered(way, manifest.log_size, None if head is None else head.checkpoint.size)
-    with _without_daemon(target.place), appearing(target.data) as folder:
+    with _without_daemon(target.place), appearing(target.data, refuse_used) as folder:
         database = folder / _DATABASE_NAME
         put(backup / DATABASE, database, link=False)
         if digest_of(database) != (manifest.database_sha256, manifest.database_size):
@@ -160,7 +160,7 @@ def restore(
         hook(Step.CHECKED)
         if newest_head(target.place.heads, keys) != head:
             raise Locked("the checkpoint store grew meanwhile: a daemon works with it")
-        refuse_filled(target.data)
+        refuse_used(target.data)
         _place_database(database, target, folder, sha256)
         hook(Step.DATABASE)
     hook(Step.NAMED)
@@ -175,7 +175,7 @@ def restore(
 
 def _is_there(data: Path) -> bool:
     try:
-        refuse_filled(data.resolve())
+        refuse_used(data)
     except Taken:
         return True
     return False

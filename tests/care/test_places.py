@@ -47,6 +47,21 @@ def test_a_data_folder_that_is_a_link_leads_to_where_it_leads(node: Node, tmp_pa
     asyncio.run(goes_on(node))
 
 
+def test_folders_of_a_node_that_could_not_start_are_not_in_the_way(node: Node, tmp_path: Path) -> None:
+    """A service manager starts it again and again while nothing is there. A file is somebody's; so is a link."""
+    back_up(node, tmp_path / "backup")
+    emptied(node)
+    (node.data / "blobs" / "spool").mkdir(parents=True)
+    (node.data / "blobs" / "a").symlink_to(tmp_path)
+    code, told = restored(node, tmp_path / "backup")
+    assert (code, "not empty" in str(told["error"])) == (1, True), told
+    assert sorted(one.name for one in node.data.rglob("*")) == ["a", "blobs", "spool"]
+    (node.data / "blobs" / "a").unlink()
+    code, told = restored(node, tmp_path / "backup")
+    assert code == 0, told
+    asyncio.run(goes_on(node))
+
+
 def test_a_node_that_runs_is_not_restored(node: Node, tmp_path: Path) -> None:
     """Its data was moved away under it: it would go on giving receipts, and write into the log that was put back."""
     back_up(node, tmp_path / "backup")
