@@ -28,6 +28,7 @@ REASONS: Final = {
     "a duration needs a unit": "thời hạn phải có đơn vị",
     "a size needs a unit": "dung lượng phải có đơn vị",
     "{} is not a duration": "{} không phải thời hạn",
+    "{} is too long: no calendar reaches so far": "{} quá dài, không lịch nào tới",
     "{} is not a size": "{} không phải dung lượng",
     "{} is not a day": "{} không phải một ngày",
     "{} is too short: what is under way could be removed": "{} quá ngắn: việc đang dở có thể bị xóa",

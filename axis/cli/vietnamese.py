@@ -31,6 +31,7 @@ _HINTS: Final = {
     "none yet": "chưa có",
     "the codes are {}, as text in quotes": "các mã là {}, trong dấu nháy kép",
     'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"': 'số và một đơn vị ms, s, m, h, d: "5s", "10m", "7d"',
+    'at most "36500d", a hundred years': 'nhiều nhất "36500d", một trăm năm',
     'a number and one unit of B, KB, MB, GB (1 KB is 1,024 bytes): "128KB", "200MB"': (
         'số và một đơn vị B, KB, MB, GB (1 KB là 1.024 byte): "128KB", "200MB"'
     ),

@@ -94,7 +94,8 @@ def test_what_a_log_says_is_shown_and_not_done(log: Path, as_json: tuple[str, ..
         assert answer.exit_code == 0, (answer.output, answer.exception)
         assert answer.output.replace("\n", "").isprintable()
     if not as_json:
-        assert len(shown.output.splitlines()) == 2, "one entry, and its facts"
+        lines = shown.output.splitlines()
+        assert (len(lines), lines[2]) == (4, ""), "one entry and its facts, and what its kind means"
 
 
 def test_a_note_has_no_name_that_acts_on_a_terminal(log: Path) -> None:
