@@ -228,7 +228,7 @@ SHOWN: Final = (
         ),
     ),
     (
-        f"{FSCK}[1-document-differs-0]",
+        f"{FSCK}[document-differs-0]",
         Broken(
             "F93",
             off(
@@ -240,7 +240,7 @@ SHOWN: Final = (
         ),
     ),
     (
-        f"{FSCK}[1-entry-without-document-0]",
+        f"{FSCK}[entry-without-document-0]",
         Broken(
             "F94",
             off(

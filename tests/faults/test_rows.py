@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.faults.broken import BY_FAULT, MUTATIONS, ONLY_MUTATED, Broken
+from tests.faults.broken_process import SHOWN
 from tests.faults.field import edits_of
 from tests.faults.page import COMMAND, PAGE, text
 from tests.faults.points import POINTS
@@ -36,6 +39,17 @@ def test_a_row_is_shown_by_tests_or_says_why_not(row: Row) -> None:
 def test_the_sweep_exists() -> None:
     file, _, name = SWEEP.partition("::")
     assert name in functions_of(file)
+
+
+@pytest.mark.faults
+def test_what_shows_that_a_defence_is_missing_is_there() -> None:
+    """With its parameters: such a test is run on a copy of the tree alone, and seldom."""
+    wanted = {test for test, _ in SHOWN}
+    files = sorted({test.partition("::")[0] for test in wanted})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-n0", "-p", "no:cacheprovider", *files]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = set(told.splitlines())
+    assert {one for one in wanted if not any(name == one or name.startswith(f"{one}[") for name in found)} == set()
 
 
 def test_the_page_is_what_the_table_says() -> None:
