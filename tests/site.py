@@ -110,8 +110,9 @@ def row(code: str, *certificates: Identity, parent: str = PROVINCE, more: str = 
     )
 
 
-_HEARS: Final = ("env", "--default-signal=INT,QUIT,HUP")
-"""Whoever runs the tests may ignore these (a shell, of what is in the background), and so would a node."""
+_HEARS: Final = ("env", "--default-signal=INT,QUIT,HUP,USR1,USR2")
+"""Whoever runs the tests may ignore these, and so would a node: a shell, of what is in the background; `axis serve`,
+where a test has called it in its own process."""
 
 
 @dataclass
