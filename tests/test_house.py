@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -89,10 +90,10 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def violations(module: str, source: str) -> list[str]:
+def violations(module: str, tree: ast.AST) -> list[str]:
     """What `module` imports and may not."""
     room, found = room_of(module), set[str]()
-    for target in imported(ast.parse(source)):
+    for target in imported(tree):
         top = target.partition(".")[0]
         if top in PACKAGES:
             allowed = within(target, room.ours) or room_of(target) == room
@@ -115,8 +116,14 @@ def modules() -> Iterator[tuple[str, Path]]:
 FILES = dict(modules())
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A file as it is read: once, for all who ask."""
+    return ast.parse(path.read_text())
+
+
 def test_everybody_imports_only_what_the_house_allows() -> None:
-    assert [line for name, path in FILES.items() for line in violations(name, path.read_text())] == []
+    assert [line for name, path in FILES.items() for line in violations(name, tree_of(path))] == []
 
 
 PLANTED = [
@@ -153,7 +160,7 @@ PLANTED = [
 
 @pytest.mark.parametrize(("module", "source", "caught"), PLANTED)
 def test_a_planted_import_is_caught(module: str, source: str, caught: str | None) -> None:
-    assert violations(module, source) == ([f"{module} imports {caught}"] if caught else [])
+    assert violations(module, ast.parse(source)) == ([f"{module} imports {caught}"] if caught else [])
 
 
 def test_every_room_exists_and_every_file_has_a_room() -> None:
@@ -166,10 +173,10 @@ CLOCK = {"now", "today", "utcnow"}
 WORLDLY = {"open", "print", "input", "exec", "eval", "__import__"}
 
 
-def impure(source: str) -> list[str]:
+def impure(tree: ast.AST) -> list[str]:
     """Calls by which a pure room would reach for the clock or the world without importing anything."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
             found.append(f"line {node.lineno}: await")
         if not isinstance(node, ast.Call):
@@ -183,8 +190,9 @@ def impure(source: str) -> list[str]:
 
 
 def test_a_pure_room_asks_neither_the_clock_nor_the_world() -> None:
-    assert impure("x = datetime.now(UTC)\nopen('f')\nd.now()") == ["line 1: datetime.now()", "line 2: open()"]
-    pure = {name: impure(path.read_text()) for name, path in FILES.items() if within(name, " ".join(PURE))}
+    planted = ast.parse("x = datetime.now(UTC)\nopen('f')\nd.now()")
+    assert impure(planted) == ["line 1: datetime.now()", "line 2: open()"]
+    pure = {name: impure(tree_of(path)) for name, path in FILES.items() if within(name, " ".join(PURE))}
     assert {name: calls for name, calls in pure.items() if calls} == {}
 
 
@@ -206,6 +214,6 @@ def test_every_public_module_says_what_it_is() -> None:
         if path.stat().st_size  # an empty `__init__.py` only marks a folder
         and not any(part.startswith("_") for part in name.split("."))
         and "migrations" not in name
-        and not ast.get_docstring(ast.parse(path.read_text()))
+        and not ast.get_docstring(tree_of(path))
     ]
     assert silent == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import sha256
@@ -17,16 +16,9 @@ from axis.core.times import parse_rfc3339
 from axis.log.receipts import check_receipts
 from schemas.envelope import Business, MessageKind, Replacement
 from signing.keys import load_ed25519, raw_public, verify_bytes
-from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, until
+from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, problem, until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("receipts"))
-    with kept_running(made):
-        yield made
 
 
 def _public(site: Site) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,19 +18,12 @@ from schemas.limits import XmlLimits
 from schemas.status import BY_WIRE
 from schemas.write import serialise, write_status
 from schemas.xml import parse_xml
-from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem
+from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, problem
 
 pytestmark = pytest.mark.slow
 
 BY_RECIPIENT = ("03", "04", "05", "06", "02", "15", "16")
 XML = {"Content-Type": "application/xml"}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("statuses"))
-    with kept_running(made):
-        yield made
 
 
 def _delivered(site: Site, recipients: tuple[str, ...] = (HOME_AFFAIRS,)) -> dict[str, Any]:
