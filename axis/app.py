@@ -123,7 +123,7 @@ def network_of(config: Config) -> Network:
             for one in config.endpoint
             if isinstance(one, NationalEndpoint) and one.reconcile_after
         },
-        authority={name: one.authority for name, one in config.principals.items()},
+        principals=config.principals,
     )
 
 
@@ -230,7 +230,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             services.create_task(sequencer.run(stop))
             services.create_task(Dispatcher(ctx).run(stop))
             services.create_task(run_expiry(ctx, stop))
-            services.create_task(run_recheck(dict(config.principals), RECHECK_EVERY, ctx, stop))
+            services.create_task(run_recheck(RECHECK_EVERY, ctx, stop))
             if ctx.pdfs is not None:
                 services.create_task(AttachmentJudge(ctx, RECHECK_EVERY).run(stop))
             services.create_task(_watch_trust(config, ctx, stop))

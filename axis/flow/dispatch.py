@@ -126,14 +126,14 @@ class Dispatcher:
             return []
         endpoints = rotated(tuple(room), traffic.rounds)
         busy, turns = Counter(traffic.busy), dict(traffic.turns)
-        suspects = traffic.suspects_allowed
+        suspects, windows = traffic.suspects_allowed, traffic.windows
 
         def body(ledger: Ledger) -> list[Delivery]:
             taken: list[Delivery] = []
             under_way = Counter(busy)
             held, may_suspect = ledger.holds(), suspects
             for endpoint in endpoints:
-                places = min(room[endpoint], traffic.windows.free(endpoint, under_way))
+                places = min(room[endpoint], windows.free(endpoint, under_way))
                 if places <= 0 or endpoint in held:
                     continue
                 got = ledger.claim([endpoint], now, ctx.lease, places, turns.get(endpoint, 0), may_suspect)

@@ -82,9 +82,10 @@ async def left_behind(ctx: Context, known: Collection[str] = ()) -> frozenset[st
     """The endpoints at which something waits for somebody who does not get it there any more: those that the
     configuration no longer names, and those whose agencies went elsewhere. Those not `known` are told of."""
     waiting = await ctx.store.views.addressees()
-    found = frozenset(endpoint for endpoint, codes in waiting if not ctx.network.serves(endpoint, codes))
+    network = ctx.network
+    found = frozenset(endpoint for endpoint, codes in waiting if not network.serves(endpoint, codes))
     for endpoint in sorted(found.difference(known)):
-        log.warning("deliveries_left_behind", endpoint=endpoint, named=endpoint in ctx.network.roles)
+        log.warning("deliveries_left_behind", endpoint=endpoint, named=endpoint in network.roles)
     return found
 
 
