@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from axis.core.applied import Applied
 from axis.core.canonical import Json
 from axis.core.hands import Sink
 from axis.core.model import DocumentRef, NewId, Profile, StatusReport
@@ -105,6 +106,8 @@ class Context:
     """Who reported statuses for itself, by its connection: what was asked for it is kept. Of bodies of transactions."""
     recorded: list[tuple[str, StatusReport]] = field(default_factory=list)
     """Statuses that were recorded one by one, and by whom, of which the operational log was not told yet."""
+    applied: Applied | None = None
+    """Which configuration is in force; without one nobody reloads."""
     newest: DocumentRef | None = None
     """The document for which this process gave its newest receipt."""
     refused: Counter[Kind] = field(default_factory=Counter)

@@ -81,6 +81,11 @@ class Dispatcher:
             await asyncio.gather(*self._settlings, return_exceptions=True)
         _unfinished(self._settlings)
 
+    @property
+    def attempts(self) -> frozenset[asyncio.Task[None]]:
+        """Those that may be under way."""
+        return frozenset(self._attempts)
+
     async def _grace(self) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + GRACE_S
