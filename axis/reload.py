@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -194,7 +196,7 @@ class Configuration:
     async def _reload(self, dry_run: bool) -> Outcome:
         before = self._ctx.network
         try:
-            read = await asyncio.to_thread(self._read, before.registry)
+            read = await asyncio.to_thread(_giving_way, partial(self._read, before.registry))
             await asyncio.to_thread(allow_files, read.config)
         except ConfigError as error:
             return self._outcome(faults=error.faults)
@@ -230,7 +232,9 @@ class Configuration:
         """In one step of the loop: whoever works here sees the old one before, and the new one after it. A body of a
         transaction that is at work has read the old one, and ends with it."""
         ctx, config = self._ctx, read.config
-        attempts = tuple(self._attempts())
+        attempts, bindings = tuple(self._attempts()), network.registry.bindings.rows
+        if bindings != ctx.network.registry.bindings.rows:
+            log.info("bindings_reloaded", bindings=len(bindings))
         ctx.network, ctx.applied = network, applied
         self._hands.exchange(others)
         ctx.sinks = self._hands.sinks
@@ -311,6 +315,16 @@ class Configuration:
                 left[endpoint] += sum(not network.serves(endpoint, one.recipients) for one in page)
                 after = page[-1].seq if page else None
         return left
+
+
+def _giving_way(read: Callable[[], _Read]) -> _Read:
+    """A request changes threads some times, and waits for the interpreter each time: ten times less meanwhile."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(before / 10)
+    try:
+        return read()
+    finally:
+        sys.setswitchinterval(before)
 
 
 async def _close_after(attempts: Collection[Awaitable[None]], sinks: Sequence[Sink]) -> None:

@@ -46,13 +46,19 @@ def configuration(config: Config) -> dict[str, Any] | None:
 
 
 def ask(
-    config: Config, method: str, path: str, body: dict[str, Any] | None, token: str, as_json: bool
+    config: Config,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None,
+    token: str,
+    as_json: bool,
+    timeout_s: float = _TIMEOUT_S,
 ) -> tuple[int, dict[str, Any]] | None:
     """One request at the operator's listener; `None` where nobody listens."""
     import http.client
 
     try:
-        return _request(config, method, path, body, token, _TIMEOUT_S)
+        return _request(config, method, path, body, token, timeout_s)
     except ConnectionRefusedError:
         return None
     except (OSError, http.client.HTTPException) as error:

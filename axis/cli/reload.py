@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from axis.config import Config
 
 _PATH: Final = "/operator/reload"
+_PATIENCE_S: Final = 300.0
+"""The agencies of a whole country take twenty seconds, where nothing else has the processor."""
 _NOBODY: Final = "nothing is applied: a start reads the files anyway; listen.operator must be the running node's"
 
 WORDS: Final[Mapping[What, tuple[str, str]]] = MappingProxyType(
@@ -70,7 +72,7 @@ def reload(config_path: Path, dry_run: bool, as_json: bool) -> None:
 
 def _asked(config: Config, dry_run: bool, as_json: bool) -> dict[str, Any]:
     token = operators_token(config, as_json)
-    answer = None if token is None else ask(config, "POST", _PATH, {"dry_run": dry_run}, token, as_json)
+    answer = None if token is None else ask(config, "POST", _PATH, {"dry_run": dry_run}, token, as_json, _PATIENCE_S)
     if answer is None:
         told = f"no daemon answers at {config.listen.operator}"
         give_up(Exit.UNSURE, told, _NOBODY, as_json=as_json)
