@@ -53,7 +53,7 @@ from axis.log.heads import CheckpointStore
 from axis.log.writer import Fenced
 from axis.operator import write_token
 from axis.process import OPERATOR_CONNECTIONS, allow_files, settle_memory
-from axis.reload import Configuration, network_under, parsed_trust
+from axis.reload import Configuration, digests_of, network_under, parsed_trust
 from axis.shelf import holding_of, shelf_of
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
@@ -144,6 +144,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         lease = LogLease(store, name, time.monotonic) if name else None
         clocks = Clocks(utc_now, _steady)
         receipt_key, log_key = stack.enter_context(own_keys(config, "receipts", "log"))
+        digests = digests_of(config)
         ctx = context_of(config, store, hands.sinks, receipt_key)
         paths = ctx.paths = PathWorker()
         stack.callback(paths.close)
@@ -181,7 +182,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             return blobs.spool(config.limits.max_bytes, inline_max)
 
         dispatcher = Dispatcher(ctx)
-        running = Configuration(config, ctx, hands, lambda: dispatcher.attempts)
+        running = Configuration(config, digests, ctx, hands, lambda: dispatcher.attempts)
         stack.push_async_callback(running.close)
         api = Api(ctx, lambda: running.doors, open_spool, config.node.log)
         places = Places(config.limits.connections, ctx.refused)

@@ -64,19 +64,21 @@ class Hands:
 
     def open(self, config: Config) -> None:
         made = {}
+        windows = config.windows
         for endpoint in config.endpoint:
             if (tls := self._tls(endpoint)) is not None:
-                made[endpoint.name] = self._made(endpoint, config.windows[endpoint.name], tls, tls.make())
+                made[endpoint.name] = self._made(endpoint, windows[endpoint.name], tls, tls.make())
         self._put(made)
 
     async def others(self, config: Config) -> Others:
         """The hands of another configuration, opened and not yet used: those of which nothing changed are the same.
         `OSError` where one cannot be opened; then none is."""
         hands: dict[str, Hand] = {}
+        windows = config.windows
         made: set[str] = set()
         try:
             for endpoint in config.endpoint:
-                window = config.windows.get(endpoint.name, 0)
+                window = windows.get(endpoint.name, 0)
                 there = self._hands.get(endpoint.name)
                 if there is not None and there.made_of == _facts(endpoint, window):
                     hands[endpoint.name] = there
@@ -93,9 +95,10 @@ class Hands:
 
     def stale(self, config: Config) -> Iterator[str]:
         """The endpoints whose hands are made of something else now. Reads secrets that are in files; `OSError`."""
+        windows = config.windows
         for endpoint in config.endpoint:
             there = self._hands.get(endpoint.name)
-            if there is not None and there.made_of != _facts(endpoint, config.windows.get(endpoint.name, 0)):
+            if there is not None and there.made_of != _facts(endpoint, windows.get(endpoint.name, 0)):
                 yield endpoint.name
 
     def exchange(self, others: Others) -> None:

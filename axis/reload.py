@@ -69,11 +69,15 @@ def network_under(config: Config, registry: Registry, former: Network | None = N
     return network if former is None else replace(network, former={**former.former, **former.roles})
 
 
-def digest_of(config: Config) -> str:
-    """SHA-256 over the files of the configuration and of the registry; empty for one that was not read from a file."""
-    if config.path is None:
-        return ""
-    return _over([_digest(path) for path in (config.path, *config.registry.files)])
+def digests_of(config: Config) -> tuple[bytes, ...]:
+    """SHA-256 of the configuration as it was read, and of each file of the registry as it is now: ask before these are
+    read, so that what is replaced meanwhile is read again."""
+    return (config.digest, *map(_digest, config.registry.files))
+
+
+def digest_of(digests: Sequence[bytes]) -> str:
+    """One for all of them, hex."""
+    return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 def parsed_trust(config: Config) -> Trust:
@@ -145,8 +149,7 @@ class _Read:
     registry: Registry
     trust: Trust
     doors: Doors
-    registry_digest: str
-    sha256: str
+    digests: tuple[bytes, ...]
     differences: tuple[Difference, ...]
 
 
@@ -157,12 +160,17 @@ class Configuration:
     """
 
     def __init__(
-        self, config: Config, ctx: Context, hands: Hands, attempts: Callable[[], Collection[asyncio.Task[None]]]
+        self,
+        config: Config,
+        digests: tuple[bytes, ...],
+        ctx: Context,
+        hands: Hands,
+        attempts: Callable[[], Collection[asyncio.Task[None]]],
     ) -> None:
         self._ctx, self._hands, self._attempts = ctx, hands, attempts
         self._turn = asyncio.Lock()
-        self._registry_digest = _registry_digest(config)
-        ctx.applied = Applied(1, ctx.now(), digest_of(config))
+        self._digests = digests
+        ctx.applied = Applied(1, ctx.now(), digest_of(digests))
         self._retired: set[asyncio.Task[None]] = set()
         self._hold(config, Doors(config.by_certificate, config.by_api_key))
 
@@ -215,7 +223,7 @@ class Configuration:
         except (OSError, ValueError) as error:
             return self._outcome(error=str(error))
         ctx = self._ctx
-        applied = Applied(self._applied.generation + 1, ctx.now(), read.sha256)
+        applied = Applied(self._applied.generation + 1, ctx.now(), digest_of(read.digests))
         try:
             # First the log: auditors know of it, or nothing changes. A crash in between starts with the same files.
             await ctx.store.transact(lambda ledger: ledger.apply(decide_configured(ctx.node, applied)))
@@ -243,11 +251,11 @@ class Configuration:
             ctx.traffic.forget(name)
         ctx.admission.pressure = config.limits.pressure
         ctx.log_stale = config.limits.log_stale
-        self._hold(config, read.doors)
-        self._registry_digest = read.registry_digest
         if (read.trust.epoch, read.trust.answers) != (ctx.trust.epoch, ctx.trust.answers):
             ctx.trust = read.trust
             log.info("trust_reloaded", epoch=read.trust.epoch)
+        self._hold(config, read.doors)
+        self._digests = read.digests
         ctx.evidence_came.set()  # a held document may have a route now, or a signer who speaks for its sender
         ctx.attachments_came.set()
         if others.over:
@@ -281,9 +289,8 @@ class Configuration:
         if faults := [placed(finding, path, places) for finding in needs_restart(old, config)]:
             raise ConfigError(in_order(faults))
         see_lists(config, path)
-        registry_digest = _registry_digest(config)
-        agencies = registry
-        if registry_digest != self._registry_digest:
+        digests, agencies = digests_of(config), registry
+        if digests[1:] != self._digests[1:]:
             agencies = read_registry(config.registry.files, registry)
         rows = open_book(config, agencies).bindings
         if rows != agencies.bindings.rows:
@@ -297,8 +304,7 @@ class Configuration:
             agencies,
             parsed_trust(config),
             Doors(config.by_certificate, config.by_api_key),
-            registry_digest,
-            digest_of(config),
+            digests,
             tuple(found),
         )
 
@@ -331,14 +337,6 @@ async def _close_after(attempts: Collection[Awaitable[None]], sinks: Sequence[Si
     """What is under way at a hand that is over ends as it began."""
     await asyncio.gather(*attempts, return_exceptions=True)
     await closed(sinks)
-
-
-def _registry_digest(config: Config) -> str:
-    return _over([_digest(path) for path in config.registry.files])
-
-
-def _over(digests: Sequence[bytes]) -> str:
-    return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 def _digest(path: Path) -> bytes:

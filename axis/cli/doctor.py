@@ -285,13 +285,13 @@ def look_at_bindings(config: Config, path: Path, now: datetime) -> Iterator[Line
 def look_at_running(config: Config) -> Iterator[Line]:
     """A node goes by what its files said at its start, or at its last reload."""
     from axis.cli.daemon import configuration
-    from axis.reload import digest_of
+    from axis.reload import digest_of, digests_of
 
     known = configuration(config)
     if known is None:
         return
     told = f"generation {known['generation']}, since {known['since']}"
-    if known["config_sha256"] == digest_of(config):
+    if known["config_sha256"] == digest_of(digests_of(config)):
         yield Line("configuration", State.OK, f"the daemon goes by these files: {told}")
     else:
         said = f"the daemon goes by other files than these: {told}"

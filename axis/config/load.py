@@ -60,7 +60,7 @@ def load_config(text: str, path: Path, *, secrets: bool = True) -> Config:
     origins = tuple(
         f"{path.name}:{places.of_key(('route', index, 'prefix')).line}" for index in range(len(raw.get("route", ())))
     )
-    return config.placed(path.absolute(), origins)
+    return config.placed(path.absolute(), text, origins)
 
 
 def load_file(path: Path, *, secrets: bool = True) -> Config:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self
@@ -285,6 +286,7 @@ class Config(Section):
     route: tuple[RouteRule, ...] = ()
     _origins: tuple[str, ...] = PrivateAttr(default=())
     _path: Path | None = PrivateAttr(default=None)
+    _digest: bytes = PrivateAttr(default=b"")
 
     @model_validator(mode="after")
     def _what_is_used_is_there(self, info: ValidationInfo) -> Self:
@@ -301,10 +303,15 @@ class Config(Section):
             raise ValidationError.from_exception_data("Config", faults)
         return self
 
-    def placed(self, path: Path, origins: tuple[str, ...]) -> Self:
-        """Remember the file, and where each route stands in it (`axis.toml:41`)."""
-        self._path, self._origins = path, origins
+    def placed(self, path: Path, text: str, origins: tuple[str, ...]) -> Self:
+        """Remember the file, what it holds, and where each route stands in it (`axis.toml:41`)."""
+        self._path, self._digest, self._origins = path, sha256(text.encode()).digest(), origins
         return self
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the text that it was read from; empty where it was read from none."""
+        return self._digest
 
     @property
     def path(self) -> Path | None:

@@ -51,6 +51,14 @@ def shown(site: Site) -> tuple[int, str]:
     return int(float(line.rpartition(" ")[2])), line.split('"')[1]
 
 
+def doctor(site: Site) -> str:
+    """How `axis doctor` finds the configuration of the running node."""
+    command = [sys.executable, "-P", "-m", "axis", "doctor", "-c", str(site.config), "--json"]
+    lines = json.loads(subprocess.run(command, capture_output=True, timeout=120, check=False).stdout)["lines"]
+    (found,) = [line["state"] for line in lines if line["what"] == "configuration"]
+    return str(found)
+
+
 @contextmanager
 def sending(site: Site, to: str = HOME_AFFAIRS, by: str = OFFICE, threads: int = 4) -> Iterator[list[int]]:
     """Documents flow meanwhile from several at once; what each was answered."""
@@ -90,6 +98,7 @@ def test_what_administrators_change_most_is_changed_without_a_restart(tmp_path: 
         site.configure()
         code, would = reload(site, "--dry-run")
         assert (code, would["applied"], shown(site)) == (0, False, before)
+        assert doctor(site) == "warn"
         with sending(site) as answers:
             code, done = reload(site)
             until("they go on", lambda: len(answers) > 40)
@@ -98,6 +107,7 @@ def test_what_administrators_change_most_is_changed_without_a_restart(tmp_path: 
         assert done["changed"] == would["changed"]
         assert done["changed"] == {"agency-added": 1, "endpoint-added": 1, "route-added": 1}
         assert shown(site) == (2, done["config_sha256"]) != before
+        assert doctor(site) == "ok"
         site.take(site.package(OFFICE, [SCHOOLS]), OFFICE)
         assert site.logged("configured") == 1
         # A key is taken away: at the next request on a connection that was kept, it opens nothing any more.
