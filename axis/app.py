@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import structlog
 
@@ -21,10 +21,8 @@ from axis.blobs import Spool, free_octets
 from axis.care.packages import PackagesMissing, see_packages
 from axis.care.sweep import Where, run_sweep
 from axis.config.bindings import registry_of, reread
-from axis.config.endpoint import NationalEndpoint
 from axis.config.fault import ConfigError
 from axis.config.model import Config, InToken
-from axis.core.follow_up import FollowUpRules
 from axis.core.hands import Sink
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
 from axis.core.network import Network, PdfRule
@@ -55,20 +53,21 @@ from axis.log.heads import CheckpointStore
 from axis.log.writer import Fenced
 from axis.operator import write_token
 from axis.process import OPERATOR_CONNECTIONS, allow_files, settle_memory
+from axis.reload import Configuration, digests_of, network_under, parsed_trust
 from axis.shelf import holding_of, shelf_of
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
 from axis.tls import server_context
-from axis.trust import end_of, ends_of, named_certificates, trust_of
+from axis.trust import end_of, ends_of, trust_of
 from axis.watch import TlsFiles, watch_expiry, watch_store, watch_tls
 from axis.web.api import Api
-from axis.web.auth import Doors
 from axis.web.console import Console
 from axis.web.framing import listening
 from axis.web.places import Door, Places
 from axis.web.queue import OperatorQueue
+from axis.web.reload import OperatorReload
 from schemas.limits import XmlLimits
-from signing.chain import CertificateCache, Trust
+from signing.chain import CertificateCache
 from signing.keys import load_ed25519, raw_public, sign_bytes
 from signing.note import NoteSigner
 from signing.policy import IF_PRESENT, LEGACY, OWN_NETWORK, SignaturePolicy
@@ -92,6 +91,12 @@ KEY_PROVED_S = 10.0
 """A key in a device that signed within this is believed to do so again."""
 
 
+class Running(Protocol):
+    """Whoever knows which configuration is in force."""
+
+    config: Config
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -107,29 +112,13 @@ def _steady() -> float:
 
 def network_of(config: Config) -> Network:
     """Routes, registry and rules of the configuration. `ConfigError` when agencies or bindings are wrong."""
-    return Network(
-        node=config.node.name,
-        routes=config.routing_table(registry_of(config)),
-        roles=config.roles,
-        report=config.statuses.report,
-        arrived_by=config.statuses.arrived_by,
-        reported=config.statuses.reported,
-        max_recipients=config.limits.max_recipients,
-        hold=config.limits.hold,
-        hold_count=config.limits.hold_count,
-        pdf=config.trust.pdf,
-        follow_up={
-            one.name: FollowUpRules(one.reconcile_after, config.delivery.lifetime)
-            for one in config.endpoint
-            if isinstance(one, NationalEndpoint) and one.reconcile_after
-        },
-        authority={name: one.authority for name, one in config.principals.items()},
-    )
+    return network_under(config, registry_of(config))
 
 
 async def serve(config: Config, *, accept_loss: bool = False) -> None:
     """Run the node until SIGTERM or SIGINT. A core service that breaks ends the process; the service manager restarts.
-    After SIGHUP it reads trust, bindings and the files of its TLS again at once.
+    After SIGHUP it applies what its configuration says then (`axis.reload`), and reads trust, bindings and the files of
+    its TLS again at once.
 
     Nothing is taken in before the store is open, the log is reconciled with its heads and the listeners stand.
     `TooFewFiles` where the system would not let it keep what it promises, `PackagesMissing` where its packages are
@@ -155,6 +144,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         lease = LogLease(store, name, time.monotonic) if name else None
         clocks = Clocks(utc_now, _steady)
         receipt_key, log_key = stack.enter_context(own_keys(config, "receipts", "log"))
+        digests = digests_of(config)
         ctx = context_of(config, store, hands.sinks, receipt_key)
         paths = ctx.paths = PathWorker()
         stack.callback(paths.close)
@@ -165,7 +155,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         if config.trust.fetch:
             fetcher = Fetcher(config.trust.hosts)
             stack.push_async_callback(fetcher.close)
-            ctx.evidence = keeper_of(config, ctx, fetcher)
+            ctx.evidence = keeper_of(config, ctx, fetcher, lambda: reload_trust(running.config, ctx))
         signer = NoteSigner(config.node.name, log_key)
         sequencer = await stack.enter_async_context(
             Sequencer(
@@ -191,11 +181,20 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         def open_spool(inline_max: int | None = None) -> Spool:
             return blobs.spool(config.limits.max_bytes, inline_max)
 
-        doors = Doors(config.by_certificate, config.by_api_key)
-        api = Api(ctx, lambda: doors, open_spool, config.node.log)
+        dispatcher = Dispatcher(ctx)
+        running = Configuration(config, digests, ctx, hands, lambda: dispatcher.attempts)
+        stack.push_async_callback(running.close)
+        api = Api(ctx, lambda: running.doors, open_spool, config.node.log)
         places = Places(config.limits.connections, ctx.refused)
-        queue = OperatorQueue(ctx, write_token(config.node.data))
-        named = named_certificates(config)
+        token = write_token(config.node.data)
+
+        async def order(dry_run: bool) -> Mapping[str, Any]:
+            outcome = await running.reload(dry_run)
+            if not dry_run:
+                await _read_the_rest(running, ctx, watched())
+            return outcome.facts()
+
+        queue = OperatorQueue(ctx, token)
         console = Console(
             ctx,
             lambda: _head(sequencer),
@@ -204,7 +203,8 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             stop.is_set,
             ctx.now(),
             config.listen.operator_names,
-            partial(ends_of, named),
+            lambda: ends_of(running.named),
+            OperatorReload(token, order, lambda: ctx.applied),
         )
         at = config.listen
         shown = TlsFiles(
@@ -221,27 +221,30 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             for app, door, secured, within in doorways
         ]
         shown.show = outer.show
-        watched = (shown, *hands.tls)
+
+        def watched() -> Sequence[TlsFiles]:
+            return (shown, *hands.tls)
+
         settle_memory()
         listening_at = {"agencies": str(at.agencies), "operator": str(at.operator)}
         log.info("node_ready", node=config.node.name, instance=name, **listening_at)
         async with asyncio.TaskGroup() as services:
             services.create_task(_shut(outer, stop))
             services.create_task(sequencer.run(stop))
-            services.create_task(Dispatcher(ctx).run(stop))
+            services.create_task(dispatcher.run(stop))
             services.create_task(run_expiry(ctx, stop))
-            services.create_task(run_recheck(dict(config.principals), RECHECK_EVERY, ctx, stop))
+            services.create_task(run_recheck(RECHECK_EVERY, ctx, stop))
             if ctx.pdfs is not None:
                 services.create_task(AttachmentJudge(ctx, RECHECK_EVERY).run(stop))
-            services.create_task(_watch_trust(config, ctx, stop))
+            services.create_task(_watch_trust(running, ctx, stop))
             if ctx.evidence is not None:
                 services.create_task(ctx.evidence.run(stop))
-            services.create_task(_watch_bindings(config, ctx, stop))
-            services.create_task(_read_when_asked(config, ctx, watched, asked, stop))
+            services.create_task(_watch_bindings(running, ctx, stop))
+            services.create_task(_read_when_asked(running, ctx, watched, asked, stop))
             services.create_task(watch_store(store, stop))
             services.create_task(watch_clock(clocks, stop))
             services.create_task(watch_tls(watched, TRUST_EVERY, stop))
-            services.create_task(watch_expiry(named, end_of, ctx.now, stop))
+            services.create_task(watch_expiry(lambda: running.named, end_of, ctx.now, stop))
             swept = Where(config.store_url, holding_of(config), config.node.log, config.keys.checkpoints)
             services.create_task(
                 run_sweep(swept, config.store.keep_unnamed, clocks.of_files, stop, lambda: sequencer.leading)
@@ -334,20 +337,20 @@ async def _shut(outer: Door, stop: asyncio.Event) -> None:
     await outer.close()
 
 
-async def _watch_trust(config: Config, ctx: Context, stop: asyncio.Event) -> None:
+async def _watch_trust(running: Running, ctx: Context, stop: asyncio.Event) -> None:
     """Read the trust files again now and then: a new revocation list is believed without a restart."""
     while not stop.is_set():
         try:
             async with asyncio.timeout(TRUST_EVERY.total_seconds()):
                 await stop.wait()
         except TimeoutError:
-            await reload_trust(config, ctx)
+            await reload_trust(running.config, ctx)
 
 
 async def reload_trust(config: Config, ctx: Context) -> None:
     """Believe in what the files say now, and judge held documents again where that is something new."""
     try:
-        fresh = await asyncio.to_thread(_parsed_trust, config)
+        fresh = await asyncio.to_thread(parsed_trust, config)
     except (OSError, ValueError) as error:
         log.error("trust_not_reloaded", error=str(error))
         return
@@ -358,21 +361,15 @@ async def reload_trust(config: Config, ctx: Context) -> None:
         log.info("trust_reloaded", epoch=fresh.epoch)
 
 
-def _parsed_trust(config: Config) -> Trust:
-    trust = trust_of(config)
-    # A large list takes a tenth of a second to index, and some to be digested: here, and not on the loop.
-    assert trust.epoch
-    assert trust.places is not None
-    return trust
-
-
-def keeper_of(config: Config, ctx: Context, source: Fetch) -> EvidenceKeeper:
+def keeper_of(
+    config: Config, ctx: Context, source: Fetch, reload: Callable[[], Awaitable[None]] | None = None
+) -> EvidenceKeeper:
     """Who fetches what is missing about revocation, through `source`."""
     return EvidenceKeeper(
         source=source,
         folder=config.trust.cache,
         trust=lambda: ctx.trust,
-        reload=partial(reload_trust, config, ctx),
+        reload=reload or partial(reload_trust, config, ctx),
         policy=OWN_NETWORK,
         now=utc_now,
         nonce=nonce,
@@ -381,7 +378,7 @@ def keeper_of(config: Config, ctx: Context, source: Fetch) -> EvidenceKeeper:
     )
 
 
-async def _watch_bindings(config: Config, ctx: Context, stop: asyncio.Event) -> None:
+async def _watch_bindings(running: Running, ctx: Context, stop: asyncio.Event) -> None:
     """Read the bindings again now and then: a new certificate speaks without a restart.
 
     A wrong new file leaves the old bindings in force, and is told once.
@@ -392,7 +389,7 @@ async def _watch_bindings(config: Config, ctx: Context, stop: asyncio.Event) -> 
             async with asyncio.timeout(TRUST_EVERY.total_seconds()):
                 await stop.wait()
         except TimeoutError:
-            told = await _reload_bindings(config, ctx, told)
+            told = await _reload_bindings(running.config, ctx, told)
 
 
 async def _reload_bindings(config: Config, ctx: Context, told: str = "") -> str:
@@ -411,11 +408,23 @@ async def _reload_bindings(config: Config, ctx: Context, told: str = "") -> str:
     return ""
 
 
+async def _read_the_rest(running: Running, ctx: Context, tls: Sequence[TlsFiles]) -> None:
+    """What is looked at now and then anyway."""
+    await reload_trust(running.config, ctx)
+    await _reload_bindings(running.config, ctx)
+    for each in tls:
+        await each.look(asked=True)
+
+
 async def _read_when_asked(
-    config: Config, ctx: Context, tls: Sequence[TlsFiles], asked: asyncio.Event, stop: asyncio.Event
+    running: Configuration,
+    ctx: Context,
+    tls: Callable[[], Sequence[TlsFiles]],
+    asked: asyncio.Event,
+    stop: asyncio.Event,
 ) -> None:
-    """Read trust, bindings and the files of TLS again when somebody asks. What is wrong with them is told each time,
-    and changes nothing; the rest of the configuration counts from the next start."""
+    """Apply what the configuration says now when somebody asks. Trust, bindings and the files of TLS are read again
+    also where it has faults: they are what is looked at now and then anyway."""
     while not stop.is_set():
         waits = [asyncio.ensure_future(one.wait()) for one in (asked, stop)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -424,10 +433,8 @@ async def _read_when_asked(
         if asked.is_set():
             asked.clear()
             log.info("asked_to_read_again")
-            await reload_trust(config, ctx)
-            await _reload_bindings(config, ctx)
-            for each in tls:
-                await each.look(asked=True)
+            await running.reload()
+            await _read_the_rest(running, ctx, tls())
             with suppress(TimeoutError):  # who asks hundreds of times meanwhile is answered once more
                 async with asyncio.timeout(REREAD_AT_MOST_EVERY.total_seconds()):
                     await stop.wait()

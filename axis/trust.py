@@ -12,6 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from axis.config.fault import ConfigError, Fault, Finding
+from axis.config.load import placed, read_text
+from axis.config.locate import locate
 from signing.certificate import Purpose, load_leaf
 from signing.refusal import Refused
 from signing.revocation.crl import Freshness
@@ -79,6 +82,21 @@ def trust_of(config: Config) -> Trust:
         grace=section.grace,
         sha1_before=section.sha1_before,
     )
+
+
+def see_lists(config: Config, path: Path) -> None:
+    """`ConfigError` for what stands in place of a revocation list and is none: a node does not start with it, nor
+    reload. Other commands do without: lists change every day, and a broken one must not keep anybody from looking."""
+    found: list[Fault] = []
+    for index, name in enumerate(config.trust.crls):
+        try:
+            read_trust((), (), [name])
+        except ValueError as error:
+            told = f"{str(error).rpartition(': ')[0]} holds no revocation list, neither as PEM nor as DER"
+            hint = "name files or folders of lists (PEM or DER)"
+            found.append(placed(Finding(("trust", "crls", index), told, hint), path, locate(read_text(path))))
+    if found:
+        raise ConfigError(found)
 
 
 def certificates(path: Path) -> tuple[bytes, ...]:

@@ -106,19 +106,19 @@ class TlsFiles:
             log.info("certificate_reloaded")
 
 
-async def watch_tls(watched: Sequence[TlsFiles], every: timedelta, stop: asyncio.Event) -> None:
+async def watch_tls(watched: Callable[[], Sequence[TlsFiles]], every: timedelta, stop: asyncio.Event) -> None:
     """Look at all of them each `every`. New connections get what is new, those that stand keep what they have."""
     while not stop.is_set():
         try:
             async with asyncio.timeout(every.total_seconds()):
                 await stop.wait()
         except TimeoutError:
-            for one in watched:
+            for one in watched():
                 await one.look()
 
 
 async def watch_expiry(
-    files: Mapping[Path, str],
+    files: Callable[[], Mapping[Path, str]],
     end_of: Callable[[Path, str], datetime],
     now: Callable[[], datetime],
     stop: asyncio.Event,
@@ -126,7 +126,7 @@ async def watch_expiry(
     """Tell each day which certificates end within a month, or have ended: with those nobody connects, and nothing else
     here would say so. `files` by the key that names them."""
     while not stop.is_set():
-        for path, key in files.items():
+        for path, key in files().items():
             try:
                 ends = await asyncio.to_thread(end_of, path, key)
             except (OSError, ValueError):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from axis.core.acceptance import Acceptance
+from axis.core.applied import Applied, decide_configured
 from axis.core.attachments import Cause, decide_attachments
 from axis.core.canonical import canonical
 from axis.core.follow_up import FollowUpRules, begin, heard
@@ -95,6 +96,7 @@ def decisions() -> list[Decision[Any]]:
             Telling(document, None, number, canonical),
         ),
         decide_notice(held, NoticeOutcome.REFUSED, "cert-revoked", at, NOW, number, canonical),
+        decide_configured("node", Applied(2, NOW, "00")),
         decide_restored(Way(Reach.BEHIND, 1, 2, True), Backup("00", NOW), [(1, 2)], "node", "an", "hong", NOW),
     ]
 

@@ -62,6 +62,12 @@ ROOMS = (
     Room("axis.trust", "axis.config signing"),
     Room("axis.shelf", "axis.blobs axis.care axis.config axis.holding axis.objects"),
     Room("axis.hands", "adapters axis.config axis.core axis.tls axis.watch"),
+    # Exchanges the configuration of a running node.
+    Room(
+        "axis.reload",
+        "axis.config axis.core axis.flow axis.hands axis.process axis.trust axis.web.auth signing",
+        "structlog",
+    ),
     Room("axis.docs", "axis.care.findings axis.core schemas signing.verdict"),
     Room("axis.app", EVERYTHING, "aiohttp structlog uvloop"),
     Room("axis.cli", EVERYTHING, "aiohttp click orjson rich structlog uvloop"),
@@ -217,3 +223,29 @@ def test_every_public_module_says_what_it_is() -> None:
         and not ast.get_docstring(tree_of(path))
     ]
     assert silent == []
+
+
+def asks_twice(source: str) -> list[str]:
+    """Functions that read `ctx.network` more than once: between the two a reload may have exchanged it."""
+    found: dict[str, int] = {}
+
+    def walk(node: ast.AST, name: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            inner = f"{name}.{child.name}" if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else name
+            if (
+                isinstance(child, ast.Attribute)
+                and child.attr == "network"
+                and ast.unparse(child.value).endswith("ctx")
+            ):
+                found[inner] = found.get(inner, 0) + 1
+            walk(child, inner)
+
+    walk(ast.parse(source), "")
+    return sorted(name for name, times in found.items() if times > 1)
+
+
+def test_who_decides_asks_for_the_configuration_once() -> None:
+    assert asks_twice("def a(ctx):\n    ctx.network.x\n    def b(): ctx.network.y\n") == []
+    assert asks_twice("def a(self):\n    if self.ctx.network.x: self.ctx.network.y\n") == [".a"]
+    flows = {name: asks_twice(path.read_text()) for name, path in FILES.items() if within(name, "axis.flow axis.web")}
+    assert {name: twice for name, twice in flows.items() if twice} == {}

@@ -23,6 +23,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
         "Run a node": {
             "check": ("axis.cli.check:check", "Is this configuration right? Line, column, reason, remedy."),
             "serve": ("axis.cli.serve:serve", "Run the daemon."),
+            "reload": ("axis.cli.reload:reload", "Apply a changed configuration to the running daemon."),
             "explain": ("axis.cli.explain:explain", "Where would a document go, and why?"),
             "why": ("axis.cli.why:why", "What became of a document, and why? What does it wait for?"),
             "cert": ("axis.cli.cert:cert", "Certificates, whom they speak for, and what will break when."),

@@ -16,8 +16,7 @@ from axis.cli.output import Exit, config_option, end_with_faults, json_option, s
 from axis.cli.vietnamese import in_vietnamese
 from axis.config import Config, ConfigError, load_file
 from axis.config.bindings import registry_of
-from axis.config.fault import Fault, Finding
-from axis.config.load import placed, read_text
+from axis.config.load import read_text
 from axis.config.locate import KeyPath, Places, locate
 from axis.core.registry import Registry, prefix_path
 
@@ -33,7 +32,9 @@ def check(config_path: Path, as_json: bool) -> None:
     try:
         config = load_file(config_path)
         registry = registry_of(config)
-        _read_lists(config, config_path)
+        from axis.trust import see_lists
+
+        see_lists(config, config_path)
     except ConfigError as error:
         end_with_faults(error, as_json, Exit.NO)
     remarks = list(remarks_on(config, config_path, registry, datetime.now(UTC)))
@@ -48,23 +49,6 @@ def check(config_path: Path, as_json: bool) -> None:
     for remark in remarks:
         say(f"  remark: {remark.told}", "yellow")
         say(f"          {remark.vi}", "yellow")
-
-
-def _read_lists(config: Config, path: Path) -> None:
-    """`ConfigError` for what stands in place of a revocation list and is none: a node does not start with it. Other
-    commands do without: lists change every day, and a broken one must not keep anybody from looking."""
-    from axis.trust import read_trust
-
-    places, found = locate(read_text(path)), list[Fault]()
-    for index, name in enumerate(config.trust.crls):
-        try:
-            read_trust((), (), [name])
-        except ValueError as error:
-            told = f"{str(error).rpartition(': ')[0]} holds no revocation list, neither as PEM nor as DER"
-            hint = "name files or folders of lists (PEM or DER)"
-            found.append(placed(Finding(("trust", "crls", index), told, hint), path, places))
-    if found:
-        raise ConfigError(found)
 
 
 def _facts(remarks: Sequence[Remark]) -> dict[str, list[str]]:

@@ -34,14 +34,31 @@ def destinations(config: Config) -> Sequence[dict[str, Any]] | None:
     return known["destinations"] if status == 200 else None
 
 
+def configuration(config: Config) -> dict[str, Any] | None:
+    """Which configuration the running daemon goes by; `None` where none runs, or it does not answer soon."""
+    import http.client
+
+    try:
+        status, known = _request(config, "GET", "/operator/configuration", None, "", _SOON_S)
+    except (OSError, http.client.HTTPException):
+        return None
+    return known if status == 200 and "config_sha256" in known else None
+
+
 def ask(
-    config: Config, method: str, path: str, body: dict[str, Any] | None, token: str, as_json: bool
+    config: Config,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None,
+    token: str,
+    as_json: bool,
+    timeout_s: float = _TIMEOUT_S,
 ) -> tuple[int, dict[str, Any]] | None:
     """One request at the operator's listener; `None` where nobody listens."""
     import http.client
 
     try:
-        return _request(config, method, path, body, token, _TIMEOUT_S)
+        return _request(config, method, path, body, token, timeout_s)
     except ConnectionRefusedError:
         return None
     except (OSError, http.client.HTTPException) as error:

@@ -70,6 +70,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
         *look_at_certificates(config, now),
         *look_at_lists(config, now),
         *look_at_bindings(config, config_path, now),
+        *look_at_running(config),
         *look_at_token(config),
         *look_at_packages(),
         *look_at_store(config),
@@ -279,6 +280,22 @@ def look_at_bindings(config: Config, path: Path, now: datetime) -> Iterator[Line
         certificates = len({one.certificate for one in holding})
         spoken_for = len({one.agency for one in holding})
         yield Line("bindings", State.OK, f"{certificates} certificates speak for {spoken_for} agencies")
+
+
+def look_at_running(config: Config) -> Iterator[Line]:
+    """A node goes by what its files said at its start, or at its last reload."""
+    from axis.cli.daemon import configuration
+    from axis.reload import digest_of, digests_of
+
+    known = configuration(config)
+    if known is None:
+        return
+    told = f"generation {known['generation']}, since {known['since']}"
+    if known["config_sha256"] == digest_of(digests_of(config)):
+        yield Line("configuration", State.OK, f"the daemon goes by these files: {told}")
+    else:
+        said = f"the daemon goes by other files than these: {told}"
+        yield Line("configuration", State.WARN, said, "axis reload --dry-run says what would change")
 
 
 def look_at_packages() -> Iterator[Line]:

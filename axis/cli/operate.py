@@ -28,14 +28,19 @@ def operator_name() -> str:
     return f"{name} (sudo {before})"[:64] if uid == 0 and before.isidentifier() else name
 
 
-def through_daemon(config: Config, action: str, order: dict[str, Any], as_json: bool) -> dict[str, Any] | None:
-    """The running daemon's answer; `None` where none runs."""
+def operators_token(config: Config, as_json: bool) -> str | None:
+    """What opens the operator's listener; `None` where no daemon ever ran."""
     from axis.operator import read_token
 
     try:
-        token = read_token(config.node.data)
+        return read_token(config.node.data)
     except OSError as error:
         give_up(Exit.UNSURE, f"the operator's token cannot be read: {error.strerror}", _ACCOUNT, as_json=as_json)
+
+
+def through_daemon(config: Config, action: str, order: dict[str, Any], as_json: bool) -> dict[str, Any] | None:
+    """The running daemon's answer; `None` where none runs."""
+    token = operators_token(config, as_json)
     if token is None:
         return None
     answer = ask(config, "POST", f"/operator/queue/{action}", order, token, as_json)

@@ -36,6 +36,15 @@ REASONS: Final = {
     "{}.{} is longer than {}.{}": "{}.{} dài hơn {}.{}",
     "must be a date without quotes": "phải là ngày, không có dấu nháy",
     "a time needs its zone": "giờ phải kèm múi giờ",
+    # what a running node cannot change
+    "cannot change while the node runs": "không đổi được khi trục đang chạy",
+    "cannot come or go while the node runs": "không thêm, bớt được khi trục đang chạy",
+    "of the national axis, cannot change while the node runs": "của trục quốc gia, không đổi được khi trục đang chạy",
+    "the national axis comes or goes with a start": "trục quốc gia chỉ thêm, bớt được khi khởi động",
+    "{}: the national axis comes or goes with a start": "{}: trục quốc gia chỉ thêm, bớt được khi khởi động",
+    "an endpoint does not become another kind of connection while the node runs": (
+        "một điểm kết nối không đổi thành loại khác được khi trục đang chạy"
+    ),
     # files
     "must name a file": "phải nêu tên tệp",
     "{} is a folder": "{} là thư mục",

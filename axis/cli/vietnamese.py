@@ -29,6 +29,10 @@ _HINTS: Final = {
     "known here: {}": "ở đây có: {}",
     "endpoints here: {}": "các điểm kết nối ở đây: {}",
     "none yet": "chưa có",
+    "put the old value back, or restart the node: this counts from a start": (
+        "ghi lại trị số cũ, hoặc khởi động lại trục: trị số này chỉ có hiệu lực từ lúc khởi động"
+    ),
+    "give the new one another name, or restart the node": "đặt tên khác cho điểm mới, hoặc khởi động lại trục",
     "the codes are {}, as text in quotes": "các mã là {}, trong dấu nháy kép",
     'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"': 'số và một đơn vị ms, s, m, h, d: "5s", "10m", "7d"',
     'at most "36500d", a hundred years': 'nhiều nhất "36500d", một trăm năm',
@@ -346,6 +350,11 @@ _REMEDIES: Final = {
     "ask who runs the authority, look at --tsa-trust, or send without a time stamp: --tsa-optional": (
         "hỏi nơi cấp dấu, xem lại --tsa-trust, hoặc gửi không có dấu thời gian: --tsa-optional"
     ),
+    "nothing is applied: a start reads the files anyway; listen.operator must be the running node's": (
+        "chưa áp dụng gì: lúc khởi động trục cũng đọc các tệp; listen.operator phải là của trục đang chạy"
+    ),
+    "nothing has changed: the configuration of before goes on": "không có gì đổi: cấu hình cũ vẫn có hiệu lực",
+    "axis reload --dry-run says what would change": "axis reload --dry-run cho biết sẽ đổi những gì",
     "files in PEM; key and certificate belong together, and the key has no password": (
         "tệp dạng PEM; khóa và chứng thư số phải là một cặp, khóa không có mật khẩu"
     ),

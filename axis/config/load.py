@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from axis.config import checks
 from axis.config.endpoint import ADAPTERS
 from axis.config.fault import ConfigError, Fault, Finding, key_text, suggestion
-from axis.config.locate import KeyPath, Places, locate
+from axis.config.locate import KeyPath, Places
 from axis.config.model import SECTIONS, Config
 from axis.config.values import Reading
 
@@ -60,7 +60,7 @@ def load_config(text: str, path: Path, *, secrets: bool = True) -> Config:
     origins = tuple(
         f"{path.name}:{places.of_key(('route', index, 'prefix')).line}" for index in range(len(raw.get("route", ())))
     )
-    return config.placed(origins)
+    return config.placed(path.absolute(), text, origins)
 
 
 def load_file(path: Path, *, secrets: bool = True) -> Config:
@@ -100,10 +100,10 @@ def read_model(
     `known_fields` answers the fields of the table at a path.
     """
     try:
-        places = locate(text)
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([_syntax_fault(str(error), text, path)]) from None
+    places = Places(text)
     read: M | None = None
     found: list[Finding] = []
     try:

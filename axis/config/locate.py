@@ -1,14 +1,17 @@
 """Where each key and value of a TOML text stands, so that an error can name line and column.
 
-`tomllib` decides what the text means; this scanner only walks the same text and notes places. `locate` raises
-`tomllib.TOMLDecodeError` for what is not TOML, so the scanner may rely on it.
+`tomllib` decides what the text means; this scanner only walks the same text and notes places, when somebody asks for
+one: a file without faults is not walked. `locate` raises `tomllib.TOMLDecodeError` for what is not TOML, so the scanner
+may rely on it.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 KeyPath = tuple[str | int, ...]
@@ -32,13 +35,30 @@ class Place:
     column: int
 
 
-@dataclass(slots=True)
 class Places:
-    """The places of one text. `keys` and `values` hold offsets; a value has a beginning and an end."""
+    """The places of one text, which is TOML. `keys` and `values` hold offsets; a value has a beginning and an end."""
 
-    text: str
-    keys: dict[KeyPath, int] = field(default_factory=dict)
-    values: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def _scanned(self) -> _Scanner:
+        scanner = _Scanner(self.text)
+        scanner.document()
+        return scanner
+
+    @property
+    def keys(self) -> dict[KeyPath, int]:
+        return self._scanned.keys
+
+    @property
+    def values(self) -> dict[KeyPath, tuple[int, int]]:
+        return self._scanned.values
+
+    @cached_property
+    def _begins(self) -> list[int]:
+        """Where each line begins: with a hundred thousand agencies, counting them anew for each takes minutes."""
+        return [0, *(found.end() for found in re.finditer("\n", self.text))]
 
     def of_key(self, path: KeyPath) -> Place:
         """Where the key itself stands; for what is not written, the nearest table above it, at last line 1."""
@@ -65,16 +85,14 @@ class Places:
         return lines[number - 1].rstrip("\r") if number <= len(lines) else ""
 
     def _place(self, offset: int) -> Place:
-        begin = self.text.rfind("\n", 0, offset) + 1
-        return Place(self.text.count("\n", 0, offset) + 1, offset - begin + 1)
+        line = bisect_right(self._begins, offset)
+        return Place(line, offset - self._begins[line - 1] + 1)
 
 
 def locate(text: str) -> Places:
-    """Note the place of every key and value of `text`."""
+    """The place of every key and value of `text`."""
     tomllib.loads(text)
-    scanner = _Scanner(text)
-    scanner.document()
-    return scanner.places
+    return Places(text)
 
 
 class _Scanner:
@@ -83,7 +101,8 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.places = Places(text)
+        self.keys: dict[KeyPath, int] = {}
+        self.values: dict[KeyPath, tuple[int, int]] = {}
         self.arrays: dict[KeyPath, int] = {}
 
     def document(self) -> None:
@@ -108,14 +127,14 @@ class _Scanner:
         for place, (part, _offset) in enumerate(parts):
             path = (*path, part)
             last = place == len(parts) - 1
-            self.places.keys.setdefault(path, begin)
+            self.keys.setdefault(path, begin)
             if last and brackets == 2:
                 self.arrays[path] = self.arrays.get(path, -1) + 1
             elif last:
-                self.places.keys[path] = begin
+                self.keys[path] = begin
             if path in self.arrays:
                 path = (*path, self.arrays[path])
-                self.places.keys.setdefault(path, begin)
+                self.keys.setdefault(path, begin)
         self.at += brackets
         return path
 
@@ -123,7 +142,7 @@ class _Scanner:
         path = table
         for part, offset in self._key():
             path = (*path, part)
-            self.places.keys.setdefault(path, offset)
+            self.keys.setdefault(path, offset)
         self.at += 1  # the equals sign
         self._skip(_BLANK)
         self._value(path)
@@ -158,7 +177,7 @@ class _Scanner:
             case _:
                 self._skip(_PLAIN)
                 self.at -= len(self.text[begin : self.at]) - len(self.text[begin : self.at].rstrip())
-        self.places.values[path] = (begin, self.at)
+        self.values[path] = (begin, self.at)
 
     def _array(self, path: KeyPath) -> None:
         self.at += 1

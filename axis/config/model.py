@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self
@@ -283,6 +285,8 @@ class Config(Section):
     endpoint: tuple[Endpoint, ...] = ()
     route: tuple[RouteRule, ...] = ()
     _origins: tuple[str, ...] = PrivateAttr(default=())
+    _path: Path | None = PrivateAttr(default=None)
+    _digest: bytes = PrivateAttr(default=b"")
 
     @model_validator(mode="after")
     def _what_is_used_is_there(self, info: ValidationInfo) -> Self:
@@ -299,10 +303,20 @@ class Config(Section):
             raise ValidationError.from_exception_data("Config", faults)
         return self
 
-    def placed(self, origins: tuple[str, ...]) -> Self:
-        """Remember where each route stands (`axis.toml:41`)."""
-        self._origins = origins
+    def placed(self, path: Path, text: str, origins: tuple[str, ...]) -> Self:
+        """Remember the file, what it holds, and where each route stands in it (`axis.toml:41`)."""
+        self._path, self._digest, self._origins = path, sha256(text.encode()).digest(), origins
         return self
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the text that it was read from; empty where it was read from none."""
+        return self._digest
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it was read from."""
+        return self._path
 
     @property
     def store_url(self) -> str:
@@ -335,19 +349,19 @@ class Config(Section):
     def roles(self) -> Mapping[str, Role]:
         return MappingProxyType({endpoint.name: endpoint.role for endpoint in self.endpoint})
 
-    @property
+    @cached_property
     def principals(self) -> Mapping[str, Principal]:
-        """Every connection by the name of its endpoint."""
+        """Every connection by the name of its endpoint, each the same object as often as it is asked for."""
         return MappingProxyType({endpoint.name: endpoint.principal for endpoint in self.endpoint})
 
     @property
     def by_certificate(self) -> Mapping[str, Principal]:
         """Whom a client certificate authenticates, by SHA-256 of its DER in hex."""
         callers = [one for one in self.endpoint if isinstance(one, ByCertificate)]
-        return MappingProxyType({print_: one.principal for one in callers for print_ in one.certificates})
+        return MappingProxyType({print_: self.principals[one.name] for one in callers for print_ in one.certificates})
 
     @property
     def by_api_key(self) -> Mapping[str, Principal]:
         """Whom an API key authenticates, by SHA-256 of its text in hex."""
         callers = [one for one in self.endpoint if isinstance(one, ByApiKey)]
-        return MappingProxyType({hash_: one.principal for one in callers for hash_ in one.api_keys})
+        return MappingProxyType({hash_: self.principals[one.name] for one in callers for hash_ in one.api_keys})

@@ -98,14 +98,15 @@ def _between(read: Sequence[tuple[Path, AgencyFile, Places]]) -> Iterator[tuple[
         (path, ("agency", index), row, places) for path, model, places in read for index, row in enumerate(model.agency)
     ]
     known = {row.code.text: row for _path, _key, row, _places in rows}
-    seen: dict[str, str] = {}
+    seen: dict[str, tuple[Path, KeyPath, Places]] = {}
     speaks: dict[str, str] = {}
     paths: dict[tuple[str, ...], AgencyRow] = {}
     for path, key, row, places in rows:
-        place = f"{path.name}:{places.of_key((*key, 'code')).line}"
-        first = seen.setdefault(row.code.text, place)
-        if first != place:
-            yield path, Finding((*key, "code"), f"agency {row.code} stands twice", f"first in {first}"), places
+        here = (path, key, places)
+        first, above, others = seen.setdefault(row.code.text, here)
+        if (first, above) != (path, key):
+            hint = f"first in {first.name}:{others.of_key((*above, 'code')).line}"
+            yield path, Finding((*key, "code"), f"agency {row.code} stands twice", hint), places
         twin = paths.setdefault(row.code.path, row)
         if twin.code != row.code and not _alias(row, twin):
             reason = f"{row.code} and {twin.code} are one place in the tree, written in two grammars"

@@ -76,6 +76,10 @@ ENTRY_MEANING: Final[Mapping[EntryKind, Sentence]] = MappingProxyType(
         ),
         EntryKind.STARTED: Sentence("trục khởi động", "the daemon started"),
         EntryKind.STOPPED: Sentence("trục dừng có trật tự", "the daemon stopped in order"),
+        EntryKind.CONFIGURED: Sentence(
+            "cấu hình mới có hiệu lực khi trục đang chạy; lần thứ mấy, mã băm các tệp",
+            "a changed configuration is in force in a running daemon; its number, and the digest of its files",
+        ),
         EntryKind.RESTORED: Sentence(
             "nút đi tiếp từ bản sao lưu; bản đó biết nhật ký đến đâu, bản ghi nào mất dữ liệu",
             "the node went on from a backup; how far that knew the log, and what has no record now",

@@ -105,6 +105,10 @@ FACTS: Final[Mapping[EntryKind, Sequence[tuple[str, str]]]] = MappingProxyType(
         EntryKind.ORPHAN_MATCHED: (("document", "our id of the document that it found"),),
         EntryKind.STARTED: (),
         EntryKind.STOPPED: (),
+        EntryKind.CONFIGURED: (
+            ("generation", "the how manyth configuration of this process; it began with 1"),
+            ("config_sha256", "SHA-256 over the files of the configuration and of the registry"),
+        ),
         EntryKind.RESTORED: (
             ("operator", "the account at the machine"),
             ("reason", "in that person's words"),

@@ -32,6 +32,7 @@ class EntryKind(StrEnum):
     ORPHAN_MATCHED = "orphan-matched"
     STARTED = "started"
     STOPPED = "stopped"
+    CONFIGURED = "configured"
     RESTORED = "restored"
 
 

@@ -14,7 +14,8 @@ from typing import Final
 
 from axis.core.follow_up import FollowUpRules
 from axis.core.model import Principal, Role
-from axis.core.registry import Path, Registry
+from axis.core.problems import Kind, Problem, Refused
+from axis.core.registry import Registry
 from axis.core.routing import RoutingTable
 from schemas.codes import AgencyCode
 from schemas.status import WIRE
@@ -49,7 +50,8 @@ class PdfRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Routes, the role of each endpoint, and the rules of this node. Immutable; a reload makes a new one.
+    """Routes, the role of each endpoint, and the rules of this node. Immutable; a reload makes a new one, so that who
+    decides asks for it once (`axis.flow.context`) and decides by one configuration.
 
     `hold` and `hold_count` are the budget of held documents under one trust anchor: how long each, how many at once.
     """
@@ -67,8 +69,10 @@ class Network:
     future: timedelta = field(default=timedelta(minutes=5))
     follow_up: Mapping[str, FollowUpRules] = field(default_factory=dict)
     """The endpoints that are asked what became of what they took, and when."""
-    authority: Mapping[str, tuple[Path, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """For whom each connection acts, by endpoint."""
+    principals: Mapping[str, Principal] = field(default_factory=lambda: MappingProxyType({}))
+    """Every connection by the name of its endpoint."""
+    former: Mapping[str, Role] = field(default_factory=lambda: MappingProxyType({}))
+    """What endpoints were that a reload took away: an attempt that began before it ends after it."""
     national: str | None = field(init=False)
     """The endpoint that is the national axis, `None` when this node has none."""
     serves_listed: Callable[[str, str], bool] = field(init=False, compare=False, repr=False)
@@ -89,7 +93,16 @@ class Network:
 
     def leads_away(self, endpoint: str) -> bool:
         """Say whether `endpoint` is another axis, so that one delivery serves all recipients behind it."""
-        return self.roles[endpoint] in (Role.NODE, Role.NATIONAL)
+        role = self.roles.get(endpoint) or self.former[endpoint]
+        return role is Role.NODE or role is Role.NATIONAL
+
+    def current(self, by: Principal) -> Principal:
+        """The connection of who came before the configuration changed, as it is now. `Refused(UNAUTHENTICATED)` where
+        there is none of that name any more."""
+        found = self.principals.get(by.name)
+        if found is None or found.role is not by.role:
+            raise Refused(Problem(Kind.UNAUTHENTICATED))
+        return found
 
     def serves(self, endpoint: str, recipients: Iterable[AgencyCode]) -> bool:
         """Say whether what is queued at `endpoint` for `recipients` is still that endpoint's.
@@ -123,7 +136,8 @@ class Network:
         route = self.routes.route(code)
         if route is not None and route.endpoint == endpoint:
             return True
-        return self.registry.within(code, self.authority.get(endpoint, ()))
+        principal = self.principals.get(endpoint)
+        return principal is not None and self.registry.within(code, principal.authority)
 
     def may_vouch(self, by: Principal, agency: AgencyCode, *, package: bool = False) -> bool:
         """Say whether the bare word of `by` stands for what `agency` says: a status, or a `package` nobody verified.

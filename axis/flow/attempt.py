@@ -28,7 +28,8 @@ async def deliver_once(delivery: Delivery, ctx: Context, carried: Mapping[Docume
     """
     if delivery.breaks >= ctx.retry.breaks:
         return Ended(delivery, None, ctx.now())
-    if not ctx.network.serves(delivery.endpoint, delivery.recipients):
+    sink = ctx.sinks.get(delivery.endpoint)  # as it is now: what began ends there, whatever is called afterwards
+    if sink is None or not ctx.network.serves(delivery.endpoint, delivery.recipients):
         moved = Problem(Kind.DESTINATION_UNAVAILABLE, "the recipient is reached elsewhere now")
         return Ended(delivery, moved, ctx.now())
     share = share_left(delivery, ctx)
@@ -44,7 +45,7 @@ async def deliver_once(delivery: Delivery, ctx: Context, carried: Mapping[Docume
             consignment = await consign(delivery, ctx, carried)
             document = consignment.document
             consignment = underway.watched(consignment)
-            outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)
+            outcome = await sink.deliver(consignment)
     except ProblemError as error:
         outcome = error.problem
         retry_after = error.retry_after_s if isinstance(error, Unavailable) else None

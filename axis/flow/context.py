@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from axis.core.applied import Applied
 from axis.core.canonical import Json
 from axis.core.hands import Sink
 from axis.core.model import DocumentRef, NewId, Profile, StatusReport
 from axis.core.network import Network
-from axis.core.ports import Store
+from axis.core.ports import LostRace, Store
 from axis.core.problems import Kind, Problem, Unavailable
 from axis.core.receipt import seal
 from axis.core.retry import RetryPolicy
@@ -45,9 +46,17 @@ class ReceiptKey:
         return seal(body, self.id, self.sign)
 
 
+class Outdated(LostRace):
+    """The configuration has changed since what is decided was asked about."""
+
+
 @dataclass(slots=True)
 class Context:
-    """The daemon's means. `network` and `trust` are snapshots that a reload swaps; the rest stays.
+    """The daemon's means. `network`, `trust`, `sinks` and the windows of `traffic` are snapshots that a reload
+    exchanges, on the event loop and in one step (`axis.reload`); the rest stays.
+
+    Who decides reads `network` once: a body of a transaction runs in a thread, and what it read a second time could be
+    another one. What was asked of one and is decided under another raises `Outdated` there, and is asked again.
 
     `now`, `new_id`, `nonce` (32 octets, hex) and `jitter` (0 to 1) are given, never taken from the system here.
     `log_behind` answers how long the oldest unsequenced log entry has waited.
@@ -97,12 +106,24 @@ class Context:
     """Who reported statuses for itself, by its connection: what was asked for it is kept. Of bodies of transactions."""
     recorded: list[tuple[str, StatusReport]] = field(default_factory=list)
     """Statuses that were recorded one by one, and by whom, of which the operational log was not told yet."""
+    applied: Applied | None = None
+    """Which configuration is in force; without one nobody reloads."""
     newest: DocumentRef | None = None
     """The document for which this process gave its newest receipt."""
     refused: Counter[Kind] = field(default_factory=Counter)
     """How often each kind of problem was answered at the agencies' listener since this process began."""
     evidence_came: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when we believe in something new: held documents are judged again at once."""
+
+    @property
+    def node(self) -> str:
+        """The name of this node, which no reload changes."""
+        return self.network.node
+
+    def see_current(self, network: Network) -> None:
+        """`Outdated` where another one is in force now. In a body of a transaction, before it decides."""
+        if self.network is not network:
+            raise Outdated("the configuration has changed meanwhile")
 
     def wake(self) -> None:
         self.written.set()

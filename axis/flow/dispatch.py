@@ -81,6 +81,11 @@ class Dispatcher:
             await asyncio.gather(*self._settlings, return_exceptions=True)
         _unfinished(self._settlings)
 
+    @property
+    def attempts(self) -> frozenset[asyncio.Task[None]]:
+        """Those that may be under way."""
+        return frozenset(self._attempts)
+
     async def _grace(self) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + GRACE_S
@@ -126,14 +131,14 @@ class Dispatcher:
             return []
         endpoints = rotated(tuple(room), traffic.rounds)
         busy, turns = Counter(traffic.busy), dict(traffic.turns)
-        suspects = traffic.suspects_allowed
+        suspects, windows = traffic.suspects_allowed, traffic.windows
 
         def body(ledger: Ledger) -> list[Delivery]:
             taken: list[Delivery] = []
             under_way = Counter(busy)
             held, may_suspect = ledger.holds(), suspects
             for endpoint in endpoints:
-                places = min(room[endpoint], traffic.windows.free(endpoint, under_way))
+                places = min(room[endpoint], windows.free(endpoint, under_way))
                 if places <= 0 or endpoint in held:
                     continue
                 got = ledger.claim([endpoint], now, ctx.lease, places, turns.get(endpoint, 0), may_suspect)

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from axis.core.model import Cargo, Delivery
+from axis.core.network import Network
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Unavailable
 from axis.core.settlement import decide_expiry, decide_return
@@ -26,8 +27,8 @@ log = structlog.get_logger()
 
 EVERY: Final = timedelta(seconds=30)
 ANEW: Final = timedelta(hours=1)
-"""How often it is asked again where nobody comes any more. Routes and endpoints change with a start only, but another
-process of the node may go by the ones before for a while, and be gone without another start."""
+"""How often it is asked again where nobody comes any more. Routes and endpoints change with a start or a reload, but
+another process of the node may go by the ones before for a while, and be gone without either."""
 PAGE: Final = 100
 
 
@@ -35,12 +36,15 @@ async def run_expiry(ctx: Context, stop: asyncio.Event) -> None:
     """Look now and then until `stop`."""
     every = min(EVERY, ctx.retry.lifetime / 10)
     asked: datetime | None = None
+    under: Network | None = None
     left: Collection[str] = ()
     cut: Collection[str] = ()
     while not stop.is_set():
         try:
             await hasten(ctx)
-            if asked is None or ctx.now() - asked >= ANEW:
+            network = ctx.network
+            if asked is None or under is not network or ctx.now() - asked >= ANEW:
+                under = network
                 cut, left = await cut_off(ctx), await left_behind(ctx, left)
                 asked = ctx.now()
             await give_back(ctx, cut)
@@ -82,9 +86,10 @@ async def left_behind(ctx: Context, known: Collection[str] = ()) -> frozenset[st
     """The endpoints at which something waits for somebody who does not get it there any more: those that the
     configuration no longer names, and those whose agencies went elsewhere. Those not `known` are told of."""
     waiting = await ctx.store.views.addressees()
-    found = frozenset(endpoint for endpoint, codes in waiting if not ctx.network.serves(endpoint, codes))
+    network = ctx.network
+    found = frozenset(endpoint for endpoint, codes in waiting if not network.serves(endpoint, codes))
     for endpoint in sorted(found.difference(known)):
-        log.warning("deliveries_left_behind", endpoint=endpoint, named=endpoint in ctx.network.roles)
+        log.warning("deliveries_left_behind", endpoint=endpoint, named=endpoint in network.roles)
     return found
 
 

@@ -61,7 +61,7 @@ async def consign(delivery: Delivery, ctx: Context, carried: Mapping[DocumentRef
             raise Refused(Problem(Kind.NOT_FOUND, context={"document": delivery.cargo_ref}))
         document, octets = take()
         payload, attached, body = await body_of(document, views, octets)
-        hops = (*document.hops, Hop(ctx.network.node, document.accepted_at))
+        hops = (*document.hops, Hop(ctx.node, document.accepted_at))
         return Consignment(delivery, document, None, payload, hops, body, attached)
     if delivery.cargo is Cargo.NOTICE:
         notice = await views.notice(NoticeRef(delivery.cargo_ref))
@@ -72,6 +72,6 @@ async def consign(delivery: Delivery, ctx: Context, carried: Mapping[DocumentRef
     report = await views.status(StatusRef(delivery.cargo_ref))
     if report is None:
         raise Refused(Problem(Kind.NOT_FOUND, context={"status": delivery.cargo_ref}))
-    hops = (*report.hops, Hop(ctx.network.node, report.received_at))
+    hops = (*report.hops, Hop(ctx.node, report.received_at))
     message = Made(status_message(report, ctx))
     return Consignment(delivery, None, report, message, hops, Plain(message))

@@ -40,18 +40,19 @@ async def take_notice(octets: bytes, by: Principal, ctx: Context) -> Notice | No
     who knows the other axis; here the authenticated connection vouches for it.
     """
     told = _read(octets)
-    if told.node == ctx.network.node:  # what we told ourselves nobody need bring us
+    if told.node == ctx.node:  # what we told ourselves nobody need bring us
         raise Refused(Problem(Kind.BAD_REQUEST, "not a notice of another axis"))
 
     def body(ledger: Ledger) -> Notice | None:
+        network = ctx.network
         stored = ledger.same_document(told.sender, told.kind, told.document_id)
         document = next((one for one in stored if one.digest == told.digest), None)
-        handed = handed_to(by.name, ledger.handed_to(document.ref), ctx.network) if document else frozenset()
+        handed = handed_to(by.name, ledger.handed_to(document.ref), network) if document else frozenset()
         if document is None or not handed or not told.recipients <= handed:
             raise Refused(Problem(Kind.NOT_FOUND))
         if ledger.same_notice(document.ref, octets):
             return None
-        decision = pass_on(octets, told.outcome, document, by.name, ctx.network, ctx.now(), ctx.new_id)
+        decision = pass_on(octets, told.outcome, document, by.name, network, ctx.now(), ctx.new_id)
         ledger.apply(decision)
         return decision.reply
 

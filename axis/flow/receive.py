@@ -13,7 +13,7 @@ from axis.core.acceptance import Acceptance, accept, refusal
 from axis.core.attachments import gate, judgeable
 from axis.core.intake import decide_intake, refused
 from axis.core.model import AddDocument, Decision, Document, Hop, JudgedAttachment, Principal, StatusReport, Submission
-from axis.core.network import PdfRule
+from axis.core.network import Network, PdfRule
 from axis.core.octets import Spooled
 from axis.core.ports import About, Ledger, LostRace
 from axis.core.problems import Kind, Problem, Refused, Unavailable, answer_of
@@ -21,7 +21,7 @@ from axis.core.receipt import Receipt, receipt
 from axis.core.states import IntakeState
 from axis.core.statuses import Report, adopt
 from axis.flow.attachments import look
-from axis.flow.context import Context
+from axis.flow.context import Context, Outdated
 from axis.flow.early import is_early
 from axis.flow.grounds import evidence_of, make_ready
 from axis.flow.judge import Judged, judge
@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 PROBE: Final = b"axis-probe"
 """What a key signs to show that it does. It is no receipt."""
+JUDGED_AGAIN: Final = 4
+"""How often one submission is judged where the configuration changes under it each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +64,41 @@ async def receive(
     """
     ctx.refuse_when_log_is_stale()
     await refuse_without_key(ctx)
+    for _ in range(JUDGED_AGAIN):
+        network = ctx.network
+        try:
+            return await _receive(spooled, network.current(by), network, ctx, only_for, hops, parts)
+        except Outdated:  # the octets are here: nobody need send them again
+            continue
+    raise Outdated("the configuration changes again and again")
+
+
+async def _receive(
+    spooled: Spooled,
+    by: Principal,
+    network: Network,
+    ctx: Context,
+    only_for: Sequence[AgencyCode] | None,
+    hops: tuple[Hop, ...],
+    parts: Sequence[Part[Spooled]],
+) -> Taken:
+    """Judge and decide under one configuration. `Outdated` where another one came in between: nothing is stored."""
     try:
         judged = await judge(spooled.view(), by, ctx, parts)
     except Refused as error:
         await _log_refusal(spooled, by, error.problem, None, ctx)
         raise
     if judged.status is not None:
-        return Taken(None, await _take_status(spooled, judged, judged.status, by, hops, ctx))
+        return Taken(None, await _take_status(spooled, judged, judged.status, by, network, hops, ctx))
     only = tuple(only_for) if only_for is not None else None
-    return Taken(await _take_document(spooled, judged, by, only, hops, parts, ctx), None)
+    return Taken(await _take_document(spooled, judged, by, network, only, hops, parts, ctx), None)
 
 
 async def _take_document(
     spooled: Spooled,
     judged: Judged,
     by: Principal,
+    network: Network,
     only_for: tuple[AgencyCode, ...] | None,
     hops: tuple[Hop, ...],
     parts: Sequence[Part[Spooled]],
@@ -96,16 +118,17 @@ async def _take_document(
     named = tuple(one.code for one in envelope.recipients)
 
     def decide(ledger: Ledger) -> Decision[Document | Problem]:
+        ctx.see_current(network)
         seen = ledger.same_document(envelope.sender.code, envelope.kind, content.document_id)
         same = next((one for one in seen if one.digest == sub.digest), None)
         addressed = ledger.addressed(same.ref) if same else frozenset()
         anchor = judged.verdict.path[-1] if judged.verdict.path else None
-        early = is_early(content, sub.only_for or named, ctx.network, ledger)
+        early = is_early(content, sub.only_for or named, network, ledger)
         waits = early or not judged.verdict.passed or (attached is not None and gate(attached) is Acceptance.HOLD)
         held = ledger.held_under(anchor) if waits else 0
         verdict, nonce = judged.verdict, ctx.nonce()
         return decide_intake(
-            sub, content, verdict, seen, addressed, ctx.network, now, ctx.new_id, nonce, held, attached, early
+            sub, content, verdict, seen, addressed, network, now, ctx.new_id, nonce, held, attached, early
         )
 
     welcome = accept(by.profile, judged.verdict) is not Acceptance.REFUSE
@@ -124,10 +147,10 @@ async def _take_document(
             ledger.put_evidence(evidence)
         ledger.apply(decision)
         if stored and stored.state is IntakeState.ACCEPTED:
-            adopt_orphans(stored, ledger, ctx)
+            adopt_orphans(stored, ledger, network, ctx)
         return decision.reply, stored is not None
 
-    gated = ctx.network.pdf is PdfRule.GATE and ctx.pdfs is not None and bool(judgeable(content.attachments))
+    gated = network.pdf is PdfRule.GATE and ctx.pdfs is not None and bool(judgeable(content.attachments))
     large = any(one.inline is None for one in everything)
     prepared = not gated and not large
     # Only what would be stored is judged: a repeat keeps its receipt, a stranger costs nothing.
@@ -188,7 +211,7 @@ async def refuse_without_key(ctx: Context) -> None:
         await asyncio.to_thread(ctx.receipt_key.sign, PROBE)
 
 
-def adopt_orphans(document: Document, ledger: Ledger, ctx: Context) -> None:
+def adopt_orphans(document: Document, ledger: Ledger, network: Network, ctx: Context) -> None:
     """Statuses that came before their document find it, in the transaction that stores it.
 
     What was said before of each receiver is read once: there may be thousands. Repetitions have no part in what comes
@@ -202,14 +225,20 @@ def adopt_orphans(document: Document, ledger: Ledger, ctx: Context) -> None:
         if prior is None:
             prior = before[orphan.receiver] = list(ledger.statuses(document.ref, orphan.receiver))
         reached = ledger.passed_on(orphan.ref)
-        decision = adopt(orphan, document, prior, reached, ctx.network, ctx.now(), ctx.new_id)
+        decision = adopt(orphan, document, prior, reached, network, ctx.now(), ctx.new_id)
         ledger.apply(decision)
         if decision.reply.standing is not Standing.REPEATED:
             prior.append(decision.reply)
 
 
 async def _take_status(
-    spooled: Spooled, judged: Judged, message: StatusMessage, by: Principal, hops: tuple[Hop, ...], ctx: Context
+    spooled: Spooled,
+    judged: Judged,
+    message: StatusMessage,
+    by: Principal,
+    network: Network,
+    hops: tuple[Hop, ...],
+    ctx: Context,
 ) -> StatusReport:
     """A status that came as a message: an unsigned one stands on the connection's word, a signed one must be good."""
     signed = judged.verdict.reason is not Reason.UNSIGNED
@@ -230,7 +259,7 @@ async def _take_status(
         staff=message.staff,
         signed=signed,
     )
-    return await record_status(report, by, hops, ctx)
+    return await record_status(report, by, hops, ctx, network)
 
 
 async def _log_refusal(spooled: Spooled, by: Principal, problem: Problem, judged: Judged | None, ctx: Context) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from axis.core.acceptance import Acceptance, accept
 from axis.core.attachments import Cause, Newest, decide_attachments, deciding, gate, judgeable, open_ones, stricter
 from axis.core.intake import decide_recheck
 from axis.core.model import AttachmentCheck, Decision, Document, DocumentRef, NoticeOutcome, Principal
-from axis.core.network import PdfRule
+from axis.core.network import Network, PdfRule
 from axis.core.notice import decide_notice
 from axis.core.octets import Held
 from axis.core.ports import Ledger, LostRace
@@ -48,7 +48,7 @@ class Round:
 
 
 async def recheck_held(
-    principals: dict[str, Principal],
+    principals: Mapping[str, Principal],
     ctx: Context,
     after: DocumentRef | None = None,
     *,
@@ -64,12 +64,12 @@ async def recheck_held(
     def read(ledger: Ledger) -> Sequence[Document]:
         return ledger.held(limit, after)
 
-    moved = 0
+    moved, network = 0, ctx.network
     waiting = await ctx.store.transact(read)
     for document in waiting:
         by = principals.get(document.by)
         try:
-            moved += await _recheck(document, by, ctx, news) if by else await _give_up(document, ctx)
+            moved += await _recheck(document, by, network, ctx, news) if by else await _give_up(document, ctx)
         except LostRace:
             continue
         except ProblemError as error:
@@ -100,11 +100,11 @@ class _Attached:
         return Acceptance.HOLD if self.looked.unfinished else gate(self.known.values())
 
 
-async def _recheck(document: Document, by: Principal, ctx: Context, news: bool) -> int:
+async def _recheck(document: Document, by: Principal, network: Network, ctx: Context, news: bool) -> int:
     async with AsyncExitStack() as until:
         octets = await package_here(document, ctx.store.views, until)
         parts = await stored_parts(document, ctx.store.views, until)
-        return await _judge_again(document, octets, parts, by, ctx, news)
+        return await _judge_again(document, octets, parts, by, network, ctx, news)
 
 
 async def _give_up(document: Document, ctx: Context) -> int:
@@ -142,19 +142,26 @@ def _as_it_waits(document: Document, ledger: Ledger) -> Document:
 
 
 async def _judge_again(
-    document: Document, octets: Raw, parts: Sequence[Part[Held]], by: Principal, ctx: Context, news: bool
+    document: Document,
+    octets: Raw,
+    parts: Sequence[Part[Held]],
+    by: Principal,
+    network: Network,
+    ctx: Context,
+    news: bool,
 ) -> int:
+    ctx.see_current(network)
     judged = await judge(octets, by, ctx, parts)
     verdict, acceptance = judged.verdict, accept(by.profile, judged.verdict)
     reason = verdict.reason
     attached: _Attached | None = None
-    if acceptance is Acceptance.ACCEPT and ctx.network.pdf is PdfRule.GATE and judgeable(document.attachments):
+    if acceptance is Acceptance.ACCEPT and network.pdf is PdfRule.GATE and judgeable(document.attachments):
         attached = await _look(document, judged.attached, ctx, news)
         acceptance = stricter(acceptance, attached.acceptance)
         bad = deciding(attached.known.values())
         reason = bad.reason if bad is not None and bad.reason is not None else reason
 
-    network, now = ctx.network, ctx.now()
+    now = ctx.now()
     foreseen = decide_recheck(document, acceptance, verdict, network, now, ctx.new_id)
     moves = foreseen.reply.state is not document.state
     if not moves and attached is None:
@@ -164,9 +171,10 @@ async def _judge_again(
     evidence = await make_ready((*pieces, *looked), ctx)
 
     def body(ledger: Ledger) -> Document:
+        ctx.see_current(network)  # else the next round judges it
         waits, check = _as_it_waits(document, ledger), ledger.attachment_check(document.ref)
         if attached is not None:
-            check = _record(waits, check, attached, ledger, ctx)
+            check = _record(waits, check, attached, ledger, network, ctx)
         early = judged.content is not None and is_early(
             judged.content, waits.only_for or waits.recipients, network, ledger, waits
         )
@@ -175,7 +183,7 @@ async def _judge_again(
         ledger.apply(decision)
         moved = decision.reply
         if moved.state is IntakeState.ACCEPTED:
-            adopt_orphans(moved, ledger, ctx)
+            adopt_orphans(moved, ledger, network, ctx)
         if moved.state is not waits.state:
             outcome = NoticeOutcome.RELEASED if moved.state is IntakeState.ACCEPTED else NoticeOutcome.REFUSED
             # What was found good and could not be made out to all is not refused for its signature.
@@ -208,7 +216,12 @@ async def _look(document: Document, octets: Sequence[Place], ctx: Context, news:
 
 
 def _record(
-    document: Document, check: AttachmentCheck | None, attached: _Attached, ledger: Ledger, ctx: Context
+    document: Document,
+    check: AttachmentCheck | None,
+    attached: _Attached,
+    ledger: Ledger,
+    network: Network,
+    ctx: Context,
 ) -> AttachmentCheck | None:
     if check != attached.check:
         raise LostRace("somebody else has judged the attachments meanwhile")
@@ -216,15 +229,13 @@ def _record(
     if not looked.found and not looked.unfinished:
         return check
     decision: Decision[AttachmentCheck | None] = decide_attachments(
-        document, check, attached.newest, looked.found, attached.cause, ctx.network, ctx.now(), looked.unfinished
+        document, check, attached.newest, looked.found, attached.cause, network, ctx.now(), looked.unfinished
     )
     ledger.apply(decision)
     return decision.reply
 
 
-async def run_recheck(
-    principals: dict[str, Principal], every: timedelta, ctx: Context, stop: asyncio.Event, limit: int = PAGE
-) -> None:
+async def run_recheck(every: timedelta, ctx: Context, stop: asyncio.Event, limit: int = PAGE) -> None:
     """Recheck until `stop`: one round each `every`, so that all have their turn, however many wait before them; and all
     of them at once, round after round, when evidence about revocation has come."""
     believed: Trust | None = None
@@ -235,7 +246,7 @@ async def run_recheck(
         if believed is not ctx.trust:
             believed, ends = ctx.trust, 1 if after is None else 2
         try:
-            after = (await recheck_held(principals, ctx, after, limit=limit, news=ends > 0)).last
+            after = (await recheck_held(ctx.network.principals, ctx, after, limit=limit, news=ends > 0)).last
         except Unavailable as error:
             log.warning("recheck_unavailable", problem=error.problem.kind.value)
         else:

@@ -111,8 +111,7 @@ async def ask(before: FollowUp, inquiry: Inquiry, ctx: Context) -> Outcome | Non
     """
     id = before.delivery
     delivery = await ctx.store.views.delivery(id)
-    rules = ctx.network.follow_up.get(before.endpoint)
-    if delivery is None or rules is None:
+    if delivery is None or before.endpoint not in ctx.network.follow_up:
         return None
     try:
         answer = await inquiry.became(delivery.cargo, before.peer_ref)
@@ -122,8 +121,11 @@ async def ask(before: FollowUp, inquiry: Inquiry, ctx: Context) -> Outcome | Non
         said = None
 
     def body(ledger: Ledger) -> Outcome | None:
-        delivery = ledger.delivery(id)
-        if delivery is None or delivery.state is not DeliveryState.DELIVERED or ledger.follow_up(id) != before:
+        network = ctx.network
+        rules, delivery = network.follow_up.get(before.endpoint), ledger.delivery(id)
+        if rules is None or delivery is None:
+            return None
+        if delivery.state is not DeliveryState.DELIVERED or ledger.follow_up(id) != before:
             return None
         if said is None:
             after = unheard(before, ctx.now(), rules)
@@ -137,7 +139,7 @@ async def ask(before: FollowUp, inquiry: Inquiry, ctx: Context) -> Outcome | Non
         overtaken = lost and ledger.overtaken(delivery)
         telling = telling_of(delivery, ledger, ctx)
         decision = decide_answer(
-            delivery, before, after, overtaken, ctx.retry, ctx.network, ctx.now(), ctx.jitter(), telling
+            delivery, before, after, overtaken, ctx.retry, network, ctx.now(), ctx.jitter(), telling
         )
         ledger.apply(decision)
         return decision.reply

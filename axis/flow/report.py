@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from axis.core.model import Change, Decision, Document, DocumentRef, Hop, LogEntry, Principal, StatusReport
+from axis.core.network import Network
 from axis.core.outline import Concerned, Said
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Problem, Refused
@@ -25,8 +26,11 @@ log = structlog.get_logger()
 _ACCEPTED: Final = IntakeState.ACCEPTED
 
 
-async def record_status(report: Report, by: Principal, hops: tuple[Hop, ...], ctx: Context) -> StatusReport:
-    """Record one status of the document that the report itself names, if there is one.
+async def record_status(
+    report: Report, by: Principal, hops: tuple[Hop, ...], ctx: Context, judged_under: Network | None = None
+) -> StatusReport:
+    """Record one status of the document that the report itself names, if there is one. `Outdated` where it was
+    `judged_under` another configuration than the present one.
 
     Returns the recorded (or, repeated, the first) report after it is on stable storage. `Refused` for what this party
     may never set, and for a document that is none of its business: that reads as not found.
@@ -35,11 +39,13 @@ async def record_status(report: Report, by: Principal, hops: tuple[Hop, ...], ct
     now = ctx.now()
 
     def body(ledger: Ledger) -> StatusReport | Problem:
+        network = judged_under or ctx.network
+        ctx.see_current(network)
         document = ledger.match_document(
             report.sender, report.receiver, report.document_id, report.number, report.issued_on
         )
         prior = ledger.said_of([(document.ref, report.receiver.text)], [_told(report)]) if document else ()
-        decision = Reporting(Party(by, hops, ctx.network), now, ctx.new_id).decide(report, document, prior)
+        decision = Reporting(Party(network.current(by), hops, network), now, ctx.new_id).decide(report, document, prior)
         _apply(decision, ledger)
         return decision.reply if isinstance(decision.reply, StatusReport) else _reply(decision.reply, ledger)
 
@@ -142,9 +148,10 @@ def _reply(reply: Repeat[Said | StatusReport] | Problem, ledger: Ledger) -> Stat
 
 def _party(by: Principal, ctx: Context) -> Party:
     """`by`, with what was asked for it in transactions before: they run one after the other."""
-    party = ctx.parties.get(by.name)
-    if party is None or not party.still(by, ctx.network):
-        party = ctx.parties[by.name] = Party(by, (), ctx.network)
+    network = ctx.network
+    by, party = network.current(by), ctx.parties.get(by.name)
+    if party is None or not party.still(by, network):
+        party = ctx.parties[by.name] = Party(by, (), network)
     return party
 
 
@@ -183,7 +190,9 @@ def _tell_recorded(recorded: list[tuple[str, StatusReport]]) -> None:
 
 async def visible_document(ref: str, by: Principal, ctx: Context) -> Document:
     """The document, for one who may see it. `Refused(NOT_FOUND)` for everyone else: it does not exist for them."""
+    network = ctx.network
+    party = Party(network.current(by), (), network)
     document = await ctx.store.views.document(DocumentRef(ref))
-    if document is None or not Party(by, (), ctx.network).may_see(document):
+    if document is None or not party.may_see(document):
         raise Refused(Problem(Kind.NOT_FOUND))
     return document

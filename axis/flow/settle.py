@@ -26,6 +26,7 @@ from axis.core.model import (
     StatusRef,
     StatusReport,
 )
+from axis.core.network import Network
 from axis.core.notice import Telling
 from axis.core.outline import Said
 from axis.core.ports import Ledger, LostRace
@@ -84,11 +85,12 @@ async def settle(ended: Sequence[Ended], ctx: Context) -> Sequence[Ended]:
 
 def _written(ended: Sequence[Ended], ledger: Ledger, ctx: Context) -> list[Problem | None]:
     """The body: what each has failed of for good."""
-    crossed, prior = _known(ended, ledger, ctx)
+    network = ctx.network
+    crossed, prior = _known(ended, ledger, network)
     decisions = [
-        _handover(one, crossed, prior, ctx)
+        _handover(one, crossed, prior, network, ctx)
         if isinstance(one.outcome, Handover)
-        else _setback(one, one.outcome, ledger, ctx)
+        else _setback(one, one.outcome, ledger, network, ctx)
         for one in ended
     ]
     ledger.apply(_as_one(decisions))
@@ -110,12 +112,12 @@ def _as_one(decisions: Sequence[Decision[object]]) -> Decision[None]:
     return Decision(tuple(entries), (*handed_over, *moved, *added), None)
 
 
-def _known(ended: Sequence[Ended], ledger: Ledger, ctx: Context) -> tuple[frozenset[DocumentRef], _Prior]:
+def _known(ended: Sequence[Ended], ledger: Ledger, network: Network) -> tuple[frozenset[DocumentRef], _Prior]:
     """What the statuses of arrivals are decided from, of all of them at once: a recipient gets a document once, so none
     of them makes another one's."""
     prior: _Prior = {}
     for one in ended:
-        if one.document is not None and _arrives(one, ctx):
+        if one.document is not None and _arrives(one, network):
             told = prior.setdefault(one.document.ref, {})
             for code in one.delivery.recipients:
                 told[code.text] = []
@@ -127,13 +129,13 @@ def _known(ended: Sequence[Ended], ledger: Ledger, ctx: Context) -> tuple[frozen
     return crossed, prior
 
 
-def _arrives(one: Ended, ctx: Context) -> bool:
+def _arrives(one: Ended, network: Network) -> bool:
     handed_over = isinstance(one.outcome, Handover) and one.document is not None
-    return handed_over and asks_for_arrival(one.delivery, ctx.network)
+    return handed_over and asks_for_arrival(one.delivery, network)
 
 
 def _handover(
-    one: Ended, crossed: frozenset[DocumentRef], prior: _Prior, ctx: Context
+    one: Ended, crossed: frozenset[DocumentRef], prior: _Prior, network: Network, ctx: Context
 ) -> Decision[tuple[StatusReport, ...]]:
     delivery, document = one.delivery, one.document
     told: Mapping[AgencyCode, Sequence[Said]] = {}
@@ -144,11 +146,13 @@ def _handover(
         told = {code: said[code.text] for code in delivery.recipients}
     assert isinstance(one.outcome, Handover), "it was handed over"
     by, peer_ref = delivery.endpoint, one.outcome.peer_ref
-    return decide_handover(delivery, DeliveryEvent.ACK, document, told, by, ctx.network, one.at, ctx.new_id, peer_ref)
+    return decide_handover(delivery, DeliveryEvent.ACK, document, told, by, network, one.at, ctx.new_id, peer_ref)
 
 
-def _setback(one: Ended, problem: Problem | None, ledger: Ledger, ctx: Context) -> Decision[Problem | None]:
-    delivery, network, jitter = one.delivery, ctx.network, ctx.jitter()
+def _setback(
+    one: Ended, problem: Problem | None, ledger: Ledger, network: Network, ctx: Context
+) -> Decision[Problem | None]:
+    delivery, jitter = one.delivery, ctx.jitter()
     if problem is None:
         return decide_poison(delivery, network, one.at, telling_of(delivery, ledger, ctx))
 

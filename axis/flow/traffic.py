@@ -112,6 +112,10 @@ class Traffic:
         if after is not breaker:
             self._set(delivery.endpoint, after)
 
+    def forget(self, endpoint: str) -> None:
+        """How it answered: it is somebody else's address now."""
+        self._breakers.pop(endpoint, None)
+
     def _set(self, endpoint: str, breaker: Breaker) -> None:
         was = self._breakers.get(endpoint, NEW).state
         self._breakers[endpoint] = breaker

@@ -155,10 +155,9 @@ class Api:
         return PartsSpooler(related, self.open_spool, self.ctx.xml_limits, stack)
 
     async def get_document(self, request: web.BaseRequest, ref: str) -> Answer:
-        by = self.caller(request)
+        by, registry = self.caller(request), self.ctx.network.registry
         document = await visible_document(ref, by, self.ctx)
         views = self.ctx.store.views
-        registry = self.ctx.network.registry
         statuses = await views.statuses(document.ref)
         deliveries = await views.deliveries(document.ref)
         asked = {one.delivery: one for one in await views.follow_ups_of(document.ref)}
@@ -183,9 +182,9 @@ class Api:
 
     async def get_receipt(self, request: web.BaseRequest, ref: str) -> Answer:
         """The receipt, the same octets as the first time; its sender only."""
-        by = self.caller(request)
+        by, registry = self.caller(request), self.ctx.network.registry
         document = await visible_document(ref, by, self.ctx)
-        if not self.ctx.network.registry.within(document.sender, by.authority):
+        if not registry.within(document.sender, by.authority):
             raise Refused(Problem(Kind.NOT_FOUND))
         octets = (await give_receipt(document, self.ctx)).octets
         return Answer(octets, {hdrs.CONTENT_TYPE: "application/json", "Axis-State": document.state.value})

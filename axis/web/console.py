@@ -18,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from axis.core.applied import Applied
 from axis.core.follow_up import Became
 from axis.core.journey.step import Around
 from axis.core.journey.told import journey
@@ -30,6 +31,7 @@ from axis.flow.traffic import Destination
 from axis.web import pages
 from axis.web.problem_json import problems
 from axis.web.queue import OperatorQueue
+from axis.web.reload import OperatorReload
 
 CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
@@ -66,6 +68,8 @@ class Console:
     """Names, besides those of this machine itself, under which the pages may be asked for."""
     ends: Callable[[], Mapping[tuple[str, str], datetime]] = dict
     """When certificates of the configuration are over, by their key there and the name of their file."""
+    reload: OperatorReload | None = None
+    """Applies a changed configuration, where that is wired."""
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems, self._by_own_name], client_max_size=MAX_JSON)
@@ -79,6 +83,7 @@ class Console:
                 web.get("/readyz", self.get_ready),
                 web.get("/metrics", self.get_metrics),
                 *self.queue.routes(),
+                *(self.reload.routes() if self.reload else ()),
                 web.static("/static", Path(__file__).parent / "static"),
             ]
         )
@@ -113,7 +118,9 @@ class Console:
         traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed, held, network.hold)
         renewed = request.query.get("renew") != "0"
         refused = pages.Refused(self.began, self.ctx.refused)
-        return _html(pages.overview(network.node, now, counts, known, recent, marks, traffic, refused, renewed))
+        return _html(
+            pages.overview(network.node, now, counts, known, recent, marks, traffic, refused, renewed, self.ctx.applied)
+        )
 
     async def get_documents(self, request: web.Request) -> web.StreamResponse:
         """`q` asks for documents by id, reference or number, or from a day back; otherwise a page of all, those older
@@ -196,6 +203,7 @@ class Console:
         registry.register(_Refusals(self.ctx.refused))
         registry.register(_Destinations(self.ctx.traffic.shown(self.ctx.now()), await views.holds()))
         registry.register(_Ends(await asyncio.to_thread(self.ends)))
+        registry.register(_Configuration(self.ctx.applied))
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -305,6 +313,23 @@ class _Ends(Collector):
         for (key, file), at in self._ends.items():
             told.add_metric([key, file], at.timestamp())
         return [told]
+
+
+class _Configuration(Collector):
+    """Which configuration is in force. Processes of one node differ in `sha256` until each was reloaded."""
+
+    def __init__(self, applied: Applied | None) -> None:
+        self._applied = applied
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        number = GaugeMetricFamily(
+            "axis_configuration_generation", "the how manyth configuration since the start", labels=["sha256"]
+        )
+        since = GaugeMetricFamily("axis_configuration_applied_timestamp_seconds", "when it was applied")
+        if self._applied is not None:
+            number.add_metric([self._applied.sha256], self._applied.generation)
+            since.add_metric([], self._applied.at.timestamp())
+        return [number, since]
 
 
 def _html(text: str, status: int = 200) -> web.Response:

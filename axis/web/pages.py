@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from axis.core.applied import Applied
 from axis.core.journey.dossier import Dossier
 from axis.core.journey.step import ATTESTED, CARGO
 from axis.core.journey.told import Journey
@@ -110,6 +111,7 @@ def overview(
     queues: Queues,
     refused: Refused,
     renewed: bool,
+    applied: Applied | None = None,
 ) -> str:
     """The status page: what waits for a person first, then documents, deliveries, log head.
 
@@ -124,6 +126,7 @@ def overview(
         recent=recent,
         reasons=REASONS,
         renewed=renewed,
+        applied=applied,
         cargoes=CARGO,
         statuses=five,
         queues=queues,

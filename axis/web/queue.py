@@ -64,15 +64,20 @@ class OperatorQueue:
         return reply({"destinations": [destination_facts(one) for one in shown]}).whole()
 
     async def post_order(self, request: web.Request) -> web.StreamResponse:
-        given = request.headers.get(TOKEN_HEADER, "")
-        if not hmac.compare_digest(given.encode(errors="surrogateescape"), self.token.encode()):
-            raise Refused(Problem(Kind.UNAUTHENTICATED))
+        see_token(request, self.token)
         action = Action(request.match_info["action"])
         try:
             order = orjson.loads(await whole(request))
         except orjson.JSONDecodeError:
             raise Refused(Problem(Kind.BAD_REQUEST, "not JSON")) from None
         return reply(await carry_out(action, order, self.ctx)).whole()
+
+
+def see_token(request: web.Request, token: str) -> None:
+    """`Refused(UNAUTHENTICATED)` for who does not show it."""
+    given = request.headers.get(TOKEN_HEADER, "")
+    if not hmac.compare_digest(given.encode(errors="surrogateescape"), token.encode()):
+        raise Refused(Problem(Kind.UNAUTHENTICATED))
 
 
 async def carry_out(action: Action, order: object, ctx: Context) -> dict[str, Any]:

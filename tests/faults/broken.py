@@ -107,10 +107,10 @@ MUTATIONS: Final = (
             "what is delivered is recorded afterwards",
             "axis/flow/attempt.py",
             (
-                "            outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)\n",
+                "            outcome = await sink.deliver(consignment)\n",
                 "            from axis.flow import dispatch\n"
                 "            await dispatch.settle([Ended(delivery, Handover(), ctx.now(), document)], ctx)\n"
-                "            outcome = await ctx.sinks[delivery.endpoint].deliver(consignment)\n",
+                "            outcome = await sink.deliver(consignment)\n",
             ),
         ),
         "LOST",

@@ -74,7 +74,7 @@ STAMPED: Final = (
             "a delivery keeps the endpoint that its document was routed to",
             "axis/flow/attempt.py",
             (
-                "await ctx.sinks[delivery.endpoint].deliver(consignment)",
+                "await sink.deliver(consignment)",
                 "await ctx.sinks[ctx.network.routes.route(delivery.recipients[0]).endpoint].deliver(consignment)",
             ),
         ),
@@ -89,8 +89,8 @@ SUPERVISED: Final = (
             "a service that breaks ends the process",
             "axis/app.py",
             (
-                "services.create_task(Dispatcher(ctx).run(stop))",
-                "asyncio.gather(Dispatcher(ctx).run(stop), return_exceptions=True)",
+                "services.create_task(dispatcher.run(stop))",
+                "asyncio.gather(dispatcher.run(stop), return_exceptions=True)",
             ),
         ),
         "the node lives",

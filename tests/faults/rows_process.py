@@ -74,8 +74,11 @@ ROWS: Final = (
     row(
         "F83",
         "routes change while something is under way",
-        "another route, a restart",
+        "another route, a restart; reloads, in a storm and between any two steps",
         f"{FILES}::test_a_delivery_goes_where_its_document_was_routed_when_it_came",
+        "tests/flow/test_reload.py::test_a_storm_of_reloads_under_load_loses_and_refuses_nothing",
+        "tests/flow/test_reload.py::test_who_is_called_can_come_move_and_go",
+        "tests/flow/test_reload_between.py::test_what_is_decided_after_a_change_is_judged_and_routed_by_it",
         note="the endpoint is written with the delivery when the document is taken",
     ),
     row(

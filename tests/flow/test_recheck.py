@@ -145,9 +145,9 @@ async def test_new_evidence_gives_everybody_a_turn_at_once(tmp_path: Path) -> No
     async with desk(tmp_path) as at:
         await held(at, OFFICE, 3)
         await held(at, FINANCE, 2)
-        principals = with_bad_ones(at)
+        at.ctx.network = replace(at.ctx.network, principals=with_bad_ones(at))
         stop = asyncio.Event()
-        rounds = asyncio.create_task(run_recheck(principals, HOUR, at.ctx, stop, limit=2))
+        rounds = asyncio.create_task(run_recheck(HOUR, at.ctx, stop, limit=2))
         await asyncio.sleep(0.2)
         assert await at.waiting(HOME_AFFAIRS) == []
         at.lists_come()

@@ -46,7 +46,13 @@ def network_of(name: str, arrived_by: ArrivedBy) -> tuple[Network, Mapping[str, 
             keys[f"axk_{other}"] = other
     table = RoutingTable(rules, Registry(agencies))
     return (
-        Network(name, table, {one: who.role for one, who in principals.items()}, arrived_by=arrived_by),
+        Network(
+            name,
+            table,
+            {one: who.role for one, who in principals.items()},
+            arrived_by=arrived_by,
+            principals=principals,
+        ),
         principals,
         keys,
     )

@@ -19,7 +19,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 async def told(files: dict[Path, str], now: Callable[[], datetime]) -> list[tuple[str, str]]:
     stop = asyncio.Event()
     with capture_logs() as said:
-        watching = asyncio.create_task(watch_expiry(files, end_of, now, stop))
+        watching = asyncio.create_task(watch_expiry(lambda: files, end_of, now, stop))
         while not said and not watching.done():
             await asyncio.sleep(0.01)
             if now() < AT + timedelta(days=1):  # nothing will be said

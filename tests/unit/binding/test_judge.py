@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +31,11 @@ from tests.site import HOME_AFFAIRS, OFFICE, Site
 
 DAY = timedelta(days=1)
 CODE, OTHER = AgencyCode(OFFICE), AgencyCode(HOME_AFFAIRS)
+
+
+@dataclass
+class Holding:
+    config: Config
 
 
 class Desk:
@@ -191,7 +196,7 @@ async def test_wrong_bindings_are_told_once_and_again_when_they_are_wrong_in_ano
     monkeypatch.setattr("axis.app.reread", read)
     async with desk(tmp_path / "node") as node:
         with capture_logs() as said:
-            await _watch_bindings(load_file(node.site.config), node.ctx, stop)
+            await _watch_bindings(Holding(load_file(node.site.config)), node.ctx, stop)
         assert len(node.ctx.network.registry.bindings.rows) == 1
     events = [(one["event"], one.get("error", "")[-3:]) for one in said]
     wrong, fresh = "bindings_not_reloaded", ("bindings_reloaded", "")

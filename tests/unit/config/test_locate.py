@@ -171,3 +171,15 @@ def test_any_document_is_scanned_as_it_is_read(text: str) -> None:
 def test_dates_are_leaves() -> None:
     read = leaves(tomllib.loads("a = 1979-05-27\nb = 1979-05-27 07:32:00"))
     assert read == {("a",): date(1979, 5, 27), ("b",): datetime(1979, 5, 27, 7, 32)}  # noqa: DTZ001 - TOML's local time
+
+
+def test_a_text_without_faults_is_not_walked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a country's agencies that is half a minute, and lines counted anew for each of them were ten."""
+    monkeypatch.setattr("axis.config.locate._Scanner.document", lambda _self: pytest.fail("walked"))
+    assert locate("a = 1\n").line(1) == "a = 1"
+
+
+def test_a_line_is_found_whatever_stands_before_it() -> None:
+    places = locate("a = 1\r\n\n# one\nb = [1,\n 2]\nc = 3")
+    assert [places.of_key((name,)) for name in "abc"] == [Place(1, 1), Place(4, 1), Place(6, 1)]
+    assert places.of_value(("b", 1)) == Place(5, 2)

@@ -114,7 +114,7 @@ async def test_a_held_document_is_released_when_the_list_can_be_fetched(tmp_path
         assert await at.waiting() == 0
         stop = asyncio.Event()
         # The round is an hour away: what releases the document is the evidence itself.
-        rounds = asyncio.create_task(run_recheck(dict(at.config.principals), HOUR, at.ctx, stop))
+        rounds = asyncio.create_task(run_recheck(HOUR, at.ctx, stop))
         await until(lambda: len(server.asked) >= 3 and not at.keeper._flights)
         assert await at.waiting() == 0
         server.pages |= field.lists(real_now() - HOUR)
