@@ -33,6 +33,7 @@ class EntryKind(StrEnum):
     STARTED = "started"
     STOPPED = "stopped"
     RESTORED = "restored"
+    KEY_CHANGED = "key-changed"
 
 
 class LogEntry(NamedTuple):
