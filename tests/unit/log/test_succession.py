@@ -18,7 +18,17 @@ from axis.log.checkpoint import Checkpoint
 from axis.log.files import Batch, LogFolder
 from axis.log.heads import HISTORY, CheckpointStore
 from axis.log.key import ForeignNote, LogKeys
-from axis.log.succession import Change, FormerKey, Span, Succession, change_facts, read_change, spans, upto_change
+from axis.log.succession import (
+    Change,
+    FormerKey,
+    Span,
+    Succession,
+    change_facts,
+    present_key,
+    read_change,
+    spans,
+    upto_change,
+)
 from axis.log.verify import verify_log
 from axis.log.writer import LogMismatch, LogWriter, Mismatch, Step
 from signing.note import Note, NoteKey, NoteSigner, open_note, sign_note
@@ -153,7 +163,11 @@ async def test_a_key_that_waits_for_its_entry_is_not_forgotten(path: Path) -> No
     for _ in range(2):
         async with stored(path) as store, sequencer(store, path, signer=NEW, leaving=OLD):
             pass
-    assert await drain(path, signer=NEW, leaving=OLD) == 1, "it is told once"
+        async with stored(path) as store:
+            await intend(store, range(250, 252))
+    assert await drain(path, signer=NEW, leaving=OLD) == 5, "it is told once"
+    assert signers(path)[-2:] == [(251, (A, B)), (255, (B,))], "the round ends with it, whatever waits behind"
+    assert present_key(list(CheckpointStore(path / "heads").history())) == (B.hash.hex(), 251)
 
 
 def head_by(path: Path, signer: NoteSigner, more: int = 1) -> tuple[str, bytes]:
