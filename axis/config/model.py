@@ -153,6 +153,14 @@ def _key_reference(value: Any, info: ValidationInfo) -> InToken | Path:
 KeyReference = Annotated[InToken | Path, BeforeValidator(_key_reference)]
 
 
+def _perhaps_a_key(value: Any, info: ValidationInfo) -> InToken | Path | None:
+    return None if value == "" else _key_reference(value, info)
+
+
+PerhapsKey = Annotated[InToken | Path | None, BeforeValidator(_perhaps_a_key)]
+"""`""` is none."""
+
+
 class Hsm(Section):
     """The token that holds the keys that are written as `hsm:label`. Looked at when one of them is."""
 
@@ -168,7 +176,7 @@ class Keys(Section):
 
     receipts: Annotated[KeyReference, Field(default="keys/receipt.pem")]
     log: Annotated[KeyReference, Field(default="keys/log.pem")]
-    log_former: Annotated[KeyReference | None, Field(default=None, examples=["keys/log-former.pem"])]
+    log_former: Annotated[PerhapsKey, Field(default="")]
     checkpoints: Annotated[Folder, Field(default="checkpoints")]
 
 

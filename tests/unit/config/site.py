@@ -34,7 +34,7 @@ def make_site(folder: Path) -> Path:
     ):
         shutil.copy(source, folder / target)
     shutil.copytree(pki.crls, folder / "trust" / "crls")
-    for name in ("receipt", "log", "log-former"):
+    for name in ("receipt", "log"):
         write_ed25519(folder / "keys" / f"{name}.pem")
     for name in ("huyen-cu.token", "national.secret"):
         path = folder / "keys" / name
