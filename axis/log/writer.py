@@ -224,7 +224,7 @@ class LogWriter:
         change = read_change(self._folder.entry(size - 1, size), size - 1) if size else None
         if change is not None and (change.former in opened.signed_by or change.key in opened.signed_by):
             return self._named(change)
-        if size == 0 or self._signer.verifier in opened.signed_by or self._leaving is None:
+        if self._signer.verifier in opened.signed_by or self._leaving is None:
             return self._signer
         return self._leaving
 

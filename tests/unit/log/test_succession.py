@@ -170,6 +170,23 @@ async def test_a_key_that_waits_for_its_entry_is_not_forgotten(path: Path) -> No
     assert present_key(list(CheckpointStore(path / "heads").history())) == (B.hash.hex(), 251)
 
 
+async def test_the_key_of_a_log_without_entries_is_replaced_as_well(tmp_path: Path) -> None:
+    assert await drain(tmp_path) == 0
+    assert await drain(tmp_path, signer=NEW, leaving=OLD) == 1
+    assert signers(tmp_path) == [(0, (A,)), (1, (A, B))]
+    assert found_with(tmp_path, A) == found_with(tmp_path, B) == set()
+
+
+async def test_a_former_key_that_is_still_configured_does_not_take_the_log_back(path: Path) -> None:
+    """Whoever has it puts a head of its own where the node looks for the newest."""
+    await rotate(path, 250)
+    head_by(path, OLD)
+    async with stored(path) as store:
+        await intend(store, range(257, 258))
+        await store.transact(lambda ledger: ledger.indexed(257, [one.id for one in ledger.intents(1)]))
+    assert await refused(path, NEW, OLD) is Mismatch.KEY_SPENT
+
+
 def head_by(path: Path, signer: NoteSigner, more: int = 1) -> tuple[str, bytes]:
     """Grow a copy of the log by hand, as who has that key can; the note of its head."""
     at = sizes(path)[-1]
