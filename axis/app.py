@@ -143,7 +143,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         folder = LogFolder(config.node.log, name)
         lease = LogLease(store, name, time.monotonic) if name else None
         clocks = Clocks(utc_now, _steady)
-        receipt_key, log_key = stack.enter_context(own_keys(config, "receipts", "log"))
+        receipt_key, log_key, *leaving = stack.enter_context(own_keys(config, *_named_keys(config)))
         digests = digests_of(config)
         ctx = context_of(config, store, hands.sinks, receipt_key)
         paths = ctx.paths = PathWorker()
@@ -165,6 +165,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
                 signer,
                 config.node.name,
                 clocks.now,
+                leaving=next((NoteSigner(config.node.name, key) for key in leaving), None),
                 lease=lease,
                 merge_delay=config.limits.merge_delay,
             )
@@ -263,7 +264,15 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             await sequencer.round()
 
 
-def own_keys(config: Config, *names: Literal["receipts", "log"]) -> AbstractContextManager[tuple[OwnKey, ...]]:
+OwnName = Literal["receipts", "log", "log_former"]
+
+
+def _named_keys(config: Config) -> tuple[OwnName, ...]:
+    """The keys that a running node signs with; the log's former one for as long as the configuration has it."""
+    return ("receipts", "log") if config.keys.log_former is None else ("receipts", "log", "log_former")
+
+
+def own_keys(config: Config, *names: OwnName) -> AbstractContextManager[tuple[OwnKey, ...]]:
     """The keys of `[keys]` by name, to be used inside the `with`. `TokenError`, `ValueError`, `OSError`."""
     hsm, references = config.hsm, [getattr(config.keys, name) for name in names]
     settings = TokenSettings(hsm.module, hsm.token, hsm.pin_file) if hsm else None

@@ -15,7 +15,7 @@ from axis.core.attachments import Cause, decide_attachments
 from axis.core.canonical import canonical
 from axis.core.follow_up import FollowUpRules, begin, heard
 from axis.core.intake import decide_intake, decide_recheck, refused
-from axis.core.model import Decision, Delivery, Document, EntryKind, NoticeOutcome, Profile
+from axis.core.model import Decision, Delivery, Document, EntryKind, LogEntry, NoticeOutcome, Profile
 from axis.core.notice import Telling, decide_notice
 from axis.core.problems import Kind, Problem
 from axis.core.queue import Action, Order, decide_operation
@@ -26,6 +26,7 @@ from axis.core.settlement import decide_handover, decide_setback
 from axis.core.states import DeliveryEvent, DeliveryState
 from axis.core.statuses import adopt
 from axis.docs import COMMAND, FACTS, FOLDER, pages
+from axis.log.succession import change_facts
 from tests.unit.core.world import (
     COMMUNE_1,
     DISTRICT,
@@ -46,6 +47,7 @@ from tests.unit.core.world import (
     submission,
     waiting,
 )
+from tests.unit.log.logs import SIGNER, STRANGER
 
 ROOT = Path(__file__).parent.parent
 PAGES = pages()
@@ -98,6 +100,7 @@ def decisions() -> list[Decision[Any]]:
         decide_notice(held, NoticeOutcome.REFUSED, "cert-revoked", at, NOW, number, canonical),
         decide_configured("node", Applied(2, NOW, "00")),
         decide_restored(Way(Reach.BEHIND, 1, 2, True), Backup("00", NOW), [(1, 2)], "node", "an", "hong", NOW),
+        Decision((LogEntry(EntryKind.KEY_CHANGED, NOW, "node", "", change_facts(SIGNER, STRANGER)),), (), None),
     ]
 
 

@@ -222,8 +222,8 @@ def _is_ours(backup: Path, manifest: Manifest, target: Target) -> None:
         raise NoBackup(f"{backup} was never finished")
     if manifest.node != target.node:
         raise NoBackup(f"it is a backup of {manifest.node}, and this is {target.node}")
-    if manifest.log_key != target.place.vkey:
-        raise NoBackup("the log of the backup was signed by another key than keys.log")
+    if not {*manifest.log_key.split()} & {*target.place.vkey.split()}:
+        raise NoBackup("the log of the backup was signed by another key than keys.log (or keys.log_former, if changed)")
     for path in (backup, backup / DATABASE):
         if path.stat().st_mode & 0o077:
             raise NoBackup(f"{path} is open to other users of this machine: chmod go= it, and ask who has read it")

@@ -126,7 +126,8 @@ def _leaving_nothing() -> Iterator[None]:
 
 
 def _keys(config: Config, as_json: bool) -> dict[str, Path]:
-    files = {f"{name}.pem": path for name, path in (("receipt", config.keys.receipts), ("log", config.keys.log))}
+    named = {"receipt": config.keys.receipts, "log": config.keys.log, "log-former": config.keys.log_former}
+    files = {f"{name}.pem": path for name, path in named.items() if path is not None}
     in_token = [name for name, path in files.items() if not isinstance(path, Path)]
     if in_token:
         give_up(Exit.USAGE, "the keys are in a token, which gives none away", "leave --with-keys out", as_json=as_json)

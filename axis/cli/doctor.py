@@ -216,7 +216,7 @@ def look_at_token(config: Config) -> Iterator[Line]:
     """Log in beside the daemon, and sign and verify once with every key that is in the token."""
     from axis.config.model import InToken
 
-    keys = {name: getattr(config.keys, name) for name in ("receipts", "log")}
+    keys = {name: getattr(config.keys, name) for name in ("receipts", "log", "log_former")}
     labels = {name: place.label for name, place in keys.items() if isinstance(place, InToken)}
     if not labels or config.hsm is None:
         return
@@ -361,11 +361,13 @@ def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
     from axis.cli.remedy import MISMATCHES
     from axis.log.checkpoint import MalformedCheckpoint
     from axis.log.heads import CheckpointStore, Head, HeadsDamaged
+    from axis.log.succession import present_key
     from axis.log.writer import Mismatch
 
     published = config.node.log / "checkpoint"
     try:
-        heads = [head.checkpoint for head in CheckpointStore(config.keys.checkpoints).history()]
+        history = list(CheckpointStore(config.keys.checkpoints).history())
+        heads = [head.checkpoint for head in history]
         head = Head.read(published.read_text()).checkpoint if published.exists() else None
     except (MalformedCheckpoint, HeadsDamaged, OSError, UnicodeDecodeError) as error:
         yield Line("log", State.FAIL, str(error), "axis log verify tells what is wrong")
@@ -383,15 +385,18 @@ def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
     else:
         age = now - datetime.fromtimestamp(published.stat().st_mtime, UTC)
         yield Line("log", State.OK, f"{head.size} entries, published {int(age.total_seconds())} s ago")
+        key, since = present_key(history)
+        yield Line("log key", State.OK, f"{key} signs since the head of {since} entries")
 
 
 def _signed_by_another(config: Config, note: str) -> bool:
-    """Whether the published head was signed by another key than the file `keys.log` holds. A token is asked for its
-    own under `token`."""
+    """Whether the published head was signed by another key than the files of `keys.log` and `keys.log_former` hold. A
+    token is asked for its own under `token`."""
     from signing.keys import load_ed25519
     from signing.note import NoteError, NoteSigner, open_note
 
-    if not isinstance(config.keys.log, Path):
+    files = [one for one in (config.keys.log, config.keys.log_former) if one is not None]
+    if not all(isinstance(one, Path) for one in files):
         return False
-    verifier = NoteSigner(config.node.name, load_ed25519(config.keys.log.read_bytes())).verifier
-    return isinstance(open_note(note, [verifier]), NoteError)
+    keys = [load_ed25519(one.read_bytes()) for one in files if isinstance(one, Path)]
+    return isinstance(open_note(note, [NoteSigner(config.node.name, key).verifier for key in keys]), NoteError)

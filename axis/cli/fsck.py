@@ -101,7 +101,8 @@ def blobs_of(config: Config, as_json: bool) -> Holding:
 
 
 def log_vkey(config: Config, as_json: bool) -> str:
-    """The verifier key of the node's log. Ends the command where it cannot be had."""
+    """The verifier key of the node's log, and behind it that of `keys.log_former`. Ends the command where one cannot be
+    had."""
     # `axis.app.own_keys` does the same, and imports the whole node: that takes longer than most looks.
     from axis.config.model import InToken
     from axis.hsm.keys import open_keys
@@ -109,11 +110,12 @@ def log_vkey(config: Config, as_json: bool) -> str:
     from axis.hsm.wire import TokenError
     from signing.note import NoteSigner
 
-    hsm, named = config.hsm, config.keys.log
+    hsm = config.hsm
+    named = [one for one in (config.keys.log, config.keys.log_former) if one is not None]
     settings = TokenSettings(hsm.module, hsm.token, hsm.pin_file) if hsm else None
     try:
-        with open_keys(settings, [named.label if isinstance(named, InToken) else named]) as (key,):
-            return str(NoteSigner(config.node.name, key).verifier)
+        with open_keys(settings, [one.label if isinstance(one, InToken) else one for one in named]) as keys:
+            return " ".join(str(NoteSigner(config.node.name, key).verifier) for key in keys)
     except TokenError as error:
         give_up(Exit.UNSURE, str(error), error.remedy, as_json=as_json)
     except (ValueError, OSError) as error:

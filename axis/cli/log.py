@@ -164,6 +164,7 @@ def _show(report: LogReport, heads: Path | None) -> None:
     say(f"  đã đọc (entries read)  {report.entries}")
     if report.kinds:
         say(f"  gồm (kinds)            {', '.join(f'{kind} {n}' for kind, n in sorted(report.kinds.items()))}")
+    _show_keys(report)
     compared = str(report.heads) if heads else "không so sánh (not compared: --heads)"
     say(f"  mốc đã lưu (heads)     {compared}")
     for code, count in report.counts.items():
@@ -175,6 +176,13 @@ def _show(report: LogReport, heads: Path | None) -> None:
         for finding in [one for one in report.findings if one.code is code][:3]:
             if finding.place or finding.detail:
                 say(f"         {finding.place}  {finding.detail}".rstrip())
+
+
+def _show_keys(report: LogReport) -> None:
+    """Where the key was changed, if it was: which one signed how far, and which is the present one."""
+    for span in report.keys if len(report.keys) > 1 else ():
+        ends = "hiện nay (the present one)" if span.last is None else f"đến mốc (up to head) {span.last}"
+        say(f"  khóa (key)             {span.key.hash.hex()}, từ mốc (from head) {span.first}, {ends}")
 
 
 def _show_receipts(number: int, found: Sequence[Finding], signed: bool, whole: bool) -> None:
@@ -206,6 +214,7 @@ def _report_json(report: LogReport) -> dict[str, Any]:
         "entries": report.entries,
         "kinds": dict(report.kinds),
         "heads": report.heads,
+        "keys": [{"key": str(span.key), "first": span.first, "last": span.last} for span in report.keys],
         "counts": {code.value: count for code, count in report.counts.items()},
         "findings": [_finding_json(one) for one in report.findings],
     }
@@ -222,16 +231,18 @@ def checkpoint(folder: Path, key_file: Path, as_json: bool) -> None:
     """
     from axis.log.files import Damaged, LogFolder
     from axis.log.key import ForeignNote, LogKeys
+    from axis.log.succession import Succession
 
     try:
         key = LogKeys.parse(key_file.read_text())
     except ValueError as error:
         give_up(Exit.USAGE, f"{key_file} holds no verifier key: {error}", "axis log key prints it", as_json=as_json)
     try:
-        note = LogFolder(folder).checkpoint()
+        files = LogFolder(folder)
+        note = files.checkpoint()
         if note is None:
             give_up(Exit.NO, "there is no checkpoint yet", f"is {folder} the folder of a log?", as_json=as_json)
-        head = key.open(note).checkpoint
+        head = Succession(files, key).open(note).checkpoint
     except ForeignNote as error:
         give_up(Exit.NO, f"the checkpoint: {error}", "is it the key of this log?", as_json=as_json)
     except Damaged as error:

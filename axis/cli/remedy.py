@@ -25,8 +25,13 @@ ELSEWHERE: Final = (
 _PUT_BACK: Final = "nothing was signed. Was something put back? axis fsck looks, axis restore goes on (docs/care.md)"
 _OTHERS: Final = (
     "nothing was signed. The heads are signed by another key or under another name: were node.name, keys.log "
-    "or keys.checkpoints changed?"
+    "or keys.checkpoints changed? A new key of the log takes over while keys.log_former names the one before it"
 )
+_CHANGED: Final = (
+    "nothing was signed. The log goes on with the key that it names, and with no other: put that one back under "
+    "keys.log"
+)
+_SPENT: Final = "nothing was signed. Make a key that this log has never had (openssl genpkey -algorithm ed25519)"
 _NOT_THERE: Final = (
     "nothing was signed. Is the disk of the log or of the checkpoint store not mounted, or its path another one? "
     "If it is lost: docs/care.md"
@@ -34,6 +39,7 @@ _NOT_THERE: Final = (
 
 MISMATCHES: Final[Mapping[Mismatch, str]] = MappingProxyType(
     dict.fromkeys(Mismatch, _PUT_BACK)
+    | {Mismatch.KEY_CHANGED: _CHANGED, Mismatch.KEY_SPENT: _SPENT}
     | {Mismatch.HEADS_FOREIGN: _OTHERS, Mismatch.HEADS_LOST: _NOT_THERE, Mismatch.FOLDER_BEHIND: _NOT_THERE}
 )
 """By the reason why a log is not continued."""

@@ -231,8 +231,16 @@ _REMEDIES: Final = {
         "chưa ký gì. Có gì vừa được lấy lại không? axis fsck xem, axis restore đi tiếp (docs/care.md)"
     ),
     "nothing was signed. The heads are signed by another key or under another name: were node.name, keys.log "
-    "or keys.checkpoints changed?": (
-        "chưa ký gì. Kho mốc do khóa khác, hay dưới tên khác, ký: có ai đổi node.name, keys.log hay keys.checkpoints?"
+    "or keys.checkpoints changed? A new key of the log takes over while keys.log_former names the one before it": (
+        "chưa ký gì. Kho mốc do khóa khác, hay dưới tên khác, ký: có ai đổi node.name, keys.log hay keys.checkpoints? "
+        "Khóa nhật ký mới chỉ tiếp quản khi keys.log_former còn ghi khóa trước đó"
+    ),
+    "nothing was signed. The log goes on with the key that it names, and with no other: put that one back under "
+    "keys.log": (
+        "chưa ký gì. Nhật ký chỉ đi tiếp với khóa mà nó ghi, không với khóa nào khác: đặt lại khóa đó vào keys.log"
+    ),
+    "nothing was signed. Make a key that this log has never had (openssl genpkey -algorithm ed25519)": (
+        "chưa ký gì. Tạo một khóa mà nhật ký này chưa từng dùng (openssl genpkey -algorithm ed25519)"
     ),
     "nothing was signed. Is the disk of the log or of the checkpoint store not mounted, or its path another one? "
     "If it is lost: docs/care.md": (

@@ -151,7 +151,7 @@ def _key_pairs(raw: Raw, base: Path) -> Iterator[Finding]:
 
 def _own_keys(raw: Raw, base: Path) -> Iterator[Finding]:
     """The node's own signing keys must be such keys. One in a token is looked at when the token is opened."""
-    for name, usual in (("receipts", "keys/receipt.pem"), ("log", "keys/log.pem")):
+    for name, usual in (("receipts", "keys/receipt.pem"), ("log", "keys/log.pem"), ("log_former", None)):
         named = table(raw, "keys").get(name, usual)
         if not isinstance(named, str) or named.startswith("hsm:"):
             continue

@@ -155,6 +155,14 @@ def _key_reference(value: Any, info: ValidationInfo) -> InToken | Path:
 KeyReference = Annotated[InToken | Path, BeforeValidator(_key_reference)]
 
 
+def _perhaps_a_key(value: Any, info: ValidationInfo) -> InToken | Path | None:
+    return None if value == "" else _key_reference(value, info)
+
+
+PerhapsKey = Annotated[InToken | Path | None, BeforeValidator(_perhaps_a_key)]
+"""`""` is none."""
+
+
 class Hsm(Section):
     """The token that holds the keys that are written as `hsm:label`. Looked at when one of them is."""
 
@@ -165,11 +173,12 @@ class Hsm(Section):
 
 class Keys(Section):
     """The node's own signing keys (Ed25519: a PEM file of mode 0600, or a token's key), and the checkpoint store, kept
-    apart from the data.
+    apart from the data. `log_former` is the key that signed the log before `log`, until the log names that one.
     """
 
     receipts: Annotated[KeyReference, Field(default="keys/receipt.pem")]
     log: Annotated[KeyReference, Field(default="keys/log.pem")]
+    log_former: Annotated[PerhapsKey, Field(default="")]
     checkpoints: Annotated[Folder, Field(default="checkpoints")]
 
 
@@ -291,7 +300,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _what_is_used_is_there(self, info: ValidationInfo) -> Self:
         """Files of `[hsm]` must exist once a key is in the token, those of `[objects]` once blobs are in a bucket."""
-        named = [name for name in ("receipts", "log") if isinstance(getattr(self.keys, name), InToken)]
+        named = [name for name in ("receipts", "log", "log_former") if isinstance(getattr(self.keys, name), InToken)]
         faults: list[InitErrorDetails] = []
         if named and self.hsm is None:
             missing = fault("is in a token, and there is no [hsm]", "add [hsm] with module, token and pin_file")

@@ -119,6 +119,11 @@ FACTS: Final[Mapping[EntryKind, Sequence[tuple[str, str]]]] = MappingProxyType(
             ("heads", "`kept`, or `lost`: the checkpoint store was begun anew from what there was"),
             ("lost", "`[first, end]` of each run of entries whose records the backup did not have"),
         ),
+        EntryKind.KEY_CHANGED: (
+            ("former", "verifier key that signed until here"),
+            ("key", "verifier key that signs from here on"),
+            ("statement", "signed note (C2SP) of three lines, `axis/v1/log-key`, `former`, `key`; both keys signed it"),
+        ),
     }
 )
 """What `facts` of each kind of entry may hold. A test compares it with what the decisions write."""

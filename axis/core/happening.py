@@ -34,6 +34,7 @@ class EntryKind(StrEnum):
     STOPPED = "stopped"
     CONFIGURED = "configured"
     RESTORED = "restored"
+    KEY_CHANGED = "key-changed"
 
 
 class LogEntry(NamedTuple):

@@ -35,15 +35,17 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from axis.core.model import Decision, EntryKind, LogEntry
 from axis.core.ports import Intent, Ledger, LostRace, Store
 from axis.core.problems import Unavailable
 from axis.flow.lease import LeaseLost, LogLease
 from axis.log.disk import FULL, Locked
 from axis.log.files import MOST_LEAVES, Batch, LogFolder
 from axis.log.heads import CheckpointStore, Head
+from axis.log.succession import upto_change
 from axis.log.tiles import WIDTH
 from axis.log.writer import Fenced, LogMismatch, LogWriter, Mismatch, Step
-from signing.note import NoteKey, NoteSigner
+from signing.note import NoteSigner
 
 T = TypeVar("T")
 
@@ -66,6 +68,8 @@ TICK: Final = timedelta(milliseconds=500)
 while a load gathers, which by then may be a batch. Each look counts all that waits."""
 PLAN: Final = "log_round"
 """The fact of the store that names the round in hand, where processes share the log."""
+HANDED: Final = "log_key"
+"""The fact of the store that names the key to which an entry, perhaps a waiting one, hands the log over."""
 STAND_BY: Final = timedelta(seconds=1)
 """How often a process that stands by looks at the lease."""
 RETRY: Final = timedelta(seconds=2)
@@ -84,19 +88,21 @@ class Sequencer:
         origin: str,
         now: Callable[[], datetime],
         *,
-        former: Sequence[NoteKey] = (),
+        leaving: NoteSigner | None = None,
         batch: int = BATCH,
         hook: Callable[[Step], None] = lambda step: None,
         lease: LogLease | None = None,
         merge_delay: timedelta = timedelta(seconds=5),
     ) -> None:
-        """`former` are the keys that signed before `signer` did. `hook` is called after each step; tests stop there.
+        """`leaving` is the key that signed before `signer`: it hands the log over to that one at the start. `hook` is
+        called after each step; tests stop there.
 
         An intent is in the log `merge_delay` after its commit at the latest. With `lease`, folder and heads are shared
         ones, and this is one of several sequencers.
         """
         self._store = store
-        self._writer = LogWriter(folder, heads, signer, origin, former, hook)
+        self._writer = LogWriter(folder, heads, signer, origin, leaving, hook)
+        self._signer, self._origin = signer, origin
         self._now = now
         self._batch = batch
         self._patience = merge_delay.total_seconds() * PATIENCE
@@ -122,6 +128,7 @@ class Sequencer:
         await _in_thread(self._writer.open)
         try:
             await self._reconcile()
+            await self._hand_over()
         except BaseException:
             await _in_thread(self._writer.close)
             raise
@@ -155,6 +162,7 @@ class Sequencer:
         try:
             await _in_thread(lambda: self._writer.open(lease.token))
             await self._reconcile()
+            await self._hand_over()
         except BaseException as error:
             await _in_thread(self._writer.close)
             if isinstance(error, LeaseLost | Fenced):
@@ -167,6 +175,27 @@ class Sequencer:
         self._leading = True
         log.info("log_lease_taken", token=lease.token)
         return True
+
+    async def _hand_over(self) -> None:
+        """Write the entry by which a new key takes the log over, where it is still due, and once.
+
+        It is an intent like others: what waits before it is signed by the key that leaves.
+        """
+        facts = await _in_thread(self._writer.change_due)
+        if facts is None:
+            return
+        entry = LogEntry(EntryKind.KEY_CHANGED, self._now(), self._origin, "", facts)
+
+        def body(ledger: Ledger) -> None:
+            if self._lease is not None:
+                self._lease.hold(ledger)
+            was, key = ledger.fact(HANDED), str(self._signer.verifier)
+            if was != key:
+                ledger.keep_fact(HANDED, was, key)
+                ledger.apply(Decision((entry,), (), None))
+
+        await self._store.transact(body)
+        log.info("log_key_changes", key=self._signer.verifier.hash.hex())
 
     async def _stand_back(self, lease: LogLease, error: Exception) -> None:
         log.warning("log_lease_lost", error=str(error))
@@ -239,6 +268,7 @@ class Sequencer:
         does the same."""
         size, waiting = ledger.log_size(), ledger.intents(self._batch)
         intents = waiting[: _whole_tiles(size, len(waiting))] if gather else waiting
+        intents = intents[: upto_change([intent.leaf for intent in intents])]
         if self._lease is not None:
             self._lease.hold(ledger)
             # Else the plan of a store that lost its newest commits would pass, after a restart, for the round that was

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from axis.log.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from axis.log.succession import Span
 
 MOST_OF_A_CODE: Final = 100
 """How many findings of one code are kept with their place; the others are counted. A ruined log has millions."""
@@ -49,6 +52,8 @@ class Code(StrEnum):
     RECEIPT_SIGNATURE = "receipt-signature"
     RECEIPT_WITHOUT_LEAF = "receipt-without-leaf"
     RECEIPT_MISMATCH = "receipt-mismatch"
+    FORMER_KEY = "former-key"
+    KEY_CHANGE = "key-change-unsigned"
     TIME_BACK = "time-back"
     JOURNAL_DAMAGED = "journal-damaged"
     UNPUBLISHED = "unpublished"
@@ -129,6 +134,16 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         Code.RECEIPT_MISMATCH: Row(
             True, "Biên nhận khác với bản ghi", "a receipt and the entry of its acceptance disagree"
         ),
+        Code.FORMER_KEY: Row(
+            True,
+            "Mốc do khóa cũ ký sau khi nhật ký đã đổi khóa: khóa cũ có thể đã bị lộ",
+            "a head was signed by the former key alone, beyond the entry that ended it: it may be stolen",
+        ),
+        Code.KEY_CHANGE: Row(
+            True,
+            "Bản ghi nói khóa đã đổi mà khóa lúc đó không ký",
+            "an entry says that the key was changed, and the key of that time did not sign for it",
+        ),
         Code.TIME_BACK: Row(
             False,
             "Bản ghi đề thời điểm sớm hơn bản ghi đứng trước quá một phút",
@@ -165,7 +180,8 @@ class LogReport:
     """What was verified, and what was found. `counts` counts every finding, `findings` shows the first of each code.
 
     `entries` are the entries read, `kinds` how many of them are of which kind. `checkpoint` is the published one
-    (`None` if it cannot be read) and `heads` the number of stored heads compared.
+    (`None` if it cannot be read) and `heads` the number of stored heads compared. `keys` are the log's keys in their
+    order, with the sizes for which each speaks.
     """
 
     checkpoint: Checkpoint | None
@@ -174,6 +190,7 @@ class LogReport:
     heads: int
     findings: tuple[Finding, ...]
     counts: Mapping[Code, int]
+    keys: tuple[Span, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -24,6 +24,7 @@ from axis.log.findings import Code, Collector, LogReport
 from axis.log.heads import HISTORY, CheckpointStore, Head, HeadsDamaged
 from axis.log.key import ForeignNote, LogKeys
 from axis.log.leftovers import check_leftovers
+from axis.log.succession import FormerKey, Succession
 from axis.log.tiles import WIDTH, Bundle, Tile, bundle_at, subtree
 
 APART: Final = timedelta(minutes=1)
@@ -42,14 +43,15 @@ def verify_log(
 ) -> LogReport:
     """Verify everything that can be verified, and go on after a fault where that makes sense.
 
-    `vkey` is the log's verifier key (C2SP signed-note), or several with white space between where the key was changed;
-    it comes from elsewhere than the folder. `heads` is the folder of the store of heads, `old` the text of a checkpoint
-    that someone kept. `progress(done, total)` counts entries.
+    `vkey` is the log's verifier key (C2SP signed-note), or several with white space between; it comes from elsewhere
+    than the folder. Where the key was changed, the log tells the others, and for which sizes each speaks
+    (`axis.log.succession`). `heads` is the folder of the store of heads, `old` the text of a checkpoint that someone
+    kept. `progress(done, total)` counts entries.
     `ValueError` for a `vkey` that is none. Faults of the log never raise.
     """
     found = Collector()
-    key = LogKeys.parse(vkey)
     log = LogFolder(folder)
+    key = Succession(log, LogKeys.parse(vkey))
     store = CheckpointStore(heads) if heads else None
     newest = _newest(store, key)
     files = list(log.stored())
@@ -63,6 +65,8 @@ def verify_log(
         walk.judge_alteration(published)
         if store is not None:
             walk.judge_heads(published, newest)
+        for index in key.strange():
+            found.add(Code.KEY_CHANGE, index)
         check_leftovers(log, files, walk.done, journal, found)
     return LogReport(
         published.checkpoint if published else None,
@@ -71,6 +75,7 @@ def verify_log(
         walk.heads,
         tuple(found.findings),
         dict(found.counts),
+        key.line,
     )
 
 
@@ -78,7 +83,7 @@ Claim = tuple[int, Code, Head]
 """A root that someone signed for a size, and what it means if the log has another one."""
 
 
-def _newest(store: CheckpointStore | None, key: LogKeys) -> Head | None:
+def _newest(store: CheckpointStore | None, key: Succession) -> Head | None:
     """The largest stored head of this key. What is wrong with the others is found on the walk."""
     newest: Head | None = None
     try:
@@ -100,7 +105,7 @@ def _journal(log: LogFolder, found: Collector) -> Batch | None:
         return None
 
 
-def _published(log: LogFolder, key: LogKeys, found: Collector) -> Head | None:
+def _published(log: LogFolder, key: Succession, found: Collector) -> Head | None:
     """The checkpoint. One with a wrong signature still says how far to look for more faults."""
     try:
         note = log.checkpoint()
@@ -116,8 +121,12 @@ def _published(log: LogFolder, key: LogKeys, found: Collector) -> Head | None:
     try:
         key.open(note)
     except ForeignNote as error:
-        found.add(Code.CHECKPOINT_SIGNATURE, CHECKPOINT, str(error))
+        found.add(_unsigned(error, Code.CHECKPOINT_SIGNATURE), CHECKPOINT, str(error))
     return head
+
+
+def _unsigned(error: ForeignNote, usual: Code) -> Code:
+    return Code.FORMER_KEY if isinstance(error, FormerKey) else usual
 
 
 def _size_to_walk(published: Head | None, newest: Head | None, journal: Batch | None, found: Collector) -> int | None:
@@ -131,24 +140,24 @@ def _size_to_walk(published: Head | None, newest: Head | None, journal: Batch | 
     return size
 
 
-def _old(note: str | None, key: LogKeys, found: Collector) -> Iterator[Claim]:
+def _old(note: str | None, key: Succession, found: Collector) -> Iterator[Claim]:
     if note is None:
         return
     try:
         head = key.open(note)
     except ForeignNote as error:
-        found.add(Code.OLD_CHECKPOINT, "", str(error))
+        found.add(_unsigned(error, Code.OLD_CHECKPOINT), "", str(error))
         return
     yield head.checkpoint.size, Code.OLD_INCONSISTENT, head
 
 
-def _stored(store: CheckpointStore | None, key: LogKeys, found: Collector) -> Iterator[Claim]:
+def _stored(store: CheckpointStore | None, key: Succession, found: Collector) -> Iterator[Claim]:
     try:
         for head in store.history() if store else ():
             try:
                 yield head.checkpoint.size, Code.HEAD_MISMATCH, key.open(head.note)
             except ForeignNote as error:
-                found.add(Code.HEAD_SIGNATURE, head.checkpoint.size, str(error))
+                found.add(_unsigned(error, Code.HEAD_SIGNATURE), head.checkpoint.size, str(error))
     except HeadsDamaged as error:
         found.add(Code.HEADS_MALFORMED, HISTORY, str(error))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from axis.core.canonical import Json
 from axis.core.merkle import EMPTY_ROOT, Frontier, frontier_of, root_of
 from axis.log.checkpoint import Checkpoint
 from axis.log.disk import Changed
@@ -13,7 +14,8 @@ from axis.log.files import Batch, Damaged, LogFolder, StoredTree
 from axis.log.growth import check_edge, reread, write_bundles, write_tiles
 from axis.log.heads import CheckpointStore, Head, HeadReason, HeadRefused
 from axis.log.key import ForeignNote, LogKeys
-from signing.note import NoteKey, NoteSigner, sign_note
+from axis.log.succession import Change, change_facts, changes, read_change
+from signing.note import Note, NoteSigner, open_note, sign_note
 
 
 class Step(StrEnum):
@@ -37,6 +39,8 @@ class Mismatch(StrEnum):
     HEADS_LOST = "heads-lost"  # there is a log, and the store of heads is empty
     HEADS_BEHIND = "heads-behind"  # a checkpoint or round is newer than the newest head: the heads were put back
     HEADS_FOREIGN = "heads-foreign"  # the newest head is of another log, or not signed by this key
+    KEY_CHANGED = "key-changed"  # the log has handed itself over to another key
+    KEY_SPENT = "key-spent"  # the key that is to come has signed this log before
     HEADS_REFUSED = "heads-refused"  # the compare-and-swap said no: another writer
     FORKED = "forked"  # two signed roots for one size
     FOLDER_BEHIND = "folder-behind"  # files that the newest head covers are missing: the folder was put back
@@ -79,9 +83,10 @@ class LogWriter:
         heads: CheckpointStore,
         signer: NoteSigner,
         origin: str,
-        former: Iterable[NoteKey] = (),
+        leaving: NoteSigner | None = None,
         hook: Callable[[Step], None] = lambda step: None,
     ) -> None:
+        """`leaving` is the key that signed before `signer`: it goes on until the log names `signer` in its place."""
         if signer.name != origin:
             raise ValueError("the key of a log is named after its origin (C2SP tlog-checkpoint)")
         one, other = folder.path.resolve(), heads.path.resolve()
@@ -91,7 +96,9 @@ class LogWriter:
         self._heads = heads
         heads.passing = folder.drop_prepared
         self._signer = signer
-        self._keys = LogKeys((signer.verifier, *former))
+        self._leaving = leaving
+        self._acting = signer
+        self._keys = LogKeys(tuple(one.verifier for one in (signer, leaving) if one is not None))
         self._origin = origin
         self._hook = hook
         self._frontier = Frontier()
@@ -150,6 +157,7 @@ class LogWriter:
             self._check_published(head)
             self._learn(head)
             size = head.checkpoint.size
+            self._acting = self._signing(head)
             if last is not None and store_size <= size and self._folder.entry(store_size - 1, size) != last:
                 raise LogMismatch(Mismatch.STORE_DIFFERS, f"entry {store_size - 1} is another one in the database")
         except Damaged as error:
@@ -173,6 +181,7 @@ class LogWriter:
         old = self.head
         if batch.first != old.checkpoint.size:
             raise LogMismatch(Mismatch.STORE_DIFFERS, f"a round from {batch.first} on a tree of {old.checkpoint.size}")
+        signers = self._signers(batch)
         self._folder.write_journal(batch)
         self._hook(Step.JOURNAL)
         try:
@@ -188,9 +197,49 @@ class LogWriter:
         if before != old.checkpoint.root or root != grown.root():
             raise LogMismatch(Mismatch.FOLDER_DIFFERS, "what was written does not read back to the roots")
         self._hook(Step.REREAD)
-        head = self._sign(Checkpoint(self._origin, batch.end, root), old)
+        head = self._sign(Checkpoint(self._origin, batch.end, root), old, *signers)
         self._frontier, self._grown = grown, (batch.first, batch.end)
+        self._acting = signers[-1]
         return head
+
+    def change_due(self) -> dict[str, Json] | None:
+        """The facts of the entry that must still hand the log over to its new key; `None` where that signs already.
+
+        Called after `reconcile`. `LogMismatch` for a key that has signed this log before: none comes back.
+        """
+        if self._acting is self._signer:
+            return None
+        known = {
+            key for _, one in changes(self._folder, self.head.checkpoint.size) if one for key in (one.former, one.key)
+        }
+        if self._signer.verifier in known:
+            raise LogMismatch(Mismatch.KEY_SPENT, f"{self._signer.verifier} is a key that this log had before")
+        return change_facts(self._acting, self._signer)
+
+    def _signing(self, head: Head) -> NoteSigner:
+        """Which of our keys signs what comes after `head`. One that the log has replaced signs nothing any more."""
+        size = head.checkpoint.size
+        opened = open_note(head.note, self._keys.keys)
+        assert isinstance(opened, Note), "it was opened before"
+        change = read_change(self._folder.entry(size - 1, size), size - 1) if size else None
+        if change is not None and (change.former in opened.signed_by or change.key in opened.signed_by):
+            return self._named(change)
+        if self._signer.verifier in opened.signed_by or self._leaving is None:
+            return self._signer
+        return self._leaving
+
+    def _signers(self, batch: Batch) -> tuple[NoteSigner, ...]:
+        """Who signs the head of a round: both keys, where it ends with the entry that changes them."""
+        change = read_change(batch.leaves[-1], batch.end - 1)
+        if change is None or change.former != self._acting.verifier:
+            return (self._acting,)
+        return self._acting, self._named(change)
+
+    def _named(self, change: Change) -> NoteSigner:
+        for one in (self._signer, self._leaving):
+            if one is not None and one.verifier == change.key:
+                return one
+        raise LogMismatch(Mismatch.KEY_CHANGED, f"entry {change.size - 1} hands the log over to {change.key}")
 
     def publish(self) -> None:
         """Steps 8 and 9: put the newest head in the log's folder, then drop what it superseded. May be repeated."""
@@ -216,7 +265,7 @@ class LogWriter:
         if head is None:
             if store_size or not self._folder.is_empty():
                 raise LogMismatch(Mismatch.HEADS_LOST, "the store of heads is empty, the log is not")
-            return self._sign(Checkpoint(self._origin, 0, EMPTY_ROOT), None)
+            return self._sign(Checkpoint(self._origin, 0, EMPTY_ROOT), None, self._signer)
         try:
             self._keys.open(head.note)
         except ForeignNote as error:
@@ -225,8 +274,8 @@ class LogWriter:
             raise LogMismatch(Mismatch.HEADS_FOREIGN, f"the newest head is of {head.checkpoint.origin}")
         return head
 
-    def _sign(self, checkpoint: Checkpoint, old: Head | None) -> Head:
-        note = sign_note(checkpoint.text, self._signer)
+    def _sign(self, checkpoint: Checkpoint, old: Head | None, *signers: NoteSigner) -> Head:
+        note = sign_note(checkpoint.text, *signers)
         self._hook(Step.SIGNED)
         try:
             head = self._heads.advance(old, note)

@@ -14,10 +14,12 @@ from axis.cli import main
 from axis.cli.entries import _told
 from axis.core.canonical import canonical
 from axis.core.entry import leaf
-from axis.core.model import LogEntry
-from axis.log.files import Batch
+from axis.core.model import EntryKind, LogEntry
+from axis.log.files import Batch, LogFolder
+from axis.log.heads import CheckpointStore
+from axis.log.writer import LogWriter
 from signing.keys import generate_ed25519, public_pem, sign_bytes
-from tests.unit.log.logs import ENTRY, NOW, VKEY, grow, writer_at
+from tests.unit.log.logs import ENTRY, NOW, ORIGIN, SIGNER, STRANGER, VKEY, grow, leaves, writer_at
 
 
 @pytest.fixture
@@ -152,3 +154,26 @@ def test_a_receipt_is_held_against_the_log_and_the_key(folder: Path) -> None:
     assert "receipt-signature" in log(folder, *given, folder / "stranger").output
     assert log(folder, *given, folder / "key").exit_code == 2
     assert log(folder, "verify", "--receipt-key", folder / "public").exit_code == 2
+
+
+def test_who_has_either_key_is_told_where_it_was_changed(folder: Path) -> None:
+    """And the checkpoint behind the change is printed for who has the old key only."""
+    writer = LogWriter(LogFolder(folder / "log"), CheckpointStore(folder / "heads"), STRANGER, ORIGIN, SIGNER)
+    writer.open()
+    writer.reconcile(3)
+    facts = writer.change_due()
+    assert facts is not None
+    writer.commit(Batch(3, (4,), (leaf(LogEntry(EntryKind.KEY_CHANGED, NOW, ORIGIN, "", facts)),)))
+    writer.commit(Batch(4, (5,), leaves(4, 1)))
+    writer.publish()
+    writer.close()
+    for key in (VKEY, str(STRANGER.verifier)):
+        (folder / "key").write_text(key)
+        result = log(folder, "verify", "--heads", folder / "heads")
+        assert result.exit_code == 0, result.output
+        old, new = (one for one in result.output.splitlines() if "khóa (key)" in one)
+        assert "from head) 0, đến mốc (up to head) 4" in old and SIGNER.verifier.hash.hex() in old
+        assert "from head) 4, hiện nay (the present one)" in new and STRANGER.verifier.hash.hex() in new
+        said = json.loads(log(folder, "verify", "--json").output)["keys"]
+        assert [(one["first"], one["last"]) for one in said] == [(0, 4), (4, None)]
+        assert log(folder, "checkpoint").exit_code == 0

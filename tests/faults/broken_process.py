@@ -18,6 +18,7 @@ DELIVERY: Final = "tests/flow/test_delivery.py"
 BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
 MISMATCH: Final = "tests/unit/log/test_mismatch.py"
 VERIFY: Final = "tests/unit/log/test_verify.py"
+SUCCESSION: Final = "tests/unit/log/test_succession.py"
 
 STOP: Final = (
     Broken(
@@ -348,6 +349,46 @@ SHOWN: Final = (
                 ),
             ),
             "old-inconsistent",
+        ),
+    ),
+    (
+        f"{SUCCESSION}::test_a_former_key_that_signs_on_is_found",
+        Broken(
+            "F101",
+            off(
+                "a key that was replaced speaks no further than the entry that says so",
+                "axis/log/succession.py",
+                ("        if not any(span.holds(size) for span in by):\n", "        if False:\n"),
+            ),
+            "former-key",
+        ),
+    ),
+    (
+        f"{SUCCESSION}::test_an_error_after_any_step_of_the_change_is_healed_by_the_next_round",
+        Broken(
+            "K36",
+            off(
+                "both keys sign the head that ends with the change",
+                "axis/log/writer.py",
+                ("        return self._acting, self._named(change)\n", "        return (self._named(change),)\n"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{SUCCESSION}::test_a_key_that_waits_for_its_entry_is_not_forgotten",
+        Broken(
+            "K36",
+            off(
+                "a key signs nothing behind the entry that replaces it",
+                "axis/log/writer.py",
+                (
+                    '        raise LogMismatch(Mismatch.KEY_CHANGED, f"entry {change.size - 1} hands the log over to '
+                    '{change.key}")\n',
+                    "        return self._signer\n",
+                ),
+            ),
+            UNRAISED,
         ),
     ),
     (

@@ -25,6 +25,7 @@ TRANSACTIONS, FAILED_COMMITS = "tests/contract/test_transactions.py", "tests/con
 OPENING = "tests/contract/test_opening.py"
 BLOBS, DELIVERY = "tests/contract/test_blobs.py", "tests/flow/test_delivery.py"
 SEQUENCE, MISMATCH = "tests/unit/log/test_sequence.py", "tests/unit/log/test_mismatch.py"
+SUCCESSION = "tests/unit/log/test_succession.py"
 PRESSURE = "tests/flow/test_pressure.py"
 SWEEP = "tests/faults/test_sweep.py::test_any_call_that_writes_may_be_the_last_or_fail"
 
@@ -39,6 +40,14 @@ KILLS: Final = (
         "SIGKILL",
         "tests/contract/test_migrations.py::test_a_migration_that_dies_half_way_leaves_nothing",
         "tests/contract/test_migrations.py::test_a_migration_that_dies_half_way_leaves_nothing_on_postgresql",
+    ),
+    row(
+        "K36",
+        "the key of the log is replaced: in the middle of it",
+        "SIGKILL",
+        f"{SUCCESSION}::test_a_change_that_is_killed_anywhere_leaves_the_old_key_or_the_new_one",
+        f"{SUCCESSION}::test_an_error_after_any_step_of_the_change_is_healed_by_the_next_round",
+        f"{SUCCESSION}::test_a_key_that_waits_for_its_entry_is_not_forgotten",
     ),
 )
 

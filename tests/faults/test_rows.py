@@ -15,7 +15,7 @@ from tests.faults.broken_process import SHOWN
 from tests.faults.field import edits_of
 from tests.faults.page import COMMAND, PAGE, text
 from tests.faults.points import POINTS
-from tests.faults.rows import FAULTS, ROWS, SWEEP, Row
+from tests.faults.rows import ROWS, SWEEP, Row
 from tests.faults.test_durable import BROKEN
 from tests.mutations.edit import Mutation
 
@@ -64,7 +64,7 @@ def test_every_point_stands_once() -> None:
 
 
 def test_every_fault_with_a_mutation_has_a_row() -> None:
-    assert BY_FAULT.keys() <= {row.id for row in FAULTS}
+    assert BY_FAULT.keys() <= {row.id for row in ROWS}
     assert all(broken.point == fault for fault, found in BY_FAULT.items() for broken in found)
 
 

@@ -13,9 +13,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from axis.core.entry import leaf
+from axis.core.model import EntryKind, LogEntry
+from axis.log.files import Batch, LogFolder
+from axis.log.heads import CheckpointStore
 from axis.log.proof import prove_consistency, prove_inclusion
+from axis.log.writer import LogWriter
 from tests.tools import need
-from tests.unit.log.logs import SIGNER, STRANGER, VKEY, grow, signed
+from tests.unit.log.logs import NOW, ORIGIN, SIGNER, STRANGER, VKEY, grow, leaves, signed
 
 SOURCE = Path(__file__).parent / "go/main.go"
 GOPATH = Path("/usr/share/gocode")
@@ -81,6 +86,46 @@ def test_go_reads_our_files_and_accepts_our_proofs(
 ) -> None:
     answer = ask(checker, question(logs[size], index, old))
     assert answer.stdout == f"ok {size}\n", answer.stderr
+
+
+def replace_key(path: Path) -> None:
+    """A log of three entries whose key is replaced by the fourth, in a round of its own."""
+    grow(path, 3)
+    writer = LogWriter(LogFolder(path / "log"), CheckpointStore(path / "heads"), STRANGER, ORIGIN, SIGNER)
+    writer.open()
+    writer.reconcile(3)
+    facts = writer.change_due()
+    octets = leaf(LogEntry(EntryKind.KEY_CHANGED, NOW, ORIGIN, "", facts or {}))
+    writer.commit(Batch(3, (4,), (octets,)))
+    writer.publish()
+    writer.close()
+
+
+def test_go_and_openssl_read_the_heads_of_a_log_whose_key_was_replaced(checker: Path, tmp_path: Path) -> None:
+    """At the change under either key; behind it under the new one alone."""
+    replace_key(tmp_path)
+    openssl, old, new = need("openssl"), str(SIGNER.verifier), str(STRANGER.verifier)
+    for vkey in (old, new):
+        answer = ask(checker, question(tmp_path, 3, 4) | {"Vkey": vkey})
+        assert answer.stdout == "ok 4\n", answer.stderr
+    text, _, lines = (tmp_path / "log/checkpoint").read_text().rpartition("\n\n")
+    (tmp_path / "body").write_text(text + "\n")
+    for signer, line in zip((SIGNER, STRANGER), lines.splitlines(), strict=True):
+        (tmp_path / "signature").write_bytes(base64.b64decode(line.split()[2])[4:])
+        public = signer.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (tmp_path / "key.pem").write_bytes(public)
+        command = [openssl, "pkeyutl", "-verify", "-rawin", "-pubin"]
+        command += ["-inkey", "key.pem", "-in", "body", "-sigfile", "signature"]
+        assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    writer = LogWriter(LogFolder(tmp_path / "log"), CheckpointStore(tmp_path / "heads"), STRANGER, ORIGIN)
+    writer.open()
+    writer.reconcile(4)
+    writer.commit(Batch(4, (5,), leaves(4, 1)))
+    writer.publish()
+    writer.close()
+    answer = ask(checker, question(tmp_path, 4, 4) | {"Vkey": new})
+    assert answer.stdout == "ok 5\n", answer.stderr
+    assert ask(checker, question(tmp_path, 4, 4) | {"Vkey": old}).stderr.startswith("checkpoint")
 
 
 def test_go_refuses_what_does_not_hold(checker: Path, logs: dict[int, Path], tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A sequencer over the real SQLite store, in this process or in a child that is killed at a named step.
 
 As a program: ``python -m tests.unit.log.rounds FOLDER start|round STEP`` starts, runs one round, and dies by SIGKILL
-after STEP of the one or the other.
+after STEP of the one or the other. With ``rotating`` behind it, the log goes over to another key meanwhile.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from axis.log.tiles import bundle_at
 from axis.log.writer import Step
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
+from signing.note import NoteSigner
 from tests.stores import ready
-from tests.unit.log.logs import NOW, ORIGIN, SIGNER, entry, lines, verified
+from tests.unit.log.logs import NOW, ORIGIN, SIGNER, STRANGER, entry, lines, verified
 
 
 @asynccontextmanager
@@ -49,14 +50,17 @@ def sequencer(
     batch: int = 2048,
     hook: Callable[[Step], None] = lambda step: None,
     merge_delay: timedelta = timedelta(seconds=5),
+    signer: NoteSigner = SIGNER,
+    leaving: NoteSigner | None = None,
 ) -> Sequencer:
     return Sequencer(
         store,
         LogFolder(path / "log"),
         CheckpointStore(path / "heads"),
-        SIGNER,
+        signer,
         ORIGIN,
         now,
+        leaving=leaving,
         batch=batch,
         hook=hook,
         merge_delay=merge_delay,
@@ -75,9 +79,9 @@ async def intend_entries(store: SqlStore, entries: Sequence[LogEntry]) -> None:
     await store.transact(body)
 
 
-async def drain(path: Path, batch: int = 2048) -> int:
+async def drain(path: Path, batch: int = 2048, signer: NoteSigner = SIGNER, leaving: NoteSigner | None = None) -> int:
     """Open everything as a start does, and run rounds until nothing waits."""
-    async with stored(path) as store, sequencer(store, path, batch=batch) as one:
+    async with stored(path) as store, sequencer(store, path, batch=batch, signer=signer, leaving=leaving) as one:
         added = 0
         while more := await one.round():
             added += more
@@ -110,17 +114,18 @@ class Struck(Exception):
     """Raised by a hook where a test wants trouble."""
 
 
-async def _die(path: Path, during: str, step: Step) -> None:
+async def _die(path: Path, during: str, step: Step, signer: NoteSigner, leaving: NoteSigner | None) -> None:
     phase = "start"
 
     def hook(done: Step) -> None:
         if done is step and during == phase:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    async with stored(path) as store, sequencer(store, path, hook=hook) as one:
+    async with stored(path) as store, sequencer(store, path, hook=hook, signer=signer, leaving=leaving) as one:
         phase = "round"
         await one.round()
 
 
 if __name__ == "__main__":
-    asyncio.run(_die(Path(sys.argv[1]), sys.argv[2], Step(sys.argv[3])))
+    keys = (STRANGER, SIGNER) if sys.argv[4:] == ["rotating"] else (SIGNER, None)
+    asyncio.run(_die(Path(sys.argv[1]), sys.argv[2], Step(sys.argv[3]), *keys))

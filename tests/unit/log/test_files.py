@@ -14,12 +14,11 @@ from axis.log.files import Batch, Damaged, LogFolder, StoredTree
 from axis.log.heads import HISTORY, CheckpointStore, Head, HeadReason, HeadRefused, HeadsDamaged
 from axis.log.key import ForeignNote, LogKeys
 from axis.log.tiles import Bundle, Tile, encode_bundle
-from axis.log.verify import verify_log
 from axis.log.writer import LogWriter
 from signing.note import NoteKey, sign_note
 from tests.faults.disk import Disk, Loss
 from tests.sim.disk import Disks
-from tests.unit.log.logs import KEYS, ORIGIN, SIGNER, STRANGER, batch, grow, leaves, signed, verified, writer_at
+from tests.unit.log.logs import KEYS, ORIGIN, SIGNER, STRANGER, batch, grow, leaves, signed, writer_at
 
 ONE, TWO = bytes(31) + b"\x01", bytes(31) + b"\x02"
 
@@ -264,21 +263,6 @@ def test_only_a_checkpoint_signed_by_a_known_key_is_opened() -> None:
     for vkey in ("", "rubbish", f"{SIGNER.verifier}x", f"{SIGNER.verifier} {NoteKey('another/log', bytes(32))}"):
         with pytest.raises(ValueError, match=r"key|base64|octets"):
             LogKeys.parse(vkey)
-
-
-def test_a_log_goes_on_under_a_new_key_that_knows_the_old_one(tmp_path: Path) -> None:
-    grow(tmp_path, 10)
-    writer = LogWriter(
-        LogFolder(tmp_path / "log"), CheckpointStore(tmp_path / "heads"), STRANGER, ORIGIN, (SIGNER.verifier,)
-    )
-    writer.open()
-    assert writer.reconcile(10) == writer.reconcile(10)
-    writer.commit(batch(10, 5))
-    writer.publish()
-    writer.close()
-    both = f"{SIGNER.verifier} {STRANGER.verifier}"
-    assert verify_log(tmp_path / "log", both, heads=tmp_path / "heads").ok
-    assert {finding.code.value for finding in verified(tmp_path).findings} >= {"checkpoint-signature"}
 
 
 def test_what_growth_made_superfluous_is_removed_by_who_shows_it(tmp_path: Path) -> None:
