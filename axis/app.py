@@ -45,6 +45,7 @@ from axis.flow.recheck import run_recheck
 from axis.flow.reconcile import run_reconciliation
 from axis.flow.sequence import Sequencer
 from axis.flow.traffic import Traffic
+from axis.flow.witness import ask_at_start
 from axis.hands import Hands
 from axis.hsm.keys import OwnKey, open_keys
 from axis.hsm.process import TokenSettings
@@ -52,6 +53,7 @@ from axis.hsm.signer import TokenEd25519
 from axis.ids import jitter, new_id, nonce
 from axis.log.files import LogFolder
 from axis.log.heads import CheckpointStore
+from axis.log.key import LogKeys
 from axis.log.writer import Fenced
 from axis.operator import write_token
 from axis.process import OPERATOR_CONNECTIONS, allow_files, settle_memory
@@ -67,6 +69,7 @@ from axis.web.console import Console
 from axis.web.framing import listening
 from axis.web.places import Door, Places
 from axis.web.queue import OperatorQueue
+from axis.witnesses import Witnesses
 from schemas.limits import XmlLimits
 from signing.chain import CertificateCache, Trust
 from signing.keys import load_ed25519, raw_public, sign_bytes
@@ -127,13 +130,14 @@ def network_of(config: Config) -> Network:
     )
 
 
-async def serve(config: Config, *, accept_loss: bool = False) -> None:
+async def serve(config: Config, *, accept_loss: bool = False, accept_rollback: bool = False) -> None:
     """Run the node until SIGTERM or SIGINT. A core service that breaks ends the process; the service manager restarts.
     After SIGHUP it reads trust, bindings and the files of its TLS again at once.
 
     Nothing is taken in before the store is open, the log is reconciled with its heads and the listeners stand.
     `TooFewFiles` where the system would not let it keep what it promises, `PackagesMissing` where its packages are
-    somewhere else, unless somebody accepts that they are lost.
+    somewhere else, unless somebody accepts that they are lost. `LogMismatch` where database, log and heads do not
+    belong together, or where a witness has seen more of the log, unless somebody accepts that.
     """
     allow_files(config)
     stop, asked = asyncio.Event(), asyncio.Event()
@@ -179,6 +183,10 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
                 merge_delay=config.limits.merge_delay,
             )
         )
+        witnesses = Witnesses(config, folder, heads, LogKeys((signer.verifier,)), utc_now, accept_rollback)
+        stack.push_async_callback(witnesses.close)
+        if sequencer.leading:
+            await ask_at_start(witnesses.all)
         await _see_packages(config, accept_loss)
         ctx.log_behind = lambda: sequencer.lag(clocks.now())
         ctx.log_written = sequencer.wake
@@ -205,6 +213,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             ctx.now(),
             config.listen.operator_names,
             partial(ends_of, named),
+            witnesses.told,
         )
         at = config.listen
         shown = TlsFiles(
@@ -221,13 +230,15 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             for app, door, secured, within in doorways
         ]
         shown.show = outer.show
-        watched = (shown, *hands.tls)
+        watched = (shown, *hands.tls, *witnesses.tls)
         settle_memory()
         listening_at = {"agencies": str(at.agencies), "operator": str(at.operator)}
         log.info("node_ready", node=config.node.name, instance=name, **listening_at)
         async with asyncio.TaskGroup() as services:
             services.create_task(_shut(outer, stop))
             services.create_task(sequencer.run(stop))
+            for one in witnesses.all:
+                services.create_task(one.run(stop, lambda: sequencer.leading))
             services.create_task(Dispatcher(ctx).run(stop))
             services.create_task(run_expiry(ctx, stop))
             services.create_task(run_recheck(dict(config.principals), RECHECK_EVERY, ctx, stop))

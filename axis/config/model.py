@@ -54,6 +54,7 @@ from axis.config.values import (
     TrustFile,
     fault,
 )
+from axis.config.witness import WitnessRules
 from axis.core.model import Principal, Role
 from axis.core.network import ALL_CODES, ArrivedBy, PdfRule, ReportRule
 from axis.core.pressure import Pressure
@@ -261,6 +262,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "delivery": DeliveryRules,
         "statuses": Statuses,
         "route": RouteRule,
+        "witness": WitnessRules,
     }
 )
 """The table behind each name; `[[endpoint]]` has one for each adapter, in `ADAPTERS`."""
@@ -282,6 +284,7 @@ class Config(Section):
     statuses: Annotated[Statuses, Field(default_factory=dict)]
     endpoint: tuple[Endpoint, ...] = ()
     route: tuple[RouteRule, ...] = ()
+    witness: tuple[WitnessRules, ...] = ()
     _origins: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
