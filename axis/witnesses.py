@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from adapters.witness import HttpWitness
 from axis.config.model import Config
@@ -14,10 +13,8 @@ from axis.flow.witness import Witnessing
 from axis.log.files import LogFolder
 from axis.log.heads import CheckpointStore
 from axis.log.key import LogKeys
-from axis.log.witnessed import WitnessedNotes
 from axis.tls import client_context
 from axis.watch import TlsFiles
-from signing.cosignature import cosignatures_of
 
 
 class Witnesses:
@@ -52,15 +49,3 @@ class Witnesses:
     async def close(self) -> None:
         for hand in self._hands:
             await hand.close()
-
-
-def kept_of(config: Config, keys: LogKeys, log: Path) -> Iterable[Witnessed]:
-    """What each witness cosigned last, as the log's folder tells it to one who asks nobody."""
-    notes = WitnessedNotes(log)
-    for one in config.witness:
-        note = notes.of(one.key)
-        if note is None:
-            yield Witnessed(one.key.name)
-            continue
-        (cosignature,), _ = cosignatures_of(note, [one.key])
-        yield Witnessed(one.key.name, keys.open(note).checkpoint.size, cosignature.at)

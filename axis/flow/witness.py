@@ -51,11 +51,19 @@ AT_START: Final = timedelta(seconds=5)
 """So long a starting node waits for its witnesses."""
 
 
-class _Trouble(Exception):
+class Trouble(Exception):
     """Why this offer brought nothing. `claims` is how many entries the witness says to have seen."""
 
     def __init__(self, told: str, claims: int | None = None) -> None:
         super().__init__(told)
+        self.claims = claims
+
+
+class PutBack(LogMismatch):
+    """A witness shows what this log's key signed, and the log does not have: `claims` entries."""
+
+    def __init__(self, reason: Mismatch, detail: str, claims: int) -> None:
+        super().__init__(reason, detail)
         self.claims = claims
 
 
@@ -122,8 +130,13 @@ class Witnessing:
             if head is None or self._is_fresh(head):
                 return not self._failures
             await self._offer(head)
-        except (_Trouble, ProblemError, Damaged, HeadsDamaged, ForeignNote, OSError) as error:
-            self._tell(str(error), error.claims if isinstance(error, _Trouble) else self.told.claims)
+        except (Trouble, ProblemError, Damaged, HeadsDamaged, ForeignNote, OSError) as error:
+            self._tell(str(error), error.claims if isinstance(error, Trouble) else self.told.claims)
+            return False
+        except PutBack as error:
+            self._tell(str(error), error.claims)
+            if not self._accept:
+                raise
             return False
         return True
 
@@ -154,19 +167,19 @@ class Witnessing:
                 if has > size or has == old == size:
                     self._known = await self._compare(f"it says that it has cosigned {has} entries, or others", has)
             else:
-                raise _Trouble(f"HTTP {answer.status}")
+                raise Trouble(f"HTTP {answer.status}")
             if self._known == old:
                 break
-        raise _Trouble(f"it has cosigned {self._known} entries of this log, and refuses what follows")
+        raise Trouble(f"it has cosigned {self._known} entries of this log, and refuses what follows")
 
     async def _take(self, head: Head, answer: Answered) -> None:
         """Believe the cosignature if it is one, of this head, by this witness, and keep it."""
         good, bad = cosignatures_of(head.note + answer.text, [self.key])
         if bad or not good:
-            raise _Trouble("its cosignature of this checkpoint does not hold" if bad else "it did not cosign")
+            raise Trouble("its cosignature of this checkpoint does not hold" if bad else "it did not cosign")
         (cosignature,) = good
         if cosignature.at > self._now() + AHEAD:
-            raise _Trouble(f"its cosignature is dated {cosignature.at.isoformat()}: its clock is wrong, or ours")
+            raise Trouble(f"its cosignature is dated {cosignature.at.isoformat()}: its clock is wrong, or ours")
         await asyncio.to_thread(self._notes.keep, self.key, head.note + cosignature.line)
         self._known, self._cosigned = head.checkpoint.size, head.checkpoint.root
         if self._failures or self.told.at is None:
@@ -177,22 +190,22 @@ class Witnessing:
     async def _compare(self, told: str, claims: int | None) -> int:
         """Have the witness show what it has, and hold it against the newest head, which is read after it.
 
-        `LogMismatch` for what this log's key signed and the log does not have; `_Trouble` with `told` where nothing is
+        `LogMismatch` for what this log's key signed and the log does not have; `Trouble` with `told` where nothing is
         proved. What belongs to this log is answered with its size.
         """
         answer = await self._witness.checkpoint(place_of(self._keys.name))
         try:
             shown = self._keys.open(answer.text if answer.status == HTTPStatus.OK else "").checkpoint
         except ForeignNote:
-            raise _Trouble(f"{told}, and shows no checkpoint of this log", claims) from None
+            raise Trouble(f"{told}, and shows no checkpoint of this log", claims) from None
         newest = await asyncio.to_thread(self._newest)
         by = f"{self.key.name} shows a checkpoint of {shown.size} entries that this log's key signed"
         if shown.size > newest:
-            self._put_back(LogMismatch(Mismatch.WITNESS_AHEAD, f"{by}; here are {newest}"), shown.size)
+            raise PutBack(Mismatch.WITNESS_AHEAD, f"{by}; here are {newest}", shown.size)
         if shown.root != await asyncio.to_thread(self._root_at, shown.size, newest):
-            self._put_back(LogMismatch(Mismatch.WITNESS_DIFFERS, f"{by}; here are others"), shown.size)
+            raise PutBack(Mismatch.WITNESS_DIFFERS, f"{by}; here are others", shown.size)
         if claims is not None and claims > newest:
-            raise _Trouble(f"{told}, and shows a checkpoint of {shown.size}", claims)
+            raise Trouble(f"{told}, and shows a checkpoint of {shown.size}", claims)
         return shown.size
 
     def _newest(self) -> int:
@@ -200,15 +213,15 @@ class Witnessing:
         head = self._heads.peek()
         return head.checkpoint.size if head else 0
 
+    async def look(self) -> int:
+        """Ask what the witness has, and offer nothing: the size of its checkpoint, which belongs to this log.
+
+        `LogMismatch`, `Trouble`, `Unavailable`.
+        """
+        return await self._compare("it answers", None)
+
     def _root_at(self, size: int, newest: int) -> bytes:
         return root_of(size, StoredTree(self._folder, newest)) if size else EMPTY_ROOT
-
-    def _put_back(self, mismatch: LogMismatch, claims: int) -> None:
-        """Nothing more is signed, unless somebody has accepted it: then the witness goes its way without this log."""
-        self._tell(str(mismatch), claims)
-        if not self._accept:
-            raise mismatch
-        raise _Trouble(str(mismatch), claims)
 
     def _tell(self, trouble: str, claims: int | None) -> None:
         """Once for each kind of trouble, however long it lasts."""
@@ -251,4 +264,4 @@ def _size_of(answer: Answered) -> int:
     try:
         return parse_size(answer.text.removesuffix("\n"))
     except ValueError:
-        raise _Trouble("HTTP 409 without the size that it has") from None
+        raise Trouble("HTTP 409 without the size that it has") from None

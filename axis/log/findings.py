@@ -49,6 +49,9 @@ class Code(StrEnum):
     RECEIPT_SIGNATURE = "receipt-signature"
     RECEIPT_WITHOUT_LEAF = "receipt-without-leaf"
     RECEIPT_MISMATCH = "receipt-mismatch"
+    WITNESS_MISMATCH = "witness-mismatch"
+    WITNESS_QUORUM = "witness-quorum"
+    COSIGNATURE = "cosignature"
     TIME_BACK = "time-back"
     JOURNAL_DAMAGED = "journal-damaged"
     UNPUBLISHED = "unpublished"
@@ -128,6 +131,17 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         Code.RECEIPT_WITHOUT_LEAF: Row(True, "Biên nhận không có trong nhật ký", "the log has no entry for a receipt"),
         Code.RECEIPT_MISMATCH: Row(
             True, "Biên nhận khác với bản ghi", "a receipt and the entry of its acceptance disagree"
+        ),
+        Code.WITNESS_MISMATCH: Row(
+            True,
+            "Bên chứng kiến đã ký một lịch sử khác",
+            "a witness cosigned another root than the log has at that size",
+        ),
+        Code.WITNESS_QUORUM: Row(
+            True, "Không đủ bên chứng kiến", "fewer witnesses stand for the log than were asked for"
+        ),
+        Code.COSIGNATURE: Row(
+            True, "Chữ ký của bên chứng kiến không đúng", "a line under a witness's name is no cosignature of it"
         ),
         Code.TIME_BACK: Row(
             False,

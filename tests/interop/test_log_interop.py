@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from axis.log.proof import prove_consistency, prove_inclusion
 from tests.tools import need
 from tests.unit.log.logs import SIGNER, STRANGER, VKEY, grow, signed
+from tests.witness.witnesses import AT, COSIGNER, OTHER
 
 SOURCE = Path(__file__).parent / "go/main.go"
 GOPATH = Path("/usr/share/gocode")
@@ -81,6 +82,19 @@ def test_go_reads_our_files_and_accepts_our_proofs(
 ) -> None:
     answer = ask(checker, question(logs[size], index, old))
     assert answer.stdout == f"ok {size}\n", answer.stderr
+
+
+def test_go_reads_a_checkpoint_that_witnesses_have_cosigned(
+    checker: Path, logs: dict[int, Path], tmp_path: Path
+) -> None:
+    """Lines of keys that it does not know are passed over, as they are by every reader of notes."""
+    shutil.copytree(logs[256], tmp_path / "node")
+    shown = tmp_path / "node" / "log" / "checkpoint"
+    note = shown.read_text()
+    text = note.partition("\n\n")[0] + "\n"
+    shown.write_text(note + COSIGNER.cosign(text, AT) + OTHER.cosign(text, AT))
+    answer = ask(checker, question(tmp_path / "node", 255, 3))
+    assert answer.stdout == "ok 256\n", answer.stderr
 
 
 def test_go_refuses_what_does_not_hold(checker: Path, logs: dict[int, Path], tmp_path: Path) -> None:
