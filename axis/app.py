@@ -12,21 +12,20 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 import structlog
 
 from adapters.fetch import Fetcher
+from axis import reread
 from axis.blobs import Spool, free_octets
 from axis.care.packages import PackagesMissing, see_packages
 from axis.care.sweep import Where, run_sweep
 from axis.config.bindings import registry_of, reread
-from axis.config.fault import ConfigError
 from axis.config.model import Config, InToken
 from axis.core.hands import Sink
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
 from axis.core.network import Network, PdfRule
-from axis.core.routing import RoutingTable
 from axis.flow.admission import Admission
 from axis.flow.attachments import AttachmentJudge
 from axis.flow.clock import Clocks, watch_clock
@@ -43,6 +42,7 @@ from axis.flow.recheck import run_recheck
 from axis.flow.reconcile import run_reconciliation
 from axis.flow.sequence import Sequencer
 from axis.flow.traffic import Traffic
+from axis.flow.witness import ask_at_start
 from axis.hands import Hands
 from axis.hsm.keys import OwnKey, open_keys
 from axis.hsm.process import TokenSettings
@@ -50,10 +50,11 @@ from axis.hsm.signer import TokenEd25519
 from axis.ids import jitter, new_id, nonce
 from axis.log.files import LogFolder
 from axis.log.heads import CheckpointStore
+from axis.log.key import LogKeys
 from axis.log.writer import Fenced
 from axis.operator import write_token
 from axis.process import OPERATOR_CONNECTIONS, allow_files, settle_memory
-from axis.reload import Configuration, digests_of, network_under, parsed_trust
+from axis.reload import Configuration, digests_of, network_under
 from axis.shelf import holding_of, shelf_of
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
@@ -66,6 +67,7 @@ from axis.web.framing import listening
 from axis.web.places import Door, Places
 from axis.web.queue import OperatorQueue
 from axis.web.reload import OperatorReload
+from axis.witnesses import Witnesses
 from schemas.limits import XmlLimits
 from signing.chain import CertificateCache
 from signing.keys import load_ed25519, raw_public, sign_bytes
@@ -82,19 +84,11 @@ POLICIES: Mapping[Profile, SignaturePolicy] = MappingProxyType(
     }
 )
 
-TRUST_EVERY = timedelta(seconds=30)
 RECHECK_EVERY = timedelta(seconds=30)
-REREAD_AT_MOST_EVERY: Final = timedelta(seconds=1)
 BESIDE_THE_WAY = 10
 """Niceness of the PDF judge where nothing waits for it: on a busy machine intake and delivery come first."""
 KEY_PROVED_S = 10.0
 """A key in a device that signed within this is believed to do so again."""
-
-
-class Running(Protocol):
-    """Whoever knows which configuration is in force."""
-
-    config: Config
 
 
 def utc_now() -> datetime:
@@ -115,14 +109,15 @@ def network_of(config: Config) -> Network:
     return network_under(config, registry_of(config))
 
 
-async def serve(config: Config, *, accept_loss: bool = False) -> None:
+async def serve(config: Config, *, accept_loss: bool = False, accept_rollback: bool = False) -> None:
     """Run the node until SIGTERM or SIGINT. A core service that breaks ends the process; the service manager restarts.
     After SIGHUP it applies what its configuration says then (`axis.reload`), and reads trust, bindings and the files of
     its TLS again at once.
 
     Nothing is taken in before the store is open, the log is reconciled with its heads and the listeners stand.
     `TooFewFiles` where the system would not let it keep what it promises, `PackagesMissing` where its packages are
-    somewhere else, unless somebody accepts that they are lost.
+    somewhere else, unless somebody accepts that they are lost. `LogMismatch` where database, log and heads do not
+    belong together, or where a witness has seen more of the log, unless somebody accepts that.
     """
     allow_files(config)
     stop, asked = asyncio.Event(), asyncio.Event()
@@ -143,7 +138,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         folder = LogFolder(config.node.log, name)
         lease = LogLease(store, name, time.monotonic) if name else None
         clocks = Clocks(utc_now, _steady)
-        receipt_key, log_key, *leaving = stack.enter_context(own_keys(config, *_named_keys(config)))
+        receipt_key, *log_keys = stack.enter_context(own_keys(config, *named_keys(config)))
         digests = digests_of(config)
         ctx = context_of(config, store, hands.sinks, receipt_key)
         paths = ctx.paths = PathWorker()
@@ -155,8 +150,8 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         if config.trust.fetch:
             fetcher = Fetcher(config.trust.hosts)
             stack.push_async_callback(fetcher.close)
-            ctx.evidence = keeper_of(config, ctx, fetcher, lambda: reload_trust(running.config, ctx))
-        signer = NoteSigner(config.node.name, log_key)
+            ctx.evidence = keeper_of(config, ctx, fetcher, lambda: reread.reload_trust(running, ctx))
+        signer, *leaving = (NoteSigner(config.node.name, key) for key in log_keys)
         sequencer = await stack.enter_async_context(
             Sequencer(
                 store,
@@ -165,11 +160,17 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
                 signer,
                 config.node.name,
                 clocks.now,
-                leaving=next((NoteSigner(config.node.name, key) for key in leaving), None),
+                leaving=leaving[0] if leaving else None,
                 lease=lease,
                 merge_delay=config.limits.merge_delay,
             )
         )
+        witnesses = Witnesses(
+            config, folder, heads, LogKeys(tuple(one.verifier for one in (signer, *leaving))), utc_now, accept_rollback
+        )
+        stack.push_async_callback(witnesses.close)
+        if sequencer.leading:
+            await ask_at_start(witnesses.all)
         await _see_packages(config, accept_loss)
         ctx.log_behind = lambda: sequencer.lag(clocks.now())
         ctx.log_written = sequencer.wake
@@ -192,7 +193,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         async def order(dry_run: bool) -> Mapping[str, Any]:
             outcome = await running.reload(dry_run)
             if not dry_run:
-                await _read_the_rest(running, ctx, watched())
+                await reread.the_rest(running, ctx, watched())
             return outcome.facts()
 
         queue = OperatorQueue(ctx, token)
@@ -206,6 +207,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
             config.listen.operator_names,
             lambda: ends_of(running.named),
             OperatorReload(token, order, lambda: ctx.applied),
+            witnesses.told,
         )
         at = config.listen
         shown = TlsFiles(
@@ -224,7 +226,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         shown.show = outer.show
 
         def watched() -> Sequence[TlsFiles]:
-            return (shown, *hands.tls)
+            return (shown, *hands.tls, *witnesses.tls)
 
         settle_memory()
         listening_at = {"agencies": str(at.agencies), "operator": str(at.operator)}
@@ -232,19 +234,21 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
         async with asyncio.TaskGroup() as services:
             services.create_task(_shut(outer, stop))
             services.create_task(sequencer.run(stop))
+            for one in witnesses.all:
+                services.create_task(one.run(stop, lambda: sequencer.leading))
             services.create_task(dispatcher.run(stop))
             services.create_task(run_expiry(ctx, stop))
             services.create_task(run_recheck(RECHECK_EVERY, ctx, stop))
             if ctx.pdfs is not None:
                 services.create_task(AttachmentJudge(ctx, RECHECK_EVERY).run(stop))
-            services.create_task(_watch_trust(running, ctx, stop))
+            services.create_task(reread.watch_trust(running, ctx, stop))
             if ctx.evidence is not None:
                 services.create_task(ctx.evidence.run(stop))
-            services.create_task(_watch_bindings(running, ctx, stop))
-            services.create_task(_read_when_asked(running, ctx, watched, asked, stop))
+            services.create_task(reread.watch_bindings(running, ctx, stop))
+            services.create_task(reread.when_asked(running, ctx, watched, asked, stop))
             services.create_task(watch_store(store, stop))
             services.create_task(watch_clock(clocks, stop))
-            services.create_task(watch_tls(watched, TRUST_EVERY, stop))
+            services.create_task(watch_tls(watched, reread.EVERY, stop))
             services.create_task(watch_expiry(lambda: running.named, end_of, ctx.now, stop))
             swept = Where(config.store_url, holding_of(config), config.node.log, config.keys.checkpoints)
             services.create_task(
@@ -267,7 +271,7 @@ async def serve(config: Config, *, accept_loss: bool = False) -> None:
 OwnName = Literal["receipts", "log", "log_former"]
 
 
-def _named_keys(config: Config) -> tuple[OwnName, ...]:
+def named_keys(config: Config) -> tuple[OwnName, ...]:
     """The keys that a running node signs with; the log's former one for as long as the configuration has it."""
     return ("receipts", "log") if config.keys.log_former is None else ("receipts", "log", "log_former")
 
@@ -346,104 +350,16 @@ async def _shut(outer: Door, stop: asyncio.Event) -> None:
     await outer.close()
 
 
-async def _watch_trust(running: Running, ctx: Context, stop: asyncio.Event) -> None:
-    """Read the trust files again now and then: a new revocation list is believed without a restart."""
-    while not stop.is_set():
-        try:
-            async with asyncio.timeout(TRUST_EVERY.total_seconds()):
-                await stop.wait()
-        except TimeoutError:
-            await reload_trust(running.config, ctx)
-
-
-async def reload_trust(config: Config, ctx: Context) -> None:
-    """Believe in what the files say now, and judge held documents again where that is something new."""
-    try:
-        fresh = await asyncio.to_thread(parsed_trust, config)
-    except (OSError, ValueError) as error:
-        log.error("trust_not_reloaded", error=str(error))
-        return
-    if (fresh.epoch, fresh.answers) != (ctx.trust.epoch, ctx.trust.answers):
-        ctx.trust = fresh
-        ctx.evidence_came.set()
-        ctx.attachments_came.set()
-        log.info("trust_reloaded", epoch=fresh.epoch)
-
-
-def keeper_of(
-    config: Config, ctx: Context, source: Fetch, reload: Callable[[], Awaitable[None]] | None = None
-) -> EvidenceKeeper:
-    """Who fetches what is missing about revocation, through `source`."""
+def keeper_of(config: Config, ctx: Context, source: Fetch, reload: Callable[[], Awaitable[None]]) -> EvidenceKeeper:
+    """Who fetches what is missing about revocation, through `source`. `reload` reads the files of trust again."""
     return EvidenceKeeper(
         source=source,
         folder=config.trust.cache,
         trust=lambda: ctx.trust,
-        reload=reload or partial(reload_trust, config, ctx),
+        reload=reload,
         policy=OWN_NETWORK,
         now=utc_now,
         nonce=nonce,
         order=config.trust.order,
         wait=config.trust.fetch_wait,
     )
-
-
-async def _watch_bindings(running: Running, ctx: Context, stop: asyncio.Event) -> None:
-    """Read the bindings again now and then: a new certificate speaks without a restart.
-
-    A wrong new file leaves the old bindings in force, and is told once.
-    """
-    told = ""
-    while not stop.is_set():
-        try:
-            async with asyncio.timeout(TRUST_EVERY.total_seconds()):
-                await stop.wait()
-        except TimeoutError:
-            told = await _reload_bindings(running.config, ctx, told)
-
-
-async def _reload_bindings(config: Config, ctx: Context, told: str = "") -> str:
-    """Believe the bindings that the file has now. What is wrong with them is returned, and logged unless `told`."""
-    registry = ctx.network.registry
-    try:
-        fresh = await asyncio.to_thread(reread, config, registry)
-    except (ConfigError, OSError) as error:
-        if str(error) != told:
-            log.error("bindings_not_reloaded", error=str(error))
-        return str(error)
-    # Somebody else may have read them in between.
-    if fresh is not registry and ctx.network.registry is registry:
-        ctx.network = replace(ctx.network, routes=RoutingTable(ctx.network.routes.rules, fresh))
-        log.info("bindings_reloaded", bindings=len(fresh.bindings.rows))
-    return ""
-
-
-async def _read_the_rest(running: Running, ctx: Context, tls: Sequence[TlsFiles]) -> None:
-    """What is looked at now and then anyway."""
-    await reload_trust(running.config, ctx)
-    await _reload_bindings(running.config, ctx)
-    for each in tls:
-        await each.look(asked=True)
-
-
-async def _read_when_asked(
-    running: Configuration,
-    ctx: Context,
-    tls: Callable[[], Sequence[TlsFiles]],
-    asked: asyncio.Event,
-    stop: asyncio.Event,
-) -> None:
-    """Apply what the configuration says now when somebody asks. Trust, bindings and the files of TLS are read again
-    also where it has faults: they are what is looked at now and then anyway."""
-    while not stop.is_set():
-        waits = [asyncio.ensure_future(one.wait()) for one in (asked, stop)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for one in waits:
-            one.cancel()
-        if asked.is_set():
-            asked.clear()
-            log.info("asked_to_read_again")
-            await running.reload()
-            await _read_the_rest(running, ctx, tls())
-            with suppress(TimeoutError):  # who asks hundreds of times meanwhile is answered once more
-                async with asyncio.timeout(REREAD_AT_MOST_EVERY.total_seconds()):
-                    await stop.wait()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -41,7 +41,7 @@ class NoteKey:
     public: bytes
 
     def __post_init__(self) -> None:
-        if not _is_name(self.name) or len(self.public) != 32:
+        if not is_name(self.name) or len(self.public) != 32:
             raise ValueError(f"not a key name or not a key: {self.name!r}")
 
     @property
@@ -115,8 +115,7 @@ def sign_note(body: str, *signers: NoteSigner) -> str:
     if not signers or not _is_text(text):
         raise ValueError("not a text that can be signed as a note")
     for signer in signers:
-        octets = signer.verifier.hash + sign_bytes(signer.key, text.encode())
-        lines += f"{_DASH}{signer.name} {b64encode(octets).decode()}\n"
+        lines += signature_line(signer.name, signer.verifier.hash, sign_bytes(signer.key, text.encode()))
     return f"{text}\n{lines}"
 
 
@@ -126,30 +125,57 @@ def open_note(note: str, keys: Iterable[NoteKey]) -> Note | NoteError:
     Lines of unknown keys are passed over; a wrong signature by a known key spoils the note, and without any known key
     there is nothing to believe (c2sp.org/signed-note, "Verifying").
     """
+    read = read_signatures(note)
+    if read is None:
+        return NoteError.MALFORMED
+    text, signatures = read
+    known = {(key.name, key.hash): key for key in keys}
+    signed_by: list[NoteKey] = []
+    for one in signatures:
+        key = known.get((one.name, one.hash))
+        if key is None or key in signed_by:
+            continue
+        if not verify_bytes(key.public, text.encode(), one.signature):
+            return NoteError.BAD_SIGNATURE
+        signed_by.append(key)
+    return Note(text, tuple(signed_by)) if signed_by else NoteError.UNKNOWN_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A line below a note, by whomever: `hash` says which key of that name, `line` ends in a newline."""
+
+    name: str
+    hash: bytes
+    signature: bytes
+    line: str
+
+
+def read_signatures(note: str) -> tuple[str, Sequence[Signature]] | None:
+    """The text of a note and the lines below it, none of them believed. `None` for what is no note."""
     parts = _split_note(note)
     if parts is None or not _is_text(parts[0]) or len(note) > _MOST_BYTES:
-        return NoteError.MALFORMED
+        return None
     text, block = parts
     lines = block.split("\n")[:-1]
     if not lines or len(lines) > _MOST_SIGNATURES:
-        return NoteError.MALFORMED
-    known = {(key.name, key.hash): key for key in keys}
-    signed_by: list[NoteKey] = []
+        return None
+    read: list[Signature] = []
     for line in lines:
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
         try:
             octets = decode_base64(encoded, 16 * 1024)
         except ValueError:
-            return NoteError.MALFORMED
-        if not line.startswith(_DASH) or not _is_name(name) or len(octets) < 5 or encoded.split() != [encoded]:
-            return NoteError.MALFORMED
-        key = known.get((name, octets[:4]))
-        if key is None or key in signed_by:
-            continue
-        if not verify_bytes(key.public, text.encode(), octets[4:]):
-            return NoteError.BAD_SIGNATURE
-        signed_by.append(key)
-    return Note(text, tuple(signed_by)) if signed_by else NoteError.UNKNOWN_KEY
+            return None
+        if not line.startswith(_DASH) or not is_name(name) or len(octets) < 5 or encoded.split() != [encoded]:
+            return None
+        read.append(Signature(name, octets[:4], octets[4:], f"{line}\n"))
+    return text, read
+
+
+def signature_line(name: str, hash_: bytes, signature: bytes) -> str:
+    """The line of a signature, as it stands below a note."""
+    return f"{_DASH}{name} {b64encode(hash_ + signature).decode()}\n"
 
 
 def _split_note(note: str) -> tuple[str, str] | None:
@@ -168,7 +194,8 @@ def _is_text(text: str) -> bool:
     return text.endswith("\n") and not any(ord(letter) < 0x20 and letter != "\n" for letter in text)
 
 
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
+    """Say whether `name` may be the name of a key."""
     return "+" not in name and name.split() == [name] and name.isprintable()  # a checkpoint is shown to people
 
 

@@ -87,7 +87,7 @@ Bend = Callable[[etree._Element], None]
 
 _HURRIED = (
     "import sys; from dataclasses import replace; from datetime import timedelta; import axis.app; "
-    "from axis.cli import main; axis.app.TRUST_EVERY = axis.app.RECHECK_EVERY = timedelta(seconds=0.2); "
+    "from axis.cli import main; axis.reread.EVERY = axis.app.RECHECK_EVERY = timedelta(seconds=0.2); "
     "axis.app.PDF_BOUNDS = replace(axis.app.PDF_BOUNDS, cpu_s=1.0); main(sys.argv[1:])"
 )
 

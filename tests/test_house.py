@@ -37,14 +37,16 @@ ROOMS = (
     Room("signing.asn1", tools="asn1crypto", never=WORLD),  # the one file that knows the library
     Room("axis.core", "schemas signing.verdict", "orjson", never=STRICTLY),
     Room("axis.flow", "axis.core axis.log schemas signing", "lxml structlog"),
-    Room("axis.log", "axis.core axis.durable axis.plain signing.keys signing.note"),
+    Room("axis.log", "axis.core axis.durable axis.plain signing.cosignature signing.keys signing.note"),
+    # A program of its own, which others run: it knows the log, and nothing of a node.
+    Room("axis.witness", "axis.core axis.log axis.plain signing.cosignature", "aiohttp structlog"),
     Room("axis.sql", "axis.core axis.durable schemas signing.verdict", "alembic orjson psycopg sqlalchemy sqlmodel"),
     Room(
         "axis.web",
         "axis.core axis.flow schemas signing.verdict",
         "aiohttp jinja2 orjson prometheus_client pydantic structlog",
     ),
-    Room("axis.config", "axis.core schemas signing.keys", "pydantic pydantic_core"),
+    Room("axis.config", "axis.core schemas signing.cosignature signing.keys", "pydantic pydantic_core"),
     Room("axis.demo", EVERYTHING, "aiohttp click lxml rich"),
     Room("axis.devpki", tools="cryptography"),  # the development authority issues; the judge only judges
     Room("axis.hsm", "axis.core signing.algorithm signing.keys", "cryptography structlog"),
@@ -68,6 +70,8 @@ ROOMS = (
         "axis.config axis.core axis.flow axis.hands axis.process axis.trust axis.web.auth signing",
         "structlog",
     ),
+    Room("axis.reread", "axis.config axis.core axis.flow axis.reload axis.watch", "structlog"),
+    Room("axis.witnesses", "adapters axis.config axis.core axis.flow axis.log axis.tls axis.watch signing.cosignature"),
     Room("axis.docs", "axis.care.findings axis.core schemas signing.verdict"),
     Room("axis.app", EVERYTHING, "aiohttp structlog uvloop"),
     Room("axis.cli", EVERYTHING, "aiohttp click orjson rich structlog uvloop"),

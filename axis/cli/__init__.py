@@ -55,6 +55,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
                 "One document with all that its verdict rests on (gói chứng cứ).",
             ),
             "log": ("axis.cli.log:log", "Verify and read the signature log (nhật ký ký số)."),
+            "witness": ("axis.cli.witness:witness", "Run a witness of other people's logs (bên chứng kiến)."),
         },
     }
 )

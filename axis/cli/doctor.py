@@ -76,6 +76,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
         *look_at_store(config),
         *look_at_bucket(config),
         *look_at_log(config, now),
+        *look_at_witnesses(config),
     ]
     ok = all(line.state is not State.FAIL for line in lines)
     if as_json:
@@ -387,6 +388,55 @@ def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
         yield Line("log", State.OK, f"{head.size} entries, published {int(age.total_seconds())} s ago")
         key, since = present_key(history)
         yield Line("log key", State.OK, f"{key} signs since the head of {since} entries")
+
+
+def look_at_witnesses(config: Config) -> Iterator[Line]:
+    """Ask each witness what it has seen of the log, and offer nothing."""
+    if not config.witness:
+        return
+    import asyncio
+
+    from axis.app import named_keys, own_keys
+    from axis.cli.remedy import MISMATCHES
+    from axis.core.problems import ProblemError
+    from axis.flow.witness import Trouble, Witnessing
+    from axis.hsm.wire import TokenError
+    from axis.log.files import LogFolder
+    from axis.log.heads import CheckpointStore
+    from axis.log.key import LogKeys
+    from axis.log.writer import LogMismatch
+    from axis.witnesses import Witnesses
+    from signing.note import NoteSigner
+
+    async def look(one: Witnessing) -> Line:
+        kept = f", cosigned {one.told.size} at {local(one.told.at)}" if one.told.at else ", nothing cosigned here yet"
+        try:
+            size = await one.look()
+        except LogMismatch as error:
+            return Line("witness", State.FAIL, str(error), MISMATCHES[error.reason])
+        except (Trouble, ProblemError, OSError) as error:
+            return Line("witness", State.WARN, f"{one.key.name}: {error}{kept}", _WITNESS)
+        return Line("witness", State.OK, f"{one.key.name} has seen {size} entries of this log{kept}")
+
+    async def ask(keys: LogKeys) -> list[Line]:
+        heads, folder = CheckpointStore(config.keys.checkpoints), LogFolder(config.node.log)
+        asked = Witnesses(config, folder, heads, keys, lambda: datetime.now(UTC), accept=False)
+        for one in asked.all:
+            one.remember()
+        try:
+            return await asyncio.gather(*map(look, asked.all))
+        finally:
+            await asked.close()
+
+    try:
+        with own_keys(config, *named_keys(config)[1:]) as own:
+            keys = LogKeys(tuple(NoteSigner(config.node.name, key).verifier for key in own))
+    except (TokenError, ValueError, OSError):
+        return  # told of the key itself
+    yield from asyncio.run(ask(keys))
+
+
+_WITNESS: Final = "the log goes on without it; ask its operator, and look at the network and [[witness]]"
 
 
 def _signed_by_another(config: Config, note: str) -> bool:

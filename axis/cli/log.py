@@ -12,11 +12,26 @@ import click
 
 from axis.cli.entries import show
 from axis.cli.lost import lost
-from axis.cli.output import Answer, Exit, config_option, give_up, json_option, need_config, public_of, say, say_json
+from axis.cli.output import (
+    Answer,
+    Exit,
+    config_option,
+    give_up,
+    json_option,
+    local,
+    need_config,
+    public_of,
+    say,
+    say_json,
+    witnesses_of,
+)
 from axis.cli.vietnamese import in_vietnamese
 
 if TYPE_CHECKING:
+    from axis.log.checkpoint import Checkpoint
+    from axis.log.cosigned import Stands
     from axis.log.findings import Finding, LogReport
+    from signing.cosignature import WitnessKey
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -40,6 +55,8 @@ log.add_command(lost)
 @click.option("--old", type=_FILE, help="A checkpoint that somebody kept; history must not have changed since.")
 @click.option("--receipt", "receipts", type=_FILE, multiple=True, help="A receipt that the log must hold; may repeat.")
 @click.option("--receipt-key", type=_FILE, help="The node's public key for receipts (PEM), got from elsewhere.")
+@click.option("--witness-key", "witness_keys", multiple=True, help="The verifier key of a witness; may repeat.")
+@click.option("--witness-quorum", type=click.IntRange(min=1), help="So many of them must stand for it. Default: all.")
 @json_option
 def verify(
     folder: Path,
@@ -48,11 +65,14 @@ def verify(
     old: Path | None,
     receipts: tuple[Path, ...],
     receipt_key: Path | None,
+    witness_keys: tuple[str, ...],
+    witness_quorum: int | None,
     as_json: bool,
 ) -> None:
     """Verify every entry, hash and signature of the log in FOLDER.
 
-    With --receipt (biên nhận) also that the log holds what it promised, and with --receipt-key whose it is.
+    With --receipt (biên nhận) also that the log holds what it promised, and with --receipt-key whose it is. With
+    --witness-key (bên chứng kiến) also who else had seen this log, how much of it, and when.
 
     Exit 0 when nothing speaks against the log, 1 when something does.
     """
@@ -62,6 +82,7 @@ def verify(
     if receipt_key is not None and not receipts:
         raise click.UsageError("--receipt-key is for --receipt")
     kept = None if old is None else _kept(old, as_json)
+    witnesses = witnesses_of(witness_keys, witness_quorum, as_json)
     public = None if receipt_key is None else public_of(receipt_key, as_json)
     said = [_receipt(file, as_json) for file in receipts]
     try:
@@ -79,20 +100,55 @@ def verify(
         give_up(Exit.UNSURE, str(error), "nothing was found out about the log", as_json=as_json)
     head = report.checkpoint
     found = check_receipts(said, folder, head.size, public, head.origin) if head else ()
-    ok = report.ok and not found
+    stand, against = _stand_for(folder, key_file, witnesses, witness_quorum, head, kept)
+    ok = report.ok and not found and not against
     if as_json:
         facts = _report_json(report)
-        facts["findings"] += map(_finding_json, found)
+        facts["findings"] += map(_finding_json, (*found, *against))
+        if witnesses:
+            facts["witnesses"] = [{"name": one.key.name, "size": one.size, "at": one.at.isoformat()} for one in stand]
         say_json({**facts, "ok": ok, "receipts": len(said), "receipts_signed": public is not None and ok})
     else:
         _show(report, heads)
         if said and report.checkpoint:
             _show_receipts(len(said), found, public is not None, report.ok)
+        if witnesses:
+            _show_witnesses(stand, against, report.ok)
         if report.checkpoint is None and not report.entries:
             hint = f"is {folder} the folder of a log?"
             say(f"  hint: {hint} It holds `checkpoint` and `tile/`: of a node, data/log")
             say(f"  gợi ý: {in_vietnamese(hint)}")
     raise Answer(Exit.YES if ok else Exit.NO)
+
+
+def _stand_for(
+    folder: Path,
+    key_file: Path,
+    witnesses: Sequence[WitnessKey],
+    quorum: int | None,
+    head: Checkpoint | None,
+    kept: str | None,
+) -> tuple[Sequence[Stands], Sequence[Finding]]:
+    if not witnesses:
+        return (), ()
+    from axis.log.checkpoint import Checkpoint
+    from axis.log.cosigned import check_witnesses
+    from axis.log.key import LogKeys
+
+    keys, more = LogKeys.parse(key_file.read_text()), () if kept is None else (kept,)
+    nothing = Checkpoint(keys.name, 0, bytes(32))
+    return check_witnesses(folder, keys, witnesses, quorum or len(witnesses), head or nothing, more)
+
+
+def _show_witnesses(stand: Sequence[Stands], against: Sequence[Finding], whole: bool) -> None:
+    from axis.log.findings import TABLE
+
+    for one in stand:
+        seen = f"{one.key.name}: đã thấy đến {one.size}, lúc {local(one.at)} (had seen {one.size} entries)"
+        say(f"  chứng kiến (witness)   {seen}", "green" if whole else "")
+    for each in against:
+        say(f"  LỖI  {TABLE[each.code].vi} ({each.code}: {TABLE[each.code].en})", "red")
+        say(f"         {each.place}  {each.detail}".rstrip())
 
 
 def _kept(file: Path, as_json: bool) -> str:

@@ -17,6 +17,7 @@ from axis.cli.vietnamese import in_vietnamese
 
 if TYPE_CHECKING:
     from axis.config import Config, ConfigError
+    from signing.cosignature import WitnessKey
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -155,6 +156,21 @@ def fault_json(fault: Any) -> dict[str, Any]:
         "hint_vi": in_vietnamese(fault.hint),
         "source_line": fault.source_line,
     }
+
+
+def witnesses_of(texts: Sequence[str], quorum: int | None, as_json: bool) -> Sequence[WitnessKey]:
+    """The keys of witnesses as they were given, each once. What is none ends the command."""
+    from signing.cosignature import WitnessKey
+
+    try:
+        keys = tuple(dict.fromkeys(map(WitnessKey.parse, texts)))
+    except ValueError as error:
+        told = f"--witness-key is no verifier key of a witness: {error}"
+        give_up(Exit.USAGE, told, "name+hash+base64, as `axis witness init` printed it", as_json=as_json)
+    if quorum is not None and quorum > len(keys):
+        told = f"--witness-quorum asks for {quorum} witnesses, and {len(keys)} keys are given"
+        give_up(Exit.USAGE, told, "--witness-key once for each witness", as_json=as_json)
+    return keys
 
 
 def public_of(file: Path, as_json: bool) -> bytes:

@@ -37,9 +37,15 @@ _NOT_THERE: Final = (
     "If it is lost: docs/care.md"
 )
 
+_WITNESSED: Final = (
+    "nothing more was signed: database, log and checkpoint store were put back together, or the log's key signs "
+    "elsewhere too. Put the newest of all three back; if it is lost for good: docs/operations.md, section 9"
+)
+
 MISMATCHES: Final[Mapping[Mismatch, str]] = MappingProxyType(
     dict.fromkeys(Mismatch, _PUT_BACK)
     | {Mismatch.KEY_CHANGED: _CHANGED, Mismatch.KEY_SPENT: _SPENT}
+    | {Mismatch.WITNESS_AHEAD: _WITNESSED, Mismatch.WITNESS_DIFFERS: _WITNESSED}
     | {Mismatch.HEADS_FOREIGN: _OTHERS, Mismatch.HEADS_LOST: _NOT_THERE, Mismatch.FOLDER_BEHIND: _NOT_THERE}
 )
 """By the reason why a log is not continued."""

@@ -15,8 +15,9 @@ from axis.cli.output import Exit, config_option, end_with_faults, give_up, json_
 @click.command()
 @config_option
 @click.option("--accept-loss", is_flag=True, help="Start although the newest packages are lost: none of them is there.")
+@click.option("--accept-rollback", is_flag=True, help="Start although a witness has seen another log than this one.")
 @json_option
-def serve(config_path: Path, accept_loss: bool, as_json: bool) -> None:
+def serve(config_path: Path, accept_loss: bool, accept_rollback: bool, as_json: bool) -> None:
     """Run the node until SIGTERM or Ctrl-C; what is in flight is finished first.
 
     The log goes to the standard error, with --json one JSON object a line. Exit 0 after an orderly stop, 1 when the
@@ -48,7 +49,7 @@ def serve(config_path: Path, accept_loss: bool, as_json: bool) -> None:
     try:
         try:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(run(config, accept_loss=accept_loss))
+                runner.run(run(config, accept_loss=accept_loss, accept_rollback=accept_rollback))
         except ExceptionGroup as group:
             raise _what_ended_it(group) from None
     except ConfigError as error:

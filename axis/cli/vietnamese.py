@@ -251,6 +251,34 @@ _REMEDIES: Final = {
         "chưa nhận gì. Đĩa của nó chưa gắn, hay store.blobs ghi kho khác? Lấy lại từ bản sao lưu (thư mục blobs); "
         "nếu đã mất hẳn: axis serve --accept-loss, và axis fsck cho biết của văn bản nào"
     ),
+    "nothing more was signed: database, log and checkpoint store were put back together, or the log's key signs "
+    "elsewhere too. Put the newest of all three back; if it is lost for good: docs/operations.md, section 9": (
+        "không ký tiếp gì nữa: cơ sở dữ liệu, nhật ký và kho mốc đã cùng bị lùi lại, hoặc khóa nhật ký còn ký ở nơi "
+        "khác. "
+        "Lấy lại bản mới nhất của cả ba; nếu đã mất hẳn: docs/operations.md, mục 9"
+    ),
+    "the log goes on without it; ask its operator, and look at the network and [[witness]]": (
+        "nhật ký vẫn ghi tiếp; hỏi người vận hành bên chứng kiến, xem đường mạng và [[witness]]"
+    ),
+    "--witness-key once for each witness": "--witness-key một lần cho mỗi bên chứng kiến",
+    "name+hash+base64, as `axis witness init` printed it": "tên+mã băm+base64, như `axis witness init` đã in",
+    "a key that has cosigned goes on with its own memory only: name another folder": (
+        "khóa đã ký chỉ đi tiếp cùng trí nhớ của nó: nêu thư mục khác"
+    ),
+    "a name has no blanks and no plus sign": "tên không có khoảng trắng và dấu cộng",
+    "all keys of one log stand in one file": "mọi khóa của một nhật ký nằm trong một tệp",
+    "axis log key, at the node, prints it": "axis log key, tại trục, in ra nó",
+    "axis witness init makes key and memory": "axis witness init tạo khóa và trí nhớ",
+    "is not the verifier key of a witness": "không phải khóa kiểm tra của bên chứng kiến",
+    "look at the disk and at --listen": "xem đĩa và --listen",
+    "one line, name+hash+base64, as its operator's `axis witness init` has printed it": (
+        "một dòng, tên+mã băm+base64, như `axis witness init` của người vận hành đã in"
+    ),
+    "one process at a time has a witness's memory": "mỗi lúc một tiến trình giữ trí nhớ của bên chứng kiến",
+    "nothing is cosigned without the memory of this key: bring it back, or retire the key and make a new witness": (
+        "không có trí nhớ của khóa này thì không ký gì: lấy lại nó, hoặc bỏ khóa và tạo bên chứng kiến mới"
+    ),
+    "a witness stands here twice: it would count once": "một bên chứng kiến ghi hai lần: chỉ tính một",
     "nothing was signed: axis fsck looks closer (docs/care.md)": "chưa ký gì: axis fsck xem kỹ hơn (docs/care.md)",
     "another process listens there (ss -ltnp names it): stop it, or give [listen] another port": (
         "tiến trình khác đang lắng nghe ở đó (ss -ltnp cho biết): dừng nó, hoặc đổi cổng trong [listen]"

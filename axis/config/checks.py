@@ -35,7 +35,7 @@ def findings(raw: Raw, base: Path) -> Iterator[Finding]:
 
 def without_secrets(raw: Raw, base: Path) -> Iterator[Finding]:
     """The same for who cannot open the files of the keys."""
-    for check in (_names, _data, _routes, _credentials, _checkpoints, _times, _listeners):
+    for check in (_names, _data, _routes, _credentials, _checkpoints, _times, _listeners, _witnesses):
         yield from check(raw, base)
 
 
@@ -205,6 +205,11 @@ def _times(raw: Raw, _base: Path) -> Iterator[Finding]:
         if less > more:
             key = (first, short) if short in table(raw, first) else (second, long)
             yield Finding(key, f"{first}.{short} is longer than {second}.{long}", "exchange or change the two")
+
+
+def _witnesses(raw: Raw, _base: Path) -> Iterator[Finding]:
+    found = ((("witness", index, "key"), one.get("key")) for index, one in tables(raw, "witness"))
+    yield from twice(found, lambda _key: "a witness stands here twice: it would count once")
 
 
 def _listeners(raw: Raw, _base: Path) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -86,9 +86,13 @@ def needs_restart(old: Config, new: Config) -> Iterator[Finding]:
             yield Finding(("endpoint",), f"{gone.name}: the national axis comes or goes with a start", _RESTART)
 
 
-def _fixed(section: str, old: Section | None, new: Section | None, allowed: Set[str]) -> Iterator[Finding]:
-    if old is None or new is None:
-        if old is not new:
+Kept = Section | Sequence[Section] | None
+"""What stands under one name of the file: a table, several of them, or nothing."""
+
+
+def _fixed(section: str, old: Kept, new: Kept, allowed: Set[str]) -> Iterator[Finding]:
+    if not isinstance(old, Section) or not isinstance(new, Section):
+        if old != new:
             yield Finding((section,), "cannot come or go while the node runs", _RESTART)
         return
     for name in sorted(_changed(old, new) - allowed):

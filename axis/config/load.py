@@ -28,7 +28,7 @@ _AT: Final = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
 )
 _HEADER: Final = re.compile(r"\s*\[\[?\s*([a-z]+)\s*\]")
-_LISTED: Final = ("endpoint", "route", "agency", "binding")
+_LISTED: Final = ("endpoint", "route", "witness", "agency", "binding")
 _LEVELS: Final = {
     "commune": "xã, phường, thị trấn, đặc khu, ward",
     "district": "huyện, quận, thị xã",

@@ -56,6 +56,7 @@ from axis.config.values import (
     TrustFile,
     fault,
 )
+from axis.config.witness import WitnessRules
 from axis.core.model import Principal, Role
 from axis.core.network import ALL_CODES, ArrivedBy, PdfRule, ReportRule
 from axis.core.pressure import Pressure
@@ -272,6 +273,7 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
         "delivery": DeliveryRules,
         "statuses": Statuses,
         "route": RouteRule,
+        "witness": WitnessRules,
     }
 )
 """The table behind each name; `[[endpoint]]` has one for each adapter, in `ADAPTERS`."""
@@ -293,6 +295,7 @@ class Config(Section):
     statuses: Annotated[Statuses, Field(default_factory=dict)]
     endpoint: tuple[Endpoint, ...] = ()
     route: tuple[RouteRule, ...] = ()
+    witness: tuple[WitnessRules, ...] = ()
     _origins: tuple[str, ...] = PrivateAttr(default=())
     _path: Path | None = PrivateAttr(default=None)
     _digest: bytes = PrivateAttr(default=b"")

@@ -54,6 +54,9 @@ class Code(StrEnum):
     RECEIPT_MISMATCH = "receipt-mismatch"
     FORMER_KEY = "former-key"
     KEY_CHANGE = "key-change-unsigned"
+    WITNESS_MISMATCH = "witness-mismatch"
+    WITNESS_QUORUM = "witness-quorum"
+    COSIGNATURE = "cosignature"
     TIME_BACK = "time-back"
     JOURNAL_DAMAGED = "journal-damaged"
     UNPUBLISHED = "unpublished"
@@ -143,6 +146,17 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
             True,
             "Bản ghi nói khóa đã đổi mà khóa lúc đó không ký",
             "an entry says that the key was changed, and the key of that time did not sign for it",
+        ),
+        Code.WITNESS_MISMATCH: Row(
+            True,
+            "Bên chứng kiến đã ký một lịch sử khác",
+            "a witness cosigned another root than the log has at that size",
+        ),
+        Code.WITNESS_QUORUM: Row(
+            True, "Không đủ bên chứng kiến", "fewer witnesses stand for the log than were asked for"
+        ),
+        Code.COSIGNATURE: Row(
+            True, "Chữ ký của bên chứng kiến không đúng", "a line under a witness's name is no cosignature of it"
         ),
         Code.TIME_BACK: Row(
             False,

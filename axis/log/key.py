@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from axis.log.checkpoint import MalformedCheckpoint, parse_checkpoint
 from axis.log.heads import Head
-from signing.note import NoteError, NoteKey, open_note
+from signing.note import NoteError, NoteKey, open_note, read_signatures
 
 
 class ForeignNote(Exception):
@@ -31,6 +31,12 @@ class LogKeys:
     @property
     def name(self) -> str:
         return self.keys[0].name
+
+    def own_lines(self, note: str) -> str:
+        """A note with the lines that stand under names of these keys, and none of others'. Nothing is verified."""
+        text, lines = read_signatures(note) or ("", ())
+        known = {(key.name, key.hash) for key in self.keys}
+        return f"{text}\n" + "".join(one.line for one in lines if (one.name, one.hash) in known)
 
     def open(self, note: str) -> Head:
         """Check the signature, then read what was signed. `ForeignNote`."""

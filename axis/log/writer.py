@@ -48,6 +48,8 @@ class Mismatch(StrEnum):
     STORE_BEHIND = "store-behind"  # the database knows fewer leaves than were signed: it was put back
     STORE_AHEAD = "store-ahead"  # the database knows more leaves than were signed: the log was put back
     STORE_DIFFERS = "store-differs"  # the database holds other entries than the round that was begun
+    WITNESS_AHEAD = "witness-ahead"  # a witness shows a checkpoint that the log does not reach: all was put back
+    WITNESS_DIFFERS = "witness-differs"  # a witness shows another root for a size of this log: it went on otherwise
 
 
 class Fenced(Exception):

@@ -29,6 +29,7 @@ from axis.flow.parts import PartsSpooler
 from axis.flow.poll import OpenSpool, spool_all
 from axis.flow.receive import give_receipt, receive
 from axis.flow.report import record_told, visible_document
+from axis.flow.witness import published
 from axis.web.answer import Answer
 from axis.web.auth import Doors, require
 from axis.web.dto import (
@@ -84,6 +85,7 @@ class Api:
                 Route("GET", r"/v1/receipts/([a-z0-9]{26})", self.get_receipt),
                 Route("POST", "/v1/relay", self.post_relay, asks=True),
                 Route("GET", "/v1/log/checkpoint", self.get_checkpoint),
+                Route("GET", "/v1/log/(witnessed/[0-9a-f]{8})", self.get_witnessed),
                 Route("GET", r"/v1/log/(tile/[0-9]{1,2}/[x0-9./p]{3,40})", self.get_tile),
             ]
         )
@@ -240,7 +242,15 @@ class Api:
     async def get_checkpoint(self, request: web.BaseRequest) -> Answer:
         """The newest signed checkpoint. Anyone who may connect may remember it: that is what it is for."""
         self.caller(request)
-        return self._file("checkpoint", "text/plain")
+        note = published(self.log_folder)
+        if note is None:
+            raise Refused(Problem(Kind.NOT_FOUND))
+        return Answer(note, {hdrs.CONTENT_TYPE: "text/plain"})
+
+    async def get_witnessed(self, request: web.BaseRequest, path: str) -> Answer:
+        """The newest checkpoint that one witness has cosigned, by the hash of its key."""
+        self.caller(request)
+        return self._file(path, "text/plain")
 
     async def get_tile(self, request: web.BaseRequest, path: str) -> Answer:
         """A hash tile (C2SP tlog-tiles). Entry bundles are for auditors, who have the folder."""

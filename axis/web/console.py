@@ -26,6 +26,7 @@ from axis.core.model import DocumentRef
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind, Problem, Refused, Unavailable
 from axis.core.states import BreakerState, DeliveryState
+from axis.core.witness import Witnessed
 from axis.flow.context import Context
 from axis.flow.traffic import Destination
 from axis.web import pages
@@ -70,6 +71,7 @@ class Console:
     """When certificates of the configuration are over, by their key there and the name of their file."""
     reload: OperatorReload | None = None
     """Applies a changed configuration, where that is wired."""
+    witnesses: Callable[[], Sequence[Witnessed]] = tuple
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems, self._by_own_name], client_max_size=MAX_JSON)
@@ -110,7 +112,7 @@ class Console:
         counts = await views.counts()
         recent = await views.recent(RECENT)
         head = self.head()
-        known = pages.LogHead(*head, self.ctx.log_behind(), self._stale()) if head else None
+        known = pages.LogHead(*head, self.ctx.log_behind(), self._stale(), self.witnesses()) if head else None
         marks = await views.attachment_checks([document.ref for document in recent])
         failed = await views.queue(None, DeliveryState.FAILED, None, FAILED)
         now = self.ctx.now()
@@ -204,6 +206,7 @@ class Console:
         registry.register(_Destinations(self.ctx.traffic.shown(self.ctx.now()), await views.holds()))
         registry.register(_Ends(await asyncio.to_thread(self.ends)))
         registry.register(_Configuration(self.ctx.applied))
+        registry.register(_Witnesses(self.witnesses()))
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -330,6 +333,29 @@ class _Configuration(Collector):
             number.add_metric([self._applied.sha256], self._applied.generation)
             since.add_metric([], self._applied.at.timestamp())
         return [number, since]
+
+
+class _Witnesses(Collector):
+    """How the witnesses of the log stand to it."""
+
+    def __init__(self, witnesses: Sequence[Witnessed]) -> None:
+        self._witnesses = witnesses
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        size = GaugeMetricFamily("axis_witnessed_size", "entries that a witness has cosigned", labels=["witness"])
+        at = GaugeMetricFamily(
+            "axis_witnessed_timestamp_seconds", "when it cosigned last, 0 for never", labels=["witness"]
+        )
+        trouble = GaugeMetricFamily("axis_witness_trouble", "1 while it cosigns nothing", labels=["witness"])
+        ahead = GaugeMetricFamily(
+            "axis_witness_disagrees", "1 while it says to have seen another log than ours", labels=["witness"]
+        )
+        for one in self._witnesses:
+            size.add_metric([one.name], one.size)
+            at.add_metric([one.name], one.at.timestamp() if one.at else 0)
+            trouble.add_metric([one.name], int(bool(one.trouble)))
+            ahead.add_metric([one.name], int(one.claims is not None))
+        return [size, at, trouble, ahead]
 
 
 def _html(text: str, status: int = 200) -> web.Response:

@@ -16,6 +16,7 @@ from axis.core.journey.told import Journey
 from axis.core.model import AttachmentCheck, Cargo, Delivery, Document, DocumentRef, EntryKind, LogEntry
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
+from axis.core.witness import Witnessed
 from axis.flow.traffic import Destination
 from axis.web.attached import attachment_signatures, mark, words
 from schemas.codes import AgencyCode
@@ -68,6 +69,7 @@ class LogHead:
     root: str
     behind: timedelta
     stale: bool
+    witnesses: Sequence[Witnessed] = ()
 
 
 @dataclass(frozen=True, slots=True)

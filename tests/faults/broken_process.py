@@ -16,6 +16,8 @@ FSCK: Final = "tests/care/test_fsck.py::test_a_planted_damage_is_found"
 DELIVERIES, OPENING = "tests/contract/test_deliveries.py", "tests/contract/test_opening.py"
 DELIVERY: Final = "tests/flow/test_delivery.py"
 BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
+OFFERED: Final = "tests/witness/test_offered.py"
+WITNESS: Final = "tests/witness/test_alone.py"
 MISMATCH: Final = "tests/unit/log/test_mismatch.py"
 VERIFY: Final = "tests/unit/log/test_verify.py"
 SUCCESSION: Final = "tests/unit/log/test_succession.py"
@@ -310,6 +312,42 @@ SHOWN: Final = (
                 ("            if claim[1] is Code.OLD_INCONSISTENT:\n", "            if False:\n"),
             ),
             "rolled-back",
+        ),
+    ),
+    (
+        f"{OFFERED}::test_a_log_that_was_put_back_is_told_by_its_witness",
+        Broken(
+            "F99",
+            off(
+                "a log is as long as its witness shows",
+                "axis/flow/witness.py",
+                ("        if shown.size > newest:\n", "        if False:\n"),
+            ),
+            "ValueError",
+        ),
+    ),
+    (
+        f"{WITNESS}::test_every_refusal_has_its_status",
+        Broken(
+            "F99",
+            off(
+                "a witness cosigns only what continues the newest that it cosigned",
+                "axis/witness/judge.py",
+                ("    if offer.old != size:\n", "    if False:\n"),
+            ),
+            "test_every_refusal_has_its_status",
+        ),
+    ),
+    (
+        f"{WITNESS}::test_a_witness_that_is_killed_goes_on_from_what_it_may_have_said",
+        Broken(
+            "F99",
+            off(
+                "a witness remembers before it answers",
+                "axis/witness/server.py",
+                ("        self._memory.keep(origin, self._logs[origin].own_lines(offer.head.note) + line)\n", ""),
+            ),
+            "SIGKILL",
         ),
     ),
     (

@@ -32,7 +32,13 @@ SWEEP = "tests/faults/test_sweep.py::test_any_call_that_writes_may_be_the_last_o
 
 KILLS: Final = (
     *(row(point.id, point.where, "SIGKILL", MATRIX, note=point.only and f"on {point.only}") for point in POINTS),
-    row("K20", "a witness has signed, its answer is not stored", "", note="there are no witnesses yet"),
+    row(
+        "K20",
+        "a witness has signed, its answer is not stored",
+        "SIGKILL of the witness; a node that begins anew with an older answer",
+        "tests/witness/test_alone.py::test_a_witness_that_is_killed_goes_on_from_what_it_may_have_said",
+        "tests/witness/test_offered.py::test_the_newest_head_is_cosigned_and_served_with_the_line",
+    ),
     row("K31–K34", "hot folder", "", note="there is no hot folder"),
     row(
         "K35",

@@ -13,6 +13,7 @@ QUEUE: Final = "tests/contract/test_queue.py"
 SHARED, SERVERS = "tests/contract/test_two_processes.py", "tests/contract/test_servers.py"
 PROCESSES: Final = "tests/crash/test_processes.py"
 ENGINE, DELIVERY = "tests/flow/test_engine.py", "tests/flow/test_delivery.py"
+OFFERED, WITNESSED = "tests/witness/test_offered.py", "tests/witness/test_put_back.py"
 MISMATCH, VERIFY = "tests/unit/log/test_mismatch.py", "tests/unit/log/test_verify.py"
 BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
 LEASE, HEADS = "tests/unit/log/test_lease.py", "tests/unit/log/test_files.py"
@@ -217,7 +218,10 @@ ROWS: Final = (
         "an older checkpoint that somebody kept",
         f"{VERIFY}::test_an_older_checkpoint_larger_than_the_log_shows_a_rollback",
         "tests/unit/log/test_proof.py::test_a_receipt_that_the_log_does_not_know_is_found",
-        note="the node itself cannot tell, and there are no witnesses yet: who kept a checkpoint or a receipt can",
+        f"{OFFERED}::test_a_log_that_was_put_back_is_told_by_its_witness",
+        f"{OFFERED}::test_a_log_that_was_put_back_and_went_on_is_told",
+        f"{WITNESSED}::test_all_put_back_together_is_told_and_a_witness_that_is_gone_is_not_waited_for",
+        note="the node itself is told by its witnesses, where it has some; else who kept a checkpoint or a receipt can",
     ),
     row(
         "F100",
@@ -235,10 +239,19 @@ ROWS: Final = (
         f"{VERIFY}::test_what_was_done_to_a_log_is_named",
         f"{VERIFY}::test_an_older_checkpoint_must_be_the_beginning",
         "tests/unit/log/test_proof.py::test_a_receipt_that_the_log_does_not_know_is_found",
-        note="shown by the heads, by a kept checkpoint, by a receipt; to one who has none of them, by nothing: there "
-        "are no witnesses yet",
+        "tests/witness/test_readers.py::test_a_witness_that_saw_another_history_is_told",
+        note="shown by the heads, by a kept checkpoint, by a receipt, by witnesses whose keys a reader has; to one who "
+        "has none of them, by nothing",
     ),
-    row("F102", "a witness is down", "", note="there are no witnesses yet"),
+    row(
+        "F102",
+        "a witness is down",
+        "killed, silent, dripping, wrong in all ways",
+        f"{OFFERED}::test_a_witness_that_hangs_or_never_ends_is_left_alone",
+        f"{OFFERED}::test_a_witness_that_answers_something_else_changes_nothing",
+        f"{OFFERED}::test_a_witness_that_comes_back_is_asked_again",
+        f"{WITNESSED}::test_all_put_back_together_is_told_and_a_witness_that_is_gone_is_not_waited_for",
+    ),
     row(
         "F103",
         "a sweep while a document is taken in",

@@ -152,7 +152,9 @@ UNHEARD = {
     ),
     "who asks often is answered once a second": (
         Edit(
-            "axis/app.py", "REREAD_AT_MOST_EVERY: Final = timedelta(seconds=1)", "REREAD_AT_MOST_EVERY = timedelta(0)"
+            "axis/reread.py",
+            "REREAD_AT_MOST_EVERY: Final = timedelta(seconds=1)",
+            "REREAD_AT_MOST_EVERY = timedelta(0)",
         ),
         "it read everything",
     ),

@@ -21,6 +21,7 @@ from axis.log.proof import prove_consistency, prove_inclusion
 from axis.log.writer import LogWriter
 from tests.tools import need
 from tests.unit.log.logs import NOW, ORIGIN, SIGNER, STRANGER, VKEY, grow, leaves, signed
+from tests.witness.witnesses import AT, COSIGNER, OTHER
 
 SOURCE = Path(__file__).parent / "go/main.go"
 GOPATH = Path("/usr/share/gocode")
@@ -126,6 +127,19 @@ def test_go_and_openssl_read_the_heads_of_a_log_whose_key_was_replaced(checker: 
     answer = ask(checker, question(tmp_path, 4, 4) | {"Vkey": new})
     assert answer.stdout == "ok 5\n", answer.stderr
     assert ask(checker, question(tmp_path, 4, 4) | {"Vkey": old}).stderr.startswith("checkpoint")
+
+
+def test_go_reads_a_checkpoint_that_witnesses_have_cosigned(
+    checker: Path, logs: dict[int, Path], tmp_path: Path
+) -> None:
+    """Lines of keys that it does not know are passed over, as they are by every reader of notes."""
+    shutil.copytree(logs[256], tmp_path / "node")
+    shown = tmp_path / "node" / "log" / "checkpoint"
+    note = shown.read_text()
+    text = note.partition("\n\n")[0] + "\n"
+    shown.write_text(note + COSIGNER.cosign(text, AT) + OTHER.cosign(text, AT))
+    answer = ask(checker, question(tmp_path / "node", 255, 3))
+    assert answer.stdout == "ok 256\n", answer.stderr
 
 
 def test_go_refuses_what_does_not_hold(checker: Path, logs: dict[int, Path], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from axis.app import _watch_bindings, context_of
+from axis.app import context_of
 from axis.blobs import Blobs
 from axis.config import Config, ConfigError, Fault, load_file
 from axis.core.binding import Binding
@@ -24,6 +24,7 @@ from axis.devpki import Identity
 from axis.flow.context import Context
 from axis.flow.judge import Judged, judge
 from axis.flow.receive import receive
+from axis.reread import watch_bindings
 from axis.sql.engine import open_store
 from schemas.codes import AgencyCode
 from signing.verdict import CheckStatus, Reason, SubIndication
@@ -192,11 +193,11 @@ async def test_wrong_bindings_are_told_once_and_again_when_they_are_wrong_in_ano
         return registry.bound([Binding("ab" * 32, CODE)])
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr("axis.app.TRUST_EVERY", timedelta(milliseconds=1))
-    monkeypatch.setattr("axis.app.reread", read)
+    monkeypatch.setattr("axis.reread.EVERY", timedelta(milliseconds=1))
+    monkeypatch.setattr("axis.reread.reread", read)
     async with desk(tmp_path / "node") as node:
         with capture_logs() as said:
-            await _watch_bindings(Holding(load_file(node.site.config)), node.ctx, stop)
+            await watch_bindings(Holding(load_file(node.site.config)), node.ctx, stop)
         assert len(node.ctx.network.registry.bindings.rows) == 1
     events = [(one["event"], one.get("error", "")[-3:]) for one in said]
     wrong, fresh = "bindings_not_reloaded", ("bindings_reloaded", "")

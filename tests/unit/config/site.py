@@ -20,7 +20,7 @@ def make_site(folder: Path) -> Path:
     (folder / "signers").mkdir()
     (folder / "keys").mkdir()
     server, client, neighbour = pki.tls_server("server"), pki.tls_client("client"), pki.tls_client("neighbour")
-    for name in ("client-ca", "dms-ca", "neighbour-ca", "national-ca"):
+    for name in ("client-ca", "dms-ca", "neighbour-ca", "national-ca", "witness-ca"):
         shutil.copy(pki.tls_ca, folder / "tls" / f"{name}.pem")
     for target, source in (
         ("tls/server.pem", server.certificate),

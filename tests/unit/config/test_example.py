@@ -37,7 +37,7 @@ def test_the_example_shows_every_section() -> None:
     assert set(EXAMPLE) == set(Config.model_fields)
 
 
-@pytest.mark.parametrize("name", [name for name in SECTIONS if name != "route"])
+@pytest.mark.parametrize("name", [name for name in SECTIONS if name not in ("route", "witness")])
 def test_the_example_shows_every_key_of(name: str) -> None:
     assert set(EXAMPLE[name]) == set(SECTIONS[name].model_fields)
 
@@ -50,6 +50,7 @@ def test_the_example_shows_every_key_of_the_adapter(adapter: str) -> None:
 
 def test_the_example_shows_every_key_of_routes_and_agencies() -> None:
     assert set(EXAMPLE["route"][0]) == set(SECTIONS["route"].model_fields)
+    assert set(EXAMPLE["witness"][0]) == set(SECTIONS["witness"].model_fields)
     assert {key for agency in AGENCIES["agency"] for key in agency} == set(AgencyRow.model_fields)
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from axis.flow.mailbox import inbox
 from axis.flow.pdfworker import PdfWorker
 from axis.flow.receive import Taken, receive
 from axis.flow.recheck import recheck_held, run_recheck
+from axis.reread import reload_trust
 from axis.sql.audit import open_books
 from axis.sql.engine import open_store
 from axis.trust import trust_of
@@ -57,7 +59,9 @@ class Node:
         self.ctx = context_of(self.config, self.store, {})
         fetcher = Fetcher(self.config.trust.hosts, deadline_s=5.0)
         stack.push_async_callback(fetcher.close)
-        self.ctx.evidence = self.keeper = keeper_of(self.config, self.ctx, fetcher)
+        self.ctx.evidence = self.keeper = keeper_of(
+            self.config, self.ctx, fetcher, partial(reload_trust, self, self.ctx)
+        )
 
     def signed_by(self, holder: Holder, *attachments: bytes) -> bytes:
         folder = self.site.folder
