@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from axis.cli.daemon import asked_destinations
+from axis.cli.given import Whole
 from axis.cli.operate import alone, operator_name, through_daemon
 from axis.cli.output import Answer, Exit, config_option, give_up, json_option, local, need_config, say, say_json
 
@@ -46,7 +47,7 @@ def queue() -> None:
 @click.option("--endpoint", help="Only those for this endpoint.")
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state; default: all that are not done.")
 @click.option("--document", help="Only those about this document: the axis' reference or the sender's document id.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=Whole(1, 10_000), default=50, show_default=True, help="At most so many.")
 @json_option
 def list_(
     config_path: Path, endpoint: str | None, state: str | None, document: str | None, limit: int, as_json: bool
@@ -170,7 +171,7 @@ def _clock(text: str) -> str:
 @queue.command("handed-over", short_help="What the national axis made of what it took.")
 @config_option
 @click.option("--became", type=click.Choice(BECAME), help="Only those; default: all three.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=Whole(1, 10_000), default=50, show_default=True, help="At most so many.")
 @json_option
 def handed_over(config_path: Path, became: str | None, limit: int, as_json: bool) -> None:
     """What the national axis took, and what it says became of it: still waits there, could not be read, or is lost.
