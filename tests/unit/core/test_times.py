@@ -61,7 +61,7 @@ def test_a_day_stands_before_its_month_and_begins_in_vietnam(text: str, day: int
     ["12/31/2026", "31/02/2026", "2/12/26", "02/12-2026", "０２/12/2026", "2026/12/02", "01/01/0001", "soon", ""],
 )
 def test_what_is_no_day_is_no_moment(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"[a-z]"):
         read_moment(text)
 
 
