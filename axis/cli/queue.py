@@ -58,6 +58,8 @@ def list_(
     config = need_config(config_path, as_json, secrets=False)
     wanted = DeliveryState(state) if state else None
     found = _look(config, as_json, lambda ask: ask.queue(endpoint, wanted, document, limit + 1))
+    if endpoint is not None and not found:
+        _need_endpoint(config, endpoint, as_json, still_there=True)
     shown, more = found[:limit], len(found) > limit
     if as_json:
         say_json({"deliveries": [_facts(one) for one in shown], "more": more})
@@ -291,9 +293,8 @@ def _act(
     if action == "give-up" and not reason.strip():
         raise click.UsageError("giving up needs a reason: --reason, for the sender's question why")
     config = need_config(config_path, as_json)
-    if endpoint is not None and endpoint not in {one.name for one in config.endpoint} and action == "hold":
-        names = ", ".join(one.name for one in config.endpoint)
-        raise click.UsageError(f"no endpoint is called {endpoint!r}; endpoints here (ở đây có): {names}")
+    if endpoint is not None:
+        _need_endpoint(config, endpoint, as_json, still_there=action != "hold")
     chosen = (
         {"deliveries": deliveries} if deliveries else {"endpoint": endpoint} if endpoint else {"document": document}
     )
@@ -308,6 +309,22 @@ def _act(
     else:
         _tell(action, endpoint, answer)
     raise Answer(Exit.YES if ok and some else Exit.NO)
+
+
+def _need_endpoint(config: Config, name: str, as_json: bool, *, still_there: bool) -> None:
+    """End the command where nobody knows the endpoint: not the configuration and, with `still_there`, not what waits or
+    failed either, or is held, for one that stands in the configuration no more."""
+    from axis.config.fault import suggestion
+
+    known = {one.name for one in config.endpoint}
+    if name in known:
+        return
+    if still_there:
+        heaps, holds = _look(config, as_json, lambda ask: (ask.shape(datetime.now(UTC)), ask.holds()))
+        known |= {heap.endpoint for heap in heaps} | set(holds)
+    if name not in known:
+        hint = suggestion(name, known, f"endpoints here: {', '.join(sorted(known))}")
+        give_up(Exit.USAGE, f"no endpoint is called {name!r}", hint, as_json=as_json)
 
 
 def _tell(action: str, endpoint: str | None, answer: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from axis.cli.reasons import REASONS
+from axis.cli.reasons import MISUSES, REASONS
 
 _HINTS: Final = {
     # how something is written
@@ -351,7 +351,7 @@ _REMEDIES: Final = {
     ),
 }
 
-WORDS: Final[Mapping[str, str]] = MappingProxyType(REASONS | _HINTS | _REMEDIES)
+WORDS: Final[Mapping[str, str]] = MappingProxyType(REASONS | MISUSES | _HINTS | _REMEDIES)
 
 
 def in_vietnamese(said: str) -> str:
