@@ -279,6 +279,7 @@ PRINT = f"sha256:{'ab' * 32}"
 
 def registries() -> Iterator[tuple[str, int, int, str, str]]:
     yield row("H99", 'parent = "G99"'), 5, 10, "no agency G99 is listed", "grammar"
+    yield row("H99") + row("H99.07", 'parent = "G01"'), 10, 10, "no agency G01 is listed", "stands below H99:"
     yield (
         row("H99", 'successors = ["H98"]\nvalid_to = 2025-07-01') + row("H9"),
         5,
