@@ -21,7 +21,7 @@ from axis import reread
 from axis.blobs import Spool, free_octets
 from axis.care.packages import PackagesMissing, see_packages
 from axis.care.sweep import Where, run_sweep
-from axis.config.bindings import registry_of, reread
+from axis.config.bindings import registry_of
 from axis.config.model import Config, InToken
 from axis.core.hands import Sink
 from axis.core.model import Decision, EntryKind, LogEntry, Profile
@@ -165,9 +165,8 @@ async def serve(config: Config, *, accept_loss: bool = False, accept_rollback: b
                 merge_delay=config.limits.merge_delay,
             )
         )
-        witnesses = Witnesses(
-            config, folder, heads, LogKeys(tuple(one.verifier for one in (signer, *leaving))), utc_now, accept_rollback
-        )
+        verifiers = LogKeys(tuple(one.verifier for one in (signer, *leaving)))
+        witnesses = Witnesses(config, folder, heads, verifiers, utc_now, accept_rollback)
         stack.push_async_callback(witnesses.close)
         if sequencer.leading:
             await ask_at_start(witnesses.all)

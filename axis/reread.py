@@ -1,4 +1,4 @@
-"""What a running node reads again: its configuration when somebody asks, trust, bindings and files of TLS now and then too.
+"""What a running node reads again: its configuration when it is asked to; trust, bindings and TLS now and then.
 
 What is wrong with a file leaves the former in force, and is told.
 """
@@ -25,7 +25,7 @@ from axis.watch import TlsFiles
 log = structlog.get_logger()
 
 EVERY = timedelta(seconds=30)
-REREAD_AT_MOST_EVERY: Final = timedelta(seconds=1)
+AT_MOST_EVERY: Final = timedelta(seconds=1)
 
 
 class Running(Protocol):
@@ -119,5 +119,5 @@ async def when_asked(
             await running.reload()
             await the_rest(running, ctx, tls())
             with suppress(TimeoutError):  # who asks hundreds of times meanwhile is answered once more
-                async with asyncio.timeout(REREAD_AT_MOST_EVERY.total_seconds()):
+                async with asyncio.timeout(AT_MOST_EVERY.total_seconds()):
                     await stop.wait()

@@ -68,12 +68,18 @@ def sync_tree(folder: Path) -> None:
         sync_folder(Path(place))
 
 
+def refuse_filled(target: Path) -> None:
+    """`Taken` where the folder `target` is there and not empty."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise Taken(f"{target} is there already, and not empty")
+
+
 @contextmanager
-def appearing(target: Path, refuse: Callable[[Path], None] | None = None) -> Iterator[Path]:
+def appearing(target: Path, refuse: Callable[[Path], None] = refuse_filled) -> Iterator[Path]:
     """A folder to fill, that gets the name `target` when the body ends well: then all of it is there, else nothing.
 
     What a killed one left is removed by the next. A link is followed. `Taken` where `target` is there and not empty
-    (what `refuse` lets pass is removed), or is the top of a mounted disk: that gets no other name.
+    (the empty folders that `refuse` lets pass are removed), or is the top of a mounted disk: that gets no other name.
     """
     target = target.resolve()
     if target.is_mount():
@@ -81,15 +87,14 @@ def appearing(target: Path, refuse: Callable[[Path], None] | None = None) -> Ite
     target.parent.mkdir(parents=True, exist_ok=True)
     filling = target.with_name(target.name + UNFINISHED)
     with _alone(target.with_name(f".{target.name}{UNFINISHED}.lock"), filling):
-        (refuse or refuse_filled)(target)  # only now: whoever had the lock before may have given the name meanwhile
+        refuse(target)  # only now: whoever had the lock before may have given the name meanwhile
         if filling.exists():
             shutil.rmtree(filling)
         filling.mkdir(mode=0o700)
         try:
             yield filling
             sync_tree(filling)
-            if refuse is not None:
-                _remove_empty(target)
+            _remove_empty(target)
             filling.rename(target)
         except BaseException:
             shutil.rmtree(filling, ignore_errors=True)
@@ -97,10 +102,11 @@ def appearing(target: Path, refuse: Callable[[Path], None] | None = None) -> Ite
         sync_folder(target.parent)
 
 
-def refuse_filled(target: Path) -> None:
-    """`Taken` where the folder `target` is there and not empty."""
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise Taken(f"{target} is there already, and not empty")
+def being_filled(target: Path) -> Path | None:
+    """What is to become the folder `target`: it is being filled, or whoever filled it was ended before the end."""
+    target = target.resolve()
+    filling = target.with_name(target.name + UNFINISHED)
+    return filling if filling.exists() else None
 
 
 def refuse_used(target: Path) -> None:

@@ -6,12 +6,13 @@ That keeps `axis --help` below 0.3 s: importing everything at once takes two to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final
 
 import click
+
+from axis.cli.usage import Context, close, in_both, told_in_both
 
 SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
     {
@@ -66,12 +67,15 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 
 EPILOG: Final = (
-    "Exit codes: 0 yes, 1 no, 2 wrong usage, 3 could not tell. --json makes any answer readable by programs."
+    "Exit codes: 0 yes, 1 no, 2 wrong usage, 3 could not tell. --json makes any answer readable by programs. "
+    "Mã kết thúc: 0 có, 1 không, 2 gọi sai, 3 chưa rõ."
 )
 
 
 class LazyGroup(click.Group):
     """A group that imports a command when it is called, and knows its help without importing it."""
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -82,16 +86,26 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: Any = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
-        return command
+        return in_both(command)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with told_in_both():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with told_in_both():
+            return super().invoke(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            close = get_close_matches(name, COMMANDS, n=3, cutoff=0.5)
-            meant = f" Did you mean {' or '.join(close)}?" if close else f" The commands are {', '.join(COMMANDS)}."
-            raise click.UsageError(f"No such command {name!r}.{meant}", ctx)
+            near = close(name, list(COMMANDS))
+            meant = f" Did you mean {' or '.join(near)}?" if near else f" The commands are {', '.join(COMMANDS)}."
+            raise click.NoSuchCommand(name, f"No such command {name!r}.{meant}", ctx=ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
+from axis.cli.given import CODE, Moment, Span
 from axis.cli.output import (
-    VIETNAM,
     Answer,
     Exit,
     config_option,
@@ -34,58 +34,6 @@ if TYPE_CHECKING:
 
 OVERLAP = "14d"
 """How long the old certificate goes on speaking: two weeks of documents that were signed before and come late."""
-
-
-class Moment(click.ParamType[datetime]):
-    """A day of Vietnam's calendar, or an instant with its zone."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        text = str(value)
-        try:
-            if len(text) == len("2026-11-24"):
-                return datetime.combine(date.fromisoformat(text), time(), VIETNAM).astimezone(UTC)
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{text!r} is no date: write 2026-11-24, or 2026-11-24T08:00:00+07:00", param, ctx)
-        if at.tzinfo is None:
-            self.fail(f"{text!r} needs its zone: write {text}+07:00, or only the day", param, ctx)
-        return at.astimezone(UTC)
-
-
-class Span(click.ParamType[timedelta]):
-    """`14d`, `36h`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        from axis.config.values import parse_duration
-
-        if isinstance(value, timedelta):
-            return value
-        try:
-            return parse_duration(str(value))
-        except ValueError:
-            self.fail(f'{value!r} is no duration: a number and one unit of s, m, h, d: "14d"', param, ctx)
-
-
-class Code(click.ParamType["AgencyCode"]):
-    """An agency code."""
-
-    name = "code"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AgencyCode:
-        from schemas.codes import AgencyCode, CodeError
-
-        if isinstance(value, AgencyCode):
-            return value
-        try:
-            return AgencyCode.parse(str(value))
-        except CodeError as error:
-            self.fail(str(error), param, ctx)
 
 
 _AT = click.option("--at", type=Moment(), help="Look as of this time instead of now.")
@@ -138,7 +86,7 @@ def inspect(context: click.Context, certificate: str, at: datetime | None, confi
 
 @cert.command(short_help="Say for whom a certificate speaks, and when.")
 @click.argument("certificate", metavar="FILE|sha256:...")
-@click.option("--agency", "agencies", type=Code(), multiple=True, help="Whom it speaks for; may repeat.")
+@click.option("--agency", "agencies", type=CODE, multiple=True, help="Whom it speaks for; may repeat.")
 @click.option("--from", "begins", type=Moment(), help="From this day or time on; default now.")
 @click.option("--to", "ends", type=Moment(), help="From then on no more; default open.")
 @click.option("--note", default="", help="Why, for people: a letter, a ticket.")

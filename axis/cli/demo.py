@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from axis.cli.given import Whole
 from axis.cli.output import Answer, Exit, give_up, json_option, say_json
 from axis.demo.plan import DEFAULT_DOCUMENTS
 
@@ -24,7 +25,7 @@ WIDTH: Final = 120
 @click.command()
 @click.option(
     "--documents",
-    type=click.IntRange(1, 2_000),
+    type=Whole(1, 2_000),
     default=DEFAULT_DOCUMENTS,
     show_default=True,
     help="How many good documents; four bad ones come on top.",

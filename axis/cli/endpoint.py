@@ -13,8 +13,8 @@ import click
 
 from axis.cli.client import Acknowledged, AxisClient, Fetched, Inbox, Item
 from axis.cli.connection import Connection, connection_options
-from axis.cli.explain import CODE
-from axis.cli.output import VIETNAM, Answer, Exit, json_option, local, say, say_json, size
+from axis.cli.given import CODE, Moment, Whole
+from axis.cli.output import Answer, Exit, json_option, local, say, say_json, size
 from axis.core.times import parse_rfc3339
 from schemas.codes import AgencyCode
 from schemas.envelope import Priority
@@ -43,25 +43,10 @@ class WireCode(click.ParamType[str]):
         return code
 
 
-class Instant(click.ParamType[datetime]):
-    """An instant; without a zone Vietnam's time is meant."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            at = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail("a time looks like 2026-11-23T08:30:00+07:00", param, ctx)
-        return at if at.tzinfo else at.replace(tzinfo=VIETNAM)
-
-
 @click.command()
 @connection_options
-@click.option("--after", type=int, default=0, help="Begin behind this number (the column `seq`).")
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="At most so many.")
+@click.option("--after", type=Whole(0), default=0, help="Begin behind this number (the column `seq`).")
+@click.option("--limit", type=Whole(1, 200), default=50, show_default=True, help="At most so many.")
 @json_option
 def inbox(connection: Connection, after: int, limit: int, as_json: bool) -> None:
     """List what is waiting for this endpoint, oldest first. It waits until `axis ack`.
@@ -237,7 +222,7 @@ def _show_acknowledged(one: Acknowledged) -> None:
 @click.argument("document")
 @click.argument("code", type=WireCode())
 @click.option("--receiver", type=CODE, help="Whose status it is, where this endpoint serves several recipients.")
-@click.option("--at", type=Instant(), help="When it happened; default now.")
+@click.option("--at", type=Moment(), help="When it happened; default now.")
 @click.option("--note", help="Ý kiến, lý do: required with 02 and 16.")
 @click.option("--department", help="Who handles it: the department.")
 @click.option("--staff", help="Who handles it: the person.")

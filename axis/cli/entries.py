@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from axis.cli.endpoint import Instant
+from axis.cli.given import Moment, Whole
 from axis.cli.output import Answer, Exit, give_up, json_option, local, say, say_json
 from axis.cli.vietnamese import in_vietnamese
 from axis.core.model import EntryKind
@@ -40,12 +40,10 @@ _SILENT: Final = "_commitment", "policy_sha256"
     type=_KINDS,
     help="Only these; may repeat.",
 )
-@click.option(
-    "--since", type=Instant(), help="Only from this day or time on: 2026-11-23, or 2026-11-23T08:30:00+07:00."
-)
-@click.option("--until", type=Instant(), help="Only before this day or time.")
-@click.option("--from", "first", type=click.IntRange(0), default=0, help="Begin at this index.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="At most so many.")
+@click.option("--since", type=Moment(), help="Only from this day or time on: 02/12/2026, 2026-12-02, 2026-12-02T08:30.")
+@click.option("--until", type=Moment(), help="Only before this day or time.")
+@click.option("--from", "first", type=Whole(0), default=0, help="Begin at this index.")
+@click.option("--limit", type=Whole(1, 100_000), default=200, show_default=True, help="At most so many.")
 @json_option
 def show(
     folder: Path,

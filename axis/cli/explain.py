@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from axis.cli.given import CODE
 from axis.cli.output import Answer, Exit, config_option, end_with_faults, json_option, need_config, say, say_json
 from axis.config import Config, ConfigError
 from axis.config.bindings import registry_of
 from axis.core.problems import TABLE, Kind
 from axis.core.registry import Registry
 from axis.core.routing import RoutingTable
-from schemas.codes import AgencyCode, CodeError, Level
+from schemas.codes import AgencyCode, Level
 
 LEVELS = {
     Level.CENTRAL: "trung ương",
@@ -22,23 +23,6 @@ LEVELS = {
     Level.DISTRICT: "cấp huyện",
     Level.COMMUNE: "cấp xã",
 }
-
-
-class CodeType(click.ParamType[AgencyCode]):
-    """An agency code on the command line."""
-
-    name = "code"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AgencyCode:
-        if isinstance(value, AgencyCode):
-            return value
-        try:
-            return AgencyCode.parse(str(value))
-        except CodeError as error:
-            self.fail(str(error), param, ctx)
-
-
-CODE = CodeType()
 
 
 @click.command()

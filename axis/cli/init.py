@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 
 from axis.cli import scaffold
-from axis.cli.output import VIETNAM, Exit, give_up, json_option, say, say_json
+from axis.cli.output import Exit, give_up, json_option, say, say_json
+from axis.core.times import VIETNAM
 
 MADE = (
     ("axis.toml", "the configuration, commented"),

@@ -109,6 +109,21 @@ def _write_where_somebody_reads(handle: int, octets: bytes, patience_s: float) -
     return os.write(handle, octets[: select.PIPE_BUF])  # so much never waits when there is room at all (pipe(7))
 
 
+class Libraries(logging.Handler):
+    """What libraries say (aiohttp, asyncio, psycopg) joins in at warnings, as lines like all others."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            said = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # its words and its values do not fit together
+            said = str(record.msg)
+        log = structlog.get_logger()
+        tell = log.error if record.levelno >= logging.ERROR else log.warning
+        tell(
+            "library_said", library=record.name, said=said, **({"exc_info": record.exc_info} if record.exc_info else {})
+        )
+
+
 def configure(*, as_json: bool, level: int = logging.INFO) -> None:
     """Set structlog up once, before the daemon is imported. The audit log is another thing: `docs/log-events.md`."""
     lines: Any = standard_error()
@@ -125,5 +140,5 @@ def configure(*, as_json: bool, level: int = logging.INFO) -> None:
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
-    # What libraries say (aiohttp, asyncio) joins in at warnings.
-    logging.basicConfig(level=logging.WARNING, stream=lines, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[Libraries()])
+    logging.captureWarnings(True)

@@ -17,14 +17,23 @@ def migrate(config_path: Path, as_json: bool) -> None:
 
     Forward only, all or nothing; repeating is harmless.
 
+    While a restore is not finished nothing is made: the restore would be refused for it.
+
     Exit 0 when the database is right afterwards, 1 when it could not be brought there.
     """
     config = need_config(config_path, as_json)
+    from axis.care.place import being_filled
     from axis.cli import remedy
     from axis.sql.driver import StoreError
     from axis.sql.migrate import current, needed, upgrade
 
     url = config.store_url
+    if filling := being_filled(config.node.data):
+        hint = (
+            f"a restore fills {filling}: let it finish, or axis restore with the same backup again; "
+            f"to begin without it, remove {filling}"
+        )
+        give_up(Exit.NO, "a restore of this node is not finished", hint, as_json=as_json)
     try:
         before = current(url)
         did = needed(url)

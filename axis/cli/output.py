@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from unicodedata import category
 
 import click
 
 from axis.cli.vietnamese import in_vietnamese
+from axis.core.times import VIETNAM
 
 if TYPE_CHECKING:
     from axis.config import Config, ConfigError
     from signing.cosignature import WitnessKey
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-VIETNAM: Final = timezone(timedelta(hours=7))
 
 
 class Exit(IntEnum):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from axis.cli.daemon import asked_destinations
+from axis.cli.given import Whole
 from axis.cli.operate import alone, operator_name, through_daemon
 from axis.cli.output import Answer, Exit, config_option, give_up, json_option, local, need_config, say, say_json
 
@@ -46,7 +47,7 @@ def queue() -> None:
 @click.option("--endpoint", help="Only those for this endpoint.")
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state; default: all that are not done.")
 @click.option("--document", help="Only those about this document: the axis' reference or the sender's document id.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=Whole(1, 10_000), default=50, show_default=True, help="At most so many.")
 @json_option
 def list_(
     config_path: Path, endpoint: str | None, state: str | None, document: str | None, limit: int, as_json: bool
@@ -57,6 +58,8 @@ def list_(
     config = need_config(config_path, as_json, secrets=False)
     wanted = DeliveryState(state) if state else None
     found = _look(config, as_json, lambda ask: ask.queue(endpoint, wanted, document, limit + 1))
+    if endpoint is not None and not found:
+        _need_endpoint(config, endpoint, as_json, still_there=True)
     shown, more = found[:limit], len(found) > limit
     if as_json:
         say_json({"deliveries": [_facts(one) for one in shown], "more": more})
@@ -170,7 +173,7 @@ def _clock(text: str) -> str:
 @queue.command("handed-over", short_help="What the national axis made of what it took.")
 @config_option
 @click.option("--became", type=click.Choice(BECAME), help="Only those; default: all three.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=Whole(1, 10_000), default=50, show_default=True, help="At most so many.")
 @json_option
 def handed_over(config_path: Path, became: str | None, limit: int, as_json: bool) -> None:
     """What the national axis took, and what it says became of it: still waits there, could not be read, or is lost.
@@ -290,9 +293,8 @@ def _act(
     if action == "give-up" and not reason.strip():
         raise click.UsageError("giving up needs a reason: --reason, for the sender's question why")
     config = need_config(config_path, as_json)
-    if endpoint is not None and endpoint not in {one.name for one in config.endpoint} and action == "hold":
-        names = ", ".join(one.name for one in config.endpoint)
-        raise click.UsageError(f"no endpoint is called {endpoint!r}; endpoints here (ở đây có): {names}")
+    if endpoint is not None:
+        _need_endpoint(config, endpoint, as_json, still_there=action != "hold")
     chosen = (
         {"deliveries": deliveries} if deliveries else {"endpoint": endpoint} if endpoint else {"document": document}
     )
@@ -307,6 +309,22 @@ def _act(
     else:
         _tell(action, endpoint, answer)
     raise Answer(Exit.YES if ok and some else Exit.NO)
+
+
+def _need_endpoint(config: Config, name: str, as_json: bool, *, still_there: bool) -> None:
+    """End the command where nobody knows the endpoint: not the configuration and, with `still_there`, not what waits or
+    failed either, or is held, for one that stands in the configuration no more."""
+    from axis.config.fault import suggestion
+
+    known = {one.name for one in config.endpoint}
+    if name in known:
+        return
+    if still_there:
+        heaps, holds = _look(config, as_json, lambda ask: (ask.shape(datetime.now(UTC)), ask.holds()))
+        known |= {heap.endpoint for heap in heaps} | set(holds)
+    if name not in known:
+        hint = suggestion(name, known, f"endpoints here: {', '.join(sorted(known))}")
+        give_up(Exit.USAGE, f"no endpoint is called {name!r}", hint, as_json=as_json)
 
 
 def _tell(action: str, endpoint: str | None, answer: dict[str, Any]) -> None:

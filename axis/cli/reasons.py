@@ -1,4 +1,5 @@
-"""What may be wrong with a configuration, in Vietnamese: by the English words, as in `axis.cli.vietnamese`."""
+"""What may be wrong with a configuration, or with the words of a command, in Vietnamese: by the English words, as in
+`axis.cli.vietnamese`."""
 
 from __future__ import annotations
 
@@ -111,4 +112,81 @@ REASONS: Final = {
     "this key already proves another endpoint": "khóa này đã dùng cho điểm kết nối khác",
     "must be the hash of a key, never the key itself": "phải là giá trị băm của khóa, không bao giờ là chính khóa",
     "is not the hash of a key": "không phải giá trị băm của khóa",
+}
+
+MISUSES: Final = {
+    # click's own, of which it tells no more than the words
+    "Option {} requires an argument.": "tùy chọn {} cần một giá trị",
+    "Option {} does not take a value.": "tùy chọn {} không nhận giá trị",
+    "Got unexpected extra argument ({})": "thừa đối số: {}",
+    "Got unexpected extra arguments ({})": "thừa đối số: {}",
+    # what was written
+    "{} is no date: write 02/12/2026 (day first), 2026-12-02 or 2026-12-02T08:30": (
+        "{} không phải ngày giờ: ghi 02/12/2026 (ngày trước), 2026-12-02 hoặc 2026-12-02T08:30"
+    ),
+    "{} is no number: write it with the digits 0 to 9": "{} không phải số: ghi bằng các chữ số 0 đến 9",
+    '{} is no duration: a number and one unit of s, m, h, d: "14d"': (
+        '{} không phải thời hạn: số và một đơn vị s, m, h, d: "14d"'
+    ),
+    'an address is host and port: "127.0.0.1:18999", "[::1]:0"': (
+        'địa chỉ gồm tên máy và cổng: "127.0.0.1:18999", "[::1]:0"'
+    ),
+    "{} is unknown; {}": "không có mã {}; các mã: {}",
+    "{} is no delivery: 26 characters, as axis queue list shows them": (
+        "{} không phải lượt chuyển: 26 ký tự, như axis queue list hiện"
+    ),
+    "{} exists already; name another file with -o": "đã có {}; nêu tệp khác bằng -o",
+    "{} holds no certificate that can be read: {}": "{} không có chứng thư số đọc được: {}",
+    # what goes together
+    "--to must lie after --from": "--to phải sau --from",
+    "--end ends a binding now: it takes no --from, --to or --replace": (
+        "--end kết thúc ràng buộc ngay: không dùng với --from, --to, --replace"
+    ),
+    "whom does it speak for? Name at least one --agency": "nó ký thay ai? Nêu ít nhất một --agency",
+    "{} is at most 300 characters that can be printed": "{} dài nhất 300 ký tự in được",
+    "--cert and --key go together": "--cert và --key đi cùng nhau",
+    "--url is an address like https://host:8443, not {}": "--url là địa chỉ như https://may:8443, không phải {}",
+    "a package goes into a file: half of one must never be taken for it; name one with -o": (
+        "gói tin phải ghi vào tệp, để không ai lấy nhầm một nửa: nêu tệp bằng -o"
+    ),
+    "{} {} needs the reason: --note": "{} {} phải có lý do: --note",
+    "--name is 1 to 63 of a-z, 0-9, dot and dash, and begins and ends with a letter or digit": (
+        "--name dài 1 đến 63 ký tự a-z, 0-9, chấm, gạch ngang; đầu và cuối là chữ hoặc số"
+    ),
+    "--receipt-key is for --receipt": "--receipt-key dùng với --receipt",
+    "name deliveries, or --endpoint, or --document": "nêu các lượt chuyển, hoặc --endpoint, hoặc --document",
+    "giving up needs a reason: --reason, for the sender's question why": (
+        "bỏ lượt chuyển phải có lý do: --reason, để trả lời bên gửi"
+    ),
+    "name FILEs, or make a document with --from, --to, --number, --notation, --subject": (
+        "nêu tệp, hoặc tạo văn bản bằng --from, --to, --number, --notation, --subject"
+    ),
+    "--receipt names a new file, for one package": "--receipt nêu một tệp mới, cho một gói tin",
+    "--parts is for a document that is made here; FILEs are sent as they are": (
+        "--parts dành cho văn bản tạo tại đây; tệp có sẵn được gửi nguyên"
+    ),
+    "--tsa stamps what is signed here; FILEs are sent as they are": (
+        "--tsa đóng dấu điều được ký tại đây; tệp có sẵn được gửi nguyên"
+    ),
+    "--sign-cert and --sign-key go together": "--sign-cert và --sign-key đi cùng nhau",
+    "--tsa stamps a signature: name --sign-cert and --sign-key, or a key in a token": (
+        "--tsa đóng dấu một chữ ký: nêu --sign-cert và --sign-key, hoặc khóa trong thiết bị"
+    ),
+    "--hsm-module, --hsm-token, --hsm-key and --pin-file go together": (
+        "--hsm-module, --hsm-token, --hsm-key và --pin-file đi cùng nhau"
+    ),
+    "--tsa names the authority that the other options of --tsa are about": (
+        "--tsa nêu nơi cấp dấu mà các tùy chọn --tsa khác nói đến"
+    ),
+    "--tsa needs --tsa-trust: the root under which the authority is believed": (
+        "--tsa cần --tsa-trust: gốc để tin nơi cấp dấu"
+    ),
+    "--tsa is an address that begins with http:// or https://": "--tsa là địa chỉ bắt đầu bằng http:// hoặc https://",
+    "an evidence bundle brings its own: only --trust, --log-key, --receipt-key and --json go with it": (
+        "gói chứng cứ mang theo mọi thứ: chỉ dùng với --trust, --log-key, --receipt-key, --json"
+    ),
+    "--log-key and --receipt-key are for evidence bundles": "--log-key và --receipt-key dành cho gói chứng cứ",
+    "name --trust, or the configuration of a node with -c: a signature is worth its root": (
+        "nêu --trust, hoặc cấu hình của một nút bằng -c: chữ ký chỉ đáng tin như gốc của nó"
+    ),
 }

@@ -17,11 +17,11 @@ import click
 
 from axis.cli.client import AxisClient, Sent
 from axis.cli.connection import Connection, connection_options
-from axis.cli.explain import CODE
-from axis.cli.output import VIETNAM, Exit, give_up, json_option, local, say, say_json
+from axis.cli.given import CODE
+from axis.cli.output import Exit, give_up, json_option, local, say, say_json
 from axis.cli.parts import digest_of, head_of, write_parts
 from axis.cli.stamp import Authority, NotStamped, facts_of, is_typed, show_stamp, tsa_options
-from axis.core.times import parse_rfc3339
+from axis.core.times import VIETNAM, parse_rfc3339
 from schemas.codes import AgencyCode
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from axis.cli.given import Seconds
 from axis.cli.output import Exit, local, say
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def tsa_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--tsa-wait",
-            type=click.FloatRange(min=0, min_open=True),
+            type=Seconds(min=0, min_open=True),
             default=PATIENCE_S,
             show_default=True,
             envvar="AXIS_TSA_WAIT",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from axis.cli import bundle, pdf
-from axis.cli.endpoint import Instant
+from axis.cli.given import Moment
 from axis.cli.output import Answer, Exit, end_with_faults, give_up, json_option, local, need_config, say, say_json, size
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.argument("file", type=_FILE)
 @click.option("--trust", type=_ANY, multiple=True, help="Roots and issuing authorities: files, or folders of them.")
 @click.option("--crl", type=_ANY, multiple=True, help="Revocation lists: files, or folders of them.")
-@click.option("--at", type=Instant(), help="The time to judge for; default now.")
+@click.option("--at", type=Moment(), help="The time to judge for; default now.")
 @click.option(
     "-c",
     "--config",

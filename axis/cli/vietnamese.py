@@ -12,7 +12,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from axis.cli.reasons import REASONS
+from axis.cli.reasons import MISUSES, REASONS
 
 _HINTS: Final = {
     # how something is written
@@ -162,6 +162,9 @@ _HINTS: Final = {
     "list it, or leave the line out: the code's grammar is then used": (
         "thêm vào danh mục, hoặc bỏ dòng này: khi đó lấy theo cấu trúc mã"
     ),
+    "by its code it stands below {}: leave the line out, or write that": (
+        "theo mã thì nó nằm dưới {}: bỏ dòng này, hoặc ghi mã đó"
+    ),
     "cut it somewhere": "bỏ bớt một chỗ cho hết vòng",
     "keep one; or close the older one with valid_to and successors": (
         "giữ một; hoặc đóng mã cũ bằng valid_to và successors"
@@ -304,6 +307,9 @@ _REMEDIES: Final = {
         "không có bản sao lưu nào được tạo: nút bị hỏng, xem bằng axis fsck --deep"
     ),
     "nothing was put into place": "chưa đặt gì vào chỗ",
+    "a restore fills {}: let it finish, or axis restore with the same backup again; to begin without it, remove {}": (
+        "một lần khôi phục đang ghi {}: chờ nó xong, hoặc chạy lại axis restore cùng bản đó; muốn bỏ nó thì xóa {}"
+    ),
     "a restore is not finished: axis restore, with its backup again": "khôi phục dở: chạy lại axis restore cùng bản đó",
     "axis restore, with the same backup again: it goes on by itself": "chạy lại axis restore, cùng bản đó: tự làm tiếp",
     "the database: what was accepted goes on at the next start": (
@@ -396,7 +402,7 @@ _REMEDIES: Final = {
     ),
 }
 
-WORDS: Final[Mapping[str, str]] = MappingProxyType(REASONS | _HINTS | _REMEDIES)
+WORDS: Final[Mapping[str, str]] = MappingProxyType(REASONS | MISUSES | _HINTS | _REMEDIES)
 
 
 def in_vietnamese(said: str) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from axis.config.locate import KeyPath
+from axis.core.times import read_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +71,11 @@ def suggestion(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
     """`did you mean "x"?` when one of `known` resembles `wrong`, else `otherwise`."""
     close = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else otherwise
+
+
+def as_day(value: Any, said: str) -> str:
+    """How a day is written here, where somebody wrote it as people do: `said` with it; empty for anything else."""
+    try:
+        return said.format(read_day(value)) if isinstance(value, str) else ""
+    except ValueError:
+        return ""

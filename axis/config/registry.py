@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from axis.config.checks import Raw
-from axis.config.fault import ConfigError, Fault, Finding, suggestion
+from axis.config.fault import ConfigError, Fault, Finding, as_day, suggestion
 from axis.config.load import Fields, in_order, placed, read_model, read_text
 from axis.config.locate import KeyPath, Places
 from axis.config.section import Section
 from axis.config.values import Certificate, Code, fault
 from axis.core.registry import MAX_DEPTH, Agency, Registry
+from axis.core.times import VIETNAM
 from schemas.codes import Level
-
-VIETNAM = timezone(timedelta(hours=7))
 
 
 def _instant(value: Any) -> datetime:
@@ -29,7 +28,7 @@ def _instant(value: Any) -> datetime:
         return value.astimezone(UTC)
     if isinstance(value, date):
         return datetime.combine(value, time(), VIETNAM).astimezone(UTC)
-    raise fault("must be a date without quotes", "for example 2025-07-01")
+    raise fault("must be a date without quotes", as_day(value, "write {}") or "for example 2025-07-01")
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
@@ -114,11 +113,11 @@ def _between(read: Sequence[tuple[Path, AgencyFile, Places]]) -> Iterator[tuple[
             yield path, Finding((*key, "code"), reason, hint), places
         for field, code in _references(row):
             if code.text not in known:
-                hint = suggestion(
-                    code.text,
-                    known.keys() - {row.code.text},
-                    "list it, or leave the line out: the code's grammar is then used",
-                )
+                above = row.code.guess_parent()
+                grammar = "list it, or leave the line out: the code's grammar is then used"
+                if field == "parent" and above is not None and above.text in known:
+                    grammar = f"by its code it stands below {above}: leave the line out, or write that"
+                hint = suggestion(code.text, known.keys() - {row.code.text}, grammar)
                 yield path, Finding((*key, field), f"no agency {code} is listed", hint), places
         loop = _loop(row, known)
         if loop:

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from axis.config.fault import as_day
 from axis.core.pem import is_whole
 from axis.core.registry import prefix_path
 from schemas.codes import AgencyCode, CodeError
@@ -28,16 +29,16 @@ from schemas.codes import AgencyCode, CodeError
 FAULT: Final = "axis"
 """The pydantic error type of our own faults; their context holds `reason` and `hint`."""
 
-_DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
+_DURATION: Final = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 _UNITS: Final = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _A_DURATION: Final = 'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"'
 _LONGEST: Final = timedelta(days=36_500)
-_SIZE: Final = re.compile(r"(\d+)(B|KB|MB|GB)")
+_SIZE: Final = re.compile(r"([0-9]+)(B|KB|MB|GB)")
 _BYTES: Final = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _A_SIZE: Final = 'a number and one unit of B, KB, MB, GB (1 KB is 1,024 bytes): "128KB", "200MB"'
 _SPOKEN: Final = {"giây": "s", "phút": "m", "giờ": "h", "ngày": "d"}
 _FINGERPRINT: Final = re.compile(r"sha256:((?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2})")
-_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -117,7 +118,7 @@ def _meant(text: str, units: Mapping[str, object], spoken: Mapping[str, str]) ->
         return ""
     word = unicodedata.normalize("NFC", found[2].lower())
     unit = spoken.get(word) or next((one for one in units if one.lower() == word), "")
-    return f'write "{found[1]}{unit}"' if unit else ""
+    return f'write "{int(found[1])}{unit}"' if unit else ""
 
 
 def _duration(value: Any) -> timedelta:
@@ -163,7 +164,9 @@ def _date(value: Any) -> datetime:
     try:
         return datetime.strptime(_text(value), "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
-        raise fault(f"{value!r} is not a day", 'year, month, day: "2017-01-01"') from None
+        raise fault(
+            f"{value!r} is not a day", as_day(value, 'write "{}"') or 'year, month, day: "2017-01-01"'
+        ) from None
 
 
 def _host_map(value: Any) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from axis.core.model import DocumentRef
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind, Problem, Refused, Unavailable
 from axis.core.states import BreakerState, DeliveryState
+from axis.core.times import VIETNAM, read_day
 from axis.core.witness import Witnessed
 from axis.flow.context import Context
 from axis.flow.traffic import Destination
@@ -211,10 +212,9 @@ class Console:
 
 
 def _end_of_day(text: str) -> datetime | None:
-    """When a day of Vietnam's calendar is over, written 02/12/2026 or 2026-12-02; `None` for anything else."""
-    for form in ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%Y-%m-%d"):
-        with suppress(ValueError, OverflowError):
-            return datetime.strptime(text, form).replace(tzinfo=pages.VIETNAM) + timedelta(days=1)
+    """When a day of Vietnam's calendar is over; `None` for what is no day."""
+    with suppress(ValueError, OverflowError):
+        return datetime.combine(read_day(text), time(), VIETNAM) + timedelta(days=1)
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -16,14 +16,13 @@ from axis.core.journey.told import Journey
 from axis.core.model import AttachmentCheck, Cargo, Delivery, Document, DocumentRef, EntryKind, LogEntry
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
+from axis.core.times import VIETNAM
 from axis.core.witness import Witnessed
 from axis.flow.traffic import Destination
 from axis.web.attached import attachment_signatures, mark, words
 from schemas.codes import AgencyCode
 from schemas.status import BY_WIRE, LABEL, STANDING_LABEL, WIRE
 from signing.verdict import REASONS, PdfOutcome, Reason, Sentence
-
-VIETNAM = timezone(timedelta(hours=7))
 
 STATE_LABEL: Mapping[str, str] = {
     "accepted": "đã nhận",

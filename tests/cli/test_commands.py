@@ -345,6 +345,17 @@ def test_explain_refuses_what_is_no_code(made: Path) -> None:
     assert axis("explain", "-c", made / "axis.toml", "--from", "H 99", "--to", "H99.115").exit_code == 2
 
 
+def test_migrate_makes_no_database_while_a_restore_is_not_finished(node: Path) -> None:
+    shutil.rmtree(node / "data")
+    (node / "data.unfinished").mkdir()
+    result = axis("migrate", "-c", node / "axis.toml")
+    assert result.exit_code == 1
+    assert "axis restore with the same backup again" in result.stderr and "chạy lại axis restore" in result.stderr
+    assert not (node / "data").exists()
+    (node / "data.unfinished").rmdir()
+    assert axis("migrate", "-c", node / "axis.toml").exit_code == 0
+
+
 def test_migrate_makes_the_database_once(node: Path) -> None:
     for path in (node / "data").iterdir():
         path.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -100,3 +101,31 @@ def test_who_reads_slowly_loses_no_line(monkeypatch: pytest.MonkeyPatch) -> None
             said += os.read(reading, 500)
         talking.join(20)
     assert b"lines_lost" not in said
+
+
+LIBRARIES = """
+import logging, warnings
+from axis.cli.logs import configure
+configure(as_json=True)
+logging.getLogger("psycopg").warning("error ignored terminating %r: %s", "<Pipeline [BAD]>", "the connection is lost")
+logging.getLogger("psycopg.pool").info("not told")
+warnings.warn("soon gone")
+try:
+    raise ValueError("a reason")
+except ValueError:
+    logging.getLogger("asyncio").exception("never %s retrieved", "was")
+logging.getLogger("aiohttp").error("does not fit %d", "text")
+"""
+
+
+def test_what_libraries_say_is_json_too() -> None:
+    done = subprocess.run([sys.executable, "-c", LIBRARIES], capture_output=True, text=True, check=True)
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(one["event"], one["level"], one["library"]) for one in told] == [
+        ("library_said", "warning", "psycopg"),
+        ("library_said", "warning", "py.warnings"),
+        ("library_said", "error", "asyncio"),
+        ("library_said", "error", "aiohttp"),
+    ]
+    assert told[0]["said"] == "error ignored terminating '<Pipeline [BAD]>': the connection is lost"
+    assert "ValueError: a reason" in told[2]["exception"]

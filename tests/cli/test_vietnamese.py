@@ -13,6 +13,7 @@ from axis.cli.vietnamese import WORDS, in_vietnamese
 
 ROOT = Path(__file__).parents[2] / "axis"
 PLACES = {"fault": (0, 1), "Finding": (1, 2), "Fault": (4, 5), "Line": (3,), "give_up": (2,), "suggestion": (2,)}
+RAISED = {"UsageError", "fail"}
 TABLES = {"_REMEDIES", "_INSTEAD", "_KINDS", "_LISTENING", "MISMATCHES", "LOOK", "LOST", "_ACCOUNT"}
 NAMES = {"hint", "remedy", "reason", "nothing", "told"}
 BOTH = re.compile("[à-ỹđ]")
@@ -40,7 +41,8 @@ def said(source: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else ""
-            for place in PLACES.get(name, ()):
+            raised = isinstance(node.func, ast.Attribute) and node.func.attr in RAISED
+            for place in (0,) if raised else PLACES.get(name, ()):
                 yield from templates(node.args[place]) if place < len(node.args) else ()
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]

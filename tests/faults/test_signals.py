@@ -153,8 +153,8 @@ UNHEARD = {
     "who asks often is answered once a second": (
         Edit(
             "axis/reread.py",
-            "REREAD_AT_MOST_EVERY: Final = timedelta(seconds=1)",
-            "REREAD_AT_MOST_EVERY = timedelta(0)",
+            "AT_MOST_EVERY: Final = timedelta(seconds=1)",
+            "AT_MOST_EVERY = timedelta(0)",
         ),
         "it read everything",
     ),

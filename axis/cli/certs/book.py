@@ -14,11 +14,11 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Final
 
-from axis.cli.output import VIETNAM
 from axis.config import ConfigError
 from axis.config.bindings import BindingBook, parse_book
 from axis.core.binding import Binding
 from axis.core.registry import Registry
+from axis.core.times import VIETNAM
 
 HEADING: Final = """\
 # Chứng thư số nào ký thay cơ quan nào, từ khi nào đến khi nào. `axis cert bind` ghi tệp này; sửa tay cũng được.

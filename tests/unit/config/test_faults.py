@@ -124,6 +124,8 @@ VALUES = [
     ("[[route]]", "[[rout]]", 1, "rout", "unknown key", 'did you mean "route"?'),
     # what administrators write
     ('hold = "72h"', 'hold = "3 ngày"', 8, "limits.hold", "is not a duration", 'write "3d"'),
+    ('max_bytes = "200MB"', 'max_bytes = "２００MB"', 13, "limits.max_bytes", "is not a size", 'write "200MB"'),
+    ('hold = "72h"', 'hold = "٧٢h"', 8, "limits.hold", "is not a duration", 'write "72h"'),
     ('max_bytes = "200MB"', 'max_bytes = "200 mb"', 13, "limits.max_bytes", "is not a size", 'write "200MB"'),
     (
         "max_recipients = 500",
@@ -277,6 +279,7 @@ PRINT = f"sha256:{'ab' * 32}"
 
 def registries() -> Iterator[tuple[str, int, int, str, str]]:
     yield row("H99", 'parent = "G99"'), 5, 10, "no agency G99 is listed", "grammar"
+    yield row("H99") + row("H99.07", 'parent = "G01"'), 10, 10, "no agency G01 is listed", "stands below H99:"
     yield (
         row("H99", 'successors = ["H98"]\nvalid_to = 2025-07-01') + row("H9"),
         5,
@@ -290,6 +293,7 @@ def registries() -> Iterator[tuple[str, int, int, str, str]]:
     yield row("H99", "valid_from = 2026-01-01\nvalid_to = 2025-01-01"), 6, 12, "ends before it begins", "exchange"
     yield row("H99", 'successors = ["H98"]') + row("H98"), 5, 14, "with successors is closed", "add valid_to"
     yield row("H99", "valid_to = 2025-07-01T00:00:00"), 5, 12, "needs its zone", "+07:00"
+    yield row("H99", 'valid_to = "01/07/2025"'), 5, 12, "a date without quotes", "write 2025-07-01"
     yield row("H99", 'valid_to = "2025"'), 5, 12, "a date without quotes", "2025-07-01"
     yield row("H99", 'level = "x"').replace('level = "commune"\n', ""), 4, 9, "unknown value 'x'", "central"
     yield row("H99", 'certificate = "x"'), 5, 1, "unknown key", '"certificates"?'
