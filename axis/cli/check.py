@@ -142,7 +142,8 @@ def remarks_on(config: Config, path: Path, registry: Registry, now: datetime) ->
 
 def _expired(config: Config, now: datetime) -> Iterator[Remark]:
     """Certificates that the node starts with, and nobody can use any more."""
-    from axis.cli.doctor import State, look_at_certificates
+    from axis.cli.doctor import look_at_certificates
+    from axis.cli.looked import State
 
     for line in look_at_certificates(config, now):
         if line.state is State.FAIL:

@@ -113,10 +113,10 @@ def _between(read: Sequence[tuple[Path, AgencyFile, Places]]) -> Iterator[tuple[
             yield path, Finding((*key, "code"), reason, hint), places
         for field, code in _references(row):
             if code.text not in known:
-                above = row.code.guess_parent()
+                guessed = row.code.guess_parent()
                 grammar = "list it, or leave the line out: the code's grammar is then used"
-                if field == "parent" and above is not None and above.text in known:
-                    grammar = f"by its code it stands below {above}: leave the line out, or write that"
+                if field == "parent" and guessed is not None and guessed.text in known:
+                    grammar = f"by its code it stands below {guessed}: leave the line out, or write that"
                 hint = suggestion(code.text, known.keys() - {row.code.text}, grammar)
                 yield path, Finding((*key, field), f"no agency {code} is listed", hint), places
         loop = _loop(row, known)

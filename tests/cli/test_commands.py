@@ -18,7 +18,8 @@ from click.testing import CliRunner, Result
 from cryptography.x509 import AuthorityKeyIdentifier, SubjectKeyIdentifier, load_pem_x509_certificate
 
 from axis.cli import COMMANDS, main
-from axis.cli.doctor import State, look_at_packages
+from axis.cli.doctor import look_at_packages
+from axis.cli.looked import State
 from axis.devpki import DevPki
 from signing.keys import load_ed25519, load_ed25519_public, raw_public
 

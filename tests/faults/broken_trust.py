@@ -204,7 +204,7 @@ BY_FAULT: Final[Mapping[str, tuple[Off, ...]]] = {
         Off(
             off(
                 "the roots are read again",
-                "axis/app.py",
+                "axis/reread.py",
                 ("    if (fresh.epoch, fresh.answers) != (ctx.trust.epoch, ctx.trust.answers):", "    if False:"),
             ),
             "never: the roots are read again",

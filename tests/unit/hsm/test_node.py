@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from axis.cli.doctor import State, look_at_token
+from axis.cli.doctor import look_at_token
+from axis.cli.looked import State
 from axis.config import load_file
 from axis.core.canonical import canonical
 from axis.demo.client import Reply
