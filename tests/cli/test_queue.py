@@ -282,7 +282,8 @@ def test_what_was_handed_over_and_is_not_taken_is_listed(site: Site) -> None:
 
 
 def test_nothing_is_told_as_nothing(site: Site) -> None:
-    assert run(site, "list", "--endpoint", "không-có", code=1).stdout.strip() == "hàng đợi trống (nothing waits)"
+    assert run(site, "list", "--endpoint", "so-tai-chinh", code=1).stdout.strip() == "hàng đợi trống (nothing waits)"
+    run(site, "list", "--endpoint", "không-có", code=2)
     run(site, "retry", code=2)
     run(site, "hold", "--endpoint", "không-có", code=2)
     run(site, "retry", "0" * 26, code=1)
