@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
 class Resting(NamedTuple):
-    """A connection between two requests: since when, in seconds of any clock, from which address, and its number."""
+    """A connection between two requests, or one that owes a head: since when, in seconds of any clock, from which
+    address, and its number."""
 
     since: float
     address: str
@@ -38,3 +40,13 @@ def leaving(resting: Iterable[Resting], held: Mapping[str, int], most: int) -> l
         if group:
             heapq.heappush(queue, (count + 1, group[-1]))
     return gone
+
+
+def overstaying(silent: Iterable[Resting], share: int, most: int) -> list[Resting]:
+    """At most `most` of those who owe a handshake or a head, where one address has more than `share` of them; in the
+    order in which they have to go, as with `leaving`. No address is left with fewer than `share`."""
+    crowd = list(silent)
+    held = Counter(one.address for one in crowd)
+    over = {address: many - share for address, many in held.items() if many > share}
+    many = min(most, sum(over.values()))
+    return leaving((one for one in crowd if one.address in over), over, many)

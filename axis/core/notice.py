@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from axis.core.canonical import Json
 from axis.core.model import (
@@ -32,6 +33,9 @@ from schemas.codes import AgencyCode
 
 VERSION = 1
 TYPE = "axis-notice"
+MOST_EACH: Final = 16
+"""Notices about one document for each of its recipients, before others' are refused. Each is told of once, and once
+more whenever an operator tries again."""
 
 Seal = Callable[[Mapping[str, Json]], bytes]
 """Adds the key's id and the signature to a body: its canonical octets."""
@@ -145,6 +149,13 @@ def handed_to(
             routes = ((code, network.routes.route(code)) for code in recipients)
             found.update(code for code, route in routes if route is not None and route.endpoint == by)
     return frozenset(found)
+
+
+def may_tell_more(told: int, deliveries: Iterable[tuple[str, Iterable[AgencyCode]]]) -> bool:
+    """Say whether others may tell more of a document about which `told` notices are stored: whoever it was handed to
+    can write as many different ones as it likes, and its sender gets them all."""
+    recipients = {code for _, those in deliveries for code in those}
+    return told < MOST_EACH * len(recipients)
 
 
 def pass_on(

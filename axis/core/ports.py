@@ -146,6 +146,10 @@ class Ledger(Protocol):
         """Say whether just this notice about the document is stored already."""
         ...
 
+    def notices(self, document: DocumentRef) -> int:
+        """How many notices about the document are stored, ours among them."""
+        ...
+
     def claim(
         self,
         endpoints: Sequence[str],

@@ -9,7 +9,7 @@ import structlog
 
 from axis.core.canonical import canonical
 from axis.core.model import Cargo, Notice, NoticeOutcome, Principal
-from axis.core.notice import TYPE, handed_to, pass_on
+from axis.core.notice import TYPE, handed_to, may_tell_more, pass_on
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Problem, Refused
 from axis.flow.context import Context
@@ -36,8 +36,9 @@ async def take_notice(octets: bytes, by: Principal, ctx: Context) -> Notice | No
     """Store a notice that `by` handed over and make it out towards the sender; `None` for a repeat.
 
     Only the axis that the document was handed to may tell of it, only about a document that went through here, and of
-    no recipient but those that it was handed over for: `Refused(NOT_FOUND)` otherwise. Its signature is for the sender,
-    who knows the other axis; here the authenticated connection vouches for it.
+    no recipient but those that it was handed over for: `Refused(NOT_FOUND)` otherwise. Not without end either:
+    `Refused(BAD_REQUEST)`. Its signature is for the sender, who knows the other axis; here the authenticated connection
+    vouches for it.
     """
     told = _read(octets)
     if told.node == ctx.node:  # what we told ourselves nobody need bring us
@@ -47,11 +48,14 @@ async def take_notice(octets: bytes, by: Principal, ctx: Context) -> Notice | No
         network = ctx.network
         stored = ledger.same_document(told.sender, told.kind, told.document_id)
         document = next((one for one in stored if one.digest == told.digest), None)
-        handed = handed_to(by.name, ledger.handed_to(document.ref), network) if document else frozenset()
+        deliveries = ledger.handed_to(document.ref) if document else ()
+        handed = handed_to(by.name, deliveries, network)
         if document is None or not handed or not told.recipients <= handed:
             raise Refused(Problem(Kind.NOT_FOUND))
         if ledger.same_notice(document.ref, octets):
             return None
+        if not may_tell_more(ledger.notices(document.ref), deliveries):
+            raise Refused(Problem(Kind.BAD_REQUEST, "too many notices about this document"))
         decision = pass_on(octets, told.outcome, document, by.name, network, ctx.now(), ctx.new_id)
         ledger.apply(decision)
         return decision.reply

@@ -221,6 +221,9 @@ class SqlLedger(Planned):
     def same_notice(self, document: DocumentRef, octets: bytes) -> bool:
         return self.session.run(self.sql.same_notice, document=document, octets=octets).fetchone() is not None
 
+    def notices(self, document: DocumentRef) -> int:
+        return int(self.session.run(self.sql.notices, document=document).fetchone()[0])
+
     def claim(
         self,
         endpoints: Sequence[str],

@@ -177,6 +177,7 @@ class Statements:
                 notice.c.document == bindparam("document"), notice.c.octets == bindparam("octets")
             )
         )
+        self.notices = self._text(select(func.count()).where(notice.c.document == bindparam("document")))
         self.move_document = self._text(
             update(document)
             .where(document.c.ref == bindparam("of"), document.c.state == bindparam("was"))

@@ -164,6 +164,11 @@ class _Handler(web.RequestHandler):
             return None
         return self._next_keepalive_close_time - self._keepalive_timeout
 
+    @property
+    def silent_since(self) -> float | None:
+        """Since when there is a head to come, of which nothing or a part is there."""
+        return None if self._due is None else self._due.when() - self._head_s
+
     def leave(self) -> None:
         if self.transport is not None:
             self.transport.abort()

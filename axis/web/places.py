@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from axis.core.crowd import Resting, leaving
+from axis.core.crowd import Resting, leaving, overstaying
 from axis.core.problems import Kind
 
 log = structlog.get_logger()
@@ -37,6 +37,10 @@ LOOK_S: Final = 0.1
 second."""
 SHARE: Final = 32
 """One place in so many is given up by one look at most: who holds how many has changed by then."""
+SILENT_SHARE: Final = 8
+"""One place in so many is left to those of one address who owe a handshake or a head, where others need it."""
+HASTE_S: Final = 1.0
+"""Who is silent for no longer is never taken for one: whole offices connect at once, from one address."""
 TOLD_S: Final = 5.0
 """The log tells the same at most so often."""
 _ACKED: Final = slice(120, 128)
@@ -51,6 +55,10 @@ class Guest(Protocol):
         """Since when it waits for the next request, with the last answer in the hands of the kernel; `None` while
         anything is under way."""
 
+    @property
+    def silent_since(self) -> float | None:
+        """Since when a head is owed, none or a part of which has come; `None` while none is."""
+
     def leave(self) -> None:
         """Close the connection now."""
 
@@ -64,7 +72,22 @@ class Place:
     address: str
     give_back: Callable[[], None]
     """The connection is lost. May be called again."""
+    came: float = 0.0
     guest: Guest | None = None
+    greeting: asyncio.Task[None] | None = None
+    """Sees it through its handshake."""
+
+    @property
+    def silent(self) -> Resting | None:
+        """Where it owes a handshake or a head."""
+        since = self.came if self.guest is None else self.guest.silent_since
+        return None if since is None else Resting(since, self.address, self.number)
+
+    def leave(self) -> None:
+        if self.guest is not None:
+            self.guest.leave()
+        elif self.greeting is not None:
+            self.greeting.cancel()
 
     @property
     def resting(self) -> Resting | None:
@@ -85,6 +108,8 @@ class Places:
     _leaving: deque[Resting] = field(default_factory=deque)
     _stale_at: float = 0.0
     _nobody_until: float = 0.0
+    _silent: deque[Resting] = field(default_factory=deque)
+    _silent_stale_at: float = 0.0
     full: Seldom = field(default_factory=lambda: Seldom("connections_full"))
 
     @property
@@ -93,16 +118,20 @@ class Places:
         return len(self._open)
 
     def take(self, line: socket.socket, address: str) -> Place | None:
-        """A place for what was accepted from `address`: a free one, or that of a connection that rests, and is closed
-        for it. `None` where nobody rests."""
+        """A place for what was accepted from `address`: a free one, or that of a connection that is closed for it: one
+        that says nothing, of another address that has more than its share of those, or one that rests. `None` where
+        there is neither."""
         if len(self._open) >= self.bound:
-            if not self._make_room():
+            if self._silent_one_left(address):
+                self.refused[Kind.BUSY] += 1
+                self.full.happened("silent_closed", bound=self.bound)
+            elif not self._make_room():
                 self.refused[Kind.BUSY] += 1
                 self.full.happened("refused", bound=self.bound)
                 return None
             self.full.happened("made_room", bound=self.bound)
         self._numbers = number = self._numbers + 1
-        place = self._open[number] = Place(number, line, address, lambda: self._give_back(number))
+        place = self._open[number] = Place(number, line, address, lambda: self._give_back(number), self.clock())
         self._held[address] += 1
         return place
 
@@ -114,6 +143,29 @@ class Places:
         self._held[place.address] -= 1
         if not self._held[place.address]:
             del self._held[place.address]
+
+    def _silent_one_left(self, newcomer: str) -> bool:
+        """Close one that owes a handshake or a head, of an address that has more than its share of those; never for a
+        newcomer of that address: it would pay for a flood of its own, or open the door to it."""
+        now = self.clock()
+        if now >= self._silent_stale_at:
+            share = max(1, self.bound // SILENT_SHARE)
+            silent = (one for place in self._open.values() if (one := place.silent) is not None)
+            late = [one for one in silent if one.since <= now - HASTE_S]
+            self._silent = deque(overstaying(late, share, max(1, len(self._open) // SHARE)))
+            self._silent_stale_at = now + LOOK_S
+        for _ in range(len(self._silent)):
+            one = self._silent.popleft()
+            place = self._open.get(one.number)
+            if place is None or place.silent != one:
+                continue
+            if one.address == newcomer:
+                self._silent.append(one)
+                continue
+            place.leave()
+            self._give_back(one.number)
+            return True
+        return False
 
     def _make_room(self) -> bool:
         now = self.clock()
@@ -244,7 +296,7 @@ class Door:
         if place is None:
             _refuse(line)
             return
-        task = asyncio.create_task(self._greet(place))
+        task = place.greeting = asyncio.create_task(self._greet(place))
         self._greeted.add(task)
         task.add_done_callback(self._greeted.discard)
 

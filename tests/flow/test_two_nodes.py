@@ -20,6 +20,7 @@ from click.testing import CliRunner
 
 from axis.cli import main
 from axis.core.canonical import canonical
+from axis.core.notice import MOST_EACH
 from axis.demo.client import Reply
 from axis.demo.network import HOST
 from axis.devpki import Identity
@@ -582,6 +583,27 @@ def test_a_neighbour_tells_of_no_recipient_but_those_that_it_was_handed_the_docu
     octets = _notice(receipt, recipients=[WARD])
     assert two.upper.ask("POST", "/v1/relay", octets, certificate=certificate, headers=json_type).status == 202
     assert two.upper.notice(OFFICE, receipt["document"])["recipients"] == [WARD]
+
+
+def test_a_neighbour_does_not_tell_of_one_document_without_end(two: Two) -> None:
+    """So many for each of its recipients, then no more; what was taken is still known when it comes again."""
+    receipt = two.upper.take(two.upper.package(OFFICE, [HOME_AFFAIRS, WARD]), OFFICE)
+    until("handed over", lambda: _below(two, receipt["document_id"]))
+    passport = two.lower.pki.folder / "tls" / "truc-xa-ra"
+    certificate = Identity(passport.with_suffix(".pem"), passport.with_suffix(".key"), "")
+
+    def told(number: int) -> tuple[int, bytes]:
+        octets = _notice(receipt, recipients=[WARD], at=str(number))
+        headers = {"Content-Type": "application/json"}
+        reply = two.upper.ask("POST", "/v1/relay", octets, certificate=certificate, headers=headers)
+        return reply.status, reply.body
+
+    most = 2 * MOST_EACH
+    assert [told(number)[0] for number in range(most)] == [202] * most
+    status, body = told(most)
+    assert (status, problem(body)) == (400, "bad-request")
+    assert told(0)[0] == 202
+    assert two.upper.rows("SELECT count(*) FROM notice WHERE document = ?", receipt["document"]) == [(most,)]
 
 
 def test_a_notice_about_what_was_never_handed_over_is_refused(two: Two) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axis.core.crowd import Resting, leaving
+from axis.core.crowd import Resting, leaving, overstaying
 
 CASES = [
     ("nobody rests", [], {"a": 5}, 1, []),
@@ -48,3 +48,17 @@ def test_each_that_goes_has_rested_longest_where_most_are_held(
         assert one.since <= min(other.since for other in left if held[other.address] == fullest)
         left.remove(one)
         held[one.address] -= 1
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from("abcd")), max_size=40), st.integers(1, 9), st.integers(0, 40)
+)
+def test_nobody_goes_below_the_share_of_its_address(silent: list[tuple[int, str]], share: int, most: int) -> None:
+    crowd = [Resting(float(since), address, number) for number, (since, address) in enumerate(silent)]
+    held = Counter(one.address for one in crowd)
+    gone = overstaying(crowd, share, most)
+    assert len(gone) == len(set(gone)) == min(most, sum(max(0, many - share) for many in held.values()))
+    for address, many in Counter(one.address for one in gone).items():
+        assert held[address] - many >= share
+        own = sorted(one for one in crowd if one.address == address)
+        assert [one for one in gone if one.address == address] == own[:many]

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from axis.core.problems import Kind
-from axis.web.places import LOOK_S, Place, Places, Seldom, accepting
+from axis.devpki import DevPki
+from axis.tls import server_context
+from axis.web.places import HASTE_S, LOOK_S, Place, Places, Seldom, accepting
 
 HERE = "127.0.0.1"
+OTHERS, ELSEWHERE = "127.0.0.2", "127.0.0.3"
 
 
 @dataclass
@@ -24,6 +30,7 @@ class Someone:
     since: float | None = None
     asked: int = 0
     left: bool = False
+    silent_since: float | None = None
 
     @property
     def resting_since(self) -> float | None:
@@ -39,6 +46,12 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     one, other = socket.socketpair()
     with closing(one), closing(other):
         yield one, other
+
+
+@pytest.fixture
+def site_tls(tmp_path: Path) -> ssl.SSLContext:
+    paper = DevPki.create(tmp_path, datetime.now(UTC)).tls_server("truc")
+    return server_context(paper.certificate, paper.key, ())
 
 
 class Clock:
@@ -136,6 +149,78 @@ def test_who_has_not_got_its_whole_answer_does_not_rest(pair: tuple[socket.socke
                     except BlockingIOError:
                         await asyncio.sleep(0)
                 assert reads_slowly.left
+
+    asyncio.run(go())
+
+
+def test_those_of_one_address_who_say_nothing_do_not_keep_others_out(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """They go, those who came first before the others, for newcomers of elsewhere, until they have their share."""
+
+    async def go() -> None:
+        clock = Clock()
+        room = Places(16, clock=clock)
+        silent = await seated(room, pair[0], *[None] * 13)
+        for number, one in enumerate(silent):
+            one.silent_since = 100.0 + number / 100
+        (at_work,) = await seated(room, pair[0], None)
+        office = room.take(pair[0], OTHERS)
+        rests = room.take(pair[0], OTHERS)
+        assert office is not None
+        assert rests is not None
+        office.guest, rests.guest = Someone(silent_since=1.0), Someone(since=1.0)
+        assert room.take(pair[0], ELSEWHERE) is not None, "nobody has been silent for long: who rests makes room"
+        assert rests.guest is None
+        clock.now += HASTE_S + 1
+        for _ in range(11):
+            newcomer = room.take(pair[0], ELSEWHERE)
+            assert newcomer is not None
+            newcomer.guest = Someone()
+            clock.now += LOOK_S
+        assert [one.left for one in silent] == [True] * 11 + [False] * 2
+        assert room.take(pair[0], ELSEWHERE) is None, "two are their share"
+        assert (at_work.left, office.guest.left, room.taken) == (False, False, 16)
+        assert room.refused == {Kind.BUSY: 12}
+
+    asyncio.run(go())
+
+
+def test_a_newcomer_is_not_let_in_at_the_cost_of_its_own_address(pair: tuple[socket.socket, socket.socket]) -> None:
+    """All of a proxy's callers have its address: with it nothing is as if there were no share."""
+
+    async def go() -> None:
+        clock = Clock()
+        room = Places(16, clock=clock)
+        silent = await seated(room, pair[0], *[None] * 16)
+        for one in silent:
+            one.silent_since = 1.0
+        assert room.take(pair[0], HERE) is None
+        assert not any(one.left for one in silent)
+        assert room.take(pair[0], ELSEWHERE) is not None, "one look serves both"
+        assert [one.left for one in silent].count(True) == 1
+        assert room.taken == 16
+
+    asyncio.run(go())
+
+
+def test_a_handshake_that_others_need_the_place_of_is_ended_and_its_line_closed(site_tls: ssl.SSLContext) -> None:
+    async def go() -> None:
+        clock = Clock()
+        room = Places(16, clock=clock)
+        async with accepting(HERE, 0, room, Echo, site_tls, 60.0) as door, asyncio.timeout(20):
+            port = door.listeners[0].getsockname()[1]
+            mute = [await asyncio.open_connection(HERE, port) for _ in range(16)]
+            while room.taken < 16:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            clock.now += HASTE_S
+            _, stranger = await asyncio.open_connection(HERE, port, local_addr=(OTHERS, 0))
+            assert await mute[0][0].read(1) == b""
+            assert room.taken == 16
+            for _, line in (*mute, (None, stranger)):
+                line.close()
+            while room.taken:  # noqa: ASYNC110
+                await asyncio.sleep(0)
 
     asyncio.run(go())
 
