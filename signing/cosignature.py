@@ -6,55 +6,26 @@ was its beginning. To readers that do not know the witness the line is one of an
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from signing.keys import raw_public, sign_bytes, verify_bytes
-from signing.note import is_name, read_signatures, signature_line
-from signing.octets import decode_base64
+from signing.note import VerifierKey, read_signatures, signature_line
 
-_COSIGNATURE: Final = b"\x04"
 _TIME_BYTES: Final = 8
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class WitnessKey:
-    """The verifier of a witness (bên chứng kiến): its name, and its public key of 32 octets."""
+class WitnessKey(VerifierKey):
+    """The verifier of a witness (bên chứng kiến)."""
 
-    name: str
-    public: bytes
-
-    def __post_init__(self) -> None:
-        if not is_name(self.name) or len(self.public) != 32:
-            raise ValueError(f"not a key name or not a key: {self.name!r}")
-
-    @property
-    def hash(self) -> bytes:
-        """The four octets that tell keys of one name apart."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _COSIGNATURE + self.public).digest()[:4]
-
-    def __str__(self) -> str:
-        """The verifier key string: `name+hash+base64`."""
-        return f"{self.name}+{self.hash.hex()}+{b64encode(_COSIGNATURE + self.public).decode()}"
-
-    @classmethod
-    def parse(cls, text: str) -> WitnessKey:
-        """Read a verifier key string. `ValueError` if it is none, or the key of a log."""
-        name, hash_, encoded = [*text.strip().split("+", 2), "", ""][:3]
-        octets = decode_base64(encoded, 64)
-        if len(octets) != 33 or octets[:1] != _COSIGNATURE:
-            raise ValueError("not the key of a witness (Ed25519 cosignatures)")
-        key = cls(name, octets[1:])
-        if key.hash.hex() != hash_:
-            raise ValueError("the key hash does not fit the key")
-        return key
+    algorithm: ClassVar[bytes] = b"\x04"
+    kind: ClassVar[str] = "the key of a witness (Ed25519 cosignatures)"
 
 
 @dataclass(frozen=True, slots=True)

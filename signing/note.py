@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import ClassVar, Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -34,8 +34,12 @@ class NoteError(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class NoteKey:
-    """A verifier: the name of the signer (for a log, its origin) and its public key of 32 octets."""
+class VerifierKey:
+    """Who signs lines of notes: a name, and a public key of 32 octets, of one `algorithm` (C2SP signed-note)."""
+
+    algorithm: ClassVar[bytes]
+    kind: ClassVar[str]
+    """What it is called where something else was given."""
 
     name: str
     public: bytes
@@ -47,20 +51,28 @@ class NoteKey:
     @property
     def hash(self) -> bytes:
         """The four octets that tell keys of one name apart."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
+        return hashlib.sha256(self.name.encode() + b"\n" + self.algorithm + self.public).digest()[:4]
 
     def __str__(self) -> str:
         """The verifier key string: `name+hash+base64`."""
-        return f"{self.name}+{self.hash.hex()}+{b64encode(_ED25519 + self.public).decode()}"
+        return f"{self.name}+{self.hash.hex()}+{b64encode(self.algorithm + self.public).decode()}"
 
     @classmethod
-    def parse(cls, text: str) -> NoteKey:
-        """Read a verifier key string. `ValueError` if it is none."""
-        name, hash_, octets = _split_key(text.strip())
+    def parse(cls, text: str) -> Self:
+        """Read a verifier key string. `ValueError` if it is none, or one of another kind."""
+        name, hash_, octets = _split_key(text.strip(), cls.algorithm, cls.kind)
         key = cls(name, octets)
         if key.hash.hex() != hash_:
             raise ValueError("the key hash does not fit the key")
         return key
+
+
+@dataclass(frozen=True, slots=True)
+class NoteKey(VerifierKey):
+    """The verifier of a note. For a log, its name is the origin."""
+
+    algorithm: ClassVar[bytes] = _ED25519
+    kind: ClassVar[str] = "an Ed25519 note key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,7 @@ class NoteSigner:
         text = text.strip()
         if not text.startswith(_SECRET):
             raise ValueError("not a signer key")
-        name, hash_, seed = _split_key(text[len(_SECRET) :])
+        name, hash_, seed = _split_key(text[len(_SECRET) :], _ED25519, NoteKey.kind)
         signer = cls(name, Ed25519PrivateKey.from_private_bytes(seed))
         if signer.verifier.hash.hex() != hash_:
             raise ValueError("the key hash does not fit the key")
@@ -199,9 +211,9 @@ def is_name(name: str) -> bool:
     return "+" not in name and name.split() == [name] and name.isprintable()  # a checkpoint is shown to people
 
 
-def _split_key(text: str) -> tuple[str, str, bytes]:
+def _split_key(text: str, algorithm: bytes, kind: str) -> tuple[str, str, bytes]:
     name, hash_, encoded = [*text.split("+", 2), "", ""][:3]
     octets = decode_base64(encoded, 64)
-    if len(octets) != 33 or octets[:1] != _ED25519:
-        raise ValueError("not an Ed25519 note key")
+    if len(octets) != 33 or octets[:1] != algorithm:
+        raise ValueError(f"not {kind}")
     return name, hash_, octets[1:]

@@ -21,18 +21,25 @@ def published_size(log: LogFolder) -> int:
         raise Damaged(CHECKPOINT, str(error)) from error
 
 
-def entries(log: LogFolder, size: int, first: int = 0) -> Iterator[tuple[int, ReadEntry]]:
-    """The entries from index `first` on that can be read. What cannot is left out: `verify_log` names it.
+def leaves(log: LogFolder, size: int, first: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The octets of each entry from index `first` on. What cannot be read is left out: `verify_log` names it.
 
     `size` may be what a checkpoint says that nobody signed: no more is looked for than there are files.
     """
     for number in log.bundles(first // WIDTH, (size + WIDTH - 1) // WIDTH):
         bundle = bundle_at(number, size)
         try:
-            leaves = log.entries(bundle)
+            found = log.entries(bundle)
         except Damaged:
             continue
-        for index, octets in enumerate(leaves, bundle.start):
-            entry = read_entry(octets)
-            if index >= first and not isinstance(entry, BadEntry):
-                yield index, entry
+        for index, octets in enumerate(found, bundle.start):
+            if index >= first:
+                yield index, octets
+
+
+def entries(log: LogFolder, size: int, first: int = 0) -> Iterator[tuple[int, ReadEntry]]:
+    """Those of `leaves` that are entries."""
+    for index, octets in leaves(log, size, first):
+        entry = read_entry(octets)
+        if not isinstance(entry, BadEntry):
+            yield index, entry

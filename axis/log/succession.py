@@ -19,10 +19,10 @@ from axis.core.canonical import Json
 from axis.core.model import EntryKind
 from axis.log.checkpoint import MalformedCheckpoint
 from axis.log.entries import BadEntry, read_entry
-from axis.log.files import Damaged, LogFolder
+from axis.log.files import LogFolder
 from axis.log.heads import Head
 from axis.log.key import ForeignNote, LogKeys
-from axis.log.tiles import WIDTH, bundle_at
+from axis.log.reading import leaves
 from signing.note import NoteError, NoteKey, NoteSigner, open_note, sign_note
 
 TITLE: Final = "axis/v1/log-key"
@@ -92,19 +92,13 @@ def upto_change(leaves: Sequence[bytes]) -> int:
 def changes(log: LogFolder, size: int, first: int = 0) -> Iterator[tuple[int, Change | None]]:
     """Index and meaning of each entry from `first` on that would change the key. `None` is one that changes nothing.
 
-    What cannot be read is left out. No more is looked for than there are files, whatever `size` says.
+    `size` as `leaves`.
     """
-    for number in log.bundles(first // WIDTH, (size + WIDTH - 1) // WIDTH):
-        bundle = bundle_at(number, size)
-        try:
-            entries = log.entries(bundle)
-        except Damaged:
-            continue
-        for index, octets in enumerate(entries, bundle.start):
-            if index >= first and _MARK in octets:
-                entry = read_entry(octets)
-                if not isinstance(entry, BadEntry) and entry.kind is EntryKind.KEY_CHANGED:
-                    yield index, read_change(octets, index)
+    for index, octets in leaves(log, size, first):
+        if _MARK in octets:
+            entry = read_entry(octets)
+            if not isinstance(entry, BadEntry) and entry.kind is EntryKind.KEY_CHANGED:
+                yield index, read_change(octets, index)
 
 
 def spans(given: Sequence[NoteKey], made: Sequence[Change]) -> Mapping[NoteKey, Span]:

@@ -24,9 +24,11 @@ from axis.devpki import Identity
 from axis.flow.context import Context
 from axis.flow.judge import Judged, judge
 from axis.flow.receive import receive
-from axis.reread import watch_bindings
+from axis.reload import parsed_trust
+from axis.reread import reload_trust, watch_bindings
 from axis.sql.engine import open_store
 from schemas.codes import AgencyCode
+from signing.trust import Trust
 from signing.verdict import CheckStatus, Reason, SubIndication
 from tests.site import HOME_AFFAIRS, OFFICE, Site
 
@@ -202,3 +204,23 @@ async def test_wrong_bindings_are_told_once_and_again_when_they_are_wrong_in_ano
     events = [(one["event"], one.get("error", "")[-3:]) for one in said]
     wrong, fresh = "bindings_not_reloaded", ("bindings_reloaded", "")
     assert events == [(wrong, "one"), (wrong, "two"), fresh, (wrong, "two"), fresh]
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_trust_that_was_read_for_a_former_configuration_is_not_believed(
+    meanwhile: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another configuration is applied while the files of the former one are read."""
+    other = load_file(Site(tmp_path / "other").config)
+    async with desk(tmp_path / "node") as node:
+        running = Holding(load_file(node.site.config))
+        before = node.ctx.trust.epoch
+
+        def read(_config: Config) -> Trust:
+            if meanwhile:
+                running.config = other
+            return parsed_trust(other)
+
+        monkeypatch.setattr("axis.reread.parsed_trust", read)
+        await reload_trust(running, node.ctx)
+        assert (node.ctx.trust.epoch == before) == meanwhile
