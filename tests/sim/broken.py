@@ -50,7 +50,7 @@ _HEAD: Final = off(
 
 
 SYNCS: Final = {
-    "octets": "SLOW|LOST",
+    "octets": "payload-digest|SLOW|LOST",
     "folder": "SLOW|LOST",
     "log": "LogMismatch|HeadsDamaged",
     "log folder": "LogMismatch",
