@@ -92,5 +92,5 @@ def test_until_a_day_takes_the_whole_day_in_and_until_a_time_ends_there(text: st
 
 @pytest.mark.parametrize("text", ["", "31/02/2026", "hôm nay"])
 def test_what_is_no_end_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         read_end(text)
