@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
-    """The published head must be the newest one that was remembered apart from it."""
+    """The published head must be the newest one that was remembered apart from it, or lack the last round alone."""
     from axis.cli.remedy import MISMATCHES
     from axis.log.checkpoint import MalformedCheckpoint
+    from axis.log.files import Damaged, LogFolder
     from axis.log.heads import CheckpointStore, Head, HeadsDamaged
     from axis.log.succession import present_key
     from axis.log.writer import Mismatch
@@ -27,12 +28,17 @@ def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
         history = list(CheckpointStore(config.keys.checkpoints).history())
         heads = [head.checkpoint for head in history]
         head = Head.read(published.read_text()).checkpoint if published.exists() else None
-    except (MalformedCheckpoint, HeadsDamaged, OSError, UnicodeDecodeError) as error:
+        journal = LogFolder(config.node.log).journal()
+    except (MalformedCheckpoint, HeadsDamaged, Damaged, OSError, UnicodeDecodeError) as error:
         yield Line("log", State.FAIL, str(error), "axis log verify tells what is wrong")
         return
     newest = max(heads, key=lambda one: one.size, default=None)
+    size = head.size if head else 0
     if head is None and newest is None:
         yield Line("log", State.OK, "no entries yet")
+    elif newest and journal and (journal.first, journal.end) == (size, newest.size):
+        told = f"{size} entries are published, {newest.size} are signed: the last round was cut off, nothing is lost"
+        yield Line("log", State.WARN, told, "axis serve publishes it when it starts; while it runs, look again")
     elif head is None or newest is None or head != newest:
         told = f"published {head.size if head else 'none'}, remembered {newest.size if newest else 'none'}"
         yield Line("log", State.FAIL, told, "axis fsck; was something put back from a backup?")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from axis.cli.given import Moment, Whole
+from axis.cli.given import Moment, Through, Whole
 from axis.cli.output import Answer, Exit, give_up, json_option, local, say, say_json
 from axis.cli.vietnamese import in_vietnamese
 from axis.core.model import EntryKind
@@ -41,7 +41,7 @@ _SILENT: Final = "_commitment", "policy_sha256"
     help="Only these; may repeat.",
 )
 @click.option("--since", type=Moment(), help="Only from this day or time on: 02/12/2026, 2026-12-02, 2026-12-02T08:30.")
-@click.option("--until", type=Moment(), help="Only before this day or time.")
+@click.option("--until", type=Through(), help="Only up to this day, the whole day included, or before this time.")
 @click.option("--from", "first", type=Whole(0), default=0, help="Begin at this index.")
 @click.option("--limit", type=Whole(1, 100_000), default=200, show_default=True, help="At most so many.")
 @json_option

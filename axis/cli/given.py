@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from axis.cli.output import say
-from axis.core.times import VIETNAM, may_be_misread, read_moment
+from axis.core.times import VIETNAM, may_be_misread, read_end, read_moment
 from schemas.codes import AgencyCode, CodeError
 
 
@@ -17,20 +17,27 @@ class Moment(click.ParamType[datetime]):
     on the standard error which one was understood."""
 
     name = "time"
+    _read = staticmethod(read_moment)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
         text = str(value)
         try:
-            at = read_moment(text)
+            at = self._read(text)
         except ValueError:
             self.fail(f"{text!r} is no date: write 02/12/2026 (day first), 2026-12-02 or 2026-12-02T08:30", param, ctx)
         if may_be_misread(text):
-            here = at.astimezone(VIETNAM)
+            here = read_moment(text).astimezone(VIETNAM)
             meant = f"ngày {here.day} tháng {here.month} năm {here.year} ({here.day} {here:%B} {here.year})"
             say(f"{text}: {meant}", err=True)
         return at
+
+
+class Through(Moment):
+    """The end of what is asked for: a day is meant as a whole, as on the console's pages."""
+
+    _read = staticmethod(read_end)
 
 
 class _Digits(click.ParamType[Any]):

@@ -108,7 +108,8 @@ def send(
     Exit 0 when the axis took all, 1 when it refuses one, 3 when nobody knows.
 
     Prints the receipt (biên nhận). Sending the same FILE again gives the same receipt: after exit 3, where nobody knows
-    what became of the request, the package that was made here is kept in a file to be sent again.
+    what became of the request, the package that was made here is kept in a file to be sent again. Delete the file once
+    it has its receipt: this command never deletes it.
 
     With --tsa the signature gets a time stamp (XAdES-B-T). Where none can be had nothing is sent: exit 3 if the
     authority does not answer in time or cannot stamp now, 1 if it refuses or its token proves nothing.
@@ -222,7 +223,7 @@ def _keep(packages: Sequence[bytes | Path], *, made: bool) -> str:
     else:
         kept = Path(f"{hashlib.sha256(package).hexdigest()[:16]}.edxml")
         kept.write_bytes(package)
-    return f"the package is kept; once the axis answers: axis send {kept}"
+    return f"the package is kept; once the axis answers: axis send {kept}; when that has its receipt, delete the file"
 
 
 def make_package(

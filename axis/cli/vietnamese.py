@@ -208,6 +208,9 @@ _REMEDIES: Final = {
     "stop the server, then: pg_checksums --enable": "dừng máy chủ, rồi: pg_checksums --enable",
     "axis log verify tells what is wrong": "axis log verify nói sai ở đâu",
     "axis fsck; was something put back from a backup?": "axis fsck; có gì vừa được lấy lại từ bản sao lưu không?",
+    "axis serve publishes it when it starts; while it runs, look again": (
+        "axis serve công bố vòng này khi khởi động; trục đang chạy thì xem lại"
+    ),
     "node.name must not change": "node.name không được đổi: ghi lại tên cũ",
     # stores, logs, ports
     "look at the disk, and at owner and mode of its files; run this as the node's own account": (
@@ -378,7 +381,9 @@ _REMEDIES: Final = {
     "nothing was sent: look at the files that --attach, --sign-cert and --sign-key name": (
         "chưa gửi gì: xem lại các tệp mà --attach, --sign-cert, --sign-key nêu; khóa và chứng thư số phải là một cặp"
     ),
-    "the package is kept; once the axis answers: axis send {}": "gói tin được giữ lại; khi trục trả lời: axis send {}",
+    "the package is kept; once the axis answers: axis send {}; when that has its receipt, delete the file": (
+        "gói tin được giữ lại; khi trục trả lời: axis send {}; có biên nhận rồi thì xóa tệp này"
+    ),
     "the axis' certificate has expired, or this machine's clock is wrong: tell its administrator; {}": (
         "chứng thư số của trục hết hạn, hoặc đồng hồ máy này sai: báo người quản trị trục; {}"
     ),

@@ -74,3 +74,21 @@ def read_moment(text: str) -> datetime:
         return at.replace(tzinfo=at.tzinfo or VIETNAM).astimezone(UTC)
     except OverflowError:
         raise ValueError("no calendar reaches so far") from None
+
+
+def read_end(text: str) -> datetime:
+    """The instant before which something is that lies "until" this: a day counts as a whole, a time as it stands.
+    `ValueError` otherwise.
+    """
+    at = read_moment(text)
+    return at + timedelta(days=1) if _is_day(text.strip()) else at
+
+
+def _is_day(text: str) -> bool:
+    for read in (read_day, date.fromisoformat):
+        try:
+            read(text)
+        except ValueError:
+            continue
+        return True
+    return False

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -53,7 +54,7 @@ def verify_log(
     log = LogFolder(folder)
     key = Succession(log, LogKeys.parse(vkey))
     store = CheckpointStore(heads) if heads else None
-    newest = _newest(store, key)
+    stored, newest = _newest(store, key)
     files = list(log.stored())
     journal = _journal(log, found)
     published = _published(log, key, found)
@@ -64,7 +65,7 @@ def verify_log(
         walk.go(size, heapq.merge(kept, _old(old, key, found), _stored(store, key, found), key=lambda claim: claim[0]))
         walk.judge_alteration(published)
         if store is not None:
-            walk.judge_heads(published, newest)
+            walk.judge_heads(published, stored, newest)
         for index in key.strange():
             found.add(Code.KEY_CHANGE, index)
         check_leftovers(log, files, walk.done, journal, found)
@@ -83,18 +84,33 @@ Claim = tuple[int, Code, Head]
 """A root that someone signed for a size, and what it means if the log has another one."""
 
 
-def _newest(store: CheckpointStore | None, key: Succession) -> Head | None:
-    """The largest stored head of this key. What is wrong with the others is found on the walk."""
+def _newest(store: CheckpointStore | None, key: Succession) -> tuple[Head | None, Head | None]:
+    """The largest stored head, and the largest that is signed as it must be: the same one, unless somebody else signed
+    on. What is wrong with the others is found on the walk.
+    """
+    if store is None:
+        return None, None
+    stored = _largest(store, lambda head: True)
+    return stored, stored if stored is None or _signed(stored, key) else _largest(
+        store, lambda head: _signed(head, key)
+    )
+
+
+def _largest(store: CheckpointStore, counts: Callable[[Head], bool]) -> Head | None:
     newest: Head | None = None
+    with suppress(HeadsDamaged):
+        for head in store.history():
+            if (newest is None or head.checkpoint.size > newest.checkpoint.size) and counts(head):
+                newest = head
+    return newest
+
+
+def _signed(head: Head, key: Succession) -> bool:
     try:
-        for head in store.history() if store else ():
-            newest = head if newest is None or head.checkpoint.size > newest.checkpoint.size else newest
-    except HeadsDamaged:
-        pass
-    try:
-        return newest and key.open(newest.note)
+        key.open(head.note)
     except ForeignNote:
-        return None
+        return False
+    return True
 
 
 def _journal(log: LogFolder, found: Collector) -> Batch | None:
@@ -303,12 +319,15 @@ class _Walk:
         elif self._by_tiles.root() == published.checkpoint.root:
             self._found.add(Code.ENTRIES_ALTERED)
 
-    def judge_heads(self, published: Head | None, newest: Head | None) -> None:
-        """`newest` was read before anything else, so the log may have more by now, never less."""
-        if newest is None:
+    def judge_heads(self, published: Head | None, stored: Head | None, newest: Head | None) -> None:
+        """`newest` was read before anything else, so the log may have more by now, never less. That nobody may sign
+        what is `stored` was told on the walk: it is there all the same, and nothing is missing or behind.
+        """
+        if stored is None:
             self._found.add(Code.HEADS_MISSING)
-        elif newest.checkpoint.size > self.done:
+        elif newest is not None and newest.checkpoint.size > self.done:
             size = newest.checkpoint.size
             self._found.add(Code.ROLLED_BACK, size, f"{size} entries were signed, the log has {self.done}")
-        if published is not None and published.checkpoint.size > self._largest_head >= 0:
+        there = max(self._largest_head, -1 if stored is None or stored is newest else stored.checkpoint.size)
+        if published is not None and published.checkpoint.size > there >= 0:
             self._found.add(Code.HEADS_BEHIND, published.checkpoint.size)

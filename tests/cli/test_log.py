@@ -15,6 +15,7 @@ from axis.cli.entries import _told
 from axis.core.canonical import canonical
 from axis.core.entry import leaf
 from axis.core.model import EntryKind, LogEntry
+from axis.core.times import VIETNAM
 from axis.log.files import Batch, LogFolder
 from axis.log.heads import CheckpointStore
 from axis.log.writer import LogWriter
@@ -96,6 +97,9 @@ def test_the_log_is_read_by_subject_by_kind_by_time_and_page_by_page(folder: Pat
     assert places(folder, "--from", "255", "--limit", "3") == ([255, 256, 257], 258)
     at = [(NOW + timedelta(seconds=place)).isoformat() for place in (4, 6)]
     assert places(folder, "--since", at[0], "--until", at[1]) == ([4, 5], None)
+    day = NOW.astimezone(VIETNAM)
+    assert places(folder, "--until", f"{day:%d/%m/%Y}", "--limit", "2") == ([0, 1], 2), "the whole day is meant"
+    assert shown(folder, "--until", f"{day - timedelta(days=1):%d/%m/%Y}", "--json", code=1)
     assert places(folder, "--kind", "delivered", "--from", "299") == ([299], None)
     shown(folder, "--kind", "refused", code=1)
     assert "attempt 6" in shown(folder, "--about", "ref-6").output

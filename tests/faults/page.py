@@ -14,7 +14,19 @@ from tests.sim.broken import HALVES, PLANTED
 PAGE: Final = Path(__file__).parents[2] / "docs" / "faults.md"
 COMMAND: Final = "python -m tests.faults.page"
 
-HEAD: Final = f"""# What was broken, and what held
+HEAD: Final = f"""# Đã phá những gì, và điều gì vẫn giữ được · What was broken, and what held
+
+Trang này kể những sự cố mà bộ kiểm thử đã cố ý gây ra cho một trục chạy thật: tiến trình bị giết, mất điện, đĩa đầy
+hay hỏng, mất kết nối cơ sở dữ liệu, mạng đứt, nơi nhận không trả lời, đồng hồ bị chỉnh, tệp bị sửa hay bị đưa về bản
+cũ. Sau mỗi sự cố, trục được khởi động lại; một chương trình kiểm tra độc lập, không dùng chung mã với trục, đối chiếu
+những gì các cơ quan đã gửi, đã nhận, đã báo với nhật ký đã ký, và tìm văn bản bị mất, bị lặp, bị sửa, sai thứ tự, lộ
+cho người lạ hay không có trong nhật ký.
+
+Đọc các bảng: mỗi dòng là một sự cố (`K…` là giết tiến trình) và tên kiểm thử chứng minh trục chịu được nó. Mục
+*Without its defence* làm ngược lại: bỏ đi một dòng mã bảo vệ, và kiểm thử phải báo hỏng, để biết kiểm thử đó thật sự
+thấy được lỗi. Chạy lại: `make test-faults`, `make test-power`, `make test-mutations`. Tên sự cố và tên kiểm thử bằng
+tiếng Anh, vì là tên trong mã nguồn. Việc phải làm khi máy của mình hỏng: [care.md](care.md),
+[operations.md](operations.md).
 
 Written by `{COMMAND}` from the table in `tests/faults`; a test compares the two, and that every test named
 here exists. `make test-faults` and `make test-power` run them, `make test-mutations` some of those without their

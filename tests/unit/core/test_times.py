@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axis.core.times import VIETNAM, may_be_misread, parse_rfc3339, read_day, read_moment, rfc3339
+from axis.core.times import VIETNAM, may_be_misread, parse_rfc3339, read_day, read_end, read_moment, rfc3339
 from tests.unit.core.world import NOW
 
 
@@ -74,3 +74,23 @@ def test_a_day_that_is_written_otherwise_elsewhere_may_be_misread() -> None:
     ]
     assert not may_be_misread("2026-12-02")
     assert read_day("1.2.2026").month == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "hour"),
+    [
+        ("02/12/2026", 3, 0),
+        ("2026-12-02", 3, 0),
+        ("20261202", 3, 0),
+        ("02/12/2026 08:00", 2, 8),
+        ("2026-12-02T08:00", 2, 8),
+    ],
+)
+def test_until_a_day_takes_the_whole_day_in_and_until_a_time_ends_there(text: str, day: int, hour: int) -> None:
+    assert read_end(text) == datetime(2026, 12, day, hour, tzinfo=VIETNAM)
+
+
+@pytest.mark.parametrize("text", ["", "31/02/2026", "hôm nay"])
+def test_what_is_no_end_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_end(text)

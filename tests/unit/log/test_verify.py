@@ -210,6 +210,12 @@ def head_of_another_key(path: Path) -> None:
     file.write_text("".join(rest) + json.dumps({"note": sign_note(head.checkpoint.text, STRANGER)}) + "\n")
 
 
+def put_back_behind_a_forged_head(path: Path) -> None:
+    truncated_and_checkpoint(path)
+    with (path / "heads" / HISTORY).open("a") as file:
+        file.write(json.dumps({"note": signed(900, bytes(32), STRANGER)}) + "\n")
+
+
 def forged_head_of_an_older_size(path: Path) -> None:
     file = path / "heads" / HISTORY
     lines = file.read_text().splitlines(keepends=True)
@@ -260,6 +266,7 @@ TAMPERED = [
     (checkpoint_rubbish, {"checkpoint-malformed"}),
     (forked, {"head-mismatch"}),
     (head_of_another_key, {"head-signature"}),
+    (put_back_behind_a_forged_head, {"head-signature", "rolled-back"}),
     (forged_head_of_an_older_size, {"head-mismatch"}),
     (heads_shuffled, {"heads-order"}),
     (heads_rubbish, {"heads-malformed"}),
@@ -277,6 +284,11 @@ def test_what_was_done_to_a_log_is_named(
     report = verified(path)
     assert not report.ok
     assert faults(report) >= expected, list(lines(report))
+
+
+def test_a_newest_head_of_another_key_is_neither_missing_nor_behind(path: Path) -> None:
+    head_of_another_key(path)
+    assert codes(verified(path)) == {"head-signature"}
 
 
 def test_most_tampering_is_found_without_the_heads(path: Path) -> None:
