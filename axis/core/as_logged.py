@@ -36,8 +36,8 @@ _TELLS: Final = {
 def document_differs(
     document: Document, taken: Entry, released: Sequence[Entry], removed: Sequence[Entry]
 ) -> Iterator[str]:
-    """What of a document its entries tell otherwise, beside the facts. `taken` is the entry of its acceptance, `removed`
-    those of its content."""
+    """What of a document its entries tell otherwise, beside the facts. `taken` is the entry of its acceptance,
+    `removed` are those that took its content away."""
     if taken["at"] != rfc3339(document.accepted_at):
         yield "accepted_at"
     if taken["actor"] != document.by:

@@ -1,7 +1,7 @@
 """Thời hạn lưu giữ: when the content of a document may go, and what is left to be collected then.
 
-What goes is the package, its attachments, the subject and the names of attachments. What stays, for ever, is all that is
-known of it: digests, receipt, verdicts with what they rest on, deliveries, statuses, notices, every log entry.
+What goes is the package, its attachments, the subject and the names of attachments. What stays, for ever, is all that
+is known of it: digests, receipt, verdicts with what they rest on, deliveries, statuses, notices, every log entry.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def decide_removal(
     node: str,
     now: datetime,
 ) -> Decision[Stays | None]:
-    """Take the content of a document away, or say why it stays. Nothing is removed here but names: octets go later, when
-    it was seen that nothing else names them."""
+    """Take the content of a document away, or say why it stays. Only names go at once: octets go later, when it was
+    seen that nothing else names them."""
     why = stays(document, deliveries, follow_ups, check, now - keep)
     if why is not None:
         return Decision((), (), why)

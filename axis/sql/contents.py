@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, bindparam, case, delete, literal_column, select, text, update
+from sqlalchemy import ClauseElement, bindparam, case, delete, func, literal_column, select, text, update
 
 from axis.sql.queues import at_most
 from axis.sql.tables import WITH_CONTENT, delivery, document, leftover, payload
@@ -24,9 +24,7 @@ class Contents:
     """The compiled texts; `text_of` compiles, `put` and `leave` insert one row into `payload` and into `leftover`,
     `columns` are those of a delivery."""
 
-    def __init__(
-        self, text_of: Callable[[ClauseElement], str], put: str, leave: str, columns: Sequence[Any]
-    ) -> None:
+    def __init__(self, text_of: Callable[[ClauseElement], str], put: str, leave: str, columns: Sequence[Any]) -> None:
         self.put = put + AGAIN
         self.octets = text_of(select(payload.c.octets).where(payload.c.sha256 == bindparam("sha256")))
         with_content = text(WITH_CONTENT)
@@ -66,6 +64,7 @@ class Contents:
                 .order_by(document.c.seq)
             )
         )
+        self.removed = text_of(select(func.count()).select_from(document).where(document.c.removed_at.is_not(None)))
         self.collect = text_of(
             delete(payload).where(payload.c.sha256 == bindparam("of"), payload.c.named == bindparam("seen"))
         )
