@@ -180,3 +180,25 @@ async def test_of_two_processes_the_one_that_takes_in_keeps_its_octets(two: list
     assert await leading
     assert await following is (first == "removal")
     assert await there(here, OCTETS)
+
+
+async def test_a_delivery_that_another_process_is_at_keeps_the_content(two: list[SqlStore]) -> None:
+    here, there_ = two
+    one = await take(here, document(), OCTETS)
+    made = delivery(one)
+    await add(here, AddDelivery(made))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def settles(ledger: Ledger) -> bool:
+        assert ledger.delivery(made.id) is not None
+        begun.set()
+        return go_on.wait(10)
+
+    settling = asyncio.create_task(there_.transact(settles))
+    assert await asyncio.to_thread(begun.wait, 10)
+    removing = asyncio.create_task(here.transact(methodcaller("deliveries_about", one.ref)))
+    await asyncio.sleep(0.3)
+    assert not removing.done(), "it is asked again until nobody is at it"
+    go_on.set()
+    assert await settling
+    assert [each.id for each in await removing] == [made.id]

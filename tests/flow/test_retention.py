@@ -16,10 +16,11 @@ from axis.care.sweep import Where, sweep
 from axis.core.model import DeliveryId, DocumentRef
 from axis.core.problems import Kind, Refused
 from axis.core.retention import Stays
+from axis.flow import retention
 from axis.flow.body import package_here
 from axis.flow.mailbox import acknowledge, fetch
 from axis.flow.receive import issue_receipt, receive
-from axis.flow.retention import collect, remove_old
+from axis.flow.retention import Times, collect, remove_old
 from axis.shelf import holding_of
 from tests.flow.engine import HEALTH, SCHOOLS, Engine, engine
 from tests.site import AGENCIES, FINANCE, HOME_AFFAIRS, OFFICE
@@ -147,3 +148,32 @@ async def test_nothing_goes_for_a_day_after_the_clock_has_leapt(tmp_path: Path) 
         at(made, timedelta(days=3650, hours=50))
         assert (await remove_old(KEEP, made.ctx, stop))[None] == 1
         assert (await made.ctx.store.views.document(ref)).removed_at is not None  # type: ignore[union-attr]
+
+
+async def test_a_running_node_does_it_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only while it leads, and while its clock goes as it should."""
+    monkeypatch.setattr(retention, "EVERY", timedelta(milliseconds=20))
+    monkeypatch.setattr(retention, "COLLECTED", timedelta(0))
+    async with node(tmp_path) as made:
+        ref = await sent(made, made.site.package(OFFICE, [HOME_AFFAIRS], [b"%PDF"]))
+        await fetched(made, ref)
+        document = await made.ctx.store.views.document(ref)
+        assert document is not None
+        await run(made, KEEP - FIXED)
+        at(made, KEEP + FIXED)
+        stop, leading = asyncio.Event(), [False]
+        made.ctx.clock_off = lambda: timedelta(hours=1)
+        task = asyncio.create_task(retention.run_retention(Times(KEEP, GRACE), made.ctx, stop, lambda: leading[0]))
+        await asyncio.sleep(0.2)
+        leading[0] = True
+        await asyncio.sleep(0.2)
+        assert (await made.ctx.store.views.document(ref)) == document, "the clock has leapt"
+        made.ctx.clock_off = lambda: timedelta(0)
+        async with asyncio.timeout(10):
+            while (await made.ctx.store.views.document(ref)) == document:  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(0.02)
+            at(made, KEEP + GRACE + 2 * FIXED)
+            while await made.ctx.store.views.leftovers(made.ctx.now(), 10):  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.02)
+        stop.set()
+        await task
