@@ -40,6 +40,7 @@ from axis.flow.pdfworker import PDF_BOUNDS, PdfWorker
 from axis.flow.poll import run_source
 from axis.flow.recheck import run_recheck
 from axis.flow.reconcile import run_reconciliation
+from axis.flow.retention import Times, run_retention
 from axis.flow.sequence import Sequencer
 from axis.flow.traffic import Traffic
 from axis.flow.witness import ask_at_start
@@ -253,6 +254,9 @@ async def serve(config: Config, *, accept_loss: bool = False, accept_rollback: b
             services.create_task(
                 run_sweep(swept, config.store.keep_unnamed, clocks.of_files, stop, lambda: sequencer.leading)
             )
+            if config.store.keep_content is not None:
+                times = Times(config.store.keep_content, config.store.keep_unnamed)
+                services.create_task(run_retention(times, ctx, stop, lambda: sequencer.leading))
             if hands.inquiries:
                 services.create_task(run_reconciliation(hands.inquiries, ctx, stop, lambda: sequencer.leading))
             for source_name, (source, every) in hands.sources.items():

@@ -1,4 +1,5 @@
-"""Collect files that no row names: what is left of transactions that never were (K07), and nothing else.
+"""Collect files that no row names: what is left of transactions that never were (K07), and of documents whose content
+was removed that long ago (K37). Nothing else.
 
 A file is removed when nobody has named it for the grace, no row names it, and nobody names it just then. The order of
 questions makes that safe beside any number of writers: first the times of the files, then the rows, then once more the
@@ -18,10 +19,11 @@ from typing import Final
 import structlog
 
 from axis.care.logged import is_behind, log_state
+from axis.core.times import rfc3339
 from axis.holding import Holding, Sort
 from axis.sql.driver import StoreError
 from axis.sql.engine import open_readonly, told
-from axis.sql.soundness import log_size, named_files
+from axis.sql.soundness import files_left, log_size, named_files
 
 log = structlog.get_logger()
 
@@ -74,6 +76,7 @@ def sweep(
             known = log_size(questions.session)
             raise StoreError(f"the store knows {known} of {state.size} signed entries: what it lost may name a file")
         named = {one.ref.sha256 for one in named_files(questions.session)}
+        named.update(files_left(questions.session, rfc3339(now - grace)))
     asked()
     unnamed = [file for file in old if file.name not in named and file.mtime < before]
     if not remove:

@@ -53,6 +53,11 @@ def export(document: str, config_path: Path, output: Path, as_json: bool) -> Non
         with open_readonly(config.store_url) as books:
             books.session.run(books.session.snapshot)  # one moment, also beside a running node
             found = _document(books, document, as_json)
+            if found.removed_at is not None:
+                raise _Missing(
+                    "the content of this document was removed: the time for keeping it has passed",
+                    "axis why tells what is known of it; its receipt and its log entries stay",
+                )
             package = _octets(books.octets(found.payload), found.payload, blobs)
             beside = [_octets(books.octets(ref), ref, blobs) for ref in attached_payloads(found)]
             attached = [Attached(one.place, one.verdict) for one in _newest(books, found)]

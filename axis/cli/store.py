@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from axis.cli.output import Answer, Exit, config_option, give_up, json_option, need_config, say, say_json, size
+from axis.cli.retention import retention
 
 if TYPE_CHECKING:
     from axis.config import Config
@@ -54,6 +55,9 @@ def sweep(config_path: Path, dry_run: bool, as_json: bool) -> None:
     else:
         done = "chỉ đếm (counted only)" if dry_run else f"đã xóa (removed) {swept.removed}"
         say(f"tệp không ai dùng (unnamed files) {swept.found}, {done}, {size(swept.octets)}")
+
+
+store.add_command(retention)
 
 
 @store.command(short_help="Copy the store into another, empty one.")

@@ -31,6 +31,7 @@ from pydantic_core import InitErrorDetails
 
 from axis.config.delivery import DeliveryRules
 from axis.config.endpoint import ByApiKey, ByCertificate, Endpoint, MailboxEndpoint
+from axis.config.keeping import FOR_EVER, Grace, Keep
 from axis.config.objects import FILES, BlobsPlace, Objects, wrong_objects
 from axis.config.section import Section, unusable
 from axis.config.values import (
@@ -43,7 +44,6 @@ from axis.config.values import (
     DurationOrNone,
     FileOrFolder,
     Folder,
-    Grace,
     HostMap,
     HostName,
     ListenAddress,
@@ -114,6 +114,7 @@ class Store(Section):
 
     `password_file` holds the password for a PostgreSQL, where it asks for one; the address holds none. Its answers
     are waited for `patience` at most. A file that no row names is removed when nobody has named it for `keep_unnamed`.
+    What a document contains is kept for `keep_content` after the last that happened to it, `None` for ever.
     """
 
     url: StoreUrl = "sqlite:///axis.db"
@@ -122,6 +123,7 @@ class Store(Section):
     blobs: BlobsPlace = FILES
     inline_max: Annotated[Size, Field(default="128KB")]
     keep_unnamed: Grace = timedelta(days=7)
+    keep_content: Annotated[Keep, Field(default=FOR_EVER)]
 
     @property
     def shared(self) -> bool:

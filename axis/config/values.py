@@ -121,42 +121,34 @@ def _meant(text: str, units: Mapping[str, object], spoken: Mapping[str, str]) ->
     return f'write "{int(found[1])}{unit}"' if unit else ""
 
 
-def _duration(value: Any) -> timedelta:
+def duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         raise fault("a duration needs a unit", f'write "{value}s", or use ms, m, h or d')
     text = value if isinstance(value, str) else ""
     try:
-        duration = parse_duration(text)
+        given = parse_duration(text)
     except ValueError:
         raise fault(f"{value!r} is not a duration", _meant(text, _UNITS, _SPOKEN) or _A_DURATION) from None
-    if not duration:
+    if not given:
         raise fault("must be longer than zero", _A_DURATION)
-    if duration > _LONGEST:
+    if given > _LONGEST:
         raise fault(f"{value!r} is too long: no calendar reaches so far", 'at most "36500d", a hundred years')
-    return duration
-
-
-def _grace(value: Any) -> timedelta:
-    """A time in which nothing is removed: much longer than what is under way can take, and than clocks are apart."""
-    duration = _duration(value)
-    if duration < timedelta(hours=1):
-        raise fault(f"{value!r} is too short: what is under way could be removed", 'at least "1h"; "7d" is usual')
-    return duration
+    return given
 
 
 def _patience(value: Any) -> timedelta:
     """How long an answer is waited for: longer than a busy server takes, shorter than callers wait."""
-    duration = _duration(value)
-    if not timedelta(seconds=2) <= duration <= timedelta(minutes=5):
+    given = duration(value)
+    if not timedelta(seconds=2) <= given <= timedelta(minutes=5):
         raise fault(f"{value!r} is no time to wait for an answer", 'from "2s" to "5m"; "20s" is usual')
-    return duration
+    return given
 
 
 def _duration_or_none(value: Any) -> timedelta:
     """A duration, and `0s` for not at all."""
-    return timedelta(0) if value == "0s" else _duration(value)
+    return timedelta(0) if value == "0s" else duration(value)
 
 
 def _date(value: Any) -> datetime:
@@ -422,8 +414,7 @@ def _store_url(value: Any) -> str:
 
 
 Name = Annotated[str, BeforeValidator(_name)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Grace = Annotated[timedelta, BeforeValidator(_grace)]
+Duration = Annotated[timedelta, BeforeValidator(duration)]
 Patience = Annotated[timedelta, BeforeValidator(_patience)]
 DurationOrNone = Annotated[timedelta, BeforeValidator(_duration_or_none)]
 Day = Annotated[datetime, BeforeValidator(_date)]

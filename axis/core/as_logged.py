@@ -33,8 +33,11 @@ _TELLS: Final = {
 }
 
 
-def document_differs(document: Document, taken: Entry, released: Sequence[Entry]) -> Iterator[str]:
-    """What of a document its entries tell otherwise, beside the facts. `taken` is the entry of its acceptance."""
+def document_differs(
+    document: Document, taken: Entry, released: Sequence[Entry], removed: Sequence[Entry]
+) -> Iterator[str]:
+    """What of a document its entries tell otherwise, beside the facts. `taken` is the entry of its acceptance,
+    `removed` are those that took its content away."""
     if taken["at"] != rfc3339(document.accepted_at):
         yield "accepted_at"
     if taken["actor"] != document.by:
@@ -42,6 +45,10 @@ def document_differs(document: Document, taken: Entry, released: Sequence[Entry]
     became = _BECAME.get(released[-1]["facts"]["event"]) if released else document.receipt_state
     if document.state is not became:
         yield "state"
+    if [entry["at"] for entry in removed] != ([] if document.removed_at is None else [rfc3339(document.removed_at)]):
+        yield "removed_at"
+    elif document.removed_at is not None and (document.subject or any(one.name for one in document.attachments)):
+        yield "content"
 
 
 def delivery_differs(delivery: Delivery, told: Told) -> Iterator[str]:

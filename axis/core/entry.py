@@ -84,6 +84,10 @@ ENTRY_MEANING: Final[Mapping[EntryKind, Sentence]] = MappingProxyType(
             "nút đi tiếp từ bản sao lưu; bản đó biết nhật ký đến đâu, bản ghi nào mất dữ liệu",
             "the node went on from a backup; how far that knew the log, and what has no record now",
         ),
+        EntryKind.CONTENT_REMOVED: Sentence(
+            "nội dung văn bản được xóa vì hết thời hạn lưu giữ; mọi chứng cứ còn lại",
+            "the content of a document was removed, as its time was over; all that proves it stays",
+        ),
         EntryKind.KEY_CHANGED: Sentence(
             "khóa ký nhật ký được thay: từ mốc kết thúc bằng bản ghi này, khóa mới ký",
             "the key that signs the log was replaced: from the head that ends with this entry on, the new one signs",

@@ -119,6 +119,10 @@ FACTS: Final[Mapping[EntryKind, Sequence[tuple[str, str]]]] = MappingProxyType(
             ("heads", "`kept`, or `lost`: the checkpoint store was begun anew from what there was"),
             ("lost", "`[first, end]` of each run of entries whose records the backup did not have"),
         ),
+        EntryKind.CONTENT_REMOVED: (
+            ("keep_days", "the time for which content was to be kept"),
+            ("octets", "how many octets the package and its attachments had"),
+        ),
         EntryKind.KEY_CHANGED: (
             ("former", "verifier key that signed until here"),
             ("key", "verifier key that signs from here on"),

@@ -35,6 +35,7 @@ class EntryKind(StrEnum):
     CONFIGURED = "configured"
     RESTORED = "restored"
     KEY_CHANGED = "key-changed"
+    CONTENT_REMOVED = "content-removed"
 
 
 class LogEntry(NamedTuple):

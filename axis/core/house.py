@@ -220,15 +220,15 @@ def _documents(documents: Iterable[Document], told: Told) -> Iterator[Finding]:
             if facts.get(name) != value:
                 code = "commitment" if name.endswith("_commitment") else "document-differs"
                 yield Finding(code, document.ref, name)
-        for name in document_differs(document, entries[0], released):
+        for name in document_differs(document, entries[0], released, told[EntryKind.CONTENT_REMOVED][document.ref]):
             yield Finding("document-differs", document.ref, name)
-    for kind in (EntryKind.ACCEPTED, EntryKind.HELD):
-        yield from (Finding("entry-without-document", ref) for ref in told[kind] if ref not in known)
+    for kind in (EntryKind.ACCEPTED, EntryKind.HELD, EntryKind.CONTENT_REMOVED):
+        yield from (Finding("entry-without-document", ref) for ref in _subjects(told, kind) if ref not in known)
 
 
 def _octets(documents: Iterable[Document], books: Books) -> Iterator[Finding]:
     for document in documents:
-        for ref in (document.payload, *attached_payloads(document)):
+        for ref in (document.payload, *attached_payloads(document)) if document.removed_at is None else ():
             octets = books.octets(ref)
             if octets is None:
                 yield Finding("payload-missing", document.ref, ref.sha256)

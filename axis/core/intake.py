@@ -291,6 +291,8 @@ def _repeat(
     if not fresh:
         return Decision((entry,), (), document)
     problem = _unreachable(replace(sub, only_for=fresh), envelope, network, now)
+    if document.removed_at is not None:
+        problem = Problem(Kind.CONTENT_REMOVED, "it was accepted before, and these recipients were not among its own")
     if problem:
         return refused(sub, problem, verdict, now)
     if document.state is not IntakeState.ACCEPTED:

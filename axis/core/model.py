@@ -13,12 +13,14 @@ from axis.core.follow_up import AddFollowUp, MoveFollowUp
 from axis.core.happening import EntryKind as EntryKind
 from axis.core.happening import LogEntry as LogEntry
 from axis.core.hop import Hop as Hop
+from axis.core.principal import Principal as Principal
+from axis.core.principal import Profile as Profile
+from axis.core.principal import Role as Role
 from axis.core.refs import DeliveryId as DeliveryId
 from axis.core.refs import DocumentRef as DocumentRef
 from axis.core.refs import NewId as NewId
 from axis.core.refs import NoticeRef as NoticeRef
 from axis.core.refs import StatusRef as StatusRef
-from axis.core.registry import Path
 from axis.core.states import DeliveryEvent, DeliveryState, IntakeState
 from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind, Priority, StaffInfo
@@ -29,33 +31,6 @@ from signing.verdict import PdfOutcome, Reason, Verdict
 SUSPECT = 2
 """A delivery whose last so many attempts ended without an outcome is attempted while no other such one is: what kills a
 worker is told so from what was only under way beside it."""
-
-
-class Role(StrEnum):
-    """What the other end of a connection is."""
-
-    AGENCY = "agency"  # an agency's document-management system (phần mềm quản lý văn bản)
-    NODE = "node"  # a neighbouring axis
-    NATIONAL = "national"  # Trục liên thông văn bản quốc gia
-    OPERATOR = "operator"  # people who run this node
-
-
-class Profile(StrEnum):
-    """What a connection's packages must carry. `docs/verdicts.md` shows what each lets in."""
-
-    REQUIRED = "required"
-    VERIFY_IF_PRESENT = "verify-if-present"
-    LEGACY_TOLERATED = "legacy-tolerated"
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who is at the other end: an authenticated connection. It may act only for agencies below `authority`."""
-
-    name: str
-    role: Role
-    authority: tuple[Path, ...] = ()
-    profile: Profile = Profile.REQUIRED
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +86,8 @@ class Document:
     """Văn bản đã vào trục. Facts come from the verified bytes (or, unsigned, from the gated ones).
 
     `nonce` (hex, 32 octets) opens the commitments that the log holds about this document. `crossed` says whether it
-    passed, or is to pass, the national axis. `receipt_state` is the state at intake and never changes.
+    passed, or is to pass, the national axis. `receipt_state` is the state at intake and never changes. Since
+    `removed_at` its content is no longer kept: no octets, no subject, no names of attachments.
     """
 
     ref: DocumentRef
@@ -139,6 +115,7 @@ class Document:
     crossed: bool = False
     notes: tuple[str, ...] = ()
     form: PackageForm = PackageForm.INLINE
+    removed_at: datetime | None = None
 
     @property
     def anchor(self) -> str | None:
@@ -409,6 +386,17 @@ class AddAttachmentVerdict:
     verdict: AttachmentVerdict
 
 
+@dataclass(frozen=True, slots=True)
+class RemoveContent:
+    """The document has no content from `at` on: `attachments` stay without their names, and what lies under the digests
+    `octets` goes later, unless another document names it."""
+
+    ref: DocumentRef
+    at: datetime
+    attachments: tuple[AttachmentRecord, ...]
+    octets: tuple[str, ...]
+
+
 Change = (
     AddDocument
     | MoveDocument
@@ -427,6 +415,7 @@ Change = (
     | AddAttachmentVerdict
     | AddFollowUp
     | MoveFollowUp
+    | RemoveContent
 )
 
 R = TypeVar("R", covariant=True)

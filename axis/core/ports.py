@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeVar
 
+from axis.core.amounts import Age as Age
+from axis.core.amounts import Counts as Counts
+from axis.core.amounts import Heap as Heap
 from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem
 from axis.core.journey.dossier import Dossier
@@ -29,6 +31,7 @@ from axis.core.model import (
 )
 from axis.core.octets import Kept
 from axis.core.outline import Outline, Said
+from axis.core.retention import Leftover
 from axis.core.states import DeliveryState
 from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind
@@ -207,6 +210,19 @@ class Ledger(Protocol):
         """Keep small octets in the database. Repeating is harmless."""
         ...
 
+    def deliveries_about(self, ref: DocumentRef) -> Sequence[Delivery]:
+        """All of the document and of statuses and notices about it. They stay what they are until the transaction
+        ends."""
+        ...
+
+    def follow_ups_about(self, ref: DocumentRef) -> Sequence[FollowUp]:
+        """Those of all these deliveries."""
+        ...
+
+    def collect(self, one: Leftover) -> bool:
+        """Remove octets that nothing names, unless they were put here anew since it was asked: `False`."""
+        ...
+
     def fact(self, name: str) -> str | None:
         """A fact of the store itself. It stays what it is until the transaction ends."""
         ...
@@ -260,42 +276,6 @@ class Parcel(NamedTuple):
     package: Kept | None
     digest: str | None
     outcome: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How much there is, by state. Keys are the states' wire names."""
-
-    documents: Mapping[str, int]
-    deliveries: Mapping[str, Mapping[str, int]]  # endpoint -> state -> number
-    statuses: Mapping[str, int]  # wire code -> number
-    attachments: Mapping[str, int] = field(default_factory=dict)
-    """Documents by the outcome of what is attached; `waiting` before the first judgement, `none` without any PDF."""
-    failed: Mapping[str, int] = field(default_factory=dict)
-    """Failed deliveries by the kind of problem."""
-    became: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """What was handed over, endpoint -> what became of it -> number; without what was taken or is not known yet."""
-
-
-class Age(StrEnum):
-    """How old open deliveries are, roughly."""
-
-    MINUTE = "<1m"
-    HOUR = "<1h"
-    DAY = "<1d"
-    WEEK = "<7d"
-    OLDER = ">=7d"
-
-
-@dataclass(frozen=True, slots=True)
-class Heap:
-    """So many open deliveries of one endpoint, state and age; `oldest` is when the first of them was made."""
-
-    endpoint: str
-    state: DeliveryState
-    age: Age
-    number: int
-    oldest: datetime
 
 
 class Views(Protocol):
@@ -394,6 +374,14 @@ class Views(Protocol):
 
     async def backlog(self) -> tuple[int, datetime | None]:
         """Log intents without an index: how many, and since when the oldest waits."""
+        ...
+
+    async def with_content(self, after: int, limit: int) -> Sequence[tuple[int, DocumentRef, datetime]]:
+        """Documents whose content is kept, by their numbers, with when they were accepted."""
+        ...
+
+    async def leftovers(self, before: datetime, limit: int) -> Sequence[Leftover]:
+        """What was left until `before`, the oldest first, and whether anything names it. Reads all documents."""
         ...
 
     async def payload(self, ref: PayloadRef) -> Kept: ...

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     DUPLICATE_CONFLICT = "duplicate-conflict"
     ILLEGAL_STATUS = "illegal-status"
     NOT_FOUND = "not-found"
+    CONTENT_REMOVED = "content-removed"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     RATE_LIMITED = "rate-limited"
     BUSY = "busy"
@@ -119,6 +120,13 @@ TABLE: Final[Mapping[Kind, Row]] = MappingProxyType(
             409, False, "recipient", "Không được đặt trạng thái này", "this party may not set that status"
         ),
         Kind.NOT_FOUND: Row(404, False, "caller", "Không tìm thấy", "not found"),
+        Kind.CONTENT_REMOVED: Row(
+            410,
+            False,
+            "caller",
+            "Đã hết thời hạn lưu giữ, nội dung văn bản không còn ở trục",
+            "the time for keeping the content has passed, and the axis has it no more",
+        ),
         Kind.METHOD_NOT_ALLOWED: Row(405, False, "caller", "Phương thức không hỗ trợ", "method not allowed"),
         Kind.RATE_LIMITED: Row(429, True, "caller", "Quá nhiều yêu cầu", "too many requests"),
         Kind.BUSY: Row(503, True, "caller", "Trục đang bận", "too much is being taken in at this moment"),

@@ -10,6 +10,7 @@ from axis.core.attachments import attached_payloads
 from axis.core.model import AttachmentRecord, Document
 from axis.core.octets import Held, Kept, Payload
 from axis.core.ports import Views
+from axis.core.problems import Kind, Problem, Refused
 from axis.flow.package import Part
 from schemas.gate import Raw
 from schemas.multipart import PackageForm, boundary_of, content_type_with, wire_id, write_end, write_head
@@ -17,11 +18,20 @@ from schemas.multipart import PackageForm, boundary_of, content_type_with, wire_
 
 async def attached_octets(document: Document, views: Views) -> tuple[Kept, ...]:
     """The stored attachments of a document, where they lie beside its envelope, in manifest order."""
+    _see_kept(document)
     return tuple([await views.payload(ref) for ref in attached_payloads(document)])
 
 
+def _see_kept(document: Document) -> None:
+    """Octets may be there for some days after: they are not given out any more."""
+    if document.removed_at is not None:
+        raise Refused(Problem(Kind.CONTENT_REMOVED))
+
+
 async def package_here(document: Document, views: Views, until: AsyncExitStack) -> Raw:
-    """The octets of a document's package, or of its envelope, until the stack ends. `Unavailable`, `OSError`."""
+    """The octets of a document's package, or of its envelope, until the stack ends. `Unavailable`, `OSError`, and as in
+    `body_of`."""
+    _see_kept(document)
     return await (await (await views.payload(document.payload)).at_hand(until)).view()
 
 
@@ -98,7 +108,8 @@ async def body_of(
     document: Document, views: Views, payload: Kept | None = None
 ) -> tuple[Kept, tuple[Kept, ...], Plain | Joined]:
     """A document's payload, its attachments where they lie beside it, and both as they go over the wire. `payload`
-    where it is at hand already."""
+    where it is at hand already. `Refused(CONTENT_REMOVED)`."""
+    _see_kept(document)
     payload = payload or await views.payload(document.payload)
     if document.form is PackageForm.INLINE:
         return payload, (), Plain(payload)

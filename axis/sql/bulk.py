@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, Table
 
+from axis.sql.contents import AGAIN, PUT
 from axis.sql.follow_ups import ANEW
 from axis.sql.statements import Statements
 from axis.sql.tables import (
@@ -28,7 +29,6 @@ from axis.sql.tables import (
     follow_up,
     log_intent,
     notice,
-    payload,
     status_report,
 )
 from axis.sql.wire import array
@@ -91,6 +91,16 @@ def _rows(table: Table, more: Mapping[str, str] | None = None, end: str = "") ->
     return Bulk(sql, names, tuple(one.name for one in columns if _type(one) == "bytea"))
 
 
+# Each digest once, as one statement may not meet a row twice, and in one order for all who wait for each other.
+_PUT: Final = Bulk(
+    "INSERT INTO payload (sha256, octets) SELECT DISTINCT ON (given.sha256) given.sha256, given.octets "  # noqa: S608
+    "FROM unnest(%(sha256)b::text[], %(octets)b::bytea[]) AS given(sha256, octets) "
+    f"ORDER BY given.sha256{AGAIN}",
+    PUT,
+    ("octets",),
+)
+
+
 def bulks(statements: Statements) -> dict[str, Bulk]:
     """By the text of the statement for one row, in the order in which rows may refer to each other."""
     once = " ON CONFLICT DO NOTHING"
@@ -98,7 +108,7 @@ def bulks(statements: Statements) -> dict[str, Bulk]:
     head = f"COALESCE((SELECT 0 FROM delivery WHERE delivery.lane = given.lane AND {OPEN} LIMIT 1), 1)"  # noqa: S608
     hold = f"SELECT seq FROM delivery WHERE lane = ANY(%(lane)b::text[]) AND {OPEN} FOR NO KEY UPDATE NOWAIT"  # noqa: S608
     return {
-        statements.put_payload: _rows(payload, end=once),
+        statements.contents.put: _PUT,
         statements.put_evidence: _rows(evidence, end=once),
         statements.add_document: _rows(document),
         statements.add_recipient: _rows(document_recipient),

@@ -69,7 +69,7 @@ class GatheringSession(Session):
         self._driver = connection
         # In the order in which rows may refer to each other.
         self._order = (
-            statements.put_payload,
+            statements.contents.put,
             statements.put_evidence,
             statements.add_document,
             statements.add_recipient,

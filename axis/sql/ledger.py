@@ -29,7 +29,7 @@ from axis.core.model import (
     MoveAttachmentCheck,
     MoveDelivery,
     MoveDocument,
-    PayloadRef,
+    RemoveContent,
     RetraceDocument,
     StatusRef,
     StatusReport,
@@ -40,7 +40,7 @@ from axis.core.states import OPEN, DeliveryEvent, DeliveryState
 from axis.core.times import rfc3339
 from axis.core.turns import pick
 from axis.sql.leases import handed_over_first, is_suspect, leased
-from axis.sql.planned import Planned
+from axis.sql.removing import Removing
 from axis.sql.rows import (
     attachment_params,
     check_params,
@@ -70,7 +70,7 @@ _LETS_GO: Final = frozenset({DeliveryEvent.REQUEUE, DeliveryEvent.RELEASE, Deliv
 _said: Final = Said._make
 
 
-class SqlLedger(Planned):
+class SqlLedger(Removing):
     """Implements `axis.core.ports.Ledger`.
 
     What a body reads in order to decide is its own until the transaction ends: a document and a delivery by their rows,
@@ -374,6 +374,8 @@ class SqlLedger(Planned):
                     found=one.became and one.became.value,
                     lost=one.lost,
                 )
+            case RemoveContent():
+                self.remove_content(change)
             case _:
                 assert_never(change)
 
@@ -405,11 +407,6 @@ class SqlLedger(Planned):
         ended = many((one.id, one.token, rfc3339(one.at)) for one in moves)
         self.session.change(self.sql.leases.end, len(moves), ended=ended)
         self.session.write(self.sql.leases.promote, {"ended": ended})
-
-    def put_payload(self, ref: PayloadRef, octets: bytes) -> None:
-        if len(octets) != ref.size:
-            raise ValueError("the octets are not those that the reference names")
-        self.session.write(self.sql.put_payload, {"sha256": ref.sha256, "octets": octets})
 
     def fact(self, name: str) -> str | None:
         row = self.session.run(self.sql.fact, name=name).fetchone()

@@ -83,7 +83,7 @@ class Outgoing:
                 delivery.c.endpoint,
                 delivery.c.recipients,
                 document.c.digest,
-                document.c.form,
+                case((document.c.removed_at.is_(None), document.c.form)).label("form"),
                 document.c.payload_sha256,
                 document.c.payload_size,
                 check.c.outcome,

@@ -45,7 +45,7 @@ T = TypeVar("T")
 PORTION: Final = 2_000
 """Documents that are in memory at once, with all that is about them: some 80 KB each."""
 _PAGE: Final = 2_000
-_OF_DOCUMENTS: Final = frozenset({EntryKind.ACCEPTED, EntryKind.HELD, EntryKind.ATTACHMENTS})
+_OF_DOCUMENTS: Final = frozenset({EntryKind.ACCEPTED, EntryKind.HELD, EntryKind.ATTACHMENTS, EntryKind.CONTENT_REMOVED})
 _OF_DELIVERIES: Final = frozenset(
     {EntryKind.DELIVERED, EntryKind.DEFERRED, EntryKind.FAILED, EntryKind.FOLLOWED, EntryKind.OPERATED}
 )

@@ -15,9 +15,19 @@ from axis.sql.driver import StoreError
 from axis.sql.tables import Base
 
 _CHANGED: Final = frozenset(
-    ("attachment_check", "delivery", "document", "follow_up", "log_intent", "meta", "status_report")
+    (
+        "attachment_check",
+        "delivery",
+        "document",
+        "follow_up",
+        "leftover",
+        "log_intent",
+        "meta",
+        "payload",
+        "status_report",
+    )
 )
-_EMPTIED: Final = frozenset(("endpoint_hold",))
+_EMPTIED: Final = frozenset(("endpoint_hold", "leftover", "payload"))
 
 RIGHTS: Final[Mapping[str, tuple[str, ...]]] = {"alembic_version": ("SELECT",)} | {
     table.name: ("SELECT", "INSERT", *["UPDATE"] * (table.name in _CHANGED), *["DELETE"] * (table.name in _EMPTIED))

@@ -134,6 +134,7 @@ def document_params(document: Document) -> Params:
         "notes": _json(document.notes),
         "anchor": document.anchor,
         "form": str(document.form),
+        "removed_at": None if document.removed_at is None else rfc3339(document.removed_at),
     }
 
 
@@ -141,7 +142,7 @@ def read_document(row: Row) -> Document:
     (
         _seq, ref, sender, kind, document_id, _key, concerns, digest, sha256, size, number, _number_key, subject,
         recipients, verdict, state, receipt_state, by, via, accepted_at, nonce, issued_on, priority, attachments,
-        only_for, hops, crossed, notes, _anchor, form,
+        only_for, hops, crossed, notes, _anchor, form, removed_at,
     ) = row  # fmt: skip
     return Document(
         ref=DocumentRef(ref),
@@ -169,6 +170,7 @@ def read_document(row: Row) -> Document:
         crossed=bool(crossed),
         notes=tuple(orjson.loads(notes)),
         form=_FORM[form],
+        removed_at=instant(removed_at),
     )
 
 

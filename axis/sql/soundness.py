@@ -59,7 +59,7 @@ FILES: Final = (
         document.c.payload_sha256,
         document.c.payload_size,
         document.outerjoin(payload, payload.c.sha256 == document.c.payload_sha256),
-        payload.c.sha256.is_(None),
+        and_(payload.c.sha256.is_(None), document.c.removed_at.is_(None)),
     ),
     Naming("evidence", evidence.c.sha256, evidence.c.sha256, evidence.c.size, evidence, evidence.c.octets.is_(None)),
 )
@@ -95,7 +95,7 @@ class Parentless:
 
 
 def named_files(session: Session) -> Iterator[NamedFile]:
-    """Every file that a row names, once for each row that does. `Unreadable`."""
+    """Every file that a row names, once for each row that does. A document without content names none. `Unreadable`."""
     for naming in FILES:
         asked = select(naming.owner, naming.sha256, naming.size).select_from(naming.source).where(naming.condition)
         for owner, sha256, size in session.run(_text(asked)).fetchall():
@@ -113,13 +113,13 @@ def newest_files(session: Session) -> Sequence[PayloadRef]:
     outside = (
         select(document.c.payload_sha256, document.c.payload_size)
         .outerjoin(payload, payload.c.sha256 == document.c.payload_sha256)
-        .where(newest, payload.c.sha256.is_(None))
+        .where(newest, payload.c.sha256.is_(None), _with_content())
     )
     found = [
         PayloadRef(*one) for one in session.run(_text(outside.order_by(document.c.seq.desc()).limit(most))).fetchall()
     ]
     row = select(payload.c.sha256).where(payload.c.sha256 == literal_column(placeholder(session, "sha256")))
-    beside = select(document).where(newest, document.c.form != literal_column("'inline'"))
+    beside = select(document).where(newest, document.c.form != literal_column("'inline'"), _with_content())
     rows = session.run(_text(beside.order_by(document.c.seq.desc()).limit(most))).fetchall()
     for one in _documents(rows, skip=True):
         in_rows = (session.run(_text(row), sha256=ref.sha256).fetchone() for ref in attached_payloads(one))
@@ -127,9 +127,21 @@ def newest_files(session: Session) -> Sequence[PayloadRef]:
     return found
 
 
+def files_left(session: Session, since: str) -> Iterator[str]:
+    """Digests that documents named whose content was removed at `since` or later: who began to read before has time."""
+    asked = select(document).where(document.c.removed_at >= literal_column(placeholder(session, "since")))
+    for one in _documents(session.run(_text(asked), since=since).fetchall()):
+        yield one.payload.sha256
+        yield from (ref.sha256 for ref in attached_payloads(one))
+
+
+def _with_content() -> ColumnElement[bool]:
+    return document.c.removed_at.is_(None)
+
+
 def _attached(session: Session) -> Iterator[tuple[str, PayloadRef]]:
     """Attachments that are kept beside their envelope, by the document that they belong to."""
-    asked = select(document).where(document.c.form != literal_column("'inline'"))
+    asked = select(document).where(document.c.form != literal_column("'inline'"), _with_content())
     for one in _documents(session.run(_text(asked)).fetchall()):
         yield from ((one.ref, ref) for ref in attached_payloads(one))
 
@@ -154,6 +166,7 @@ def inline_sizes(session: Session) -> Iterator[Inline]:
     payloads = select(
         document.c.ref, document.c.payload_sha256, document.c.payload_size, func.length(payload.c.octets)
     ).join_from(document, payload, payload.c.sha256 == document.c.payload_sha256)
+    payloads = payloads.where(_with_content())
     kept = select(evidence.c.sha256, evidence.c.sha256, evidence.c.size, func.length(evidence.c.octets)).where(
         evidence.c.octets.is_not(None)
     )

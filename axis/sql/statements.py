@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
+from axis.sql.contents import PUT, Contents
 from axis.sql.follow_ups import FollowUps
 from axis.sql.leases import Leases
 from axis.sql.outgoing import Outgoing
@@ -55,6 +56,7 @@ from axis.sql.tables import (
     endpoint_hold,
     evidence,
     follow_up,
+    leftover,
     log_intent,
     meta,
     notice,
@@ -122,10 +124,12 @@ class Statements:
         self._statuses()
         self._attachments()
         self._log()
-        self._payloads()
+        self._kept()
         self._lists()
         self.follow_ups = FollowUps(self._text, self._insert(follow_up))
         self.waits = Waits(self._text, DELIVERY_COLUMNS)
+        put = _compiled(insert(payload).inline(), self._dialect, PUT)
+        self.contents = Contents(self._text, put, self._insert(leftover), DELIVERY_COLUMNS)
 
     def _text(self, statement: ClauseElement) -> str:
         return _compiled(statement, self._dialect)
@@ -401,13 +405,11 @@ class Statements:
         }
         return _compiled(anew[self._dialect.name], self._dialect, [column.name for column in table.c])
 
-    def _payloads(self) -> None:
-        self.put_payload = self._once(payload)
+    def _kept(self) -> None:
         self.put_evidence = self._once(evidence)
         self.evidence = self._text(
             select(evidence.c.kind, evidence.c.size, evidence.c.octets).where(evidence.c.sha256 == bindparam("sha256"))
         )
-        self.payload = self._text(select(payload.c.octets).where(payload.c.sha256 == bindparam("sha256")))
         known = select(meta.c.value).where(meta.c.name == bindparam("name"))
         self.meta = self._text(known)
         self.fact = self._text(_mine(known))

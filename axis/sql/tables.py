@@ -32,6 +32,7 @@ PARKED = "head = 0 AND state = 'queued'"
 FAILED = "state = 'failed'"
 ON_HOLD = "state = 'on-hold'"
 DROPPED = "state = 'dropped'"
+WITH_CONTENT = "removed_at IS NULL"
 
 
 _LISTED: Final = re.compile(r"\b(\w+) IN \(('[^']*'(?:, '[^']*'){2,})\)")
@@ -75,6 +76,7 @@ class DocumentRow(Base, table=True):
         Index("ix_document_refused", "seq", **_where("state = 'refused'")),
         Index("ix_document_held_under", "anchor", **_where("state = 'held'")),
         Index("ix_document_search", "document_key", "sender"),
+        Index("ix_document_content", "seq", **_where(WITH_CONTENT)),
         {"sqlite_autoincrement": True},
     )
 
@@ -108,6 +110,7 @@ class DocumentRow(Base, table=True):
     notes: str = Field(sa_type=Text)
     anchor: str | None = Field(default=None, sa_type=Text)
     form: str = Field(sa_type=Text, sa_column_kwargs={"server_default": text("'inline'")})
+    removed_at: str | None = Field(default=None, sa_type=Text)
 
 
 class DocumentRecipientRow(Base, table=True):
@@ -288,12 +291,26 @@ class LogIntentRow(Base, table=True):
 
 
 class PayloadRow(Base, table=True):
-    """Octets small enough to share the row's flush. Larger ones are files, named by their digest."""
+    """Octets small enough to share the row's flush. Larger ones are files, named by their digest.
+
+    `named` counts how often they were put here anew: whoever removes them sees by it that nobody has since it looked.
+    """
 
     __tablename__ = "payload"
 
     sha256: str = Field(sa_type=Text, primary_key=True)
     octets: bytes = Field(sa_type=LargeBinary)
+    named: int = Field(sa_type=Integer, sa_column_kwargs={"server_default": text("0")})
+
+
+class LeftoverRow(Base, table=True):
+    """Octets that a document named whose content was removed at `since`: their row in `payload` goes when nothing else
+    names them."""
+
+    __tablename__ = "leftover"
+
+    sha256: str = Field(sa_type=Text, primary_key=True)
+    since: str = Field(sa_type=Text)
 
 
 class EvidenceRow(Base, table=True):
@@ -333,8 +350,9 @@ attachment_verdict = _table("attachment_verdict")
 follow_up = _table("follow_up")
 log_intent = _table("log_intent")
 payload = _table("payload")
+leftover = _table("leftover")
 evidence = _table("evidence")
 meta = _table("meta")
 
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 """The alembic revision that these tables are. A test compares."""

@@ -33,10 +33,12 @@ from axis.core.model import (
 )
 from axis.core.octets import Kept
 from axis.core.ports import Age, Carried, Counts, Heap, Parcel
+from axis.core.retention import Leftover
 from axis.core.states import OPEN, DeliveryState
 from axis.core.times import parse_rfc3339, rfc3339
 from axis.sql.driver import unavailable
 from axis.sql.instants import document_place, entries_at, operated_since, refused_lately
+from axis.sql.leftovers import leftovers
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
 from axis.sql.rows import Row, instant, many, read_codes, read_document, read_notice
@@ -244,9 +246,13 @@ class Questions(Reader):
         oldest = self.session.run(self.sql.oldest_intent).fetchone()
         return number, None if oldest is None else instant(oldest[0])
 
+    def with_content(self, after: int, limit: int) -> Sequence[tuple[int, DocumentRef, datetime]]:
+        rows = self.session.run(self.sql.contents.oldest, after=after, limit=limit).fetchall()
+        return [(seq, DocumentRef(ref), parse_rfc3339(at)) for seq, ref, at in rows]
+
     def octets(self, ref: PayloadRef) -> bytes | None:
         """Octets that share the database; `None` when they are a file or missing."""
-        row = self.session.run(self.sql.payload, sha256=ref.sha256).fetchone()
+        row = self.session.run(self.sql.contents.octets, sha256=ref.sha256).fetchone()
         return None if row is None else bytes(row[0])
 
     def evidence(self, sha256: str) -> EvidenceRecord | None:
@@ -401,6 +407,12 @@ class SqlViews:
 
     async def backlog(self) -> tuple[int, datetime | None]:
         return await self._aside(lambda ask: ask.backlog())
+
+    async def with_content(self, after: int, limit: int) -> Sequence[tuple[int, DocumentRef, datetime]]:
+        return await self._aside(lambda ask: ask.with_content(after, limit))
+
+    async def leftovers(self, before: datetime, limit: int) -> Sequence[Leftover]:
+        return await self._aside(lambda ask: leftovers(ask.session, before, limit))
 
     async def payload(self, ref: PayloadRef) -> Kept:
         """The octets, from their row or their file. Whether the file is there and whole shows when it is read."""

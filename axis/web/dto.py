@@ -178,6 +178,7 @@ def document_facts(
         "sha256": document.payload.sha256,
         "package_sha256": document.digest,
         "accepted_at": instant(document.accepted_at),
+        "removed_at": instant(document.removed_at),
         "crossed": document.crossed,
         "notes": list(document.notes),
         "verdict": document.verdict.to_dict(),

@@ -56,6 +56,25 @@ def store_something(url: str, folder: Path, indexed: int = 0) -> None:
     asyncio.run(work())
 
 
+@pytest.mark.parametrize("keep", ["for-ever", "30d"])
+def test_what_is_kept_is_counted(node: Path, keep: str) -> None:
+    path = node / "axis.toml"
+    path.write_text(path.read_text().replace("[store]\n", f'[store]\nkeep_content = "{keep}"\n'))
+    store_something(f"sqlite:///{node}/data/axis.db", node / "data" / "blobs")
+    told = axis("store", "retention", "-c", path)
+    assert told.exit_code == 0, told.output
+    assert "còn nội dung (with content)      3" in told.stdout
+    assert ("đến hạn xóa (would go now)       0, 0 B" in told.stdout) is (keep == "30d")
+    facts = answer(axis("store", "retention", "-c", path, "--json"))
+    days = {"for-ever": None, "30d": 30}[keep]
+    assert facts == {"ok": True, "keep_days": days, "kept": 3, "removed": 0, "ripe": 0, "octets": 0, "stay": {}}
+
+
+def test_a_store_that_is_not_there_is_told(node: Path) -> None:
+    (node / "data" / "axis.db").unlink(missing_ok=True)
+    assert axis("store", "retention", "-c", node / "axis.toml", "--json").exit_code == 3
+
+
 def test_a_node_moves_to_postgresql_and_back(node: Path, moved: Path) -> None:
     result = axis("store", "copy", node / "axis.toml", moved)
     assert result.exit_code == 0, result.output

@@ -102,7 +102,8 @@ async def test_a_store_of_the_schema_before_keeps_its_rows_and_its_indexes(url: 
     with closing(sqlite3.connect(sqlite_path(old))) as raw:
         raw.execute("ATTACH ? AS new", (str(sqlite_path(url)),))
         for table in ("document", "document_recipient", "delivery"):
-            raw.execute(f"INSERT INTO {table} SELECT * FROM new.{table}")
+            names = ", ".join(name for _, name, *_ in raw.execute(f"PRAGMA main.table_info({table})"))
+            raw.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM new.{table}")
         raw.commit()
     migrate.upgrade(old)
     assert schema(sqlite_path(old)) == schema(sqlite_path(url))

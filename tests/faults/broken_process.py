@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from tests.faults.broken_retention import SHOWN as RETENTION
 from tests.faults.row import Broken
 from tests.mutations.edit import off
 
@@ -101,6 +102,7 @@ SUPERVISED: Final = (
 )
 
 SHOWN: Final = (
+    *RETENTION,
     (
         "tests/unit/revocation/test_trust_files.py::test_a_list_that_is_cut_off_is_told",
         Broken(

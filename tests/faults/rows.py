@@ -26,6 +26,7 @@ OPENING = "tests/contract/test_opening.py"
 BLOBS, DELIVERY = "tests/contract/test_blobs.py", "tests/flow/test_delivery.py"
 SEQUENCE, MISMATCH = "tests/unit/log/test_sequence.py", "tests/unit/log/test_mismatch.py"
 SUCCESSION = "tests/unit/log/test_succession.py"
+CONTENTS, RETENTION = "tests/contract/test_contents.py", "tests/flow/test_retention.py"
 PRESSURE = "tests/flow/test_pressure.py"
 SWEEP = "tests/faults/test_sweep.py::test_any_call_that_writes_may_be_the_last_or_fail"
 
@@ -54,6 +55,16 @@ KILLS: Final = (
         f"{SUCCESSION}::test_a_change_that_is_killed_anywhere_leaves_the_old_key_or_the_new_one",
         f"{SUCCESSION}::test_an_error_after_any_step_of_the_change_is_healed_by_the_next_round",
         f"{SUCCESSION}::test_a_key_that_waits_for_its_entry_is_not_forgotten",
+    ),
+    row(
+        "K37",
+        "old content is removed: between any two of its steps",
+        "an end after each step",
+        f"{CONTENTS}::test_octets_go_when_nothing_names_them",
+        f"{RETENTION}::test_content_goes_and_receipt_and_answers_stay",
+        f"{RETENTION}::test_a_large_package_is_a_file_for_a_while_and_then_none",
+        note="the mark, the names and the entry are one transaction; octets go later, and whatever is left of them is "
+        "taken by the next run",
     ),
 )
 

@@ -19,6 +19,7 @@ BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.
 LEASE, HEADS = "tests/unit/log/test_lease.py", "tests/unit/log/test_files.py"
 UNFINISHED = "tests/care/test_unfinished.py"
 BACKUP, FSCK, SWEEP = "tests/care/test_backup.py", "tests/care/test_fsck.py", "tests/care/test_sweep.py"
+CONTENTS, RETENTION = "tests/contract/test_contents.py", "tests/flow/test_retention.py"
 PUT_BACK, SIGNALS = "tests/care/test_put_back.py", "tests/faults/test_signals.py"
 MIGRATIONS = "tests/contract/test_migrations_killed.py"
 CONFIG, WORKER = "tests/unit/config/test_faults.py", "tests/unit/revocation/test_worker.py"
@@ -254,12 +255,16 @@ ROWS: Final = (
     ),
     row(
         "F103",
-        "a sweep while a document is taken in",
-        "what is swept is named between two of its steps",
+        "a sweep, or the removal of old content, while a document is taken in or delivered",
+        "what goes is named between two of its steps",
         f"{SWEEP}::test_what_is_named_after_the_rows_were_asked_stays",
         f"{SWEEP}::test_the_collector_waits_for_one_who_is_just_naming",
         f"{SWEEP}::test_one_who_names_after_the_collector_finds_it_gone_and_names_anew",
-        note="documents have no end of keeping yet: only files that no row names are removed",
+        f"{CONTENTS}::test_octets_that_were_put_again_since_it_was_asked_stay",
+        f"{CONTENTS}::test_of_two_processes_the_one_that_takes_in_keeps_its_octets",
+        f"{CONTENTS}::test_octets_that_another_document_names_stay",
+        f"{RETENTION}::test_what_is_not_delivered_keeps_its_content",
+        f"{RETENTION}::test_nothing_goes_for_a_day_after_the_clock_has_leapt",
     ),
     row(
         "F104",

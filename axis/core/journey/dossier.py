@@ -59,6 +59,8 @@ def instants(dossier: Dossier) -> frozenset[datetime]:
 
 def _instants(dossier: Dossier) -> Iterator[datetime]:
     yield dossier.document.accepted_at
+    if dossier.document.removed_at is not None:
+        yield dossier.document.removed_at
     for delivery in dossier.deliveries:
         yield from (at for at in (delivery.created_at, delivery.settled_at, delivery.renewed_at) if at is not None)
     yield from (one.received_at for one in dossier.statuses)

@@ -30,6 +30,7 @@ class What(StrEnum):
     OPERATED = "operated"
     STATUS = "status"
     NOTICE = "notice"
+    CONTENT_REMOVED = "content-removed"
     HELD = "held"
     WAITS = "waits"
     UNDER_WAY = "under-way"

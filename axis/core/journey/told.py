@@ -83,6 +83,10 @@ def _intake(dossier: Dossier, around: Around) -> Iterator[Step]:
         yield Step(at, What.RELEASED, join(RELEASES[facts["event"]], _because(facts["reason"])), facts["reason"])
     if dossier.verdicts:
         yield _attached(dossier)
+    if document.removed_at is not None:
+        gone = "hết thời hạn lưu giữ: nội dung đã xóa, mọi chứng cứ còn lại"
+        told = Sentence(gone, "its time is over: the content was removed, all that proves it stays")
+        yield Step(document.removed_at, What.CONTENT_REMOVED, told)
 
 
 def _verdict(dossier: Dossier, at: datetime) -> Step:

@@ -96,6 +96,7 @@ def test_the_example_reads_as_typed_values(config: Config, site: Path) -> None:
     assert config.store_url == f"sqlite:///{site.parent}/data/axis.db"
     assert config.store.inline_max == 131_072
     assert config.store.keep_unnamed == timedelta(days=7)
+    assert config.store.keep_content is None
     assert config.limits.max_bytes == 200 * 1024 * 1024
     assert config.limits.hold == timedelta(hours=72)
     assert config.delivery.retry.lifetime == timedelta(days=7)

@@ -78,6 +78,8 @@ VALUES = [
     ('patience = "20s"', 'patience = "1s"', 12, "store.patience", "no time to wait", '"20s" is usual'),
     ('patience = "20s"', 'patience = "6m"', 12, "store.patience", "no time to wait", '"20s" is usual'),
     ('keep_unnamed = "7d"', 'keep_unnamed = "59m"', 16, "store.keep_unnamed", "too short", '"1h"'),
+    ('keep_content = "for-ever"', 'keep_content = "29d"', 16, "store.keep_content", "too short", '"for-ever"'),
+    ('keep_content = "for-ever"', 'keep_content = "ever"', 16, "store.keep_content", "is not a duration", ""),
     ('inline_max = "128KB"', "inline_max = 128", 14, "store.inline_max", "needs a unit", '"128B"'),
     ('inline_max = "128KB"', 'inline_max = "128 kb"', 14, "store.inline_max", "is not a size", '"128KB"'),
     ('checkpoints = "checkpoints"', 'checkpoints = "data/log/x"', 15, "keys.checkpoints", "inside the log", "backup"),

@@ -296,6 +296,15 @@ def test_a_neighbour_may_bring_the_same_package_for_further_recipients() -> None
     assert {delivery.cargo_ref for delivery in deliveries(decision)} == {first.ref}
 
 
+def test_what_has_no_content_any_more_keeps_its_receipt_and_reaches_nobody_else() -> None:
+    first = replace(taken_for(TWENTY), removed_at=NOW)
+    assert decide(submission(PROVINCE_97, only_for=(TWENTY,)), SHARED, seen=[first], addressed={TWENTY}).reply is first
+    decision = decide(submission(PROVINCE_97, only_for=(COMMUNE_1,)), SHARED, seen=[first], addressed={TWENTY})
+    assert isinstance(decision.reply, Problem)
+    assert decision.reply.kind is Kind.CONTENT_REMOVED
+    assert (decision.changes, kinds(decision)) == ((), [EntryKind.REFUSED])
+
+
 def test_a_copy_for_some_followed_by_one_for_all_reaches_all() -> None:
     first = taken_for(TWENTY)
     decision = decide(submission(PROVINCE_97), SHARED, seen=[first], addressed={TWENTY})

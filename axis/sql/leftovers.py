@@ -1,0 +1,34 @@
+"""What documents without content have left behind, and whether other documents name it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from axis.core.retention import Leftover
+from axis.core.times import parse_rfc3339, rfc3339
+from axis.sql.driver import Session
+
+_PAGE: Final = 5_000
+"""Documents that are asked at once."""
+
+
+def leftovers(session: Session, before: datetime, limit: int) -> Sequence[Leftover]:
+    """`axis.core.ports.Views.leftovers`, in one snapshot: nobody knows which document names which octets, so all that
+    have content are asked."""
+    asked = session.statements.contents
+    rows = session.run(asked.left, before=rfc3339(before), limit=limit).fetchall()
+    if not rows:
+        return ()
+    unnamed = {sha256 for sha256, _, _ in rows}
+    after = 0
+    while page := session.run(asked.named, after=after, limit=_PAGE).fetchall():
+        for _, package, attachments in page:
+            unnamed.discard(package)
+            if attachments is not None:
+                unnamed.difference_update(one["sha256"] for one in orjson.loads(attachments))
+        after = page[-1][0]
+    return [Leftover(sha256, parse_rfc3339(since), named, sha256 not in unnamed) for sha256, since, named in rows]

@@ -1,0 +1,89 @@
+"""Without which defences content would go that somebody still needs: each turns a test red."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.faults.row import Broken
+from tests.mutations.edit import off
+
+CONTENTS, RETENTION = "tests/contract/test_contents.py", "tests/flow/test_retention.py"
+JUDGED = "tests/unit/core/test_retention.py"
+
+SHOWN: Final = (
+    (
+        f"{CONTENTS}::test_octets_that_were_put_again_since_it_was_asked_stay",
+        Broken(
+            "F103",
+            off(
+                "whoever puts octets that are there raises their number",
+                "axis/sql/contents.py",
+                ("DO UPDATE SET named = payload.named + 1", "DO UPDATE SET named = payload.named"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{CONTENTS}::test_of_two_processes_the_one_that_takes_in_keeps_its_octets",
+        Broken(
+            "F103",
+            off(
+                "whoever removes octets repeats the number that it saw",
+                "axis/sql/contents.py",
+                (
+                    'payload.c.sha256 == bindparam("of"), payload.c.named == bindparam("seen"))',
+                    'payload.c.sha256 == bindparam("of"), payload.c.named >= bindparam("seen"))',
+                ),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{CONTENTS}::test_octets_that_another_document_names_stay",
+        Broken(
+            "F103",
+            off(
+                "octets that a document with content names are not removed",
+                "axis/core/retention.py",
+                ("return self.named is not None and not self.wanted", "return self.named is not None"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{RETENTION}::test_what_is_not_delivered_keeps_its_content",
+        Broken(
+            "F103",
+            off(
+                "a delivery that is not made keeps the content",
+                "axis/core/retention.py",
+                ("            return Stays.UNDELIVERED\n", "            continue\n"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{RETENTION}::test_nothing_goes_for_a_day_after_the_clock_has_leapt",
+        Broken(
+            "F103",
+            off(
+                "a clock that has leapt has a day to be seen",
+                "axis/core/retention.py",
+                ("return since if since <= last <= now <= last + LEAP else now", "return since"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{RETENTION}::test_a_large_package_is_a_file_for_a_while_and_then_none",
+        Broken(
+            "K37",
+            off(
+                "files of what was removed have time",
+                "axis/care/sweep.py",
+                ("        named.update(files_left(questions.session, rfc3339(now - grace)))\n", ""),
+            ),
+            "Swept|assert",
+        ),
+    ),
+)
