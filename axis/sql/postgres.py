@@ -288,11 +288,12 @@ class Server:
     processes: tuple[str, ...]
 
 
-def look(url: str) -> Server:
+def look(url: str, now: Callable[[], float] = time.time) -> Server:
     """Look at the server as a daemon does when it starts, and change nothing. `StoreError` if one would not start."""
     try:
         with connect(url, "axis: looks") as connection:
             refuse_unsafe(connection)
+            refuse_other_time(connection, now)
             refuse_missing_rights(connection)
             names = connection.execute(
                 "SELECT application_name FROM pg_stat_activity"
