@@ -165,6 +165,9 @@ class PostgresDatabase:
             return isinstance(error, psycopg.OperationalError)
         return str(state).startswith(_BROKEN)
 
+    def is_full(self, error: Exception) -> bool:
+        return isinstance(error, pg.DiskFull)
+
     def is_bug(self, error: Exception) -> bool:
         return isinstance(error, psycopg.IntegrityError | psycopg.ProgrammingError | psycopg.DataError)
 
