@@ -48,7 +48,7 @@ LOOK_S: Final = 60.0
 """How often the database is asked whether what it commits is still durable: so long a promise may rest on the last
 look. A question a minute costs nothing; an hour would be an hour of receipts."""
 FULL_S: Final = 10.0
-"""How long a server counts as full after it has last said so: what changes a row finds room where a new one finds none."""
+"""How long a server counts as full after it has last said so: a changed row finds room where a new one does not."""
 FULL: Final = "the disk of the database server is full"
 RELIEVE_S: Final = 2.0
 """How often processes are looked for that stand still in a transaction: some tenths of a millisecond each time."""

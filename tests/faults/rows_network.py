@@ -79,8 +79,9 @@ ROWS: Final = (
         "the disk of the database server is full",
         "a small disk in memory under its files",
         f"{SERVER}::test_a_server_whose_disk_is_full_is_said_to_be_and_nothing_is_lost",
+        f"{SERVER}::test_a_server_whose_own_log_has_no_room_ends_and_nothing_is_lost",
         note="it is tried all the same: what changes a row may find room, and nobody else tells when there is room "
-        "again; where its log has no room the server ends by itself (F28)",
+        "again",
     ),
     row(
         "F112",

@@ -109,7 +109,7 @@ def filled(place: Path) -> Iterator[None]:
 
 
 def full(field: Field, place: Path) -> None:
-    """Whoever has no receipt is told to come back, whoever has one keeps it; operators hear of it, and the node goes on."""
+    """Whoever has no receipt is told to come back, whoever has one keeps it; operators hear of it."""
     before = field.package(size=LARGE // 4)
     field.insist(before)
     with filled(place):
@@ -132,6 +132,26 @@ def test_a_server_whose_disk_is_full_is_said_to_be_and_nothing_is_lost(small_dis
     """F111."""
     with own_server(tmp_path / "node", *SMALL, on=small_disk) as (field, _):
         full(field, small_disk)
+
+
+def test_a_server_whose_own_log_has_no_room_ends_and_nothing_is_lost(small_disk: Path, tmp_path: Path) -> None:
+    """F111. It cannot commit and panics; somebody makes room and starts it, and the node finds it."""
+    with own_server(tmp_path / "node", *SMALL, on=small_disk) as (field, own):
+        assert own.process is not None
+        package = field.package()
+        with filled(small_disk):
+            with suppress(psycopg.OperationalError):
+                for _ in range(40):
+                    own.run("SELECT pg_current_xact_id(); SELECT pg_switch_wal()")
+            assert field.submit(package) is None
+            assert own.process.wait(30) == 1
+            assert b"PANIC" in (own.folder.parent / "server.log").read_bytes(), "the fault never fired"
+            until("it says that it is not ready", lambda: not is_ready(field))
+            refused_there(field, package.octets)
+        own.start()
+        field.insist(package)
+        assert is_ready(field)
+        field.settled()
 
 
 @pytest.mark.parametrize("broken", BY_FAULT["F111"], ids=lambda broken: broken.mutation.defence)
