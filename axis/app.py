@@ -208,6 +208,7 @@ async def serve(config: Config, *, accept_loss: bool = False, accept_rollback: b
             lambda: ends_of(running.named),
             OperatorReload(token, order, lambda: ctx.applied),
             witnesses.told,
+            lambda: store.trouble,
         )
         at = config.listen
         shown = TlsFiles(

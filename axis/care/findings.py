@@ -238,7 +238,8 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
             True,
             "Kho lùi sau nhật ký: mất văn bản đã cấp biên nhận",
             "the store knows fewer entries than were signed: it was put back, documents with receipts are missing",
-            "start nothing; restore the newest backup with --log and the log's folder (docs/care.md)",
+            "start nothing; restore with --log and the log's folder: the newest backup, or one made of this store now, "
+            "whichever knows more (docs/care.md)",
         ),
         Code.STORE_AHEAD_OF_LOG: Row(
             True,

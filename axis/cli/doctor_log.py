@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
-    """The published head must be the newest one that was remembered apart from it, or lack the last round alone."""
+    """The published head must be the newest one that was remembered apart from it, or lack the last round alone, and the
+    store know all of it."""
     from axis.cli.remedy import MISMATCHES
     from axis.log.checkpoint import MalformedCheckpoint
     from axis.log.files import Damaged, LogFolder
@@ -46,11 +47,29 @@ def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
         yield Line("log", State.FAIL, f"it is the log of {head.origin}", "node.name must not change")
     elif _signed_by_another(config, published.read_text()):
         yield Line("log", State.FAIL, "its head is not signed by keys.log", MISMATCHES[Mismatch.HEADS_FOREIGN])
+    elif _is_ahead_of_store(config):
+        told = f"{head.size} entries were signed, the store knows fewer: documents with receipts are missing"
+        yield Line("log", State.FAIL, told, MISMATCHES[Mismatch.STORE_BEHIND])
     else:
         age = now - datetime.fromtimestamp(published.stat().st_mtime, UTC)
         yield Line("log", State.OK, f"{head.size} entries, published {int(age.total_seconds())} s ago")
         key, since = present_key(history)
         yield Line("log key", State.OK, f"{key} signs since the head of {since} entries")
+
+
+def _is_ahead_of_store(config: Config) -> bool:
+    """An older state of the store was put back, or a standby has taken over that had not got everything."""
+    from axis.care.logged import is_behind, log_state
+    from axis.sql.driver import StoreError
+    from axis.sql.engine import open_readonly, told
+
+    before = log_state(config.node.log, config.keys.checkpoints)
+    try:
+        with told(config.store_url), open_readonly(config.store_url) as questions:
+            questions.session.run(questions.session.snapshot)
+            return is_behind(questions.session, before)
+    except StoreError:
+        return False  # told under "store"
 
 
 def look_at_witnesses(config: Config) -> Iterator[Line]:

@@ -110,6 +110,12 @@ def patience_of(url: str) -> float:
         raise StoreError("patience in a store's address is one number of seconds") from None
 
 
+POOLED: Final = (
+    "a pooler (PgBouncer or its like) stands before the database: locks of the session, LISTEN and time limits do not "
+    "pass it; name the server itself in [store] url"
+)
+
+
 class Bounded(psycopg.Connection[Any]):
     """A connection whose other end may fall silent: whoever asks waits for `patience_s` (`None`: for ever).
 
@@ -139,18 +145,35 @@ def connect(url: str, name: str, *, readonly: bool = False, **more: str) -> Boun
     settings = {"statement_timeout": f"{patience * 750:.0f}ms"} | SETTINGS | more
     if readonly:
         settings["default_transaction_read_only"] = "on"
-    made = Bounded.connect(
-        **connection_facts(url),  # type: ignore[arg-type]
-        autocommit=True,
-        application_name=name,
-        client_encoding="utf8",
-        connect_timeout=CONNECT_S,
-        options=" ".join(f"-c {key}={value}" for key, value in settings.items()),
-    )
+    try:
+        made = Bounded.connect(
+            **connection_facts(url),  # type: ignore[arg-type]
+            autocommit=True,
+            application_name=name,
+            client_encoding="utf8",
+            connect_timeout=CONNECT_S,
+            options=" ".join(f"-c {key}={value}" for key, value in settings.items()),
+        )
+    except psycopg.OperationalError as error:
+        if "unsupported startup parameter" in str(error):
+            raise StoreError(POOLED) from error
+        raise
+    _refuse_pooler(made)
     if made.info.server_version >= LIMITS_TRANSACTIONS:
         made.execute("SET transaction_timeout = 0")
     made.patience_s = None if settings.get("statement_timeout") == "0" else patience
     return made
+
+
+def _refuse_pooler(connection: psycopg.Connection[Any]) -> None:
+    """`StoreError`, and the connection closed, where whoever answered the door is not who answers questions."""
+    try:
+        (there,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (None,)
+        if there != connection.info.backend_pid:
+            raise StoreError(POOLED)
+    except BaseException:
+        connection.close()
+        raise
 
 
 @contextmanager

@@ -218,6 +218,10 @@ class Database(Protocol):
         """Say whether the connection must not be used any more (I/O errors, damage)."""
         ...
 
+    def is_full(self, error: Exception) -> bool:
+        """Say whether a server elsewhere has no room left: nobody here sees its disk."""
+        ...
+
     def is_bug(self, error: Exception) -> bool:
         """Say whether the statement or its values were wrong: ours to mend, no trouble of the database."""
         ...

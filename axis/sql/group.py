@@ -47,6 +47,9 @@ RECONNECT_S: Final = 0.5
 LOOK_S: Final = 60.0
 """How often the database is asked whether what it commits is still durable: so long a promise may rest on the last
 look. A question a minute costs nothing; an hour would be an hour of receipts."""
+FULL_S: Final = 10.0
+"""How long a server counts as full after it has last said so: a changed row finds room where a new one does not."""
+FULL: Final = "the disk of the database server is full"
 RELIEVE_S: Final = 2.0
 """How often processes are looked for that stand still in a transaction: some tenths of a millisecond each time."""
 
@@ -102,6 +105,8 @@ class GroupCommitter:
         self.missing: Callable[[Ledger], str | None] = lambda ledger: None
         """Asked in the thread before anything is written to a database that was opened again: what it has lost."""
         self._trouble: str | None = None
+        self._full_at: float | None = None
+        """When the server had no room, for the last time."""
         self._writer: WriteConnection | None = database.open_writer()
         self._looked = self._relieved = time.monotonic()
         self.ended: SimpleQueue[str] = SimpleQueue()
@@ -111,8 +116,9 @@ class GroupCommitter:
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be written, `None` when it can."""
-        return self._trouble
+        """Why nothing can be written, `None` when it can. To a full server it is tried all the same: a small one may
+        find room, and nobody else tells when there is room again."""
+        return self._trouble or (FULL if self._full_at is not None else None)
 
     def submit(self, body: Callable[[Ledger], Any], about: About | None = None, brief: int = 0) -> Job:
         """Queue a body; its future is answered after its group's COMMIT. `Unavailable` when it cannot be queued."""
@@ -253,10 +259,13 @@ class GroupCommitter:
             if self._database.is_contended(error) and self._rolled_back(writer):
                 self._give_back(group, error)  # the database says itself that nothing is stored
                 return
+            self._see_full(error)
             self._fail(group, unavailable("unknown", error))
             self._poison(writer, error)
         else:
             if writer.wrote:  # else processes would wake each other for ever by looking
+                if self._full_at is not None and time.monotonic() - self._full_at >= FULL_S:
+                    self._full_at = None
                 self.committed()
 
     def _run_bodies(self, writer: WriteConnection, group: Sequence[Job]) -> None:
@@ -318,6 +327,7 @@ class GroupCommitter:
     def _judge(self, job: Job, error: BaseException) -> None:
         """What a body that failed alone is told, or that it runs again."""
         job.error = error
+        self._see_full(error)
         database = self._database
         if isinstance(error, AsksMore):
             job.left, job.error = True, None
@@ -331,11 +341,16 @@ class GroupCommitter:
 
     def _give_back(self, group: Sequence[Job], cause: BaseException) -> None:
         """Nothing of the group is stored. Where others were in its way, all of it runs again."""
+        self._see_full(cause)
         if isinstance(cause, self._database.errors) and self._database.is_contended(cause):
             for job in group:
                 self._judge(job, cause)
         else:
             self._fail(group, unavailable("not-stored", cause))
+
+    def _see_full(self, error: BaseException) -> None:
+        if isinstance(error, self._database.errors) and self._database.is_full(error):
+            self._full_at = time.monotonic()
 
     def _is_fatal(self, error: BaseException) -> bool:
         return isinstance(error, self._database.errors) and self._database.is_fatal(error)

@@ -165,6 +165,9 @@ class PostgresDatabase:
             return isinstance(error, psycopg.OperationalError)
         return str(state).startswith(_BROKEN)
 
+    def is_full(self, error: Exception) -> bool:
+        return isinstance(error, pg.DiskFull)
+
     def is_bug(self, error: Exception) -> bool:
         return isinstance(error, psycopg.IntegrityError | psycopg.ProgrammingError | psycopg.DataError)
 
@@ -288,11 +291,12 @@ class Server:
     processes: tuple[str, ...]
 
 
-def look(url: str) -> Server:
+def look(url: str, now: Callable[[], float] = time.time) -> Server:
     """Look at the server as a daemon does when it starts, and change nothing. `StoreError` if one would not start."""
     try:
         with connect(url, "axis: looks") as connection:
             refuse_unsafe(connection)
+            refuse_other_time(connection, now)
             refuse_missing_rights(connection)
             names = connection.execute(
                 "SELECT application_name FROM pg_stat_activity"

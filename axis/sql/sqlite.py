@@ -189,6 +189,9 @@ class SqliteDatabase:
     def is_fatal(self, error: Exception) -> bool:
         return _code(error) & 0xFF in _FATAL
 
+    def is_full(self, error: Exception) -> bool:
+        return False  # its disk is one of this machine: `limits.min_free`
+
     def is_bug(self, error: Exception) -> bool:
         return isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError)
 

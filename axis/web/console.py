@@ -73,6 +73,8 @@ class Console:
     reload: OperatorReload | None = None
     """Applies a changed configuration, where that is wired."""
     witnesses: Callable[[], Sequence[Witnessed]] = tuple
+    trouble: Callable[[], str | None] = lambda: None
+    """Why nothing can be written to the store, where that is so."""
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems, self._by_own_name], client_max_size=MAX_JSON)
@@ -193,7 +195,7 @@ class Console:
         return web.json_response(body, status=200 if ready else 503)
 
     def _ready(self) -> bool:
-        return not self._stale() and not self.stopping() and self.ctx.clock_holds
+        return self.trouble() is None and not self._stale() and not self.stopping() and self.ctx.clock_holds
 
     def _stale(self) -> bool:
         return self.ctx.log_behind() > self.ctx.log_stale

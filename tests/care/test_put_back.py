@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ import pytest
 
 from axis.care.findings import Code
 from axis.care.packages import PackagesMissing, see_packages
+from axis.cli.doctor_log import look_at_log
+from axis.cli.looked import State
 from axis.log.heads import CheckpointStore
 from axis.log.writer import LogMismatch
 from tests.care.test_fsck import axis
@@ -122,6 +125,18 @@ def test_parts_of_two_moments_are_refused_in_words(
     assert (found in counts) if found else not {code for code in counts if code not in (Code.BLOB_UNNAMED,)}, counts
     assert start(node) == said
     assert (heads(node) == signed) is bool(said), "something was signed"
+
+
+def test_the_doctor_sees_that_a_store_has_lost_what_was_signed(original: Node, later: Node, tmp_path: Path) -> None:
+    """He said that all was well of a node that would not start."""
+    node = later.copy(tmp_path / "node")
+    (line, *_) = look_at_log(node.config, datetime.now(UTC))
+    assert line.state is State.OK
+    put(node, "database", original)
+    (line,) = look_at_log(node.config, datetime.now(UTC))
+    assert line.state is State.FAIL
+    assert "the store knows fewer" in line.told
+    assert "axis restore" in line.remedy
 
 
 @pytest.mark.parametrize(

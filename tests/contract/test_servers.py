@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
+import select
+import socket
+import socketserver
+import struct
 import subprocess
+import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from axis.blobs import Blobs
 from axis.sql import migrate
 from axis.sql.address import connect, connection_facts
 from axis.sql.driver import StoreError
+from axis.sql.engine import open_store
 from axis.sql.pipeline import statements as postgres_statements
-from axis.sql.postgres import refuse_other_time
+from axis.sql.postgres import look, refuse_other_time
 from tests.postgres import Server, server
 from tests.tools import lacking
 
@@ -87,6 +97,81 @@ def test_a_machine_whose_clock_is_not_the_servers_is_refused(postgres_store: str
         refuse_other_time(connection, time.time)
         with pytest.raises(StoreError, match="600 s apart"):
             refuse_other_time(connection, lambda: time.time() + apart)
+
+
+@pytest.mark.parametrize("apart", [-600.0, 600.0])
+def test_whoever_looks_at_the_store_hears_of_clocks_that_are_apart(postgres_store: str, apart: float) -> None:
+    """A daemon would not start; `axis doctor` says so before."""
+    assert look(postgres_store).processes == ()
+    with pytest.raises(StoreError, match="600 s apart"):
+        look(postgres_store, lambda: time.time() + apart)
+
+
+# --- a pooler in between ------------------------------------------------------------------------------------------
+
+_KEY = struct.Struct("!cIII")
+"""BackendKeyData: its letter, its length, the number of the server's process, a secret."""
+
+
+class Pooler(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Hands questions on, and gives each caller a number of its own, as a pooler does that changes the server's process
+    beneath it. One that `knows` no options refuses them."""
+
+    daemon_threads = True
+
+    def __init__(self, path: Path, beyond: Path, knows: bool) -> None:
+        super().__init__(str(path), Relay)
+        self.beyond, self.knows = str(beyond), knows
+
+
+class Relay(socketserver.BaseRequestHandler):
+    server: Pooler
+
+    def handle(self) -> None:
+        hello = self.request.recv(8192)
+        if not self.server.knows and b"options\0" in hello:
+            told = b"SFATAL\0C08P01\0Munsupported startup parameter: options\0\0"
+            self.request.sendall(b"E" + struct.pack("!I", len(told) + 4) + told)
+            return
+        with socket.socket(socket.AF_UNIX) as there:
+            there.connect(self.server.beyond)
+            there.sendall(hello)
+            said = b""
+            while (at := said.find(b"K" + struct.pack("!I", 12))) < 0 or len(said) < at + _KEY.size:
+                said += there.recv(8192)
+            letter, length, process, secret = _KEY.unpack_from(said, at)
+            number = _KEY.pack(letter, length, process + 1, secret)
+            self.request.sendall(said[:at] + number + said[at + _KEY.size :])
+            while ready := select.select([self.request, there], [], [])[0]:
+                for one in ready:
+                    octets = one.recv(65536)
+                    if not octets:
+                        return
+                    (there if one is self.request else self.request).sendall(octets)
+
+
+@contextmanager
+def pooled(postgres: Server, url: str, knows: bool) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        there = Pooler(Path(folder) / ".s.PGSQL.5432", postgres.folder / ".s.PGSQL.5432", knows)
+        threading.Thread(target=there.serve_forever, daemon=True).start()
+        try:
+            yield url.replace(str(postgres.folder), folder)
+        finally:
+            there.shutdown()
+            there.server_close()
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_pooler_before_the_server_is_refused(
+    knows: bool, postgres: Server, postgres_store: str, tmp_path: Path
+) -> None:
+    """What is locked and set in one session counts in another one there, or nowhere, and nobody would tell."""
+    with pooled(postgres, postgres_store, knows) as url:
+        for opens in (look, migrate.upgrade, lambda url: open_store(url, Blobs(tmp_path))):
+            with pytest.raises(StoreError, match="a pooler"):
+                opens(url)
+    migrate.upgrade(postgres_store)  # nothing is left behind that would stand in the way
 
 
 def test_a_password_stands_in_a_file_that_nobody_else_reads(postgres: Server, tmp_path: Path) -> None:

@@ -120,6 +120,15 @@ FOUND: Final = (
         "it was answered with 202",
     ),
     Broken(
+        "F111",
+        off(
+            "a full disk elsewhere is told",
+            "axis/sql/group.py",
+            ("            self._full_at = time.monotonic()\n", "            pass\n"),
+        ),
+        "never: it is told in the log",
+    ),
+    Broken(
         "F34",
         off(
             "the log takes whatever has no place yet",

@@ -246,6 +246,7 @@ OWN: Final = (
         "clocks of node and server apart",
         "a moved clock",
         f"{SERVERS}::test_a_machine_whose_clock_is_not_the_servers_is_refused",
+        f"{SERVERS}::test_whoever_looks_at_the_store_hears_of_clocks_that_are_apart",
     ),
     row("F42", "reset in the middle of an answer", "SO_LINGER 0", f"{LINES}::test_a_reset_in_the_middle_of_the_answer"),
     row(

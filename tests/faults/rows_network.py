@@ -75,6 +75,21 @@ ROWS: Final = (
         "by nobody, nor is a receipt after a restart: keep a synchronous standby",
     ),
     row(
+        "F111",
+        "the disk of the database server is full",
+        "a small disk in memory under its files",
+        f"{SERVER}::test_a_server_whose_disk_is_full_is_said_to_be_and_nothing_is_lost",
+        f"{SERVER}::test_a_server_whose_own_log_has_no_room_ends_and_nothing_is_lost",
+        note="it is tried all the same: what changes a row may find room, and nobody else tells when there is room "
+        "again",
+    ),
+    row(
+        "F112",
+        "a pooler stands before the database",
+        "a relay that gives each caller a number of its own, as PgBouncer does",
+        "tests/contract/test_servers.py::test_a_pooler_before_the_server_is_refused",
+    ),
+    row(
         "F34",
         "of two transactions the one with the larger numbers is committed first",
         "a transaction that is held open",

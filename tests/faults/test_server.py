@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,7 +18,8 @@ import pytest
 from axis.sql import migrate
 from axis.sql.address import connect
 from tests.contract.test_rights import CLERK, clerk
-from tests.faults.field import HEALTH, Field, field_of
+from tests.faults.broken import BY_FAULT, Broken
+from tests.faults.field import HEALTH, LARGE, Field, field_of
 from tests.faults.test_database import asked, refused, stored
 from tests.faults.trace import fired, following
 from tests.history.event import Operation
@@ -25,14 +27,17 @@ from tests.history.logbook import Logbook
 from tests.mutations.edit import Edit, Mutation
 from tests.postgres import Server, server
 from tests.site import HOME_AFFAIRS, OFFICE, until
+from tests.tools import lacking
 
 pytestmark = pytest.mark.faults
 
 
 @contextmanager
-def own_server(folder: Path, *settings: str, mutation: Mutation | None = None) -> Iterator[tuple[Field, Server]]:
-    """A node on a server of its own, that has taken one document in."""
-    with server(*settings) as own:
+def own_server(
+    folder: Path, *settings: str, mutation: Mutation | None = None, on: Path | None = None
+) -> Iterator[tuple[Field, Server]]:
+    """A node on a server of its own, whose files lie `on` a disk of theirs; it has taken one document in."""
+    with server(*settings, folder=None if on is None else str(on)) as own:
         url = own.database()
         migrate.upgrade(url)
         with field_of(folder, {}, store=url, mutation=mutation) as field:
@@ -72,6 +77,88 @@ def test_a_commit_that_does_not_reach_the_servers_disk_is_unknown_and_the_node_g
         assert stored(field, package.document_id) == 1
         assert field.site.running
         field.settled()
+
+
+SMALL = ("max_wal_size=64MB", "min_wal_size=32MB")
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A disk of 170 MB in memory. Its path is short: the server has its socket there."""
+    with tempfile.TemporaryDirectory(prefix="axis-full-") as place:
+        mounted = ["mount", "-t", "tmpfs", "-o", "size=170m,mode=0755", "tmpfs", place]
+        if subprocess.run(mounted, capture_output=True, check=False).returncode:
+            lacking("needs the right to mount a disk in memory: root")
+        Path(place).chmod(0o755)
+        try:
+            yield Path(place)
+        finally:
+            subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@contextmanager
+def filled(place: Path) -> Iterator[None]:
+    """Inside, nothing more has room there."""
+    with (place / "filled").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+    try:
+        yield
+    finally:
+        (place / "filled").unlink()
+
+
+def full(field: Field, place: Path) -> None:
+    """Whoever has no receipt is told to come back, whoever has one keeps it; operators hear of it."""
+    before = field.package(size=LARGE // 4)
+    field.insist(before)
+    with filled(place):
+        packages = [field.package(size=LARGE // 4) for _ in range(8)]
+        taken = [package for package in packages if field.submit(package)]
+        assert len(taken) < len(packages), "the fault never fired"
+        until("it is told in the log", lambda: lines(field, "store_lost"), 10)
+        assert b"the disk of the database server is full" in lines(field, "store_lost")[-1]
+        refused_there(field, packages[-1].octets)
+        assert not is_ready(field)
+        assert field.site.running
+    for package in packages:
+        field.insist(package)
+    until("it says that it is ready", lambda: is_ready(field), 40)
+    assert all(stored(field, package.document_id) == 1 for package in (before, *packages))
+    field.settled()
+
+
+def test_a_server_whose_disk_is_full_is_said_to_be_and_nothing_is_lost(small_disk: Path, tmp_path: Path) -> None:
+    """F111."""
+    with own_server(tmp_path / "node", *SMALL, on=small_disk) as (field, _):
+        full(field, small_disk)
+
+
+def test_a_server_whose_own_log_has_no_room_ends_and_nothing_is_lost(small_disk: Path, tmp_path: Path) -> None:
+    """F111. It cannot commit and panics; somebody makes room and starts it, and the node finds it."""
+    with own_server(tmp_path / "node", *SMALL, on=small_disk) as (field, own):
+        assert own.process is not None
+        package = field.package()
+        with filled(small_disk):
+            with suppress(psycopg.OperationalError):
+                for _ in range(40):
+                    own.run("SELECT pg_current_xact_id(); SELECT pg_switch_wal()")
+            assert field.submit(package) is None
+            assert own.process.wait(30) == 1
+            assert b"PANIC" in (own.folder.parent / "server.log").read_bytes(), "the fault never fired"
+            until("it says that it is not ready", lambda: not is_ready(field))
+            refused_there(field, package.octets)
+        own.start()
+        field.insist(package)
+        assert is_ready(field)
+        field.settled()
+
+
+@pytest.mark.parametrize("broken", BY_FAULT["F111"], ids=lambda broken: broken.mutation.defence)
+def test_without_the_word_nobody_hears_of_a_full_disk(broken: Broken, small_disk: Path, tmp_path: Path) -> None:
+    few = own_server(tmp_path / "node", *SMALL, on=small_disk, mutation=broken.mutation)
+    with few as (field, _), pytest.raises(AssertionError, match=broken.says):
+        full(field, small_disk)
 
 
 # --- it is away ---------------------------------------------------------------------------------------------------
