@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import aiohttp
 
 from adapters.answers import NetworkErrors, body_of, judge_answer
 from adapters.kept import GONE
-from adapters.sending import octets_of, once_more
+from adapters.sending import Pieces, octets_of, once_more
 from axis.core.hands import Consignment, Handover
 from axis.core.model import Cargo
 
@@ -62,13 +62,15 @@ class HttpPushSink:
                 await self._post(octets, headers)
         return Handover()
 
-    async def _post(self, octets: bytes | AsyncIterator[bytes], headers: Mapping[str, str]) -> None:
+    async def _post(self, octets: bytes | Pieces, headers: Mapping[str, str]) -> None:
         async with self._session.post(
             self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
         ) as response:
             if not response.content.is_eof():  # else nothing is left to wait for, and nobody looks at it
                 await body_of(response)
             judge_answer(response, {})
+            if isinstance(octets, Pieces):
+                octets.see_taken()
 
     async def close(self) -> None:
         await self._session.close()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ssl
 from contextvars import ContextVar
+from functools import partial
 from time import time
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
+from aiohttp.streams import StreamReader
 from aiohttp.tracing import Trace
 
 GONE: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
@@ -18,6 +21,30 @@ GONE: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 was_kept: Final[ContextVar[bool]] = ContextVar("was_kept", default=False)
 """Whether the connection that this task was given last had been used before."""
+
+
+MOST_INTERIM: Final = 16
+"""Answers of the kind 1xx before the one that counts."""
+
+
+class _Handler(ResponseHandler):
+    """Waits for no end of 1xx: the client library asks for the next without giving way to anybody, so that who sends
+    nothing else, fast, would have the loop for as long as an attempt may take."""
+
+    _interim = 0
+
+    def set_response_params(self, **options: Any) -> None:
+        self._interim = 0
+        super().set_response_params(**options)
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        self._interim += 100 <= data[0].code < 200
+        if self._interim <= MOST_INTERIM:
+            super().feed_data(data, size)
+        elif self.exception() is None:
+            self.set_exception(aiohttp.ClientConnectionError("nothing but interim answers"))
+            if self.transport is not None:
+                self.transport.abort()
 
 
 class Quiet(aiohttp.TCPConnector):
@@ -31,6 +58,7 @@ class Quiet(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._factory = cast(Any, partial(_Handler, loop=self._loop))
         self._ends: WeakKeyDictionary[ResponseHandler, float] = WeakKeyDictionary()
 
     async def connect(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 import aiohttp
@@ -11,7 +11,7 @@ import orjson
 
 from adapters.answers import NetworkErrors, body_of, is_problem, judge_answer, peer_ref
 from adapters.kept import GONE
-from adapters.sending import octets_of, once_more
+from adapters.sending import Pieces, octets_of, once_more
 from axis.core.hands import Consignment, Handover
 from axis.core.model import Cargo
 from axis.core.problems import Kind, Problem, Unavailable
@@ -56,7 +56,7 @@ class NodeSink:
         _see_receipt(consignment, answer)
         return Handover(peer_ref(answer.get("document")))
 
-    async def _post(self, octets: bytes | AsyncIterator[bytes], headers: Mapping[str, str]) -> Mapping[str, Any]:
+    async def _post(self, octets: bytes | Pieces, headers: Mapping[str, str]) -> Mapping[str, Any]:
         async with self._session.post(
             self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
         ) as response:

@@ -22,6 +22,7 @@ from adapters.national.content import MAX_REST, BadAnswer, Content, read_object
 from adapters.national.joined import Joined, join
 from adapters.national.vxp import Call, Code, MessageType, State
 from adapters.resolve import OwnThreads
+from adapters.sending import Pieces
 from axis.core.hands import Consignment, Handover, Incoming
 from axis.core.model import Cargo
 from axis.core.payload import Made
@@ -125,9 +126,10 @@ class VxpClient:
             ("hash-file", vxp.unpadded(digest)),
             ("from", sender.text),
         )
-        answer = await self._call(
-            Call.SEND, parameters, _with_tail(octets), size + len(vxp.TAIL), "application/octet-stream"
-        )
+        whole = size + len(vxp.TAIL)
+        pieces = Pieces(_with_tail(octets), whole)
+        answer = await self._call(Call.SEND, parameters, pieces, whole, "application/octet-stream")
+        pieces.see_taken()
         data = answer.get("data")
         doc_id = text_of(answer.get("DocId")) or text_of(data.get("DocId") if isinstance(data, dict) else data)
         if not doc_id:

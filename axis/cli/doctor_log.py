@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def look_at_log(config: Config, now: datetime) -> Iterator[Line]:
-    """The published head must be the newest one that was remembered apart from it, or lack the last round alone, and the
-    store know all of it."""
+    """The published head must be the newest one that was remembered apart from it, or lack the last round alone, and
+    the store know all of it."""
     from axis.cli.remedy import MISMATCHES
     from axis.log.checkpoint import MalformedCheckpoint
     from axis.log.files import Damaged, LogFolder

@@ -283,6 +283,15 @@ FOUND: Final = (
         for point, says in (("F48", "AssertionError|TimeoutError"), ("F55", "an attempt was spent on each"))
     ),
     Broken(
+        "F51",
+        off(
+            "who answers before it has all has not got it",
+            "adapters/sending.py",
+            ("        if self._left > 0:\n", "        if self._left < 0:\n"),
+        ),
+        "never: an attempt is over",
+    ),
+    Broken(
         "F57",
         off(
             "a repeat is known by its digest",

@@ -293,6 +293,8 @@ OWN: Final = (
         "a receiver that does",
         f"{DELIVERY}::test_answers_that_are_no_answers_are_waited_out",
         f"{DELIVERY}::test_an_answer_without_end_is_cut_off_and_counts_by_its_first_line",
+        f"{DELIVERY}::test_who_answers_before_it_has_all_has_not_got_it",
+        f"{DELIVERY}::test_who_sends_nothing_but_interim_answers_is_not_listened_to",
     ),
     row(
         "F52",

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -107,6 +108,50 @@ def test_a_delivery_that_fails_for_now_is_made_again_under_the_same_id(site: Sit
     _once(got)
     assert got[0].body == package
     assert len(site.told(OFFICE, document)) == 1
+
+
+@pytest.mark.parametrize("read", [0, 1_000_000])
+def test_who_answers_before_it_has_all_has_not_got_it(read: int, site: Site, far: Receiver) -> None:
+    """What stands before a receiver may say 200 to a head; the sender would hear that half a document has arrived."""
+    answered = threading.Event()
+
+    def early(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(read)
+        raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", hold=answered)(handler)
+
+    try:
+        with far.cut(early):
+            document, mark, package = _push(site, far, size=12_000_000)
+            until("an attempt is over", lambda: _delivery(site, document)["problem"])
+    finally:
+        answered.set()
+    assert _delivery(site, document)["state"] != "delivered"
+    _in_state(site, document, "delivered")
+    assert [one.body for one in far.about(mark)] == [package]
+    assert len(site.told(OFFICE, document)) == 1
+
+
+def test_who_sends_nothing_but_interim_answers_is_not_listened_to(site: Site, far: Receiver) -> None:
+    """The node has one loop: whoever is asked meanwhile would wait until the attempt is over."""
+    sent: list[float] = []
+
+    def flood(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        began = time.monotonic()
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 400)
+        sent.append(time.monotonic() - began)
+
+    with far.cut(flood):
+        document, mark, _ = _push(site, far)
+        until("the first is over", lambda: sent)
+    assert min(sent) < 1.5, "it was listened to for half of a lease"
+    _in_state(site, document, "delivered")
+    few = [raw(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")]
+    document, mark, _ = _push(site, far, *few)
+    assert _in_state(site, document, "delivered")["attempts"] == 1
+    assert len(far.about(mark)) == 1
 
 
 @pytest.mark.parametrize("code", [400, 409, 410, 413, 422])
