@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -51,6 +51,7 @@ E = TypeVar("E", bound=Earlier, covariant=True)
 
 _MOST_KEPT: Final = 4096
 """Answers that are kept of one party: a node has some hundred thousand agencies."""
+_DAY: Final = timedelta(days=1)
 _SHORT: Final = 8
 """So many earlier statuses are usual: what comes after them is remembered."""
 
@@ -152,13 +153,15 @@ class Party:
 
 
 class Reporting:
-    """What one party reports at one moment. Nothing may be told of what lies after `latest`."""
+    """What one party reports at one moment. Nothing may be told of what lies after `latest`, nor of a day before the
+    document was issued, unless that day is not over for long (`lately`): documents are dated ahead, too."""
 
-    __slots__ = ("_new_id", "latest", "now", "party")
+    __slots__ = ("_new_id", "lately", "latest", "now", "party")
 
     def __init__(self, party: Party, now: datetime, new_id: NewId) -> None:
         self.party, self.now, self._new_id = party, now, new_id
         self.latest = now + party.network.future
+        self.lately = now.date() - _DAY
 
     def decide(
         self, report: Report, document: Concerned | None, prior: Sequence[E]
@@ -239,6 +242,9 @@ class Reporting:
                 return Problem(Kind.SCHEMA_VIOLATION, "this status needs a description: the reason")
             if report.at > self.latest:
                 return Problem(Kind.SCHEMA_VIOLATION, "the status lies in the future")
+            day, issued_on = report.at.date(), document.issued_on
+            if day < self.lately and issued_on is not None and day < issued_on - _DAY:
+                return Problem(Kind.SCHEMA_VIOLATION, "the status lies before its document was issued")
         if document is None:
             return None
         if sender != document.sender or receiver not in document.recipients:

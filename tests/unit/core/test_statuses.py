@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 from itertools import product
 
 import pytest
@@ -143,7 +144,36 @@ def test_the_same_status_is_carried_on_when_a_neighbour_brings_it(said: Report) 
 
 def test_a_clock_may_run_five_minutes_ahead_and_an_old_status_is_no_fault() -> None:
     assert report_of(decide(report("03", minutes=5)))
-    assert report_of(decide(report("03", minutes=-60 * 24 * 365)))
+    old = replace(LOCAL, issued_on=NOW.date() - timedelta(days=365))
+    assert report_of(decide(report("03", minutes=-60 * 24 * 365), old))
+
+
+ISSUED = NOW.date()
+
+
+@pytest.mark.parametrize(
+    ("issued_on", "days", "taken"),
+    [
+        (ISSUED - timedelta(days=400), -401, True),
+        (ISSUED - timedelta(days=400), -402, False),
+        (ISSUED, -1, True),
+        (ISSUED, -2, False),
+        (ISSUED + timedelta(days=30), 0, True),
+        (ISSUED + timedelta(days=30), -1, True),
+        (ISSUED + timedelta(days=30), -2, False),
+        (None, -4000, True),
+    ],
+)
+def test_no_agency_reports_of_a_time_before_the_document_was_issued(issued_on: date, days: int, taken: bool) -> None:
+    """But for a day, as clocks and zones differ; a document may be dated ahead. Of a neighbour it is carried on."""
+    about = replace(LOCAL, issued_on=issued_on)
+    said = report("03", minutes=days * 24 * 60)
+    reply = decide(said, about).reply
+    assert isinstance(reply, StatusReport) is taken
+    if not taken:
+        assert problem_of(decide(said, about)).kind is Kind.SCHEMA_VIOLATION
+        there = replace(document(COMMUNE_1), issued_on=issued_on)
+        assert report_of(decide(said._replace(reporter=COMMUNE_1), there, by=DISTRICT))
 
 
 def test_codes_that_need_a_reason_are_the_two_refusals() -> None:
