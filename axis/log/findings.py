@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from axis.log.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
-    from axis.log.succession import Span
+    from axis.log.key import Span
 
 MOST_OF_A_CODE: Final = 100
 """How many findings of one code are kept with their place; the others are counted. A ruined log has millions."""

@@ -47,3 +47,15 @@ class LogKeys:
             return Head(parse_checkpoint(opened.text), note)
         except MalformedCheckpoint as error:
             raise ForeignNote(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`key` speaks for heads of sizes from `first` to `last`, both included; `None` where it has not ended."""
+
+    key: NoteKey
+    first: int = 0
+    last: int | None = None
+
+    def holds(self, size: int) -> bool:
+        return self.first <= size and (self.last is None or size <= self.last)

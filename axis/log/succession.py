@@ -21,7 +21,7 @@ from axis.log.checkpoint import MalformedCheckpoint
 from axis.log.entries import BadEntry, read_entry
 from axis.log.files import LogFolder
 from axis.log.heads import Head
-from axis.log.key import ForeignNote, LogKeys
+from axis.log.key import ForeignNote, LogKeys, Span
 from axis.log.reading import leaves
 from signing.note import NoteError, NoteKey, NoteSigner, open_note, sign_note
 
@@ -42,18 +42,6 @@ class Change:
     size: int
     former: NoteKey
     key: NoteKey
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """`key` speaks for heads of sizes from `first` to `last`, both included; `None` where it has not ended."""
-
-    key: NoteKey
-    first: int = 0
-    last: int | None = None
-
-    def holds(self, size: int) -> bool:
-        return self.first <= size and (self.last is None or size <= self.last)
 
 
 def change_facts(former: NoteSigner, key: NoteSigner) -> dict[str, Json]:

@@ -196,7 +196,7 @@ async def test_a_store_of_the_first_schema_keeps_its_documents(tmp_path: Path) -
     with migration_engine(url) as engine, engine.begin() as connection:
         command.upgrade(migrate.config(connection), "0001")
     with closing(sqlite3.connect(sqlite_path(url))) as raw, raw:
-        raw.execute("INSERT INTO payload VALUES ('a', x'00')")
+        raw.execute("INSERT INTO payload (sha256, octets) VALUES ('a', x'00')")
     assert migrate.needed(url)
     migrate.upgrade(url)
     opened = open_store(url, Blobs(tmp_path / "blobs"))
