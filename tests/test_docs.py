@@ -21,6 +21,7 @@ from axis.core.problems import Kind, Problem
 from axis.core.queue import Action, Order, decide_operation
 from axis.core.reconciliation import decide_answer
 from axis.core.restoration import Backup, Reach, Way, decide_restored
+from axis.core.retention import decide_removal
 from axis.core.retry import RetryPolicy
 from axis.core.settlement import decide_handover, decide_setback
 from axis.core.states import DeliveryEvent, DeliveryState
@@ -99,6 +100,7 @@ def decisions() -> list[Decision[Any]]:
         ),
         decide_notice(held, NoticeOutcome.REFUSED, "cert-revoked", at, NOW, number, canonical),
         decide_configured("node", Applied(2, NOW, "00")),
+        decide_removal(document, (), (), None, timedelta(days=30), "node", NOW + timedelta(days=31)),
         decide_restored(Way(Reach.BEHIND, 1, 2, True), Backup("00", NOW), [(1, 2)], "node", "an", "hong", NOW),
         Decision((LogEntry(EntryKind.KEY_CHANGED, NOW, "node", "", change_facts(SIGNER, STRANGER)),), (), None),
     ]

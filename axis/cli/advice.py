@@ -52,6 +52,10 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "axis inbox in DELIVERY ở dòng đầu, DOCUMENT ở dòng thứ hai của mỗi mục",
             "axis inbox shows on the first line of an item its DELIVERY, on the second its DOCUMENT",
         ),
+        "content-removed": (
+            "nội dung đã hết thời hạn lưu giữ ở trục: hỏi cơ quan gửi, hay tìm trong hệ thống của mình",
+            "the axis keeps the content no more: ask its sender, or look into your own system",
+        ),
         "too-large": (
             "--parts làm gói nhỏ đi một phần tư; người quản trị của trục đặt limits.max_bytes, limits.max_recipients",
             "--parts saves a quarter; the node's administrator sets limits.max_bytes and limits.max_recipients",

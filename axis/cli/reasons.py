@@ -33,6 +33,10 @@ REASONS: Final = {
     "{} is not a size": "{} không phải dung lượng",
     "{} is not a day": "{} không phải một ngày",
     "{} is too short: what is under way could be removed": "{} quá ngắn: việc đang dở có thể bị xóa",
+    "{} is too short: what senders and recipients still ask for would be gone": (
+        "{} quá ngắn: điều nơi gửi và nơi nhận còn hỏi đến sẽ mất"
+    ),
+    'at least "{}d", or "{}"': 'ít nhất "{}d", hoặc "{}"',
     "{} is no time to wait for an answer": "{} không phải thời gian chờ hợp lý",
     "{}.{} is longer than {}.{}": "{}.{} dài hơn {}.{}",
     "must be a date without quotes": "phải là ngày, không có dấu nháy",

@@ -339,6 +339,7 @@ _REMEDIES: Final = {
     "documents with receipts, deliveries and statuses may be lost: --accept-loss says that you know": (
         "văn bản đã có biên nhận, lượt chuyển, trạng thái có thể mất: --accept-loss nghĩa là bạn biết điều đó"
     ),
+    "nothing was changed; axis fsck looks closer": "chưa đổi gì; axis fsck xem kỹ hơn",
     "nothing was removed; axis fsck looks closer": "chưa xóa gì; axis fsck xem kỹ hơn",
     "a store goes with its node: node.name must be the same": "kho đi với nút của nó: node.name phải giống nhau",
     "give TO_CONFIG another [store]": "cho TO_CONFIG một [store] khác",

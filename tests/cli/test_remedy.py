@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     heads.close()
     (folder / "data" / "log").mkdir()
     (folder / "data" / "log" / "checkpoint").write_text(note)
+    with closing(sqlite3.connect(folder / "data" / "axis.db")) as books:
+        books.execute("INSERT INTO log_intent (leaf, kind, at, log_index) VALUES (x'00', 'started', '', 0)")
+        books.commit()
     return folder
 
 

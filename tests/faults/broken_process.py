@@ -104,6 +104,18 @@ SUPERVISED: Final = (
 SHOWN: Final = (
     *RETENTION,
     (
+        "tests/flow/test_delivery.py::test_who_answers_before_it_has_all_has_not_got_it",
+        Broken(
+            "F51",
+            off(
+                "who answers before it has all has not got it",
+                "adapters/sending.py",
+                ("        if self._left > 0:\n", "        if self._left < 0:\n"),
+            ),
+            "never: an attempt is over",
+        ),
+    ),
+    (
         "tests/unit/revocation/test_trust_files.py::test_a_list_that_is_cut_off_is_told",
         Broken(
             "F81",
@@ -251,7 +263,10 @@ SHOWN: Final = (
             off(
                 "each entry has its row",
                 "axis/core/house.py",
-                ("for ref in told[kind] if ref not in known)", "for ref in told[kind] if False)"),
+                (
+                    "for ref in _subjects(told, kind) if ref not in known)",
+                    "for ref in _subjects(told, kind) if False)",
+                ),
             ),
             "entry-without-document",
         ),
