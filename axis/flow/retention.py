@@ -35,6 +35,7 @@ PAUSE_S: Final = 0.02
 COLLECTED: Final = timedelta(days=1)
 """How often it is asked which octets nothing names: all documents are asked."""
 LEFT: Final = 50_000
+"""Octets that are looked at in one run, at most. Where there were so many, the next run goes on."""
 FACT: Final = "retention_runs"
 """Where the store keeps since when runs follow each other as the clock goes, and when the last one was."""
 
@@ -61,8 +62,7 @@ async def run_retention(times: Times, ctx: Context, stop: asyncio.Event, active:
             try:
                 await remove_old(times.keep, ctx, stop)
                 if collected is None or ctx.now() - collected >= COLLECTED:
-                    collected = ctx.now()
-                    await collect(times.grace, ctx, stop)
+                    collected = ctx.now() if await collect(times.grace, ctx, stop) < LEFT else None
             except (Unavailable, LostRace) as error:
                 log.warning("retention_deferred", error=type(error).__name__)
 
@@ -120,12 +120,13 @@ def _collect(one: Leftover, ledger: Ledger) -> bool:
 
 
 async def collect(grace: timedelta, ctx: Context, stop: asyncio.Event) -> int:
-    """Remove rows of octets that were left `grace` ago and no document with content names; how many. `Unavailable`.
+    """Remove rows of octets that were left `grace` ago and no document with content names; how many were looked at.
+    `Unavailable`.
 
     What another document names is forgotten here: it is left anew when that one goes.
     """
-    removed = 0
-    for one in await ctx.store.views.leftovers(ctx.now() - grace, LEFT):
+    removed, found = 0, await ctx.store.views.leftovers(ctx.now() - grace, LEFT)
+    for one in found:
         if stop.is_set():
             break
         if await ctx.store.transact(partial(_collect, one)) and one.removable:
@@ -133,4 +134,4 @@ async def collect(grace: timedelta, ctx: Context, stop: asyncio.Event) -> int:
             await asyncio.sleep(PAUSE_S)
     if removed:
         log.info("octets_removed", rows=removed)
-    return removed
+    return len(found)
