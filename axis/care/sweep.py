@@ -19,11 +19,11 @@ from typing import Final
 import structlog
 
 from axis.care.logged import is_behind, log_state
-from axis.core.times import rfc3339
 from axis.holding import Holding, Sort
 from axis.sql.driver import StoreError
 from axis.sql.engine import open_readonly, told
-from axis.sql.soundness import files_left, log_size, named_files
+from axis.sql.leftovers import named_before
+from axis.sql.soundness import log_size, named_files
 
 log = structlog.get_logger()
 
@@ -76,7 +76,8 @@ def sweep(
             known = log_size(questions.session)
             raise StoreError(f"the store knows {known} of {state.size} signed entries: what it lost may name a file")
         named = {one.ref.sha256 for one in named_files(questions.session)}
-        named.update(files_left(questions.session, rfc3339(now - grace)))
+        names = {file.name for file in old}
+        named.update(names.intersection(named_before(questions.session, now - grace)))
     asked()
     unnamed = [file for file in old if file.name not in named and file.mtime < before]
     if not remove:

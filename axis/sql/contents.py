@@ -57,13 +57,13 @@ class Contents:
             )
         )
         beside = case((document.c.form != literal_column("'inline'"), document.c.attachments))
-        self.named = text_of(
-            at_most(
-                select(document.c.seq, document.c.payload_sha256, beside)
-                .where(with_content, document.c.seq > bindparam("after"))
-                .order_by(document.c.seq)
-            )
+        names = at_most(
+            select(document.c.seq, document.c.payload_sha256, beside)
+            .where(document.c.seq > bindparam("after"))
+            .order_by(document.c.seq)
         )
+        self.named = text_of(names.where(with_content))
+        self.named_before = text_of(names.where(document.c.removed_at >= bindparam("since")))
         self.removed = text_of(select(func.count()).select_from(document).where(document.c.removed_at.is_not(None)))
         self.collect = text_of(
             delete(payload).where(payload.c.sha256 == bindparam("of"), payload.c.named == bindparam("seen"))

@@ -1,8 +1,8 @@
-"""What documents without content have left behind, and whether other documents name it."""
+"""What documents name, and what those without content have left behind: lean, and some at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -24,11 +24,21 @@ def leftovers(session: Session, before: datetime, limit: int) -> Sequence[Leftov
     if not rows:
         return ()
     unnamed = {sha256 for sha256, _, _ in rows}
-    after = 0
-    while page := session.run(asked.named, after=after, limit=_PAGE).fetchall():
-        for _, package, attachments in page:
-            unnamed.discard(package)
-            if attachments is not None:
-                unnamed.difference_update(one["sha256"] for one in orjson.loads(attachments))
-        after = page[-1][0]
+    for sha256 in _names(session, asked.named):
+        unnamed.discard(sha256)
     return [Leftover(sha256, parse_rfc3339(since), named, sha256 not in unnamed) for sha256, since, named in rows]
+
+
+def named_before(session: Session, since: datetime) -> Iterator[str]:
+    """Digests that documents named whose content was removed at `since` or later: who began to read before has time."""
+    return _names(session, session.statements.contents.named_before, since=rfc3339(since))
+
+
+def _names(session: Session, asked: str, **more: str) -> Iterator[str]:
+    after = 0
+    while page := session.run(asked, after=after, limit=_PAGE, **more).fetchall():
+        for _, package, attachments in page:
+            yield package
+            if attachments is not None:
+                yield from (one["sha256"] for one in orjson.loads(attachments))
+        after = page[-1][0]

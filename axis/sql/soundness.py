@@ -127,14 +127,6 @@ def newest_files(session: Session) -> Sequence[PayloadRef]:
     return found
 
 
-def files_left(session: Session, since: str) -> Iterator[str]:
-    """Digests that documents named whose content was removed at `since` or later: who began to read before has time."""
-    asked = select(document).where(document.c.removed_at >= literal_column(placeholder(session, "since")))
-    for one in _documents(session.run(_text(asked), since=since).fetchall()):
-        yield one.payload.sha256
-        yield from (ref.sha256 for ref in attached_payloads(one))
-
-
 def _with_content() -> ColumnElement[bool]:
     return document.c.removed_at.is_(None)
 

@@ -81,7 +81,7 @@ SHOWN: Final = (
             off(
                 "files of what was removed have time",
                 "axis/care/sweep.py",
-                ("        named.update(files_left(questions.session, rfc3339(now - grace)))\n", ""),
+                ("        named.update(names.intersection(named_before(questions.session, now - grace)))\n", ""),
             ),
             "Swept|assert",
         ),
