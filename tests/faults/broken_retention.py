@@ -86,4 +86,20 @@ SHOWN: Final = (
             "Swept|assert",
         ),
     ),
+    (
+        f"{RETENTION}::test_mark_and_entry_are_held_against_each_other",
+        Broken(
+            "K37",
+            off(
+                "a mark has its entry, and an entry its mark",
+                "axis/core/as_logged.py",
+                (
+                    '    if [entry["at"] for entry in removed] != ([] if document.removed_at is None else '
+                    "[rfc3339(document.removed_at)]):\n",
+                    "    if False:\n",
+                ),
+            ),
+            "assert",
+        ),
+    ),
 )

@@ -63,6 +63,7 @@ KILLS: Final = (
         f"{CONTENTS}::test_octets_go_when_nothing_names_them",
         f"{RETENTION}::test_content_goes_and_receipt_and_answers_stay",
         f"{RETENTION}::test_a_large_package_is_a_file_for_a_while_and_then_none",
+        f"{RETENTION}::test_mark_and_entry_are_held_against_each_other",
         note="the mark, the names and the entry are one transaction; octets go later, and whatever is left of them is "
         "taken by the next run",
     ),

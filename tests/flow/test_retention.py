@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from axis.app import utc_now
 from axis.care.retention import survey
 from axis.care.sweep import Where, sweep
+from axis.core.house import check_house
 from axis.core.model import DeliveryId, DocumentRef
 from axis.core.problems import Kind, Refused
 from axis.core.retention import Stays
@@ -22,6 +24,8 @@ from axis.flow.mailbox import acknowledge, fetch
 from axis.flow.receive import issue_receipt, receive
 from axis.flow.retention import Times, collect, remove_old
 from axis.shelf import holding_of
+from axis.sql.audit import open_books
+from axis.sql.engine import sqlite_path
 from tests.flow.engine import HEALTH, SCHOOLS, Engine, engine
 from tests.site import AGENCIES, FINANCE, HOME_AFFAIRS, OFFICE
 
@@ -98,15 +102,15 @@ async def test_what_is_not_delivered_keeps_its_content(tmp_path: Path) -> None:
         ref = await sent(made, made.site.package(OFFICE, [HOME_AFFAIRS, FINANCE], [b"%PDF"]))
         await fetched(made, ref)
         await run(made, KEEP + FIXED)
-        found = survey(made.config.store_url, KEEP, made.ctx.now(), lambda done: None)
-        assert (found.kept, found.ripe, found.stay) == (1, 0, {Stays.UNDELIVERED: 1})
+        surveyed = survey(made.config.store_url, KEEP, made.ctx.now(), lambda done: None)
+        assert (surveyed.kept, surveyed.ripe, surveyed.stay) == (1, 0, {Stays.UNDELIVERED: 1})
         await fetched(made, ref, FINANCE)
         await run(made, KEEP + FIXED)
         assert (await made.ctx.store.views.document(ref)).removed_at is None, "its time begins now"  # type: ignore[union-attr]
         await run(made, 2 * KEEP + 3 * FIXED)
         assert (await made.ctx.store.views.document(ref)).removed_at is not None  # type: ignore[union-attr]
-        found = survey(made.config.store_url, KEEP, made.ctx.now(), lambda done: None)
-        assert (found.kept, found.removed) == (0, 1)
+        surveyed = survey(made.config.store_url, KEEP, made.ctx.now(), lambda done: None)
+        assert (surveyed.kept, surveyed.removed) == (0, 1)
 
 
 async def test_a_large_package_is_a_file_for_a_while_and_then_none(tmp_path: Path) -> None:
@@ -177,3 +181,52 @@ async def test_a_running_node_does_it_by_itself(tmp_path: Path, monkeypatch: pyt
                 await asyncio.sleep(0.02)
         stop.set()
         await task
+
+
+CHANGED = {
+    "the mark is gone": ("removed_at = NULL", {"document-differs removed_at"}),
+    "the mark is of another time": ("removed_at = '2020-01-01T00:00:00.000000Z'", {"document-differs removed_at"}),
+    "the subject is back": ("subject = 'V/v'", {"document-differs content"}),
+    "a name is back": (
+        'attachments = replace(attachments, \'"name":""\', \'"name":"x"\')',
+        {"document-differs content"},
+    ),
+}
+
+
+async def test_mark_and_entry_are_held_against_each_other(tmp_path: Path) -> None:
+    """And a document without content has nothing to be missing; one that claims to have it has."""
+    async with node(tmp_path) as made:
+        young = await sent(made, made.site.package(OFFICE, [HOME_AFFAIRS], [b"%PDF other"]))
+        ref = await sent(made, made.site.package(OFFICE, [HOME_AFFAIRS], [b"%PDF"]))
+        await fetched(made, ref)
+        await run(made, KEEP + FIXED)
+        at(made, KEEP + GRACE + 2 * FIXED)
+        await collect(GRACE, made.ctx, asyncio.Event())
+        assert found(made) == set()
+        for name, (change, expected) in CHANGED.items():
+            missing = {"payload-missing"} if "NULL" in change else set()
+            with changed(made, ref, change):
+                assert found(made) == expected | missing, name
+        with changed(made, young, "removed_at = accepted_at"):
+            assert found(made) == {"document-differs removed_at"}
+
+
+def found(made: Engine) -> set[str]:
+    """What `check_house` finds, by code and what differs."""
+    with open_books(made.config.store_url, lambda ref: None) as books:
+        told = check_house(books)
+    return {f"{one.code} {one.detail}" if one.code == "document-differs" else one.code for one in told}
+
+
+@contextmanager
+def changed(made: Engine, ref: DocumentRef, change: str) -> Iterator[None]:
+    """One row as somebody left it who went past the axis, and afterwards as it was."""
+    with closing(sqlite3.connect(sqlite_path(made.config.store_url))) as books:
+        asked = "SELECT removed_at, subject, attachments FROM document WHERE ref = ?"
+        was = books.execute(asked, (ref,)).fetchone()
+        books.execute(f"UPDATE document SET {change} WHERE ref = ?", (ref,))
+        books.commit()
+        yield
+        books.execute("UPDATE document SET removed_at = ?, subject = ?, attachments = ? WHERE ref = ?", (*was, ref))
+        books.commit()
