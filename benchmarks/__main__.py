@@ -15,7 +15,21 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import accept, broker, chain, deliver, grouped, judge, large, mix, peers, pull, scale, statuses
+from benchmarks import (
+    accept,
+    broker,
+    chain,
+    deliver,
+    grouped,
+    judge,
+    large,
+    mix,
+    peers,
+    pull,
+    scale,
+    statuses,
+    sustained,
+)
 from benchmarks.page import rewritten
 from benchmarks.pairs import Measure
 
@@ -36,6 +50,7 @@ GROUPS: dict[str, Group] = {
     "store": grouped.group,
     "flushes": accept.flushes,
     "mix": mix.group,
+    "sustained": sustained.group,
     "chain": chain.group,
     "backlog": scale.backlog,
     "registry": scale.registry,

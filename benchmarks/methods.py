@@ -75,6 +75,12 @@ METHODS: dict[str, str] = {
         "X-Road's published mix: 30 % of 2 KB (our smallest package is 4 KB), 60 % of 10 KB, 9 % of 100 KB, "
         "0.9 % of 2 MB, 0.1 % of 10 MB, from 64 callers as fast as they are answered; a run has 4,000 documents."
     ),
+    "mix of sizes, ten minutes": (
+        "The same mix for ten minutes without a pause, one run: all that was answered over all that time; least and "
+        "greatest are of 2,000 documents in it. What makes and signs the next ones, and what sends, have the two cores "
+        "as well. Lost is what was answered and is not stored. Rate and p99 of each half, the node's memory (that of "
+        "no file) and the greatest length of SQLite's journal are in `results.json` under `more`."
+    ),
     "mix of sizes at half": (
         "The same mix at half of that rate, one request each so often; a request's time begins when it was "
         "due. p99 over p50 within each size, the worst of those that came at least a hundred times; all runs "
