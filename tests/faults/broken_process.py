@@ -320,6 +320,30 @@ SHOWN: Final = (
         ),
     ),
     (
+        f"{VERIFY}::test_a_newest_head_of_another_key_is_neither_missing_nor_behind",
+        Broken(
+            "F101",
+            off(
+                "what was signed last is what the log's own key signed last",
+                "axis/log/verify.py",
+                ("stored is None or _signed(stored, key) else", "stored is None or True else"),
+            ),
+            "head-signature",
+        ),
+    ),
+    (
+        "tests/cli/test_doctor_log.py::test_a_round_that_is_signed_and_not_published_is_no_sign_of_a_backup",
+        Broken(
+            "F98",
+            off(
+                "a round that was cut off is not taken for a log that was put back",
+                "axis/cli/doctor_log.py",
+                ("    elif newest and journal and (", "    elif not newest and journal and ("),
+            ),
+            "warn",
+        ),
+    ),
+    (
         f"{VERIFY}::test_an_older_checkpoint_larger_than_the_log_shows_a_rollback",
         Broken(
             "F99",
