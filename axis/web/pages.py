@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from axis.core.applied import Applied
 from axis.core.journey.dossier import Dossier
+from axis.core.journey.reached import Together
 from axis.core.journey.step import ATTESTED, CARGO
 from axis.core.journey.told import Journey
 from axis.core.model import AttachmentCheck, Cargo, Delivery, Document, DocumentRef, EntryKind, LogEntry
@@ -72,6 +73,20 @@ class LogHead:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """Documents of a list, what is attached to them, and how far each has come with its recipients."""
+
+    documents: Sequence[Document]
+    checks: Mapping[DocumentRef, AttachmentCheck]
+    reached: Mapping[DocumentRef, Sequence[Together]]
+
+    def shown(self) -> Mapping[str, Any]:
+        """What `documents_table.html` asks for."""
+        marks = {ref: mark(check) for ref, check in self.checks.items()}
+        return {"documents": self.documents, "marks": marks, "reached": self.reached, "reasons": REASONS}
+
+
+@dataclass(frozen=True, slots=True)
 class Queues:
     """Destinations as this process knows them, endpoints that are held, the first deliveries that wait for a person,
     and the first documents that are held, each of them until `hold` after it came."""
@@ -107,8 +122,7 @@ def overview(
     at: datetime,
     counts: Counts,
     head: LogHead | None,
-    recent: Sequence[Document],
-    marks: Mapping[DocumentRef, AttachmentCheck],
+    recent: Listed,
     queues: Queues,
     refused: Refused,
     renewed: bool,
@@ -116,7 +130,7 @@ def overview(
 ) -> str:
     """The status page: what waits for a person first, then documents, deliveries, log head.
 
-    `marks` tell what is attached to the documents; `renewed` asks the browser to load the page again by itself.
+    `renewed` asks the browser to load the page again by itself.
     """
     five = [(WIRE[status], LABEL[status], status.value, counts.statuses.get(WIRE[status], 0)) for status in WIRE]
     return _environment.get_template("overview.html").render(
@@ -124,14 +138,12 @@ def overview(
         at=at,
         counts=counts,
         head=head,
-        recent=recent,
-        reasons=REASONS,
+        **recent.shown(),
         renewed=renewed,
         applied=applied,
         cargoes=CARGO,
         statuses=five,
         queues=queues,
-        marks={ref: mark(check) for ref, check in marks.items()},
         attached=[(words(outcome), counts.attachments.get(outcome, 0)) for outcome in PdfOutcome],
         refused=sum(refused.counts.values()),
         began=refused.since,
@@ -140,8 +152,7 @@ def overview(
 
 def documents_page(
     node: str,
-    documents: Sequence[Document],
-    marks: Mapping[DocumentRef, AttachmentCheck],
+    listed: Listed,
     asked: str,
     older: DocumentRef | None,
     by_day: bool = False,
@@ -152,9 +163,7 @@ def documents_page(
     """
     return _environment.get_template("documents.html").render(
         node=node,
-        documents=documents,
-        marks={ref: mark(check) for ref, check in marks.items()},
-        reasons=REASONS,
+        **listed.shown(),
         asked=asked,
         older=older,
         by_day=by_day,

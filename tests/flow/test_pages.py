@@ -187,6 +187,15 @@ def test_the_reason_of_a_status_is_shown(site: Site, documents: dict[str, str]) 
     assert "<b>04 Phân công xử lý</b>" in reached and "<b>03 Đã tiếp nhận</b>" in reached
 
 
+def test_a_list_of_documents_tells_how_far_each_has_come_with_its_recipients(
+    site: Site, documents: dict[str, str]
+) -> None:
+    for path in ("/", "/documents"):
+        hostile, waits, handled = (row[-1] for row in _rows(_open(site, path)[2], "recent"))
+        assert hostile == waits == "chờ nơi nhận lấy waits to be fetched", "one recipient is not counted"
+        assert "1 × 03 Đã tiếp nhận 03 accepted" in handled, path
+
+
 def test_a_document_is_found_by_the_id_that_its_sender_gave_it_or_by_its_reference(
     site: Site, documents: dict[str, str]
 ) -> None:

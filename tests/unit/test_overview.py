@@ -13,12 +13,13 @@ from axis.web import pages
 NOW = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
 NOTHING = Counts({}, {}, {})
 IDLE = pages.Queues([], frozenset(), [], [], timedelta(hours=72))
+NONE = pages.Listed([], {}, {})
 WELL = pages.LogHead(7, "00" * 32, timedelta(seconds=1), stale=False)
 
 
 def page(counts: Counts = NOTHING, head: pages.LogHead | None = WELL, renewed: bool = True) -> str:
     refused = pages.Refused(NOW, {})
-    return pages.overview("truc-h99", NOW, counts, head, [], {}, IDLE, refused, renewed)
+    return pages.overview("truc-h99", NOW, counts, head, NONE, IDLE, refused, renewed)
 
 
 def test_a_log_that_is_too_far_behind_is_told_above_all_else() -> None:
