@@ -19,6 +19,12 @@ _HINTS: Final = {
     'did you mean "{}"?': 'có phải "{}"?',
     "write {}": "ghi {}",
     "write {}, without quotes": "ghi {}, không có dấu nháy",
+    "a number from {} to {}, without quotes, without a unit: {} = {}": (
+        "số từ {} đến {}, không dấu nháy, không đơn vị: {} = {}"
+    ),
+    "a list in brackets: {} = {}": "danh sách trong dấu ngoặc vuông: {} = {}",
+    "text in quotes: {} = {}": "chữ trong dấu nháy kép: {} = {}",
+    "a table: [{}] alone in its line, its keys below it": "một bảng: [{}] một mình một dòng, các khóa ở dưới",
     "write true or false, in small letters": "ghi true hoặc false, chữ thường",
     "write true or false, in small letters, without quotes": "ghi true hoặc false, chữ thường, không có dấu nháy",
     'write "{}s", or use ms, m, h or d': 'ghi "{}s", hoặc dùng ms, m, h, d',

@@ -208,7 +208,8 @@ def _times(raw: Raw, _base: Path) -> Iterator[Finding]:
 
 
 def _witnesses(raw: Raw, _base: Path) -> Iterator[Finding]:
-    found = ((("witness", index, "key"), one.get("key")) for index, one in tables(raw, "witness"))
+    listed = ((("witness", index, "key"), one.get("key")) for index, one in tables(raw, "witness"))
+    found = ((key, value) for key, value in listed if isinstance(value, str))
     yield from twice(found, lambda _key: "a witness stands here twice: it would count once")
 
 

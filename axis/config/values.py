@@ -124,7 +124,7 @@ def _meant(text: str, units: Mapping[str, object], spoken: Mapping[str, str]) ->
 def duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         raise fault("a duration needs a unit", f'write "{value}s", or use ms, m, h or d')
     text = value if isinstance(value, str) else ""
     try:
@@ -194,6 +194,8 @@ def _fingerprints(value: Any) -> Mapping[str, datetime]:
 
 def _size(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
+        if value <= 0:
+            raise fault("must be more than zero", _A_SIZE)
         raise fault("a size needs a unit", f'write "{value}B", or use KB, MB or GB')
     found = _SIZE.fullmatch(_text(value))
     if found is None or len(found[1]) > 12:
