@@ -9,7 +9,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from axis.config.locate import KeyPath
@@ -60,10 +59,8 @@ def in_quotes(name: str, field: FieldInfo | None) -> str:
 def _bounds(field: FieldInfo | None) -> tuple[int, int]:
     """Every number of a configuration has both."""
     found = list(_within(field.metadata, field.annotation)) if field else []
-    lowest = [one.ge for one in found if isinstance(one, Ge)]
-    highest = [one.le for one in found if isinstance(one, Le)]
-    assert len(lowest) == len(highest) == 1
-    return int(str(lowest[0])), int(str(highest[0]))
+    (lowest,), (highest,) = ([getattr(one, name) for one in found if hasattr(one, name)] for name in ("ge", "le"))
+    return lowest, highest
 
 
 def _within(metadata: Any, annotation: Any) -> Iterator[Any]:
