@@ -79,7 +79,9 @@ _HINTS: Final = {
     "the key is not written, so its default counts": "khóa này không được ghi, nên lấy giá trị mặc định",
     "add {} = {}": "thêm {} = {}",
     "add [{}]": "thêm [{}]",
-    "exchange or change the two": "đổi chỗ hoặc sửa hai giá trị",
+    'now {} = "{}", {} = "{}": change one of them, written or not': (
+        'hiện nay {} = "{}", {} = "{}": sửa một trong hai, dù đã ghi hay chưa'
+    ),
     "exchange the dates": "đổi chỗ hai ngày",
     "add valid_from = 2026-11-24: a day of Vietnam's calendar, or a time with its zone": (
         "thêm valid_from = 2026-11-24: ngày theo lịch Việt Nam, hoặc giờ kèm múi giờ"

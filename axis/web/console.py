@@ -122,7 +122,7 @@ class Console:
         now = self.ctx.now()
         network, held = self.ctx.network, await views.held(HELD)
         traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed, held, network.hold)
-        renewed = request.query.get("renew") != "0"
+        renewed = request.query.get("renew") == "1"
         refused = pages.Refused(self.began, self.ctx.refused)
         return _html(
             pages.overview(network.node, now, counts, known, shown, traffic, refused, renewed, self.ctx.applied)

@@ -14,6 +14,7 @@ from axis.core.journey.dossier import Dossier
 from axis.core.journey.reached import Together
 from axis.core.journey.step import ATTESTED, CARGO
 from axis.core.journey.told import Journey
+from axis.core.journey.turn import turn_words
 from axis.core.model import AttachmentCheck, Cargo, Delivery, Document, DocumentRef, EntryKind, LogEntry
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
@@ -56,6 +57,7 @@ def _local(at: datetime | None) -> str:
 
 _environment.filters["local"] = _local
 _environment.filters["state"] = lambda name: STATE_LABEL.get(str(name), str(name))
+_environment.filters["turn"] = turn_words
 _environment.filters["breaker"] = lambda name: BREAKER_LABEL.get(str(name), str(name))
 _environment.filters["problem"] = lambda slug: TABLE[Kind(slug)] if slug in list(Kind) else Sentence(slug, slug)
 
@@ -104,17 +106,6 @@ class Refused:
 
     since: datetime
     counts: Mapping[Kind, int]
-
-
-ACTS: Mapping[str, str] = {
-    "caller": "người gọi",
-    "sender": "nơi gửi",
-    "recipient": "nơi nhận",
-    "operator": "người quản trị",
-    "axis": "trục",
-    "us": "người làm phần mềm",
-}
-"""Who must act (`axis.core.problems.Row.acts`), in Vietnamese."""
 
 
 def overview(
@@ -207,18 +198,19 @@ def refusals(node: str, refused: Refused, lately: Sequence[LogEntry], span: int)
     for entry in lately:
         last.setdefault(str(entry.facts["problem"]), entry.at)
     counts = [
-        {"code": kind.value, "words": TABLE[kind], "acts": _acts(kind), "number": number, "last": last.get(kind.value)}
+        {
+            "code": kind.value,
+            "words": TABLE[kind],
+            "acts": turn_words(TABLE[kind].acts),
+            "number": number,
+            "last": last.get(kind.value),
+        }
         for kind, number in sorted(refused.counts.items(), key=lambda one: -one[1])
     ]
     told = [_refusal(entry) for entry in lately]
     return _environment.get_template("refusals.html").render(
         node=node, began=refused.since, counts=counts, lately=told, span=span
     )
-
-
-def _acts(kind: Kind) -> Sentence:
-    acts = TABLE[kind].acts
-    return Sentence(", ".join(ACTS[one] for one in acts.split(", ")), acts)
 
 
 def _refusal(entry: LogEntry) -> dict[str, Any]:

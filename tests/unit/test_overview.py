@@ -34,8 +34,8 @@ def test_a_node_at_rest_complains_of_nothing(head: pages.LogHead | None) -> None
 
 
 def test_a_page_that_renews_itself_can_be_stopped() -> None:
-    assert 'http-equiv="refresh"' in page() and 'href="/?renew=0"' in page()
-    assert "refresh" not in page(renewed=False)
+    assert 'http-equiv="refresh"' in page() and 'href="/">dừng' in page()
+    assert "refresh" not in page(renewed=False) and 'href="/?renew=1"' in page(renewed=False)
 
 
 def test_what_was_handed_over_and_is_not_taken_is_shown_where_there_is_some() -> None:
