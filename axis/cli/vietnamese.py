@@ -382,6 +382,15 @@ _REMEDIES: Final = {
     "name it as for axis why: the ref in its receipt, its DocumentId, or its official number": (
         "nêu như với axis why: tham chiếu trong biên nhận, mã định danh văn bản, hoặc số, ký hiệu"
     ),
+    # evidence bundles
+    "use the very file that was exported: cut off, unpacked and packed anew, it is another one": (
+        "dùng đúng tệp đã xuất: bị cắt, hay mở ra rồi nén lại, thì là tệp khác"
+    ),
+    "nothing in it is believed: ask for it anew from the node (axis evidence export), compare the two": (
+        "không tin được gì trong đó: xin trục xuất lại (axis evidence export) rồi so hai tệp"
+    ),
+    "a newer version of this program has written it: take that one": "phiên bản mới hơn đã ghi tệp này: dùng bản đó",
+    "it is no bundle: use the very file that was exported": "không phải gói chứng cứ: dùng đúng tệp đã xuất",
     # trying, sending
     "name a new directory": "nêu thư mục mới",
     "name a new folder": "nêu thư mục mới",
