@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from axis.core.applied import Applied
+from axis.core.journey.advice import next_of_refusal
 from axis.core.journey.dossier import Dossier
 from axis.core.journey.reached import Together
 from axis.core.journey.step import ATTESTED, CARGO
@@ -202,6 +203,7 @@ def refusals(node: str, refused: Refused, lately: Sequence[LogEntry], span: int)
             "code": kind.value,
             "words": TABLE[kind],
             "acts": turn_words(TABLE[kind].acts),
+            "next": next_of_refusal(kind),
             "number": number,
             "last": last.get(kind.value),
         }

@@ -255,13 +255,13 @@ def test_what_was_refused_is_counted_by_code_and_told_from_the_log(site: Site, d
     assert site.status(HOME_AFFAIRS, documents["hostile"], "13").status == 409
     html = _open(site, "/refusals")[2]
     counts = {row[0]: row for row in _rows(html, "counts")}
-    assert counts["unknown-agency"][1:4] == [
+    assert counts["unknown-agency"][1:3] == [
         "Mã cơ quan không tồn tại an agency code is not registered",
         "nơi gửi sender",
-        "1",
     ]
-    assert counts["unknown-agency"][4] != "–"
-    assert counts["unauthenticated"][4] == "–", "who has no credentials is counted, and not in the log"
+    assert "thêm vào danh mục (registry.files)" in counts["unknown-agency"][3]
+    assert counts["unknown-agency"][4] == "1" and counts["unknown-agency"][5] != "–"
+    assert counts["unauthenticated"][5] == "–", "who has no credentials is counted, and not in the log"
     status, document = _rows(html, "lately")[:2]
     assert (status[1], status[2], status[3]) == ("so-noi-vu", "trạng thái 13 status 13", "illegal-status")
     assert (document[1], document[2], document[3]) == ("van-phong", "văn bản document", "unknown-agency")
