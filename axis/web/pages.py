@@ -198,6 +198,7 @@ def refusals(node: str, refused: Refused, lately: Sequence[LogEntry], span: int)
     last: dict[str, datetime] = {}
     for entry in lately:
         last.setdefault(str(entry.facts["problem"]), entry.at)
+    known = {Kind(code): 0 for code in last if code in list(Kind)} | dict(refused.counts)
     counts = [
         {
             "code": kind.value,
@@ -207,7 +208,7 @@ def refusals(node: str, refused: Refused, lately: Sequence[LogEntry], span: int)
             "number": number,
             "last": last.get(kind.value),
         }
-        for kind, number in sorted(refused.counts.items(), key=lambda one: -one[1])
+        for kind, number in sorted(known.items(), key=lambda one: -one[1])
     ]
     told = [_refusal(entry) for entry in lately]
     return _environment.get_template("refusals.html").render(

@@ -355,6 +355,14 @@ async def test_pages_can_be_read_on_a_narrow_screen_without_scripts_and_in_the_d
         for path in ("/", "/documents", "/refusals", *of):
             await page.goto(site.pages + path)
             assert await page.evaluate("document.documentElement.scrollWidth") == 390, path
+        await page.set_viewport_size({"width": 360, "height": 800})
+        present = page.locator("#present")  # what to do next is read without scrolling sideways, and is a table still
+        box = await present.bounding_box()
+        assert box is not None and box["x"] + box["width"] <= 360
+        assert (
+            await page.get_by_role("table").filter(has_text="waits to be fetched").first.get_by_role("cell").count() > 4
+        )
+        await page.set_viewport_size({"width": 390, "height": 800})
         await page.goto(site.pages + "/documents")
         await page.get_by_label("Mã định danh văn bản").fill(documents["handled"])
         await page.keyboard.press("Enter")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from axis.core.model import EntryKind, LogEntry
 from axis.core.ports import Counts
 from axis.web import pages
 
@@ -43,3 +44,10 @@ def test_what_was_handed_over_and_is_not_taken_is_shown_where_there_is_some() ->
     shown = page(counts=replace(NOTHING, became={"quoc-gia": {"waiting": 4, "lost": 2}}))
     assert shown.index('id="handed-over"') < shown.index("statuses")
     assert '<td class="n">4</td><td class="n">0</td><td class="n bad">2</td>' in shown
+
+
+def test_what_was_refused_before_this_process_began_has_its_next_step_too() -> None:
+    facts = {"problem": "no-route"}
+    entry = LogEntry(EntryKind.REFUSED, NOW, "so-noi-vu", "", facts)
+    told = pages.refusals("truc-h99", pages.Refused(NOW, {}), [entry], 100)
+    assert "axis explain" in told and '<td class="n">0</td>' in told
