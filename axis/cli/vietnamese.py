@@ -89,6 +89,9 @@ _HINTS: Final = {
     "add valid_to": "thêm valid_to",
     # files and keys
     "paths are relative to the file they are written in": "đường dẫn tính từ thư mục chứa tệp cấu hình này",
+    "paths are relative to the file they are written in; a key in use is restored from its copy, never made anew": (
+        "đường dẫn tính từ thư mục chứa tệp cấu hình này; khóa đang dùng thì phục hồi từ bản cất giữ, không tạo mới"
+    ),
     "name the file itself": "nêu chính tệp đó",
     "name a folder of the node's own; it is made where it is not there": (
         "nêu một thư mục riêng của trục; chưa có thì trục tạo"

@@ -40,6 +40,9 @@ _SPOKEN: Final = {"giây": "s", "phút": "m", "giờ": "h", "ngày": "d"}
 _FINGERPRINT: Final = re.compile(r"sha256:((?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2})")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_LOST_KEY: Final = (
+    "paths are relative to the file they are written in; a key in use is restored from its copy, never made anew"
+)
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -281,7 +284,10 @@ def _file(value: Any, info: ValidationInfo) -> Path:
 def _secret(value: Any, info: ValidationInfo) -> Path:
     if isinstance(info.context, Reading) and not info.context.secrets:
         return _resolved(value, info)
-    path = _file(value, info)
+    path = _resolved(value, info)
+    if not path.exists():
+        raise fault(f"{path} does not exist", _LOST_KEY)
+    _existing(path)
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise fault(f"{path} is open to other users (mode {mode:04o})", f"chmod 600 {path}")

@@ -14,7 +14,18 @@ from axis.cli.vietnamese import WORDS, in_vietnamese
 ROOT = Path(__file__).parents[2] / "axis"
 PLACES = {"fault": (0, 1), "Finding": (1, 2), "Fault": (4, 5), "Line": (3,), "give_up": (2,), "suggestion": (2,)}
 RAISED = {"UsageError", "fail"}
-TABLES = {"_REMEDIES", "_INSTEAD", "_KINDS", "BOUNDS", "_LISTENING", "MISMATCHES", "LOOK", "LOST", "_ACCOUNT"}
+TABLES = {
+    "_REMEDIES",
+    "_INSTEAD",
+    "_KINDS",
+    "BOUNDS",
+    "_LISTENING",
+    "MISMATCHES",
+    "LOOK",
+    "LOST",
+    "_ACCOUNT",
+    "_LOST_KEY",
+}
 NAMES = {"hint", "remedy", "reason", "nothing", "told"}
 BOTH = re.compile("[à-ỹđ]")
 

@@ -107,8 +107,8 @@ REFUSED: Final[Mapping[Kind, Sentence]] = MappingProxyType(
             "báo bên gửi: cơ quan đó đã ngừng, gửi cho cơ quan kế thừa", "tell the sender: send it to the successor"
         ),
         Kind.NO_ROUTE: Sentence(
-            "axis explain MÃ nói vì sao; thêm [[route]], rồi axis reload",
-            "axis explain CODE says why; add a [[route]], then axis reload",
+            "axis explain --from NƠI-GỬI --to NƠI-NHẬN nói vì sao; thêm [[route]], rồi axis reload",
+            "axis explain --from SENDER --to RECIPIENT says why; add a [[route]], then axis reload",
         ),
         Kind.ROUTING_LOOP: Sentence(
             "tuyến của hai trục trỏ vào nhau: hỏi người quản trị trục kia, sửa [[route]]",

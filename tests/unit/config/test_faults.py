@@ -49,6 +49,14 @@ VALUES = [
         "holds no cert",
         "openssl",
     ),
+    (
+        'receipts = "keys/receipt.pem"',
+        'receipts = "gone.pem"',
+        12,
+        "keys.receipts",
+        "does not exist",
+        "never made anew",
+    ),
     ('key = "tls/server.key"', 'key = "tls/to-neighbour.key"', 7, "listen.key", "does not belong", "pair must match"),
     (
         'key = "tls/server.key"',
