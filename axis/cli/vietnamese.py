@@ -245,6 +245,12 @@ _REMEDIES: Final = {
     "the log is verified with its key": "kiểm tra nhật ký cần khóa của nó",
     "a backup belongs somewhere else": "bản sao lưu phải nằm ở nơi khác",
     "leave --with-keys out": "bỏ --with-keys",
+    "there is no backup: name a folder that is new or empty": (
+        "không có bản sao lưu nào được tạo: nêu thư mục mới, hoặc trống"
+    ),
+    "{}: move that away, and keep it: its log may be needed (--log)": (
+        "{}: chuyển nó sang chỗ khác và giữ lại: nhật ký trong đó có thể cần (--log)"
+    ),
     "there is no backup": "không có bản sao lưu nào được tạo",
     "there is no backup: the node is damaged, look at it with axis fsck --deep": (
         "không có bản sao lưu nào được tạo: nút bị hỏng, xem bằng axis fsck --deep"
