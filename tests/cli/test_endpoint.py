@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,6 +189,16 @@ def test_a_refusal_says_what_to_do_and_which_code_to_quote(far_end: FarEnd) -> N
 def test_what_a_report_means_is_told_in_words(standing: Standing, far_end: FarEnd) -> None:
     far_end.standing = standing.value
     assert f"03 Đã tiếp nhận: {STANDING_LABEL[standing]} ({standing})" in far_end.ask("status", DOCUMENT, "03").output
+
+
+def test_a_reader_that_is_gone_is_not_told_to_have_used_it_wrongly(far_end: FarEnd) -> None:
+    """`axis status ... | head -1`: it was recorded."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = (sys.executable, "-m", "axis", "status", DOCUMENT, "03", "--url", far_end.url)
+    with os.fdopen(writes) as gone:
+        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, check=False)
+    assert done.stderr == b"" and done.returncode != 2
 
 
 def test_every_refusal_has_its_advice_but_those_that_list_what_is_wrong() -> None:
