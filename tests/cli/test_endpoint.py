@@ -192,10 +192,10 @@ def test_what_a_report_means_is_told_in_words(standing: Standing, far_end: FarEn
 
 
 def test_a_reader_that_is_gone_is_not_told_to_have_used_it_wrongly(far_end: FarEnd) -> None:
-    """`axis status ... | head -1`: it was recorded."""
+    """`axis ack ... | head -1`: it was taken over."""
     reads, writes = os.pipe()
     os.close(reads)
-    command = (sys.executable, "-m", "axis", "status", DOCUMENT, "03", "--url", far_end.url)
+    command = (sys.executable, "-m", "axis", "ack", DELIVERY, "--url", far_end.url)
     with os.fdopen(writes) as gone:
         done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, check=False)
     assert done.stderr == b"" and done.returncode != 2
