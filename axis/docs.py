@@ -16,7 +16,7 @@ from axis.care.findings import TABLE as CARE
 from axis.core.acceptance import ACCEPTANCE, Acceptance
 from axis.core.entry import ENTRY_MEANING, leaf
 from axis.core.facts import FACTS
-from axis.core.journey.advice import NEXT
+from axis.core.journey.advice import NEXT, next_of_refusal
 from axis.core.merkle import leaf_hash
 from axis.core.model import EntryKind, LogEntry, Profile
 from axis.core.problems import TABLE, TYPE_PREFIX, Kind
@@ -257,6 +257,11 @@ def _problems() -> Iterable[str]:
     )
     yield _table(
         ("kind", "bước tiếp theo", "next step"), ((f"`{kind}`", words.vi, words.en) for kind, words in NEXT.items())
+    )
+    yield "And about what was refused, in the console's page of refusals:"
+    refusals = ((kind, next_of_refusal(kind)) for kind, row in TABLE.items() if row.http)
+    yield _table(
+        ("kind", "bước tiếp theo", "next step"), ((f"`{kind}`", words.vi, words.en) for kind, words in refusals)
     )
 
 

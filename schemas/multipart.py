@@ -41,6 +41,7 @@ _ID: Final = re.compile(r"<([\x21-\x3b\x3d\x3f-\x7e]{1,900})>")
 _PLAIN_ID: Final = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,300}")
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
+DIGESTS: Final = ("content-digest", "repr-digest")
 _SHA256: Final = re.compile(r"(?:^|,)[ \t]*sha-256=:([A-Za-z0-9+/]{43}=):[ \t]*(?=$|,)")
 _IDENTITY: Final = frozenset({"", "7bit", "8bit", "binary"})
 
@@ -257,7 +258,7 @@ def read_head(octets: bytes) -> PartHead:
     length = headers.get("content-length")
     if length is not None and not re.fullmatch(r"[0-9]{1,15}", length):
         raise refused("part-length", "the Content-Length of a part is no number")
-    return PartHead(_read_id(headers), content_type, None if length is None else int(length), _digests(headers))
+    return PartHead(_read_id(headers), content_type, None if length is None else int(length), stated_digests(headers))
 
 
 def _read_id(headers: Mapping[str, str]) -> str | None:
@@ -270,9 +271,9 @@ def _read_id(headers: Mapping[str, str]) -> str | None:
     return found[1]
 
 
-def _digests(headers: Mapping[str, str]) -> frozenset[str]:
-    """What RFC 9530 states of the octets; without any encoding the two headers mean the same."""
-    stated = (headers.get(name, "") for name in ("content-digest", "repr-digest"))
+def stated_digests(headers: Mapping[str, str]) -> frozenset[str]:
+    """What RFC 9530 states of the octets, in hex; without any encoding the two headers mean the same."""
+    stated = (headers.get(name, "") for name in DIGESTS)
     return frozenset(base64.b64decode(text).hex() for one in stated for text in _SHA256.findall(one))
 
 

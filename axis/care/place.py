@@ -23,6 +23,10 @@ class Taken(Exception):
     """There is something already where a folder is to appear, or another process fills it."""
 
 
+class Filled(Taken):
+    """There is something in that folder."""
+
+
 def put(source: Path, target: Path, *, link: bool) -> None:
     """The octets of `source` under the new name `target`, as another name of the same file where `link` and the file
     system allow it; a copy is on stable storage afterwards (mode 0600). The folder's own entry is not synced here."""
@@ -71,7 +75,7 @@ def sync_tree(folder: Path) -> None:
 def refuse_filled(target: Path) -> None:
     """`Taken` where the folder `target` is there and not empty."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise Taken(f"{target} is there already, and not empty")
+        raise Filled(f"{target} is there already, and not empty")
 
 
 @contextmanager
@@ -114,7 +118,7 @@ def refuse_used(target: Path) -> None:
     a service manager that starts it again and again while it is restored."""
     target = target.resolve()
     if target.exists() and (not target.is_dir() or not all(map(_is_folder, target.rglob("*")))):
-        raise Taken(f"{target} is there already, and not empty")
+        raise Filled(f"{target} is there already, and not empty")
 
 
 def _is_folder(path: Path) -> bool:

@@ -90,6 +90,43 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
     }
 )
+_ANOTHER: Final = (
+    "ký lại bằng chứng thư số khác, còn hiệu lực; ký lại bằng chứng thư này vẫn bị từ chối",
+    "sign again with another certificate that is in force: with this one it is refused again",
+)
+BY_REASON: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "cert-revoked": _ANOTHER,
+        "cert-ca-revoked": _ANOTHER,
+        "cert-expired": _ANOTHER,
+        "cert-weak-key": _ANOTHER,
+        "cert-key-usage": (
+            "ký lại bằng chứng thư số để ký văn bản, không phải chứng thư kết nối",
+            "sign again with a certificate for signing documents, not with that of the connection",
+        ),
+        "cert-not-yet-valid": (
+            "chứng thư số chưa đến ngày có hiệu lực, hoặc đồng hồ máy ký chạy sai",
+            "the certificate is for later, or the clock of the signing machine is wrong",
+        ),
+        "cert-untrusted": (
+            "trục không tin nơi cấp chứng thư số: hỏi người quản trị của trục (trust.anchors, trust.intermediates)",
+            "the node does not believe its authority: ask the administrator (trust.anchors, trust.intermediates)",
+        ),
+        "cert-chain": (
+            "nơi cấp chứng thư số có gì không đúng: hỏi người quản trị của trục, axis cert inspect nói rõ",
+            "something about its authority is not right: ask the node's administrator, axis cert inspect tells",
+        ),
+        "sig-coverage": (
+            "chữ ký phải bao phủ từng phần: docs/endpoints.md, mục 8; hoặc để axis send ký",
+            "the signature must cover every part: docs/endpoints.md, section 8; or let axis send sign",
+        ),
+        "sig-algorithm": (
+            "ký bằng SHA-256 trở lên: docs/endpoints.md, mục 8",
+            "sign with SHA-256 or better: docs/endpoints.md, section 8",
+        ),
+    }
+)
+"""Where the reason of a verdict says more of what to do than the kind of the problem."""
 _FIELDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "at": (
@@ -117,7 +154,7 @@ _NAMES: Final = ("agency", "reason", "content_id")
 def next_step(kind: str, problem: Mapping[str, Any]) -> str:
     """The next step after a problem of that kind: what it lists as wrong, or our advice; empty where there is none."""
     listed = next((problem[name] for name in _LISTS if isinstance(problem.get(name), list)), ())
-    advice = NEXT.get(kind)
+    advice = BY_REASON.get(str(problem.get("reason"))) or NEXT.get(kind)
     return "; ".join(_field(str(one)) for one in listed) or (f"{advice[0]} ({advice[1]})" if advice else "")
 
 

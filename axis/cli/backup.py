@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 _SHOWN: Final = 20
+_NOTHING: Final = "nothing was put into place"
 
 _REMEDIES: Final = {
     "needs-log": "more was signed than the backup knows: give the log's folder of the node's last data, or an "
@@ -57,7 +58,7 @@ def backup(config_path: Path, target: Path, with_keys: bool, copy: bool, quick: 
     Exit 0 when the backup is whole and sound, 1 when there is none, 3 when the log's key cannot be had.
     """
     from axis.care.backup import NotSound, Unfit, take_backup
-    from axis.care.place import Taken
+    from axis.care.place import Filled, Taken
     from axis.sql.driver import StoreError
 
     config = need_config(config_path, as_json)
@@ -87,7 +88,10 @@ def backup(config_path: Path, target: Path, with_keys: bool, copy: bool, quick: 
         hint = "there is no backup: the node is damaged, look at it with axis fsck --deep"
         give_up(Exit.NO, "the copy is not sound", hint, as_json=as_json, report=report_json(error.report))
     except (Unfit, Taken, StoreError, OSError) as error:
-        give_up(Exit.NO, str(error), "there is no backup", as_json=as_json)
+        hint = "there is no backup"
+        if isinstance(error, Filled):
+            hint = "there is no backup: name a folder that is new or empty"
+        give_up(Exit.NO, str(error), hint, as_json=as_json)
     manifest = taken.manifest
     if as_json:
         facts = asdict(manifest) | {"keys": list(manifest.keys)}
@@ -151,7 +155,7 @@ def restore(config_path: Path, source: Path, log: Path | None, accept_loss: bool
     """
     from axis.care.backup import NotSound
     from axis.care.manifest import NoBackup
-    from axis.care.place import Taken
+    from axis.care.place import Filled, Taken
     from axis.care.restore import ForeignNote, HeadsDamaged, Hindered, Order, Target
     from axis.care.restore import restore as put_back
     from axis.log.disk import Locked
@@ -183,7 +187,10 @@ def restore(config_path: Path, source: Path, log: Path | None, accept_loss: bool
     except Locked as error:
         give_up(Exit.NO, str(error), f"{_left(config)}: stop the daemon first", as_json=as_json)
     except (NoBackup, Taken, StoreError, OSError) as error:
-        give_up(Exit.NO, str(error), _left(config), as_json=as_json)
+        hint = _left(config)
+        if hint == _NOTHING and isinstance(error, Filled):
+            hint = f"{_NOTHING}: move that away, and keep it: its log may be needed (--log)"
+        give_up(Exit.NO, str(error), hint, as_json=as_json)
     _show_restored(done, as_json)
     raise Answer(Exit.YES if done.report.sound else Exit.NO)
 
@@ -197,7 +204,7 @@ def _left(config: Config) -> str:
         begun = marked(config.store_url) is not None
     except StoreError:
         begun = False
-    return "a restore is not finished: axis restore, with its backup again" if begun else "nothing was put into place"
+    return "a restore is not finished: axis restore, with its backup again" if begun else _NOTHING
 
 
 def _show_restored(done: Restored, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from axis.cli.attached import attached_facts, show_attached
 from axis.cli.output import Answer, Exit, give_up, local, public_of, say, say_json
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from axis.evidence.recompute import Recomputed
     from axis.log.key import LogKeys
     from signing.verdict import Verdict
+
+_REMEDIES: Final = {
+    "bundle-layout": "use the very file that was exported: cut off, unpacked and packed anew, it is another one",
+    "bundle-digest": "nothing in it is believed: ask for it anew from the node (axis evidence export), compare the two",
+    "bundle-version": "a newer version of this program has written it: take that one",
+    "bundle-too-large": "it is no bundle: use the very file that was exported",
+}
+"""By the code of what is wrong; where a code has none, it says something else than was exported."""
 
 
 def is_bundle(file: Path) -> bool:
@@ -52,6 +60,7 @@ def verify_bundle(
         give_up(
             Exit.NO,
             f"gói chứng cứ hỏng hoặc đã bị sửa (a broken or altered bundle): {error}",
+            _REMEDIES.get(error.code, _REMEDIES["bundle-digest"]),
             as_json=as_json,
             fault=error.code,
         )

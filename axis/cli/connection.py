@@ -62,6 +62,8 @@ class Connection:
         except ssl.SSLError as error:
             hint = "files in PEM; key and certificate belong together, and the key has no password"
             give_up(Exit.USAGE, f"--ca, --cert or --key cannot be used: {error}", hint, as_json=as_json)
+        except BrokenPipeError:  # who was to read what we say reads no more: that is no wrong usage
+            raise
         except (OSError, ValueError) as error:
             give_up(Exit.USAGE, str(error), as_json=as_json)
 

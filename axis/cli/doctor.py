@@ -251,8 +251,8 @@ def look_at_bindings(config: Config, path: Path, now: datetime) -> Iterator[Line
     events = [one for one in forecast(facts, now, now + _EXPIRY_WARNING) if one.kind in SILENCES]
     for event in events:
         row = KINDS[event.kind]
-        when = "already" if event.at <= now else f"in {(event.at - now).days} days"
-        told = f"{', '.join(event.agencies)}: {row.en} {when}, and no other certificate follows"
+        when = "now" if event.at <= now else f"in {(event.at - now).days} days"
+        told = f"{', '.join(event.agencies)}, {when}: {row.en}, and no other certificate follows"
         yield Line("bindings", State.WARN, told, row.remedy, row.remedy_vi)
     if not events:
         holding = [one for one in registry.bindings if one.holds(now)]

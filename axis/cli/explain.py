@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -16,6 +16,7 @@ from axis.core.problems import TABLE, Kind
 from axis.core.registry import Registry
 from axis.core.routing import RoutingTable
 from schemas.codes import AgencyCode, Level
+from signing.verdict import Sentence
 
 LEVELS = {
     Level.CENTRAL: "trung ương",
@@ -109,13 +110,27 @@ def explain_way(
     }
 
 
+_INSTEAD: Final = {
+    Kind.NOT_YOUR_AGENCY: Sentence(
+        "không kết nối nào được gửi thay cơ quan này: thêm mã vào agencies của một [[endpoint]], rồi axis reload",
+        "no connection may send for this agency: add it to `agencies` of an [[endpoint]], then axis reload",
+    ),
+    Kind.NO_ROUTE: Sentence(
+        "không [[route]] nào bao phủ đường này: thêm một, rồi axis reload",
+        "no [[route]] covers this path: add one, then axis reload",
+    ),
+    Kind.SCHEMA_VIOLATION: Sentence("một cơ quan không gửi cho chính mình", "an agency does not send to itself"),
+}
+"""Next steps of who asks here, where the page of refusals says it of another's point of view."""
+
+
 def _show(origin: dict[str, Any], ways: list[dict[str, Any]]) -> None:
     say(f"{origin['code']}  {_who(origin)}")
     say(f"  path       {' > '.join(origin['path'])}")
     for one in origin["endpoints"]:
         say(f"  sent by    {one['name']} ({one['adapter']}), signatures: {one['profile']}")
     say(f"  signs with {origin['certificates']} registered certificate(s)")
-    _trouble(origin, "no connection may send for this agency: add it to `agencies` of an [[endpoint]]")
+    _trouble(origin)
     for way in ways:
         say()
         say(f"{origin['code']} -> {way['code']}  {_who(way)}")
@@ -128,17 +143,19 @@ def _show(origin: dict[str, Any], ways: list[dict[str, Any]]) -> None:
             say(f"  endpoint   {one['name']} ({one['adapter']}{', ' + one['url'] if one['url'] else ''})", "green")
         if way["successors"]:
             say(f"  successors {', '.join(way['successors'])}")
-        _trouble(way, "no [[route]] covers this path")
+        _trouble(way)
 
 
 def _who(one: dict[str, Any]) -> str:
     return f"{one['name']} ({LEVELS[Level(one['level'])]})" if one["name"] else "(không có trong danh mục)"
 
 
-def _trouble(one: dict[str, Any], hint: str) -> None:
+def _trouble(one: dict[str, Any]) -> None:
+    from axis.core.journey.advice import next_of_refusal
+
     if one["problem"]:
         kind = Kind(one["problem"])
-        row = TABLE[kind]
+        row, then = TABLE[kind], _INSTEAD.get(kind) or next_of_refusal(kind)
         say(f"  refused    {row.vi} ({kind}: {row.en})", "red")
-        if kind in (Kind.NO_ROUTE, Kind.NOT_YOUR_AGENCY):
-            say(f"  hint       {hint}")
+        say(f"             → {then.vi}")
+        say(f"               ({then.en})")

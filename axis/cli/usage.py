@@ -85,7 +85,7 @@ def said(error: click.UsageError) -> str:
             return _near(f"không có tùy chọn {name}", near or ())
         case click.NoSuchCommand(command_name=name, ctx=click.Context(command=click.Group() as group) as ctx):
             there = group.list_commands(ctx)
-            near = close(name, there)
+            near = close(name, there) or _of_root(name, ctx)
             return _near(f"không có lệnh {name}", near) + ("" if near else f"; các lệnh: {', '.join(there)}")
         case click.MissingParameter(param=click.Parameter() as param):
             lacks = f"thiếu {_PARAMETERS[param.param_type_name]} {param.get_error_hint(error.ctx)}"
@@ -99,6 +99,13 @@ def said(error: click.UsageError) -> str:
 def close(name: str, there: Sequence[str]) -> list[str]:
     """Those that somebody may have meant."""
     return get_close_matches(name, there, n=3, cutoff=0.5)
+
+
+def _of_root(name: str, ctx: click.Context) -> list[str]:
+    """A command that is looked for in a group, and stands by itself: `axis evidence verify`."""
+    root = ctx.find_root()
+    known = isinstance(root.command, click.Group) and ctx is not root and name in root.command.list_commands(root)
+    return [f"{root.command_path} {name}"] if known else []
 
 
 def _near(lacks: str, near: Sequence[str]) -> str:

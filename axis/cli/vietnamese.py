@@ -13,74 +13,14 @@ from types import MappingProxyType
 from typing import Final
 
 from axis.cli.reasons import MISUSES, REASONS
+from axis.cli.written import WRITTEN
 
 _HINTS: Final = {
-    # how something is written
-    'did you mean "{}"?': 'có phải "{}"?',
-    "write {}": "ghi {}",
-    "write {}, without quotes": "ghi {}, không có dấu nháy",
-    "write true or false, in small letters": "ghi true hoặc false, chữ thường",
-    "write true or false, in small letters, without quotes": "ghi true hoặc false, chữ thường, không có dấu nháy",
-    'write "{}s", or use ms, m, h or d': 'ghi "{}s", hoặc dùng ms, m, h, d',
-    'write "{}B", or use KB, MB or GB': 'ghi "{}B", hoặc dùng KB, MB, GB',
-    "write {}+07:00, or only the day": "ghi {}+07:00, hoặc chỉ ngày",
-    "for example {}": "ví dụ {}",
-    "one of {}": "một trong {}",
-    "known here: {}": "ở đây có: {}",
-    "endpoints here: {}": "các điểm kết nối ở đây: {}",
-    "none yet": "chưa có",
-    "put the old value back, or restart the node: this counts from a start": (
-        "ghi lại trị số cũ, hoặc khởi động lại trục: trị số này chỉ có hiệu lực từ lúc khởi động"
-    ),
-    "give the new one another name, or restart the node": "đặt tên khác cho điểm mới, hoặc khởi động lại trục",
-    "the codes are {}, as text in quotes": "các mã là {}, trong dấu nháy kép",
-    'a number and one unit of ms, s, m, h, d: "5s", "10m", "7d"': 'số và một đơn vị ms, s, m, h, d: "5s", "10m", "7d"',
-    'at most "36500d", a hundred years': 'nhiều nhất "36500d", một trăm năm',
-    'a number and one unit of B, KB, MB, GB (1 KB is 1,024 bytes): "128KB", "200MB"': (
-        'số và một đơn vị B, KB, MB, GB (1 KB là 1.024 byte): "128KB", "200MB"'
-    ),
-    'at least "1h"; "7d" is usual': 'ít nhất "1h"; thường là "7d"',
-    'from "2s" to "5m"; "20s" is usual': 'từ "2s" đến "5m"; thường là "20s"',
-    'year, month, day: "2017-01-01"': 'năm, tháng, ngày: "2017-01-01"',
-    "text stands in quotes": "chữ phải nằm trong dấu nháy kép",
-    'quotes are straight: "text", not “text”': 'dấu nháy phải thẳng: "chữ", không phải “chữ”',
-    "a text ends in its own line, with the quote that it begins with": (
-        "chữ kết thúc trên cùng dòng, bằng đúng dấu nháy mở đầu"
-    ),
-    "commas stand between the items of a list, and ] at its end": (
-        "giữa các mục của danh sách có dấu phẩy, cuối danh sách có ]"
-    ),
-    "paths are written with /; a backslash in quotes is written twice": (
-        "đường dẫn viết bằng /; dấu \\ trong dấu nháy phải viết hai lần"
-    ),
-    "the name of a table stands in brackets, alone in its line: [node], [[endpoint]]": (
-        "tên bảng nằm trong dấu ngoặc, một mình một dòng: [node], [[endpoint]]"
-    ),
-    "a line is key = value, [table] or # a comment; text stands in quotes": (
-        "mỗi dòng là khóa = giá trị, [bảng] hoặc # ghi chú; chữ phải nằm trong dấu nháy kép"
-    ),
-    "this key or table was written before: join the two": "khóa hay bảng này đã có ở trên: gộp hai chỗ làm một",
-    "each one begins with [[{}]], in two brackets: look at the ones above too": (
-        "mỗi khối bắt đầu bằng [[{}]], hai dấu ngoặc: xem cả các khối ở trên"
-    ),
-    "the file begins with a byte order mark: save it as UTF-8 without one": (
-        "tệp bắt đầu bằng dấu BOM: lưu lại dạng UTF-8 không BOM"
-    ),
-    "save it as UTF-8 (iconv -t UTF-8)": "lưu lại dạng UTF-8 (iconv -t UTF-8)",
-    "the first one stands in line {}": "cái đầu ở dòng {}",
-    "first in {}": "lần đầu ở {}",
-    "the key is not written, so its default counts; {}": "khóa này không được ghi, nên lấy giá trị mặc định; {}",
-    "the key is not written, so its default counts": "khóa này không được ghi, nên lấy giá trị mặc định",
-    "add {} = {}": "thêm {} = {}",
-    "add [{}]": "thêm [{}]",
-    "exchange or change the two": "đổi chỗ hoặc sửa hai giá trị",
-    "exchange the dates": "đổi chỗ hai ngày",
-    "add valid_from = 2026-11-24: a day of Vietnam's calendar, or a time with its zone": (
-        "thêm valid_from = 2026-11-24: ngày theo lịch Việt Nam, hoặc giờ kèm múi giờ"
-    ),
-    "add valid_to": "thêm valid_to",
     # files and keys
     "paths are relative to the file they are written in": "đường dẫn tính từ thư mục chứa tệp cấu hình này",
+    "paths are relative to the file they are written in; a key in use is restored from its copy, never made anew": (
+        "đường dẫn tính từ thư mục chứa tệp cấu hình này; khóa đang dùng thì phục hồi từ bản cất giữ, không tạo mới"
+    ),
     "name the file itself": "nêu chính tệp đó",
     "name a folder of the node's own; it is made where it is not there": (
         "nêu một thư mục riêng của trục; chưa có thì trục tạo"
@@ -305,6 +245,12 @@ _REMEDIES: Final = {
     "the log is verified with its key": "kiểm tra nhật ký cần khóa của nó",
     "a backup belongs somewhere else": "bản sao lưu phải nằm ở nơi khác",
     "leave --with-keys out": "bỏ --with-keys",
+    "there is no backup: name a folder that is new or empty": (
+        "không có bản sao lưu nào được tạo: nêu thư mục mới, hoặc trống"
+    ),
+    "{}: move that away, and keep it: its log may be needed (--log)": (
+        "{}: chuyển nó sang chỗ khác và giữ lại: nhật ký trong đó có thể cần (--log)"
+    ),
     "there is no backup": "không có bản sao lưu nào được tạo",
     "there is no backup: the node is damaged, look at it with axis fsck --deep": (
         "không có bản sao lưu nào được tạo: nút bị hỏng, xem bằng axis fsck --deep"
@@ -374,6 +320,15 @@ _REMEDIES: Final = {
     "name it as for axis why: the ref in its receipt, its DocumentId, or its official number": (
         "nêu như với axis why: tham chiếu trong biên nhận, mã định danh văn bản, hoặc số, ký hiệu"
     ),
+    # evidence bundles
+    "use the very file that was exported: cut off, unpacked and packed anew, it is another one": (
+        "dùng đúng tệp đã xuất: bị cắt, hay mở ra rồi nén lại, thì là tệp khác"
+    ),
+    "nothing in it is believed: ask for it anew from the node (axis evidence export), compare the two": (
+        "không tin được gì trong đó: xin trục xuất lại (axis evidence export) rồi so hai tệp"
+    ),
+    "a newer version of this program has written it: take that one": "phiên bản mới hơn đã ghi tệp này: dùng bản đó",
+    "it is no bundle: use the very file that was exported": "không phải gói chứng cứ: dùng đúng tệp đã xuất",
     # trying, sending
     "name a new directory": "nêu thư mục mới",
     "name a new folder": "nêu thư mục mới",
@@ -408,7 +363,7 @@ _REMEDIES: Final = {
     ),
 }
 
-WORDS: Final[Mapping[str, str]] = MappingProxyType(REASONS | MISUSES | _HINTS | _REMEDIES)
+WORDS: Final[Mapping[str, str]] = MappingProxyType(REASONS | MISUSES | WRITTEN | _HINTS | _REMEDIES)
 
 
 def in_vietnamese(said: str) -> str:

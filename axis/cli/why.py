@@ -184,6 +184,7 @@ def _step(one: Step) -> dict[str, Any]:
         "agencies": [code.text for code in one.agencies],
         "until": rfc3339(one.until) if one.until else None,
         "ends": rfc3339(one.ends) if one.ends else None,
+        "turn": one.turn.split(", ") if one.turn else None,
         "next": {"vi": one.then.vi, "en": one.then.en} if one.then else None,
         "command": one.command,
     }
@@ -252,6 +253,7 @@ def _line(step: Step) -> None:
         What.FAILED: "red",
         What.DROPPED: "red",
         What.UNREADABLE: "red",
+        What.REFUSED: "red",
         What.UNFETCHED: "yellow",
         What.HELD: "yellow",
         What.ON_HOLD: "yellow",
@@ -265,11 +267,15 @@ def _line(step: Step) -> None:
 
 
 def _onward(step: Step) -> None:
-    """Until when, and what one can do."""
+    """Until when, whose turn it is, and what they can do."""
+    from axis.core.journey.turn import turn_words
+
     until = f"đến (until) {local(step.until)}" if step.until else ""
     ends = f"hạn cuối (given up at) {local(step.ends)}" if step.ends else ""
     if until or ends:
         say(f"{'':>21}{', '.join(part for part in (until, ends) if part)}")
+    turn = turn_words(step.turn)
+    say(f"{'':>21}đến lượt (whose turn): {turn.vi} ({turn.en})")
     if step.then:
         say(f"{'':>21}→ {step.then.vi}")
         say(f"{'':>21}  ({step.then.en})")

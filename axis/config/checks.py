@@ -203,12 +203,16 @@ def _times(raw: Raw, _base: Path) -> Iterator[Finding]:
         except (ValueError, TypeError):
             continue
         if less > more:
-            key = (first, short) if short in table(raw, first) else (second, long)
-            yield Finding(key, f"{first}.{short} is longer than {second}.{long}", "exchange or change the two")
+            written = table(raw, first).get(short), table(raw, second).get(long)
+            key = (first, short) if written[0] else (second, long)
+            lengths = (written[0] or short_default, written[1] or long_default)
+            hint = f'now {short} = "{lengths[0]}", {long} = "{lengths[1]}": change one of them, written or not'
+            yield Finding(key, f"{first}.{short} is longer than {second}.{long}", hint)
 
 
 def _witnesses(raw: Raw, _base: Path) -> Iterator[Finding]:
-    found = ((("witness", index, "key"), one.get("key")) for index, one in tables(raw, "witness"))
+    listed = ((("witness", index, "key"), one.get("key")) for index, one in tables(raw, "witness"))
+    found = ((key, value) for key, value in listed if isinstance(value, str))
     yield from twice(found, lambda _key: "a witness stands here twice: it would count once")
 
 

@@ -19,6 +19,7 @@ from axis.config.fault import ConfigError, Fault, Finding, key_text, suggestion
 from axis.config.locate import KeyPath, Places
 from axis.config.model import SECTIONS, Config
 from axis.config.values import Reading
+from axis.config.written import BOUNDS, LISTED, in_quotes, written_right
 
 M = TypeVar("M", bound=BaseModel)
 Fields = Mapping[str, FieldInfo]
@@ -28,7 +29,6 @@ _AT: Final = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
 )
 _HEADER: Final = re.compile(r"\s*\[\[?\s*([a-z]+)\s*\]")
-_LISTED: Final = ("endpoint", "route", "witness", "agency", "binding")
 _LEVELS: Final = {
     "commune": "xã, phường, thị trấn, đặc khu, ward",
     "district": "huyện, quận, thị xã",
@@ -145,7 +145,7 @@ def _syntax_fault(message: str, text: str, path: Path) -> Fault:
     header = _HEADER.match(source)
     if text.startswith("\ufeff"):
         hint = "the file begins with a byte order mark: save it as UTF-8 without one"
-    elif header is not None and header[1] in _LISTED:
+    elif header is not None and header[1] in LISTED:
         hint = f"each one begins with [[{header[1]}]], in two brackets: look at the ones above too"
     elif re.search("[“”„‘’]", source):
         hint = 'quotes are straight: "text", not “text”'
@@ -179,7 +179,7 @@ def _finding(
     kind, context = item["type"], item.get("ctx", {})
     match kind:
         case "axis":
-            return Finding(key, context["reason"], context["hint"])
+            return Finding(key, context["reason"], context["hint"] or in_quotes(*_field(raw, key, known_fields)))
         case "extra_forbidden":
             known = sorted(known_fields(raw, key[:-1]))
             name = str(key[-1])
@@ -201,26 +201,17 @@ def _finding(
             wrong = meant[0] if meant and meant[0] in allowed else str(item["input"])
             hint = suggestion(wrong, allowed, f"one of {', '.join(allowed)}")
             return Finding(key, f"unknown value {item['input']!r}", hint)
-    told = item["msg"][:1].lower() + item["msg"][1:]
-    return Finding(
-        key, _KINDS.get(kind, told.replace("input should be", "must be")), _written_right(kind, key, item["input"])
-    )
+    bound = BOUNDS.get(kind)
+    told = bound.format(next(iter(context.values()))) if bound else _KINDS.get(kind, item["msg"])
+    _, field = _field(raw, key, known_fields)
+    return Finding(key, told, written_right(kind, key, item["input"], field))
 
 
-def _written_right(kind: str, key: KeyPath, value: Any) -> str:
-    """How a value of the wrong type is written; empty where it cannot be told."""
-    match kind, value:
-        case "tuple_type" | "frozen_set_type", str():
-            return f"write [{json.dumps(value, ensure_ascii=False)}]"
-        case "tuple_type", dict() if key[-1] in _LISTED:
-            return f"each one begins with [[{key[-1]}]], in two brackets: look at the ones above too"
-        case "int_type", str() if value.isascii() and value.isdigit():
-            return f"write {value}, without quotes"
-        case "bool_type", _:
-            return "write true or false, in small letters, without quotes"
-        case "string_type", int() | float() if not isinstance(value, bool):
-            return f'write "{value}"'
-    return ""
+def _field(raw: Mapping[str, Any], key: KeyPath, known_fields: KnownFields) -> tuple[str, FieldInfo | None]:
+    """The name of a key, or of the list that it is an item of, and what may stand there, where that is known."""
+    last = max(place for place, part in enumerate(key) if isinstance(part, str))
+    name = str(key[last])
+    return name, known_fields(raw, key[:last]).get(name)
 
 
 def _written(loc: tuple[int | str, ...], raw: Any) -> KeyPath:

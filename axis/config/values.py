@@ -40,6 +40,9 @@ _SPOKEN: Final = {"giây": "s", "phút": "m", "giờ": "h", "ngày": "d"}
 _FINGERPRINT: Final = re.compile(r"sha256:((?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2})")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_LOST_KEY: Final = (
+    "paths are relative to the file they are written in; a key in use is restored from its copy, never made anew"
+)
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -124,7 +127,7 @@ def _meant(text: str, units: Mapping[str, object], spoken: Mapping[str, str]) ->
 def duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         raise fault("a duration needs a unit", f'write "{value}s", or use ms, m, h or d')
     text = value if isinstance(value, str) else ""
     try:
@@ -194,6 +197,8 @@ def _fingerprints(value: Any) -> Mapping[str, datetime]:
 
 def _size(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
+        if value <= 0:
+            raise fault("must be more than zero", _A_SIZE)
         raise fault("a size needs a unit", f'write "{value}B", or use KB, MB or GB')
     found = _SIZE.fullmatch(_text(value))
     if found is None or len(found[1]) > 12:
@@ -279,7 +284,10 @@ def _file(value: Any, info: ValidationInfo) -> Path:
 def _secret(value: Any, info: ValidationInfo) -> Path:
     if isinstance(info.context, Reading) and not info.context.secrets:
         return _resolved(value, info)
-    path = _file(value, info)
+    path = _resolved(value, info)
+    if not path.exists():
+        raise fault(f"{path} does not exist", _LOST_KEY)
+    _existing(path)
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise fault(f"{path} is open to other users (mode {mode:04o})", f"chmod 600 {path}")

@@ -13,6 +13,7 @@ from axis.core.amounts import Heap as Heap
 from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem
 from axis.core.journey.dossier import Dossier
+from axis.core.journey.reached import Counted, Sent
 from axis.core.model import (
     AttachmentCheck,
     AttachmentVerdict,
@@ -331,7 +332,13 @@ class Views(Protocol):
         ...
 
     async def attachment_checks(self, refs: Sequence[DocumentRef]) -> Mapping[DocumentRef, AttachmentCheck]:
-        """How far judging the attachments of these documents is; without those that have none."""
+        """How far judging the attachments of these documents is; without those that have none. One question."""
+        ...
+
+    async def reached(
+        self, refs: Sequence[DocumentRef]
+    ) -> Mapping[DocumentRef, tuple[Sequence[Sent], Sequence[Counted]]]:
+        """How far these documents have come, for `axis.core.journey.reached.together`. One question for all."""
         ...
 
     async def checks_due(self, now: datetime, limit: int) -> Sequence[AttachmentCheck]:

@@ -242,14 +242,18 @@ class Reporting:
                 return Problem(Kind.SCHEMA_VIOLATION, "this status needs a description: the reason")
             if report.at > self.latest:
                 return Problem(Kind.SCHEMA_VIOLATION, "the status lies in the future")
-            day, issued_on = report.at.date(), document.issued_on
-            if day < self.lately and issued_on is not None and day < issued_on - _DAY:
+            if self.too_early(report.at, document.issued_on):
                 return Problem(Kind.SCHEMA_VIOLATION, "the status lies before its document was issued")
         if document is None:
             return None
         if sender != document.sender or receiver not in document.recipients:
             return Problem(Kind.ILLEGAL_STATUS, _not_theirs(report, document))
         return None
+
+    def too_early(self, at: datetime, issued_on: date | None) -> bool:
+        """Say whether that time lies before the document was issued."""
+        day = at.date()
+        return day < self.lately and issued_on is not None and day < issued_on - _DAY
 
     def _unheard(self, report: Report) -> Problem | None:
         """Why nothing that this reporter says counts, however it is said: it is not asked again."""

@@ -66,6 +66,7 @@ def unpack(octets: bytes) -> dict[str, bytes]:
         if count > MOST_ENTRIES:
             raise Broken("bundle-too-large", f"{count} entries")
         entries: dict[str, bytes] = {}
+        stated: dict[str, int] = {}
         at = len(octets) - _END.size - size
         for _ in range(count):
             facts = _CENTRAL.unpack_from(octets, at)
@@ -76,6 +77,7 @@ def unpack(octets: bytes) -> dict[str, bytes]:
             name = octets[at + _CENTRAL.size : at + _CENTRAL.size + named].decode("ascii")
             begin = where + _LOCAL.size + named
             entries[name] = octets[begin : begin + stored]
+            stated[name] = facts[7] if facts[3:5] == (0, 0) else crc32(entries[name])  # packed, it was not by us
             at += _CENTRAL.size + named
         same = place == 0 and pack(entries) == octets
     except (struct.error, ValueError) as error:
@@ -83,5 +85,8 @@ def unpack(octets: bytes) -> dict[str, bytes]:
             raise
         raise Broken("bundle-layout", "not a zip file as bundles are written") from error
     if not same:
+        changed = [name for name, had in entries.items() if crc32(had) != stated[name]]
+        if changed and len(octets) == len(pack(entries)):
+            raise Broken("bundle-digest", f"{', '.join(changed[:3])!a:.300}: changed since it was written")
         raise Broken("bundle-layout", "not the one form in which bundles are written")
     return entries

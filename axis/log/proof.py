@@ -74,6 +74,8 @@ def parse_proof(text: str) -> Proof:
         raise MalformedProof("a part of the proof cannot be read") from error
     if lines[0] != f"index {index}" or index < 0 or any(len(item) != HASH_BYTES for item in path):
         raise MalformedProof("an index has one spelling, and a hash has 32 octets")
+    if [base64.b64encode(item).decode() for item in path] != lines[1:]:
+        raise MalformedProof("a hash has one spelling")
     return proof
 
 

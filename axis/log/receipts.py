@@ -60,11 +60,14 @@ def check_receipts(
 
 
 def is_signed(said: dict[str, Any], public: bytes) -> bool:
-    """Ed25519 over the canonical receipt without its `signature` (`axis.core.receipt`)."""
+    """Ed25519 over the canonical receipt without its `signature` (`axis.core.receipt`), which has one spelling: else an
+    octet of a receipt could be changed and nobody see it."""
     body = {name: value for name, value in said.items() if name != "signature"}
     try:
         signature = base64.b64decode(said["signature"], validate=True)
     except (KeyError, TypeError, ValueError):
+        return False
+    if base64.b64encode(signature).decode() != said["signature"]:
         return False
     return verify_bytes(public, canonical(body), signature)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Table
 
-from axis.sql.tables import document, status_report
+from axis.sql.tables import attachment_check, document, status_report
 
 
 def _columns(table: Table, *names: str) -> str:
@@ -19,6 +19,12 @@ _OUTLINE: Final = _columns(
     "ref", "sender", "recipients", "state", "principal", "document_id", "number", "issued_on", "concerns", "crossed",
 )  # fmt: skip
 _SAID: Final = _columns(status_report, "ref", "document", "receiver", "wire", "at")
+
+_SENT: Final = """SELECT document, seq, endpoint, recipients, state FROM delivery
+    WHERE cargo = 'document' AND document"""
+_COUNTED: Final = """UNION ALL SELECT document, seq, NULL, receiver, wire FROM status_report
+    WHERE standing = 'applied' AND document"""
+_CHECKED: Final = f"SELECT {_columns(attachment_check)} FROM attachment_check WHERE document"  # noqa: S608
 
 _SQLITE: Final = (
     "document.ref IN (SELECT value FROM json_each(:refs))",
@@ -33,6 +39,7 @@ _SQLITE: Final = (
     AND (standing <> 'repeated' OR (wire, at) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:same))) ORDER BY seq""",  # noqa: S608
     "SELECT endpoint FROM delivery WHERE cargo_ref = :of AND document IS NULL",
+    "IN (SELECT value FROM json_each(:refs))",
 )
 # An array, and a question kept whole by OFFSET 0, are answered by their indexes whatever the planner knows.
 _POSTGRES: Final = (
@@ -52,16 +59,20 @@ _POSTGRES: Final = (
     (SELECT told.one ->> 0, told.one ->> 1 FROM json_array_elements(CAST(%(same)s AS json)) AS told(one))
     ORDER BY status_report.seq""",  # noqa: S608
     "SELECT endpoint FROM delivery WHERE cargo_ref = %(of)s AND document IS NULL",
+    "= ANY(ARRAY(SELECT json_array_elements_text(CAST(%(refs)s AS json))))",
 )
 
 
 class Reports:
     """Their texts. `outline`, `outlines` and `crossed` lock the documents (`axis.sql.statements`); `said` (one pair of
     document and receiver) and `said_of_pairs` (each named once) ask for what decides of them: what is no repetition,
-    and what has the same code and instant. `passed_on` tells where an orphan was made out to. `among` and `these` are
-    conditions for other statements: a document is one of `refs`, a delivery one of `ids`."""
+    and what has the same code and instant. `passed_on` tells where an orphan was made out to. `reached` has for each
+    of `refs` its deliveries and the statuses that count, `checks` how far judging its attachments is. `among` and
+    `these` are conditions for other statements: a document is one of `refs`, a delivery one of `ids`."""
 
     def __init__(self, *, one_writer: bool) -> None:
         texts = _SQLITE if one_writer else _POSTGRES
         self.among, self.these, self.outline, self.outlines, self.crossed, *rest = texts
-        self.said, self.said_of_pairs, self.passed_on = rest
+        self.said, self.said_of_pairs, self.passed_on, named = rest
+        self.reached = f"{_SENT} {named} {_COUNTED} {named}"
+        self.checks = f"{_CHECKED} {named}"

@@ -78,13 +78,13 @@ def many(names: Iterable[object]) -> str:
     return _json(list(names))
 
 
-_code: Final = lru_cache(maxsize=4096)(AgencyCode)
+read_code: Final = lru_cache(maxsize=4096)(AgencyCode)
 """The same code is the same object: found among others at a glance."""
 
 
 @lru_cache(maxsize=4096)
 def read_codes(text: str) -> tuple[AgencyCode, ...]:
-    return tuple(map(_code, orjson.loads(text)))
+    return tuple(map(read_code, orjson.loads(text)))
 
 
 def hops_json(hops: Sequence[Hop]) -> str:
@@ -146,7 +146,7 @@ def read_document(row: Row) -> Document:
     ) = row  # fmt: skip
     return Document(
         ref=DocumentRef(ref),
-        sender=_code(sender),
+        sender=read_code(sender),
         kind=_KIND[kind],
         document_id=document_id,
         concerns=concerns,
@@ -178,7 +178,7 @@ def read_outline(row: Row) -> Outline:
     ref, sender, recipients, state, by, document_id, number, issued_on, concerns, crossed = row
     return Outline(
         DocumentRef(ref),
-        _code(sender),
+        read_code(sender),
         read_codes(recipients),
         _INTAKE[state],
         by,
@@ -273,10 +273,10 @@ def read_status(row: Row) -> StatusReport:
     return StatusReport(
         ref=StatusRef(ref),
         document=None if document is None else DocumentRef(document),
-        sender=_code(sender),
-        receiver=_code(receiver),
-        reporter=_code(reporter),
-        addressee=_code(addressee),
+        sender=read_code(sender),
+        receiver=read_code(receiver),
+        reporter=read_code(reporter),
+        addressee=read_code(addressee),
         document_id=document_id,
         number=number,
         wire=wire,

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import Final, Protocol, TypeVar, cast
 
 from axis.core.follow_up import Became, FollowUp
 from axis.core.inbox import InboxItem, ToldStatus
 from axis.core.journey.dossier import Dossier, Placed, instants, subjects
+from axis.core.journey.reached import Counted, Sent
 from axis.core.model import (
     AttachmentCheck,
     AttachmentVerdict,
@@ -41,7 +43,7 @@ from axis.sql.instants import document_place, entries_at, operated_since, refuse
 from axis.sql.leftovers import leftovers
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
-from axis.sql.rows import Row, instant, many, read_codes, read_document, read_notice
+from axis.sql.rows import Row, instant, many, read_code, read_codes, read_document, read_notice
 from axis.sql.tally import Tally
 from schemas.codes import AgencyCode, document_key, number_spellings
 from schemas.multipart import PackageForm
@@ -222,8 +224,18 @@ class Questions(Reader):
         return frozenset(endpoint for (endpoint,) in self.session.run(self.sql.holds).fetchall())
 
     def attachment_checks(self, refs: Sequence[DocumentRef]) -> Mapping[DocumentRef, AttachmentCheck]:
-        found = ((ref, self.attachment_check(ref)) for ref in refs)
-        return {ref: check for ref, check in found if check is not None}
+        return {check.document: check for check in self.checks(self.sql.reports.checks, refs=many(refs))}
+
+    def reached(self, refs: Sequence[DocumentRef]) -> Mapping[DocumentRef, tuple[list[Sent], list[Counted]]]:
+        found: dict[DocumentRef, tuple[list[Sent], list[Counted]]] = {ref: ([], []) for ref in refs}
+        rows = self.session.run(self.sql.reports.reached, refs=many(refs)).fetchall()
+        for ref, _, endpoint, whose, code in sorted(rows, key=itemgetter(1)):
+            sent, counted = found[ref]
+            if endpoint is None:
+                counted.append(Counted(read_code(whose), code))
+            else:
+                sent.append(Sent(endpoint, DeliveryState(code), read_codes(whose)))
+        return found
 
     def follow_ups_of(self, ref: DocumentRef) -> Sequence[FollowUp]:
         return self.follow_ups(self.sql.follow_ups.of_document, document=ref)
@@ -375,6 +387,11 @@ class SqlViews:
 
     async def attachment_checks(self, refs: Sequence[DocumentRef]) -> Mapping[DocumentRef, AttachmentCheck]:
         return await self._aside(lambda ask: ask.attachment_checks(refs))
+
+    async def reached(
+        self, refs: Sequence[DocumentRef]
+    ) -> Mapping[DocumentRef, tuple[Sequence[Sent], Sequence[Counted]]]:
+        return await self._aside(lambda ask: ask.reached(refs))
 
     async def checks_due(self, now: datetime, limit: int) -> Sequence[AttachmentCheck]:
         return await self._aside(lambda ask: ask.checks(ask.sql.checks_due, now=rfc3339(now), limit=limit))

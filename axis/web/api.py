@@ -48,7 +48,7 @@ from axis.web.routes import Route, Routes
 from axis.web.statuses import agency, report_of, take_batch
 from schemas.codes import AgencyCode
 from schemas.errors import SchemaError
-from schemas.multipart import RELATED, XML_TYPES, read_related
+from schemas.multipart import DIGESTS, RELATED, XML_TYPES, read_related, stated_digests
 
 log = structlog.get_logger()
 
@@ -136,6 +136,7 @@ class Api:
                         spooled = await spool.finish()
                     else:
                         spooled = await spool_all(_octets(request, door), spool)
+                    _hold_to_digest(request, spooled.ref.sha256)
                     taken = await receive(spooled, by, self.ctx, only_for, hops)
         finally:
             door.leave(by.name)
@@ -335,6 +336,14 @@ def _once(request: web.BaseRequest, name: str) -> str | None:
     if len(given) > 1:
         raise Refused(Problem(Kind.BAD_REQUEST, f"{name} stands twice"))
     return given[0] if given else None
+
+
+def _hold_to_digest(request: web.BaseRequest, sha256: str) -> None:
+    """`Refused(BAD_REQUEST)` where a digest stands beside the package (RFC 9530) that is not that of what came."""
+    stated = {name: _once(request, name) or "" for name in DIGESTS if name in request.headers}
+    if stated and stated_digests(stated) - {sha256}:
+        told = f"{' and '.join(stated)}: what came has another digest, {sha256} in hex; it was changed on the way"
+        raise Refused(Problem(Kind.BAD_REQUEST, told))
 
 
 def _agencies(header: str | None) -> tuple[AgencyCode, ...] | None:

@@ -33,8 +33,11 @@ class Doors:
         """The caller. `Refused(UNAUTHENTICATED)` without valid credentials, or with two that disagree."""
         certificate, key = self._certificate(request), self._key(request)
         who = key if certificate is None else certificate
-        if who is None or (key is not None and who is not key and who != key):
-            raise Refused(Problem(Kind.UNAUTHENTICATED))
+        if who is None:
+            told = "neither a client certificate that this axis knows came, nor Authorization: Bearer axk_..."
+            raise _unknown(told)
+        if key is not None and who is not key and who != key:
+            raise _unknown("client certificate and API key belong to different connections")
         return who
 
     def _certificate(self, request: web.BaseRequest) -> Principal | None:
@@ -50,7 +53,7 @@ class Doors:
         fingerprint = hashlib.sha256(der).hexdigest()
         who = self.by_certificate.get(fingerprint)
         if who is not None and self._ended(fingerprint, connection):
-            raise Refused(Problem(Kind.UNAUTHENTICATED))
+            raise _unknown("the client certificate has expired")
         return who
 
     def _ended(self, fingerprint: str, connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
@@ -68,13 +71,19 @@ class Doors:
             return None
         header, *more = given
         if more:  # whoever reads the other one, a proxy or its log, takes it for somebody else's request
-            raise Refused(Problem(Kind.UNAUTHENTICATED))
+            raise _unknown("Authorization stands twice")
         scheme, _, key = header.partition(" ")
-        if scheme.lower() == "bearer" and key.startswith(KEY_PREFIX):
-            who = self.by_key.get(hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest())
-            if who is not None:
-                return who
-        raise Refused(Problem(Kind.UNAUTHENTICATED))
+        if scheme.lower() != "bearer" or not key.startswith(KEY_PREFIX):
+            raise _unknown("an API key is shown as Authorization: Bearer axk_...")
+        who = self.by_key.get(hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest())
+        if who is None:
+            raise _unknown("this axis does not know that API key")
+        return who
+
+
+def _unknown(told: str) -> Refused:
+    """What is told is what the caller did, never whom the axis knows."""
+    return Refused(Problem(Kind.UNAUTHENTICATED, told))
 
 
 def require(principal: Principal, *roles: Role) -> Principal:

@@ -20,9 +20,10 @@ from prometheus_client.registry import Collector
 
 from axis.core.applied import Applied
 from axis.core.follow_up import Became
+from axis.core.journey.reached import together
 from axis.core.journey.step import Around
 from axis.core.journey.told import journey
-from axis.core.model import DocumentRef
+from axis.core.model import Document, DocumentRef
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind, Problem, Refused, Unavailable
 from axis.core.states import BreakerState, DeliveryState
@@ -116,15 +117,15 @@ class Console:
         recent = await views.recent(RECENT)
         head = self.head()
         known = pages.LogHead(*head, self.ctx.log_behind(), self._stale(), self.witnesses()) if head else None
-        marks = await views.attachment_checks([document.ref for document in recent])
+        shown = await self._listed(recent)
         failed = await views.queue(None, DeliveryState.FAILED, None, FAILED)
         now = self.ctx.now()
         network, held = self.ctx.network, await views.held(HELD)
         traffic = pages.Queues(self.ctx.traffic.shown(now), await views.holds(), failed, held, network.hold)
-        renewed = request.query.get("renew") != "0"
+        renewed = request.query.get("renew") == "1"
         refused = pages.Refused(self.began, self.ctx.refused)
         return _html(
-            pages.overview(network.node, now, counts, known, recent, marks, traffic, refused, renewed, self.ctx.applied)
+            pages.overview(network.node, now, counts, known, shown, traffic, refused, renewed, self.ctx.applied)
         )
 
     async def get_documents(self, request: web.Request) -> web.StreamResponse:
@@ -139,8 +140,16 @@ class Console:
             found = await views.recent(PAGE + 1, DocumentRef(before) if _REF.fullmatch(before) else None)
         shown = found[:PAGE]
         older = shown[-1].ref if len(found) > PAGE and (until is not None or not asked) else None
-        marks = await views.attachment_checks([document.ref for document in shown])
-        return _html(pages.documents_page(self.ctx.network.node, shown, marks, asked, older, until is not None))
+        listed = await self._listed(shown)
+        return _html(pages.documents_page(self.ctx.network.node, listed, asked, older, until is not None))
+
+    async def _listed(self, documents: Sequence[Document]) -> pages.Listed:
+        """What a list of them shows, in two questions however many they are."""
+        views, refs = self.ctx.store.views, [document.ref for document in documents]
+        checks, told = await views.attachment_checks(refs), await views.reached(refs)
+        called = self._around().called
+        reached = {one.ref: together(one.recipients, *told[one.ref], called) for one in documents}
+        return pages.Listed(documents, checks, reached)
 
     async def get_document(self, request: web.Request) -> web.StreamResponse:
         network = self.ctx.network

@@ -23,6 +23,7 @@ from axis.core.problems import Kind, Problem, Refused, Unavailable
 from axis.core.times import rfc3339
 from axis.web.answer import Answer
 from axis.web.attached import attachment_signatures, mark, told_mark
+from axis.web.fields import wrong_fields
 from schemas.status import BY_WIRE
 from signing.verdict import PdfOutcome
 
@@ -119,8 +120,7 @@ def read_body(value: Any, model: TypeAdapter[B]) -> B:
     try:
         return model.validate_python(value)
     except ValidationError as error:
-        places = tuple(".".join(map(str, fault["loc"])) or "body" for fault in error.errors())
-        raise Refused(Problem(Kind.BAD_REQUEST, "fields are wrong or unknown", {"fields": places})) from None
+        raise Refused(wrong_fields(error)) from None
 
 
 def read_items(values: list[Any]) -> list[BatchItem | Problem]:

@@ -10,9 +10,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from axis.core.applied import Applied
+from axis.core.journey.advice import next_of_refusal
 from axis.core.journey.dossier import Dossier
+from axis.core.journey.reached import Together
 from axis.core.journey.step import ATTESTED, CARGO
 from axis.core.journey.told import Journey
+from axis.core.journey.turn import turn_words
 from axis.core.model import AttachmentCheck, Cargo, Delivery, Document, DocumentRef, EntryKind, LogEntry
 from axis.core.ports import Counts
 from axis.core.problems import TABLE, Kind
@@ -55,6 +58,7 @@ def _local(at: datetime | None) -> str:
 
 _environment.filters["local"] = _local
 _environment.filters["state"] = lambda name: STATE_LABEL.get(str(name), str(name))
+_environment.filters["turn"] = turn_words
 _environment.filters["breaker"] = lambda name: BREAKER_LABEL.get(str(name), str(name))
 _environment.filters["problem"] = lambda slug: TABLE[Kind(slug)] if slug in list(Kind) else Sentence(slug, slug)
 
@@ -69,6 +73,20 @@ class LogHead:
     behind: timedelta
     stale: bool
     witnesses: Sequence[Witnessed] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Documents of a list, what is attached to them, and how far each has come with its recipients."""
+
+    documents: Sequence[Document]
+    checks: Mapping[DocumentRef, AttachmentCheck]
+    reached: Mapping[DocumentRef, Sequence[Together]]
+
+    def shown(self) -> Mapping[str, Any]:
+        """What `documents_table.html` asks for."""
+        marks = {ref: mark(check) for ref, check in self.checks.items()}
+        return {"documents": self.documents, "marks": marks, "reached": self.reached, "reasons": REASONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +109,12 @@ class Refused:
     counts: Mapping[Kind, int]
 
 
-ACTS: Mapping[str, str] = {
-    "caller": "người gọi",
-    "sender": "nơi gửi",
-    "recipient": "nơi nhận",
-    "operator": "người quản trị",
-    "axis": "trục",
-    "us": "người làm phần mềm",
-}
-"""Who must act (`axis.core.problems.Row.acts`), in Vietnamese."""
-
-
 def overview(
     node: str,
     at: datetime,
     counts: Counts,
     head: LogHead | None,
-    recent: Sequence[Document],
-    marks: Mapping[DocumentRef, AttachmentCheck],
+    recent: Listed,
     queues: Queues,
     refused: Refused,
     renewed: bool,
@@ -116,7 +122,7 @@ def overview(
 ) -> str:
     """The status page: what waits for a person first, then documents, deliveries, log head.
 
-    `marks` tell what is attached to the documents; `renewed` asks the browser to load the page again by itself.
+    `renewed` asks the browser to load the page again by itself.
     """
     five = [(WIRE[status], LABEL[status], status.value, counts.statuses.get(WIRE[status], 0)) for status in WIRE]
     return _environment.get_template("overview.html").render(
@@ -124,14 +130,12 @@ def overview(
         at=at,
         counts=counts,
         head=head,
-        recent=recent,
-        reasons=REASONS,
+        **recent.shown(),
         renewed=renewed,
         applied=applied,
         cargoes=CARGO,
         statuses=five,
         queues=queues,
-        marks={ref: mark(check) for ref, check in marks.items()},
         attached=[(words(outcome), counts.attachments.get(outcome, 0)) for outcome in PdfOutcome],
         refused=sum(refused.counts.values()),
         began=refused.since,
@@ -140,8 +144,7 @@ def overview(
 
 def documents_page(
     node: str,
-    documents: Sequence[Document],
-    marks: Mapping[DocumentRef, AttachmentCheck],
+    listed: Listed,
     asked: str,
     older: DocumentRef | None,
     by_day: bool = False,
@@ -152,9 +155,7 @@ def documents_page(
     """
     return _environment.get_template("documents.html").render(
         node=node,
-        documents=documents,
-        marks={ref: mark(check) for ref, check in marks.items()},
-        reasons=REASONS,
+        **listed.shown(),
         asked=asked,
         older=older,
         by_day=by_day,
@@ -197,19 +198,22 @@ def refusals(node: str, refused: Refused, lately: Sequence[LogEntry], span: int)
     last: dict[str, datetime] = {}
     for entry in lately:
         last.setdefault(str(entry.facts["problem"]), entry.at)
+    known = {Kind(code): 0 for code in last if code in list(Kind)} | dict(refused.counts)
     counts = [
-        {"code": kind.value, "words": TABLE[kind], "acts": _acts(kind), "number": number, "last": last.get(kind.value)}
-        for kind, number in sorted(refused.counts.items(), key=lambda one: -one[1])
+        {
+            "code": kind.value,
+            "words": TABLE[kind],
+            "acts": turn_words(TABLE[kind].acts),
+            "next": next_of_refusal(kind),
+            "number": number,
+            "last": last.get(kind.value),
+        }
+        for kind, number in sorted(known.items(), key=lambda one: -one[1])
     ]
     told = [_refusal(entry) for entry in lately]
     return _environment.get_template("refusals.html").render(
         node=node, began=refused.since, counts=counts, lately=told, span=span
     )
-
-
-def _acts(kind: Kind) -> Sentence:
-    acts = TABLE[kind].acts
-    return Sentence(", ".join(ACTS[one] for one in acts.split(", ")), acts)
 
 
 def _refusal(entry: LogEntry) -> dict[str, Any]:

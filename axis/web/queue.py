@@ -20,6 +20,7 @@ from axis.flow.context import Context
 from axis.flow.queue import Answered, Chosen, operate
 from axis.flow.traffic import Destination
 from axis.web.dto import instant, reply, whole
+from axis.web.fields import wrong_fields
 
 TOKEN_HEADER = "Axis-Operator"
 MOST_AT_ONCE = 1_000
@@ -85,8 +86,7 @@ async def carry_out(action: Action, order: object, ctx: Context) -> dict[str, An
     try:
         body = OrderBody.model_validate(order)
     except ValidationError as error:
-        places = tuple(".".join(map(str, fault["loc"])) or "body" for fault in error.errors())
-        raise Refused(Problem(Kind.BAD_REQUEST, "fields are wrong or unknown", {"fields": places})) from None
+        raise Refused(wrong_fields(error)) from None
     reason = body.reason.strip()
     if action is Action.GIVE_UP and not reason:
         raise Refused(Problem(Kind.BAD_REQUEST, "giving up needs a reason", {"fields": ("reason",)}))

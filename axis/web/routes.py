@@ -38,6 +38,9 @@ class Route(NamedTuple):
     asks: bool = False
 
 
+NO_PATH = "there is no such path: docs/endpoints.md, section 3, has all of them"
+
+
 class Routes:
     """A table of routes. Paths with groups are tried in the order in which they came; a HEAD is answered as its GET."""
 
@@ -64,7 +67,7 @@ class Routes:
                     of, told = routes, found.groups()
                     break
             else:
-                return answer(Problem(Kind.NOT_FOUND))
+                return answer(Problem(Kind.NOT_FOUND, NO_PATH))
         route = of.get(request.method)
         if route is None:
             told_no = answer(Problem(Kind.METHOD_NOT_ALLOWED))

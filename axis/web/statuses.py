@@ -32,9 +32,12 @@ def report_of(body: StatusBody, document: Concerned, reporting: Reporting) -> Re
     wire = read_wire(body.code)
     at = reporting.now if body.at is None else body.at.astimezone(UTC)
     _complete(wire, at, body.description, reporting.latest)
+    if reporting.too_early(at, document.issued_on):
+        told = "the status lies before its document was issued"
+        raise Refused(Problem(Kind.BAD_REQUEST, told, {"fields": ("at",)}))
     part, sender = reporting.party.part_in(document), document.sender
     own, sets_as_sender = part.own, wire in WIRE_BY_SENDER
-    receiver = agency(body.receiver) if body.receiver else own[0] if len(own) == 1 else None
+    receiver = agency(body.receiver, "receiver") if body.receiver else own[0] if len(own) == 1 else None
     # Who sets what only the other side may set speaks for itself all the same, and is told that it may not.
     by_sender = sets_as_sender and part.sends
     if receiver is None and not own and not sets_as_sender:
@@ -98,7 +101,8 @@ def _result(outcome: StatusReport | Problem) -> dict[str, Any]:
 def _complete(wire: str, at: datetime, description: str | None, latest: datetime) -> None:
     """`Refused(BAD_REQUEST)` naming the field that no status of this code could have, or be without."""
     if wire not in BY_WIRE:
-        raise Refused(Problem(Kind.BAD_REQUEST, "unknown status code", {"fields": ("code",)}))
+        told = f"unknown status code; there are {', '.join(sorted(BY_WIRE))}"
+        raise Refused(Problem(Kind.BAD_REQUEST, told, {"fields": ("code",)}))
     if wire in WIRE_WITH_REASON and not (description or "").strip():
         told = "this status needs a description: the reason"
         raise Refused(Problem(Kind.BAD_REQUEST, told, {"fields": ("description",)}))
@@ -106,8 +110,9 @@ def _complete(wire: str, at: datetime, description: str | None, latest: datetime
         raise Refused(Problem(Kind.BAD_REQUEST, "the status lies in the future", {"fields": ("at",)}))
 
 
-def agency(text: str) -> AgencyCode:
+def agency(text: str, field: str = "") -> AgencyCode:
+    """The code that stands in that field of a body, or in a header."""
     try:
         return AgencyCode.parse(text)
     except CodeError as error:
-        raise Refused(Problem(Kind.BAD_REQUEST, str(error))) from None
+        raise Refused(Problem(Kind.BAD_REQUEST, str(error), {"fields": (field,)} if field else {})) from None

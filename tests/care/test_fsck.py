@@ -283,6 +283,20 @@ def test_the_command_says_what_was_found_and_what_to_do(node: Node) -> None:
     assert answer["findings"][0]["remedy"] == TABLE[Code.PAYLOAD_MISSING].remedy
 
 
+def test_a_folder_that_is_not_empty_is_told_with_what_to_do_about_it(node: Node, tmp_path: Path) -> None:
+    target = tmp_path / "copy"
+    assert axis("backup", target, "-c", node.site.config)[0] == 0
+    code, told = axis("backup", target, "-c", node.site.config)
+    assert (code, "name a folder that is new or empty" in told, "nêu thư mục mới, hoặc trống" in told) == (
+        1,
+        True,
+        True,
+    )
+    code, told = axis("restore", target, "-c", node.site.config)
+    assert (code, "nothing was put into place: move that away, and keep it" in told) == (1, True), told
+    assert "chuyển nó sang chỗ khác và giữ lại" in told
+
+
 def test_what_cannot_be_looked_at_is_neither_sound_nor_damaged(node: Node) -> None:
     node.sql("UPDATE alembic_version SET version_num = '0001'")
     code, told = axis("fsck", "-c", node.site.config)

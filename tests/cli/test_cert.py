@@ -502,7 +502,7 @@ def test_the_doctor_tells_an_agency_that_is_about_to_lose_its_last_certificate(n
     assert [(line["state"], line["told"]) for line in lines()] == [("ok", "2 certificates speak for 2 agencies")]
     node.bound(node.signer("H99.07"), "--agency", "H99.07", "--to", (datetime.now(UTC) + 10 * DAY).isoformat())
     (line,) = lines()
-    assert (line["state"], "H99.07: the binding ends in 9 days" in line["told"]) == ("warn", True)
+    assert (line["state"], "H99.07, in 9 days: the binding ends" in line["told"]) == ("warn", True)
 
 
 # --- a running node -----------------------------------------------------------------------------------------

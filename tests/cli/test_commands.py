@@ -326,6 +326,9 @@ def test_explain_ends_with_1_when_the_document_would_be_refused(
     assert result.exit_code == 1
     told = answer(result)
     assert problem in (told["from"]["problem"], told["to"][0]["problem"])
+    shown = axis("explain", "-c", made / "axis.toml", "--from", sender, "--to", recipient).output
+    vietnamese, english = shown[shown.index(f"({problem}: ") :].splitlines()[1:3]
+    assert vietnamese.lstrip().startswith("→ ") and english.lstrip().startswith("("), "what to do, in both languages"
 
 
 def test_explain_says_no_route_and_who_succeeded(node: Path) -> None:

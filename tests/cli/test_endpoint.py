@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +17,10 @@ from aiohttp import web
 from click.testing import CliRunner, Result
 
 from axis.cli import main
-from axis.cli.advice import NEXT, next_step
+from axis.cli.advice import BY_REASON, NEXT, next_step
 from axis.core.problems import TABLE, Kind
 from schemas.status import STANDING_LABEL, Standing
+from signing.verdict import Reason
 
 DOCUMENT = "01m83gn0f0g5dw3xmgc7442zk7"
 DELIVERY = "01m83gn0f0h6d4kha3aa01gkr4"
@@ -187,9 +191,26 @@ def test_what_a_report_means_is_told_in_words(standing: Standing, far_end: FarEn
     assert f"03 Đã tiếp nhận: {STANDING_LABEL[standing]} ({standing})" in far_end.ask("status", DOCUMENT, "03").output
 
 
+def test_a_reader_that_is_gone_is_not_told_to_have_used_it_wrongly(far_end: FarEnd) -> None:
+    """`axis ack ... | head -1`: it was taken over."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = (sys.executable, "-m", "axis", "ack", DELIVERY, "--url", far_end.url)
+    with os.fdopen(writes) as gone:
+        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, check=False)
+    assert done.stderr == b"" and done.returncode != 2
+
+
 def test_every_refusal_has_its_advice_but_those_that_list_what_is_wrong() -> None:
     refusals = {kind.value for kind, row in TABLE.items() if row.http and not row.temporary}
     assert refusals - set(NEXT) == {"bad-request", "malformed-xml", "schema-violation", "method-not-allowed"}
+
+
+def test_who_signed_with_a_certificate_that_is_revoked_is_not_told_to_sign_again_with_it() -> None:
+    told = next_step("signature-failed", {"reason": "cert-revoked"})
+    assert "chứng thư số khác" in told and "another certificate" in told
+    assert next_step("signature-failed", {"reason": "sig-digest"}) == next_step("signature-failed", {})
+    assert set(BY_REASON) <= {reason.value for reason in Reason}
 
 
 def test_a_field_that_is_wrong_is_told_with_what_it_must_be() -> None:

@@ -20,6 +20,7 @@ WRONG = [
     (["chek"], "không có lệnh chek; có phải check hay ack hay fsck?"),
     (["qqqqqq"], "các lệnh: demo, init"),
     (["queue", "lst"], "không có lệnh lst; có phải list?"),
+    (["evidence", "verify", "x"], "không có lệnh verify; có phải axis verify?"),
     (["--foo"], "không có tùy chọn --foo"),
     (["queue", "list", "--endpont", "x"], "không có tùy chọn --endpont; có phải --endpoint?"),
     (["queue", "list", "--limit"], "tùy chọn '--limit' cần một giá trị"),

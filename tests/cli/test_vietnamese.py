@@ -14,7 +14,18 @@ from axis.cli.vietnamese import WORDS, in_vietnamese
 ROOT = Path(__file__).parents[2] / "axis"
 PLACES = {"fault": (0, 1), "Finding": (1, 2), "Fault": (4, 5), "Line": (3,), "give_up": (2,), "suggestion": (2,)}
 RAISED = {"UsageError", "fail"}
-TABLES = {"_REMEDIES", "_INSTEAD", "_KINDS", "_LISTENING", "MISMATCHES", "LOOK", "LOST", "_ACCOUNT"}
+TABLES = {
+    "_REMEDIES",
+    "_INSTEAD",
+    "_KINDS",
+    "BOUNDS",
+    "_LISTENING",
+    "MISMATCHES",
+    "LOOK",
+    "LOST",
+    "_ACCOUNT",
+    "_LOST_KEY",
+}
 NAMES = {"hint", "remedy", "reason", "nothing", "told"}
 BOTH = re.compile("[à-ỹđ]")
 
@@ -44,6 +55,8 @@ def said(source: Path) -> Iterator[str]:
             raised = isinstance(node.func, ast.Attribute) and node.func.attr in RAISED
             for place in (0,) if raised else PLACES.get(name, ()):
                 yield from templates(node.args[place]) if place < len(node.args) else ()
+        elif isinstance(node, ast.Return) and source.name == "written.py" and node.value is not None:
+            yield from templates(node.value)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = {target.id for target in targets if isinstance(target, ast.Name)}

@@ -382,7 +382,12 @@ def test_what_is_no_bundle_and_what_goes_with_none(site: Site, tmp_path: Path) -
     cut.write_bytes(file.read_bytes()[:-1])
     code, facts, words = run("verify", cut)
     assert (code, facts["fault"]) == (1, "bundle-layout")
-    assert "a broken or altered bundle" in words
+    assert "a broken or altered bundle" in words and "hint: use the very file" in words and "gợi ý: " in words
+    changed = bytearray(file.read_bytes())
+    changed[changed.index(b"<?xml") + 200] ^= 1
+    cut.write_bytes(changed)
+    code, facts, words = run("verify", cut)
+    assert (code, facts["fault"]) == (1, "bundle-digest") and "'package.edxml': changed" in words
     assert CliRunner().invoke(main, ["verify", str(file), "--legacy"]).exit_code == 2
     assert CliRunner().invoke(main, ["verify", str(file), "--log-key", str(site.config)]).exit_code == 2
     code, facts, _ = run("evidence", "export", "nobody", "-c", site.config, "-o", tmp_path / "none.zip")

@@ -187,6 +187,15 @@ def test_the_reason_of_a_status_is_shown(site: Site, documents: dict[str, str]) 
     assert "<b>04 Phân công xử lý</b>" in reached and "<b>03 Đã tiếp nhận</b>" in reached
 
 
+def test_a_list_of_documents_tells_how_far_each_has_come_with_its_recipients(
+    site: Site, documents: dict[str, str]
+) -> None:
+    for path in ("/", "/documents"):
+        hostile, waits, handled = (row[-1] for row in _rows(_open(site, path)[2], "recent"))
+        assert hostile == waits == "chờ nơi nhận lấy waits to be fetched", "one recipient is not counted"
+        assert "1 × 03 Đã tiếp nhận 03 accepted" in handled, path
+
+
 def test_a_document_is_found_by_the_id_that_its_sender_gave_it_or_by_its_reference(
     site: Site, documents: dict[str, str]
 ) -> None:
@@ -246,13 +255,13 @@ def test_what_was_refused_is_counted_by_code_and_told_from_the_log(site: Site, d
     assert site.status(HOME_AFFAIRS, documents["hostile"], "13").status == 409
     html = _open(site, "/refusals")[2]
     counts = {row[0]: row for row in _rows(html, "counts")}
-    assert counts["unknown-agency"][1:4] == [
+    assert counts["unknown-agency"][1:3] == [
         "Mã cơ quan không tồn tại an agency code is not registered",
         "nơi gửi sender",
-        "1",
     ]
-    assert counts["unknown-agency"][4] != "–"
-    assert counts["unauthenticated"][4] == "–", "who has no credentials is counted, and not in the log"
+    assert "thêm vào danh mục (registry.files)" in counts["unknown-agency"][3]
+    assert counts["unknown-agency"][4] == "1" and counts["unknown-agency"][5] != "–"
+    assert counts["unauthenticated"][5] == "–", "who has no credentials is counted, and not in the log"
     status, document = _rows(html, "lately")[:2]
     assert (status[1], status[2], status[3]) == ("so-noi-vu", "trạng thái 13 status 13", "illegal-status")
     assert (document[1], document[2], document[3]) == ("van-phong", "văn bản document", "unknown-agency")
@@ -346,6 +355,14 @@ async def test_pages_can_be_read_on_a_narrow_screen_without_scripts_and_in_the_d
         for path in ("/", "/documents", "/refusals", *of):
             await page.goto(site.pages + path)
             assert await page.evaluate("document.documentElement.scrollWidth") == 390, path
+        await page.set_viewport_size({"width": 360, "height": 800})
+        present = page.locator("#present")  # what to do next is read without scrolling sideways, and is a table still
+        box = await present.bounding_box()
+        assert box is not None and box["x"] + box["width"] <= 360
+        assert (
+            await page.get_by_role("table").filter(has_text="waits to be fetched").first.get_by_role("cell").count() > 4
+        )
+        await page.set_viewport_size({"width": 390, "height": 800})
         await page.goto(site.pages + "/documents")
         await page.get_by_label("Mã định danh văn bản").fill(documents["handled"])
         await page.keyboard.press("Enter")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import gzip
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -293,6 +295,9 @@ def test_who_does_not_prove_who_it_is_learns_and_leaves_nothing(name: str, site:
         reply = site.ask(method, path, body, headers={**XML, **claims})
         _refused(reply, 401, "unauthenticated")
         assert reply.headers["www-authenticate"] == "Bearer"
+        shown = {"": "neither", "Bearer": "does not know that API key"}
+        said_so = shown.get(claims.get("Authorization", "").partition(" ")[0], "is shown as Authorization: Bearer axk_")
+        assert said_so in reply.json()["detail"]
     assert (site.state(), site.logged("refused")) == (before, logged)
 
 
@@ -301,6 +306,7 @@ def test_a_key_and_a_certificate_must_be_of_one_connection(site: Site) -> None:
     before = site.state()
     reply = site.ask("POST", "/v1/documents", sent, by=OFFICE, certificate=site.doors[FINANCE], headers=XML)
     _refused(reply, 401, "unauthenticated")
+    assert "different connections" in reply.json()["detail"]
     wrong = {**XML, "Authorization": f"Bearer {Site.key('nobody')}"}
     _refused(
         site.ask("POST", "/v1/documents", sent, certificate=site.doors[OFFICE], headers=wrong), 401, "unauthenticated"
@@ -310,6 +316,30 @@ def test_a_key_and_a_certificate_must_be_of_one_connection(site: Site) -> None:
     assert site.state() == before
     assert site.ask("POST", "/v1/documents", sent, certificate=site.doors[OFFICE], headers=XML).status == 202
     assert site.ask("GET", "/v1/inbox", by=OFFICE, certificate=site.doors[OFFICE]).status == 200
+
+
+@pytest.mark.parametrize("name", ["Content-Digest", "Repr-Digest"])
+def test_a_digest_that_stands_beside_a_package_is_held_to(name: str, site: Site) -> None:
+    """Cut or changed on its way it might still be well-formed, and under a loose profile nobody would see."""
+    sent = package()(site)
+    before = site.state()
+
+    def stated(octets: bytes) -> dict[str, str]:
+        return {**XML, name: f"sha-256=:{base64.b64encode(hashlib.sha256(octets).digest()).decode()}:"}
+
+    reply = site.ask("POST", "/v1/documents", sent, by=OFFICE, headers=stated(sent + b" "))
+    _refused(reply, 400, "bad-request")
+    assert name.lower() in reply.json()["detail"] and hashlib.sha256(sent).hexdigest() in reply.json()["detail"]
+    assert site.state() == before
+    other = {**XML, name: "sha-512=:AAAA:"}
+    for headers in (stated(sent), other):
+        assert site.ask("POST", "/v1/documents", sent, by=OFFICE, headers=headers).status == 202
+
+
+def test_a_path_that_is_none_is_told_from_a_document_that_is_none(site: Site) -> None:
+    wrong, none = (site.get(path, OFFICE) for path in ("/v1/document", f"/v1/documents/{'a' * 26}"))
+    assert (wrong.status, none.status) == (404, 404)
+    assert "no such path" in wrong.json()["detail"] and "detail" not in none.json()
 
 
 def test_a_body_that_is_too_large_is_refused_however_it_is_framed(site: Site) -> None:

@@ -268,6 +268,28 @@ def test_what_is_no_batch_is_refused(site: Site, body: Any) -> None:
     _refused(site.post("/v1/statuses", HOME_AFFAIRS, body), 400, "bad-request")
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("code", 3, 'code: is wrong; it is two digits in quotes, "03"'),
+        ("code", None, 'code: is missing; it is two digits in quotes, "03"'),
+        ("at", "2026-11-23T08:30:00", 'at: is wrong; it is a time with its zone, "2026-11-23T08:30:00+07:00"'),
+        ("at", "2020-01-01T00:00:00Z", "the status lies before its document was issued"),
+        ("receiver", "???", "an agency code is 1 to 35"),
+        ("staff", "An", "staff: is wrong; it is an object with any of department, staff, email, mobile"),
+        ("note", "x", "note: there is no such field"),
+    ],
+)
+def test_a_field_that_is_wrong_is_named_and_what_it_is_to_be(site: Site, field: str, value: object, told: str) -> None:
+    document = _delivered(site)["document"]
+    body = {"code": "04", field: value}
+    reply = site.post(
+        f"/v1/documents/{document}/statuses", HOME_AFFAIRS, {key: one for key, one in body.items() if one is not None}
+    )
+    _refused(reply, 400, "bad-request")
+    assert reply.json()["fields"] == [field] and told in reply.json()["detail"]
+
+
 def test_a_batch_that_is_too_large_is_refused(site: Site) -> None:
     reply = site.post("/v1/statuses", HOME_AFFAIRS, {"statuses": [{"description": "x" * 300_000}]})
     _refused(reply, 413, "too-large")

@@ -1,4 +1,5 @@
-"""What a person at the node does next about a delivery that does not get on: one table, by the stable code."""
+"""What a person at the node does next about a delivery that does not get on, and about what was refused: two tables, by
+the stable code."""
 
 from __future__ import annotations
 
@@ -62,3 +63,95 @@ ELSE: Final = Sentence("docs/problems.md nói ai phải làm gì", "docs/problem
 def next_of(code: str | None) -> Sentence | None:
     """The next step after a problem of that code; `None` without one."""
     return None if code is None else NEXT.get(Kind(code), ELSE) if code in list(Kind) else ELSE
+
+
+_THEIRS: Final = Sentence(
+    "báo bên gửi: phần mềm của họ gửi sai, câu trả lời đã nêu chỗ sai",
+    "tell the sender: the answer named what is wrong",
+)
+_SIGNS_AGAIN: Final = Sentence(
+    "báo cơ quan gửi ký lại từ nguồn; cột Chữ ký nói vì sao",
+    "tell the sending agency to sign again at the source; the column of signatures says why",
+)
+REFUSED: Final[Mapping[Kind, Sentence]] = MappingProxyType(
+    {
+        Kind.UNAUTHENTICATED: Sentence(
+            "chứng thư hay khóa của họ đã đổi? xem certificates, api_keys của điểm kết nối; không quen thì bỏ qua",
+            "has their certificate or key changed? look at certificates and api_keys of the endpoint; strangers need "
+            "nothing",
+        ),
+        Kind.FORBIDDEN: Sentence(
+            "kết nối dùng sai đường: cơ quan gửi /v1/documents, trục lân cận gửi /v1/relay",
+            "the wrong kind of connection: agencies send to /v1/documents, neighbouring axes to /v1/relay",
+        ),
+        Kind.NOT_YOUR_AGENCY: Sentence(
+            "được gửi thay cơ quan đó thì thêm mã vào agencies của điểm kết nối, rồi axis reload",
+            "where they may: add the code to agencies of the endpoint, then axis reload",
+        ),
+        Kind.SIGNATURE_FAILED: _SIGNS_AGAIN,
+        Kind.SIGNATURE_MISSING: _SIGNS_AGAIN,
+        Kind.ATTACHMENT_SIGNATURE_FAILED: _SIGNS_AGAIN,
+        Kind.SIGNATURE_INDETERMINATE: Sentence(
+            "axis doctor nói thiếu danh sách thu hồi nào; có rồi thì báo bên gửi gửi lại",
+            "axis doctor names the revocation list that is missing; then tell the sender to repeat it",
+        ),
+        Kind.CERTIFICATE_MISMATCH: Sentence(
+            "đúng là chứng thư của cơ quan đó thì axis cert bind; không thì báo họ",
+            "where it is that agency's certificate: axis cert bind; otherwise tell them",
+        ),
+        Kind.UNKNOWN_AGENCY: Sentence(
+            "mã có thật thì thêm vào danh mục (registry.files), rồi axis reload",
+            "where the code exists: add it to the registry (registry.files), then axis reload",
+        ),
+        Kind.INACTIVE_AGENCY: Sentence(
+            "báo bên gửi: cơ quan đó đã ngừng, gửi cho cơ quan kế thừa", "tell the sender: send it to the successor"
+        ),
+        Kind.NO_ROUTE: Sentence(
+            "axis explain --from NƠI-GỬI --to NƠI-NHẬN nói vì sao; thêm [[route]], rồi axis reload",
+            "axis explain --from SENDER --to RECIPIENT says why; add a [[route]], then axis reload",
+        ),
+        Kind.ROUTING_LOOP: Sentence(
+            "tuyến của hai trục trỏ vào nhau: hỏi người quản trị trục kia, sửa [[route]]",
+            "the routes of two axes lead to each other: ask the other's administrator, mend [[route]]",
+        ),
+        Kind.TOO_LARGE: Sentence(
+            "cần nhận thì tăng limits.max_bytes, limits.max_recipients, rồi axis reload",
+            "where it should be taken: raise limits.max_bytes or limits.max_recipients, then axis reload",
+        ),
+        Kind.DUPLICATE_CONFLICT: Sentence(
+            "báo bên gửi: mã văn bản đã dùng, lấy số mới hoặc gửi đúng gói tin cũ",
+            "tell the sender: the document id is taken; a new number, or the very package of before",
+        ),
+        Kind.ILLEGAL_STATUS: Sentence(
+            "báo bên gửi trạng thái: docs/states.md nói ai được đặt mã nào",
+            "tell who reported it: docs/states.md says who may set which code",
+        ),
+        Kind.RATE_LIMITED: Sentence(
+            "hệ thống đó gửi dồn: tăng limits.per_second, limits.burst, hoặc để họ gửi chậm lại",
+            "that system sends in bursts: raise limits.per_second and limits.burst, or let them slow down",
+        ),
+        Kind.BUSY: Sentence(
+            "hay gặp thì tăng limits.at_once, hoặc thêm máy", "where it is often: raise limits.at_once, or add machines"
+        ),
+        Kind.REVOCATION_UNKNOWN: Sentence(
+            "axis doctor nói thiếu danh sách thu hồi nào; limits.hold_count là số văn bản giữ được",
+            "axis doctor names the revocation list that is missing; limits.hold_count is how many can be held",
+        ),
+        Kind.STORE_UNAVAILABLE: Sentence("axis doctor", "axis doctor"),
+        Kind.STORED_DAMAGED: Sentence(
+            "axis fsck nói tệp nào hỏng; lấy lại từ bản sao lưu",
+            "axis fsck names what is damaged: take it from a backup",
+        ),
+        Kind.LOG_STALE: Sentence("axis doctor", "axis doctor"),
+        Kind.KEY_UNAVAILABLE: Sentence("axis doctor", "axis doctor"),
+        Kind.INTERNAL: Sentence(
+            "lỗi của trục: xem nhật ký vận hành và báo người làm phần mềm",
+            "a fault of ours: look at the operational log and tell the makers",
+        ),
+    }
+)
+
+
+def next_of_refusal(kind: Kind) -> Sentence:
+    """The next step, at the node, after something was refused so."""
+    return REFUSED.get(kind, _THEIRS)

@@ -12,14 +12,27 @@ from axis.core.journey.advice import next_of
 from axis.core.journey.dossier import Dossier
 from axis.core.journey.reached import STATES
 from axis.core.journey.step import CARGO, Around, Step, What, cargo_words, join, of_delivery, problem_words
-from axis.core.model import Cargo, Delivery, EntryKind
+from axis.core.journey.turn import turn_of
+from axis.core.model import Cargo, Delivery, EntryKind, NoticeOutcome
 from axis.core.states import OPEN, DeliveryState, IntakeState
-from signing.verdict import REASONS, Indication, Sentence
+from signing.verdict import REASONS, Indication, Reason, Sentence
 
 _LANE_GOES_ON = Sentence(
     "; bỏ hẳn (axis queue give-up) thì làn đi tiếp", "; given up (axis queue give-up) it lets its lane go on"
 )
 
+_ATTACHED: Final = Sentence(
+    "chữ ký trong tệp đính kèm chưa kết luận được", "a signature inside an attachment could not be decided"
+)
+_INFORMED: Final = Sentence("nơi gửi được báo", "the sender is told")
+_NOT_INFORMED: Final = Sentence("không có đường báo về nơi gửi: báo họ", "no way leads back to the sender: tell them")
+_AGAIN_LATER: Final = Sentence(
+    "; khi trục có danh sách thu hồi thì họ gửi lại đúng gói tin đó",
+    "; once the axis has the revocation list, they send the same package again",
+)
+_AGAIN_SIGNED: Final = Sentence(
+    "; họ sửa theo lý do, ký lại rồi gửi", "; they mend what the reason names, sign it again and send it"
+)
 
 _AFTERWARDS: Final[Mapping[Became, tuple[What, Sentence, Sentence]]] = MappingProxyType(
     {
@@ -39,9 +52,16 @@ _AFTERWARDS: Final[Mapping[Became, tuple[What, Sentence, Sentence]]] = MappingPr
 
 
 def present(dossier: Dossier, around: Around) -> Iterator[Step]:
-    """What the document waits for: evidence, where it is held; then each delivery that is not done."""
+    """What the document waits for, and whose turn it is: evidence, where it is held; then each delivery that is not
+    done. What was held and then refused waits for nothing here, and is not done either."""
+    return (replace(step, turn=turn_of(step)) for step in _present(dossier, around))
+
+
+def _present(dossier: Dossier, around: Around) -> Iterator[Step]:
     if dossier.document.state is IntakeState.HELD:
         yield _held(dossier, around)
+    elif dossier.document.state is IntakeState.REFUSED:
+        yield _refused(dossier)
     for one in dossier.deliveries:
         follow_up = dossier.follow_ups.get(one.id)
         if one.state in OPEN:
@@ -53,13 +73,7 @@ def present(dossier: Dossier, around: Around) -> Iterator[Step]:
 def _held(dossier: Dossier, around: Around) -> Step:
     document = dossier.document
     ours = document.verdict.indication is not Indication.TOTAL_PASSED
-    told = (
-        REASONS[document.verdict.reason]
-        if ours
-        else Sentence(
-            "chữ ký trong tệp đính kèm chưa kết luận được", "a signature inside an attachment cannot be decided yet"
-        )
-    )
+    told = REASONS[document.verdict.reason] if ours else _ATTACHED
     issuer = document.verdict.signer.issuer if ours and document.verdict.signer else ""
     return Step(
         document.accepted_at,
@@ -74,6 +88,30 @@ def _held(dossier: Dossier, around: Around) -> Step:
             "told",
         ),
         command="axis doctor",
+    )
+
+
+def _refused(dossier: Dossier) -> Step:
+    document = dossier.document
+    notices = [one for one in dossier.notices if one.outcome is NoticeOutcome.REFUSED]
+    ours = document.verdict.indication is not Indication.TOTAL_PASSED
+    reason = document.verdict.reason
+    carried = {one.cargo_ref for one in dossier.deliveries}
+    informed = any(one.ref in carried for one in notices)
+    return Step(
+        notices[-1].at if notices else document.accepted_at,
+        What.REFUSED,
+        join(
+            Sentence("bị từ chối, không đến nơi nhận nào: ", "refused, it reaches nobody: "),
+            REASONS[reason] if ours else _ATTACHED,
+        ),
+        reason.value,
+        document.ref,
+        then=join(
+            _INFORMED if informed else _NOT_INFORMED,
+            _AGAIN_LATER if reason is Reason.REVOCATION_UNKNOWN else _AGAIN_SIGNED,
+        ),
+        turn="sender" if informed else "operator, sender",
     )
 
 
@@ -109,9 +147,9 @@ def _stands(one: Delivery, dossier: Dossier, around: Around) -> Step:
         then = Sentence(
             "đặt endpoint lại vào cấu hình, hoặc dừng hẳn lượt chuyển", "put the endpoint back, or give it up"
         )
-        return of_delivery(one, one.created_at, What.WAITS, told, then=then)
+        return replace(of_delivery(one, one.created_at, What.WAITS, told, then=then), turn="operator")
     if ahead is not None:
-        return _parked(one, ahead, cargo)
+        return _parked(one, ahead, cargo, around)
     if held is not None:
         why = f": {held.reason}" if held.reason else ""
         told = Sentence(f" chờ: {held.by} tạm dừng endpoint{why}", f" waits: {held.by} holds the whole endpoint{why}")
@@ -122,7 +160,7 @@ def _stands(one: Delivery, dossier: Dossier, around: Around) -> Step:
         then = Sentence(
             "hệ thống của nơi nhận chưa lấy: nhắc họ", "the recipient's system has not fetched it: ask them"
         )
-        return of_delivery(one, one.created_at, What.WAITS, told, then=then)
+        return replace(of_delivery(one, one.created_at, What.WAITS, told, then=then), turn="recipient")
     return _due(one, cargo, around)
 
 
@@ -155,7 +193,7 @@ def _due(one: Delivery, cargo: Sentence, around: Around) -> Step:
     return replace(step, ends=one.since + around.lifetime)
 
 
-def _parked(one: Delivery, ahead: Delivery, cargo: Sentence) -> Step:
+def _parked(one: Delivery, ahead: Delivery, cargo: Sentence, around: Around) -> Step:
     told = join(
         cargo,
         Sentence(
@@ -169,4 +207,6 @@ def _parked(one: Delivery, ahead: Delivery, cargo: Sentence) -> Step:
         then, command = next_of(ahead.last_problem), f"axis queue retry {ahead.id}"
     elif ahead.state is DeliveryState.ON_HOLD:
         command = f"axis queue release {ahead.id}"
-    return of_delivery(one, one.created_at, What.PARKED, told, ahead.last_problem, None, then, command)
+    step = of_delivery(one, one.created_at, What.PARKED, told, ahead.last_problem, None, then, command)
+    fetched = ahead.state is DeliveryState.QUEUED and ahead.endpoint in around.known - around.called
+    return replace(step, turn="recipient" if fetched else "")

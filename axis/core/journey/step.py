@@ -38,6 +38,7 @@ class What(StrEnum):
     ON_HOLD = "on-hold"
     UNFETCHED = "unfetched"
     UNREADABLE = "unreadable"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Step:
 
     `code` is stable: the reason of a verdict, the kind of a problem, a status on the wire. `about` is our id of the
     delivery, status or notice. `until` is when something comes of what is so now, `ends` when that is given up; `then`
-    and `command` are for whoever can do something.
+    and `command` are for whoever can do something. `turn` says who that is (`axis.core.problems.Row.acts`).
     """
 
     at: datetime
@@ -60,11 +61,12 @@ class Step:
     then: Sentence | None = None
     command: str | None = None
     ends: datetime | None = None
+    turn: str = ""
 
     @property
     def bad(self) -> bool:
         """Somebody must do something, or somebody is told no."""
-        return self.what in (What.FAILED, What.DROPPED, What.UNREADABLE)
+        return self.what in (What.FAILED, What.DROPPED, What.UNREADABLE, What.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from axis.cli.vietnamese import in_vietnamese
 from axis.config import ConfigError, Fault, load_config, load_file
 from tests.unit.config.site import make_site
 
@@ -48,6 +49,14 @@ VALUES = [
         "holds no cert",
         "openssl",
     ),
+    (
+        'receipts = "keys/receipt.pem"',
+        'receipts = "gone.pem"',
+        12,
+        "keys.receipts",
+        "does not exist",
+        "never made anew",
+    ),
     ('key = "tls/server.key"', 'key = "tls/to-neighbour.key"', 7, "listen.key", "does not belong", "pair must match"),
     (
         'key = "tls/server.key"',
@@ -87,7 +96,14 @@ VALUES = [
     ('anchors = ["trust/root.pem"]', 'anchors = ["axis.toml"]', 12, "trust.anchors[0]", "holds no certificate", ""),
     ('crls = ["trust/crls"]', 'crls = ["trust/x"]', 9, "trust.crls[0]", "does not exist", "relative"),
     ('data = "data"', 'data = "axis.toml"', 8, "node.data", "axis.toml is a file", "name a folder"),
-    ("max_recipients = 500", "max_recipients = 0", 18, "limits.max_recipients", "greater than or equal to 1", ""),
+    (
+        "max_recipients = 500",
+        "max_recipients = 0",
+        18,
+        "limits.max_recipients",
+        "must be at least 1",
+        "from 1 to 1000, without",
+    ),
     ("max_recipients = 500", "max_recipients = true", 18, "limits.max_recipients", "must be a", ""),
     ('hold = "72h"', "hold = 72", 8, "limits.hold", "needs a unit", '"72s"'),
     ('hold = "72h"', 'hold = "72x"', 8, "limits.hold", "'72x' is not a duration", '"5s"'),
@@ -97,7 +113,7 @@ VALUES = [
     ('hold = "72h"', 'hold = "0s"', 8, "limits.hold", "longer than zero", ""),
     ('first_retry = "5s"', 'first_retry = "2h"', 15, "delivery.first_retry", "longer than delivery.retry_ceiling", ""),
     ('breaker_first = "5s"', 'breaker_first = "6m"', 17, "delivery.breaker_first", "longer than delivery.", ""),
-    ("window = 8\n", "window = 0\n", 10, "delivery.window", "greater than or equal to 1", ""),
+    ("window = 8\n", "window = 0\n", 10, "delivery.window", "must be at least 1", "from 1 to 1000, without"),
     ('report = "crossed"', 'report = "crosed"', 10, "statuses.report", "unknown value 'crosed'", '"crossed"?'),
     (
         'reported = ["01", "02"',
@@ -146,6 +162,20 @@ VALUES = [
         'write ["trust/root.pem"]',
     ),
     ("fetch = true", 'fetch = "true"', 9, "trust.fetch", "must be true or false", "without quotes"),
+    (
+        "window = 8\n",
+        'window = "5 phút"\n',
+        10,
+        "delivery.window",
+        "must be a whole number",
+        "without a unit: window = 8",
+    ),
+    ("window = 4\n", "window = 4.5\n", 10, "endpoint[1].window", "must be a whole number", "from 1 to 1000"),
+    ("window = 4\n", "window = 4000\n", 10, "endpoint[1].window", "must be at most 1000", "from 1 to 1000"),
+    ('hold = "72h"', "hold = -1", 8, "limits.hold", "is not a duration", '"5s", "10m", "7d"'),
+    ('max_bytes = "200MB"', "max_bytes = 0", 13, "limits.max_bytes", "must be more than zero", '"128KB", "200MB"'),
+    ('receipts = "keys/receipt.pem"', "receipts = true", 12, "keys.receipts", "text in quotes", '= "keys/receipt.pem"'),
+    ('system_id = "00.99.H99"', f'system_id = "{"0" * 65}"', 13, "endpoint[3].system_id", "at most 64 characters", "="),
     ('prefix = "H99.07"', 'prefix = "H99.*"', 10, "route[0].prefix", "is no agency code", 'write "H99"'),
 ]
 
@@ -176,6 +206,16 @@ def test_a_fault_names_place_reason_and_remedy(
     else:
         assert fault.line > 1
     assert str(fault).startswith(f"{site}:{fault.line}:{fault.column}: {key}: ")
+
+
+@pytest.mark.parametrize("value", ['"5 phút"', "5", "-1", "1.5", "true", "[]", "[5]", "{}", '""', "2026-12-03"])
+def test_whatever_stands_in_place_of_a_value_the_fault_says_how_it_is_written(site: Path, value: str) -> None:
+    """In place of every value of the complete configuration at once, but of those that say what a table is."""
+    found = faults(re.sub(r"(?m)^((?!adapter)\w+) = .*", rf"\1 = {value}", site.read_text()), site)
+    assert len(found) > 40
+    for fault in found:
+        assert fault.hint, f"{fault.key}: {fault.reason}"
+        assert in_vietnamese(fault.reason), fault.reason
 
 
 def test_the_mark_stands_below_the_column(site: Path) -> None:

@@ -14,6 +14,7 @@ from axis.core.journey.advice import NEXT, next_of
 from axis.core.journey.dossier import Dossier, Placed, instants, subjects
 from axis.core.journey.step import Around, Step, What
 from axis.core.journey.told import Journey, journey
+from axis.core.journey.turn import ACTS, turn_words
 from axis.core.model import (
     Attestation,
     Cargo,
@@ -177,6 +178,11 @@ def test_what_is_parked_names_the_one_before_it_and_what_ails_that() -> None:
     assert parked.command == f"axis queue retry {first.id}"
 
 
+def test_behind_what_a_mailbox_has_it_is_the_turn_of_its_owner() -> None:
+    first, second = (sent(lane="same")._replace(endpoint="dms-10") for _ in range(2))
+    assert [step.turn for step in told(first, second, ahead={second.id: first})] == ["recipient", "recipient"]
+
+
 def test_a_held_endpoint_names_who_holds_it_and_why() -> None:
     (step,) = told(sent(), holds={"dms-20": HoldEndpoint("dms-20", after(minutes=1), "an", "bảo trì")})
     assert (step.what, step.at) == (What.ON_HOLD, after(minutes=1))
@@ -230,10 +236,46 @@ def test_what_was_held_and_then_refused_tells_both_and_that_nobody_could_be_told
         Placed(1, LogEntry(EntryKind.RELEASED, end, "truc", refused.ref, facts)),
     ]
     notice = Notice(NoticeRef("n"), refused.ref, NoticeOutcome.REFUSED, b"{}", end)
-    past = journey(Dossier(refused, (), (), [notice], entries=entries), AROUND).past
+    found = journey(Dossier(refused, (), (), [notice], entries=entries), AROUND)
+    past, (now,) = found.past, found.present
+    assert (now.what, now.at, now.code) == (What.REFUSED, end, "cert-revocation-unknown") and now.bad
+    assert now.then is not None and "báo họ" in now.then.vi and "gửi lại đúng gói tin" in now.then.vi
+    assert now.turn == "operator, sender"
     assert [step.what for step in past] == [What.TAKEN, What.VERDICT, What.RELEASED, What.NOTICE]
     assert past[2].told.vi.startswith("hết thời hạn tạm giữ") and past[2].at == end
     assert "không có đường báo về nơi gửi" in past[3].told.vi
+
+
+def test_who_was_told_that_it_was_refused_has_the_next_turn() -> None:
+    verdict = replace(unknown(), reason=Reason.REVOKED)
+    refused = replace(DOCUMENT, state=IntakeState.REFUSED, receipt_state=IntakeState.HELD, verdict=verdict)
+    notice = Notice(NoticeRef("n"), refused.ref, NoticeOutcome.REFUSED, b"{}", NOW)
+    way = sent(cargo=Cargo.NOTICE, cargo_ref="n", state=DeliveryState.DELIVERED, settled_at=NOW)
+    (now,) = journey(Dossier(refused, (way,), (), [notice]), AROUND).present
+    assert now.turn == "sender" and now.then is not None
+    assert "nơi gửi được báo" in now.then.vi and "ký lại" in now.then.vi
+
+
+@pytest.mark.parametrize(
+    ("changes", "turn"),
+    [
+        ({}, "axis"),
+        ({"attempts": 1, "last_problem": "destination-unavailable"}, "axis"),
+        ({"attempts": 1, "last_problem": "stored-damaged"}, "operator"),
+        ({"attempts": 1, "last_problem": "of a later version"}, "axis"),
+        ({"state": DeliveryState.LEASED, "attempts": 1}, "axis"),
+        ({"state": DeliveryState.FAILED, "last_problem": "destination-refused"}, "recipient, operator"),
+        ({"state": DeliveryState.FAILED, "last_problem": "given-up"}, "operator"),
+        ({"state": DeliveryState.ON_HOLD}, "operator"),
+        ({"endpoint": "dms-10"}, "recipient"),
+        ({"endpoint": "gone"}, "operator"),
+    ],
+)
+def test_whose_turn_it_is_is_said_of_everything_that_waits(changes: dict[str, Any], turn: str) -> None:
+    (step,) = told(sent(**changes))
+    assert step.turn == turn
+    words = turn_words(step.turn)
+    assert words.en == turn and words.vi != turn
 
 
 def test_every_problem_of_a_delivery_has_its_next_step_in_both_languages() -> None:
@@ -242,6 +284,10 @@ def test_every_problem_of_a_delivery_has_its_next_step_in_both_languages() -> No
     assert all(words.vi and words.en for words in NEXT.values())
     assert next_of(None) is None
     assert next_of("of a later version") is not None
+
+
+def test_whoever_must_act_after_a_problem_has_a_name_in_both_languages() -> None:
+    assert {one for row in TABLE.values() for one in row.acts.split(", ")} <= ACTS.keys()
 
 
 def test_the_log_is_looked_into_at_the_instants_of_every_record() -> None:

@@ -82,6 +82,18 @@ STRANGE: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_entry_in_which_an_octet_was_changed_is_named(name: str) -> None:
+    """Whoever asks for it again, and whoever looks for the one who did it, wants to know where."""
+    packed, had = bytearray(pack(ENTRIES)), ENTRIES[name]
+    if not had:
+        return
+    packed[packed.index(name.encode() + had) + len(name)] ^= 1
+    with pytest.raises(Broken) as broken:
+        unpack(bytes(packed))
+    assert (broken.value.code, broken.value.detail) == ("bundle-digest", f"{name!r}: changed since it was written")
+
+
 @pytest.mark.parametrize("name", STRANGE)
 def test_no_other_form_is_read(name: str) -> None:
     make, code = STRANGE[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
@@ -19,10 +20,13 @@ from axis.core.model import Document
 from axis.core.receipt import receipt
 from axis.log.files import Batch, Damaged
 from axis.log.proof import MalformedProof, parse_proof, prove_consistency, prove_inclusion
-from axis.log.receipts import check_receipts
+from axis.log.receipts import check_receipts, is_signed
 from signing.keys import raw_public
 from tests.unit.core.world import NONCE, NOW, content, document_of, ids, network, passed, submission, waiting
 from tests.unit.log.logs import KEYS, grow, leaves, writer_at
+
+LETTERS = frozenset(string.ascii_letters + string.digits + "+/")
+"""Those of base64."""
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +76,19 @@ def test_a_proof_has_one_spelling(log: Path, old: str, new: str) -> None:
     assert old in text
     with pytest.raises(MalformedProof):
         parse_proof(text.replace(old, new))
+
+
+def test_a_hash_of_a_proof_has_one_spelling(log: Path) -> None:
+    """The last letter of its base64 has two bits that nothing else reads."""
+    text = prove_inclusion(log, 255).text
+    first = text.split("\n")[2]
+    assert first.endswith("=")
+    for letter in LETTERS - {first[-2]}:
+        changed = text.replace(first, f"{first[:-2]}{letter}=")
+        try:
+            assert not parse_proof(changed).holds(leaves(255, 1)[0])
+        except MalformedProof:
+            continue
 
 
 def test_a_proof_that_does_not_hold_never_leaves(log: Path, tmp_path: Path) -> None:
@@ -155,6 +172,14 @@ def test_a_receipt_that_we_did_not_sign_is_found(taken: tuple[Path, list[bytes]]
     assert checked(taken, canonical(body)) == ["receipt-signature"]
     assert checked(taken, canonical(body | {"signature": "?"})) == ["receipt-signature"]
     assert [item.code for item in check_receipts([canonical(body)], taken[0], 3)] == [], "without a key nobody can tell"
+
+
+def test_the_signature_of_a_receipt_has_one_spelling(taken: tuple[Path, list[bytes]]) -> None:
+    said, public = json.loads(taken[1][0]), raw_public(KEY)
+    given = said["signature"]
+    assert is_signed(said, public) and given.endswith("==")
+    for letter in LETTERS - {given[-3]}:
+        assert not is_signed({**said, "signature": f"{given[:-3]}{letter}=="}, public), letter
 
 
 @pytest.mark.parametrize("octets", [b"", b"{}", b"[]", b'{"type":"axis-receipt"}', b'{"document":"doc-1","type":"x"}'])
