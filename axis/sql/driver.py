@@ -201,6 +201,11 @@ class Database(Protocol):
         """Whether even a question by key goes over a network, so that it must not be asked on the event loop."""
         ...
 
+    @property
+    def concerns(self) -> tuple[str, ...]:
+        """What its administrator should hear of: it works, but does what it should not."""
+        ...
+
     def is_busy(self, error: Exception) -> bool:
         """Say whether only waiting was cut short: nothing is wrong with the connection."""
         ...

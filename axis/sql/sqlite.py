@@ -171,6 +171,7 @@ class SqliteDatabase:
     errors: type[Exception] = sqlite3.Error
     reconnects = False
     reads_aside = False
+    concerns = ()
 
     def __init__(self, path: Path, connection_class: type[sqlite3.Connection] = sqlite3.Connection) -> None:
         self.path = path
