@@ -383,24 +383,6 @@ FOUND: Final = (
         "never: half a file is told",
     ),
     Broken(
-        "F113",
-        off(
-            "a notice goes to the axis that brought the document",
-            "axis/core/notice.py",
-            ("    if document.via is Role.NODE and network.roles", "    if False and network.roles"),
-        ),
-        "never: a notice|assert",
-    ),
-    Broken(
-        "F114",
-        off(
-            "what a server writes down is looked at",
-            "axis/sql/overheard.py",
-            ('        if settings.get("log_statement") in ("mod", "all"):\n', "        if False:\n"),
-        ),
-        "assert",
-    ),
-    Broken(
         "F59",
         off(
             "names are looked up in threads of their own",

@@ -1,4 +1,4 @@
-"""Three axes whose default routes lead to the next one: a document comes to an end there, and its sender hears of it."""
+"""Three axes whose default routes lead to the next one: a document comes to an end there, and its sender hears."""
 
 from __future__ import annotations
 

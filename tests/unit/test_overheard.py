@@ -29,7 +29,7 @@ USUAL = {
         {"pgaudit.log_parameter": "on"},
         {"track_activities": "off"},
     ],
-    ids=lambda changed: "-".join(changed),
+    ids="-".join,
 )
 def test_what_a_server_writes_down_is_named(changed: dict[str, str]) -> None:
     (told,) = overheard(USUAL | changed)
