@@ -183,6 +183,10 @@ class WriteConnection(Protocol):
         whose they were."""
         ...
 
+    def try_room(self) -> None:
+        """Between two transactions: write something new of some size, and take it back. Raises what hinders that."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -9,6 +9,7 @@ key (`Session.alone`). Who does not get one steps aside (`axis.sql.group`).
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -41,6 +42,9 @@ OLDEST: Final = 140000
 
 CLOCKS_APART_S: Final = 10.0
 """Well below the shortest lease that makes sense, well above what NTP leaves."""
+
+ROOM: Final = 262_144
+"""Octets that do not shrink, to see whether a server that was full has room: more than what small free places take."""
 
 IN_USE: Final = 0x61786973
 """The advisory lock of the database: shared by every daemon, exclusive for a migration or a copy."""
@@ -137,6 +141,12 @@ class PostgresConnection:
 
     def relieve(self) -> Sequence[str]:
         return end_silent(self._connection)
+
+    def try_room(self) -> None:
+        self._connection.execute("BEGIN")
+        put = "INSERT INTO payload (sha256, octets) VALUES (%s, %s)"
+        self._connection.execute(put, (f"room {secrets.token_hex(16)}", secrets.token_bytes(ROOM)))
+        self.rollback()
 
     def close(self) -> None:
         self._connection.close()

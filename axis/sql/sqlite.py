@@ -161,6 +161,9 @@ class SqliteConnection:
         """There are no others."""
         return ()
 
+    def try_room(self) -> None:
+        """It is never called full."""
+
     def close(self) -> None:
         self._connection.close()
 
