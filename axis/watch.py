@@ -21,7 +21,8 @@ EXPIRY_EVERY: Final = timedelta(days=1)
 
 
 class Watched(Protocol):
-    """A store that says how it is: `trouble` while nothing can be written, `poisoned` when only a restart helps.
+    """A store that says how it is: `trouble` while nothing can be written, `poisoned` when only a restart helps,
+    `concerns` for whoever looks after the database, although it works.
     `ended` are the processes that stood still in a transaction since it was last asked."""
 
     @property
@@ -29,6 +30,9 @@ class Watched(Protocol):
 
     @property
     def poisoned(self) -> bool: ...
+
+    @property
+    def concerns(self) -> tuple[str, ...]: ...
 
     def ended(self) -> Sequence[str]: ...
 
@@ -41,11 +45,16 @@ async def watch_store(store: Watched, stop: asyncio.Event) -> None:
     """Tell when nothing can be written, and when it can again. End the process when the store is past helping itself:
     an honest restart reconciles, a guess does not."""
     told: str | None = None
+    concerned: tuple[str, ...] = ()
     while not stop.is_set():
         trouble = store.trouble
         if trouble != told:
             told = trouble
             log.info("store_back") if trouble is None else log.error("store_lost", error=trouble)
+        if store.concerns != concerned:
+            for concern in set(store.concerns) - set(concerned):
+                log.warning("store_concern", concern=concern)
+            concerned = store.concerns
         for process in store.ended():
             log.warning("store_transaction_ended", process=process)
         if store.poisoned:

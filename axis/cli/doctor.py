@@ -328,6 +328,8 @@ def _look_at_postgres(url: str) -> Iterator[Line]:
     server = look(url)
     running = f", used by {', '.join(server.processes)}" if server.processes else ""
     yield Line("store", State.OK, f"{place_of(url)}, PostgreSQL {server.version}, {size(server.octets)}{running}")
+    for concern in server.concerns:
+        yield Line("store server", State.WARN, *concern.split("; ", 1))
     if server.checksums:
         yield Line("store checksums", State.OK, "a damaged page is noticed when it is read")
     else:

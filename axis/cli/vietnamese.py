@@ -146,6 +146,12 @@ _REMEDIES: Final = {
     "stop the daemon, then: axis migrate": "dừng trục, rồi: axis migrate",
     "something else has opened the database: stop it": "chương trình khác đã mở cơ sở dữ liệu: dừng nó",
     "stop the server, then: pg_checksums --enable": "dừng máy chủ, rồi: pg_checksums --enable",
+    "as a superuser: ALTER ROLE ... SET log_parameter_max_length = 0, or switch that off for the node's role": (
+        "bằng quyền superuser: ALTER ROLE ... SET log_parameter_max_length = 0, hoặc tắt nó cho vai trò của trục"
+    ),
+    "as a superuser: ALTER ROLE ... SET track_activities = on": (
+        "bằng quyền superuser: ALTER ROLE ... SET track_activities = on"
+    ),
     "axis log verify tells what is wrong": "axis log verify nói sai ở đâu",
     "axis fsck; was something put back from a backup?": "axis fsck; có gì vừa được lấy lại từ bản sao lưu không?",
     "axis serve publishes it when it starts; while it runs, look again": (

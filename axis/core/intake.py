@@ -188,7 +188,7 @@ def decide_recheck(
     event = _EVENT[acceptance]
     if event is IntakeEvent.PASS and early:
         return Decision((), (), document)
-    if event is IntakeEvent.PASS and any(network.routes.route(code) is None for code in _targets(document)):
+    if event is IntakeEvent.PASS and not all(_leads_on(code, document, network) for code in _targets(document)):
         event = IntakeEvent.DOUBT
     if event is IntakeEvent.DOUBT:
         if now - document.accepted_at < network.hold:
@@ -209,6 +209,12 @@ def decide_recheck(
         changes.append(MarkCrossed(document.ref))
         moved = replace(moved, crossed=True)
     return Decision((entry, *routed), tuple(changes), moved)
+
+
+def _leads_on(code: AgencyCode, document: Document, network: Network) -> bool:
+    """Whether there is a route to `code`, and it does not go back to the axis that brought the document."""
+    route = network.routes.route(code)
+    return route is not None and (route.endpoint != document.by or not network.leads_away(route.endpoint))
 
 
 def refused(sub: Submission, problem: Problem, verdict: Verdict | None, now: datetime) -> Decision[Document | Problem]:

@@ -166,24 +166,35 @@ def pass_on(
     return _tell(notice, document, document.sender, by, network, now, new_id)
 
 
+def _way_back(document: Document, to: AgencyCode, network: Network) -> str | None:
+    """Who is connected here is told here. Otherwise the axis that brought the document: it alone knows that it handed
+    it over, and believes the notice. A route may lead elsewhere, in a circle of axes to the very one that refused."""
+    route = network.routes.route(to)
+    if route is not None and not network.leads_away(route.endpoint):
+        return route.endpoint
+    if document.via is Role.NODE and network.roles.get(document.by) is Role.NODE:
+        return document.by
+    return None if route is None else route.endpoint
+
+
 def _tell(
     notice: Notice, document: Document, to: AgencyCode, by: str, network: Network, now: datetime, new_id: NewId
 ) -> Decision[Notice]:
-    route = network.routes.route(to)
-    reachable = route is not None and route.endpoint != by and network.roles[route.endpoint] is not Role.NATIONAL
+    endpoint = _way_back(document, to, network)
+    reachable = endpoint is not None and endpoint != by and network.roles[endpoint] is not Role.NATIONAL
     facts: dict[str, Json] = {"document": document.ref, "outcome": notice.outcome.value, "sent": reachable}
     entry = LogEntry(EntryKind.NOTICE, now, by or network.node, notice.ref, facts)
-    if route is None or not reachable:
+    if endpoint is None or not reachable:
         return Decision((entry,), (AddNotice(notice),), notice)
-    own = () if network.leads_away(route.endpoint) else (to,)
+    own = () if network.leads_away(endpoint) else (to,)
     delivery = Delivery(
         id=DeliveryId(new_id()),
         cargo=Cargo.NOTICE,
         cargo_ref=notice.ref,
         document=document.ref,
-        endpoint=route.endpoint,
+        endpoint=endpoint,
         recipients=(to,),
-        lane=lane(route.endpoint, own, document.sender, document.concerns),
+        lane=lane(endpoint, own, document.sender, document.concerns),
         created_at=now,
         due_at=now,
     )

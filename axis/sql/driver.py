@@ -183,6 +183,10 @@ class WriteConnection(Protocol):
         whose they were."""
         ...
 
+    def try_room(self) -> None:
+        """Between two transactions: write something new of some size, and take it back. Raises what hinders that."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -199,6 +203,11 @@ class Database(Protocol):
     @property
     def reads_aside(self) -> bool:
         """Whether even a question by key goes over a network, so that it must not be asked on the event loop."""
+        ...
+
+    @property
+    def concerns(self) -> tuple[str, ...]:
+        """What its administrator should hear of: it works, but does what it should not."""
         ...
 
     def is_busy(self, error: Exception) -> bool:

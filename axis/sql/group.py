@@ -48,7 +48,7 @@ LOOK_S: Final = 60.0
 """How often the database is asked whether what it commits is still durable: so long a promise may rest on the last
 look. A question a minute costs nothing; an hour would be an hour of receipts."""
 FULL_S: Final = 10.0
-"""How long a server counts as full after it has last said so: a changed row finds room where a new one does not."""
+"""How long a server counts as full after it has last said so, before it is tried."""
 FULL: Final = "the disk of the database server is full"
 RELIEVE_S: Final = 2.0
 """How often processes are looked for that stand still in a transaction: some tenths of a millisecond each time."""
@@ -264,7 +264,8 @@ class GroupCommitter:
             self._poison(writer, error)
         else:
             if writer.wrote:  # else processes would wake each other for ever by looking
-                if self._full_at is not None and time.monotonic() - self._full_at >= FULL_S:
+                full = self._full_at
+                if full is not None and time.monotonic() - full >= FULL_S and self._has_room(writer):
                     self._full_at = None
                 self.committed()
 
@@ -347,6 +348,17 @@ class GroupCommitter:
                 self._judge(job, cause)
         else:
             self._fail(group, unavailable("not-stored", cause))
+
+    def _has_room(self, writer: WriteConnection) -> bool:
+        """Whether something new finds room, too: a commit that only changed a row says nothing about that."""
+        try:
+            writer.try_room()
+        except self._database.errors as error:
+            self._see_full(error)
+            if not self._rolled_back(writer):
+                self._poison(writer, error)
+            return False
+        return True
 
     def _see_full(self, error: BaseException) -> None:
         if isinstance(error, self._database.errors) and self._database.is_full(error):

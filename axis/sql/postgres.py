@@ -9,6 +9,7 @@ key (`Session.alone`). Who does not get one steps aside (`axis.sql.group`).
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from axis.sql.address import connect, place_of
 from axis.sql.driver import NoStore, OtherSchema, Session, StoreError
 from axis.sql.machinery import of_postgres, refuse_machinery
 from axis.sql.news import News
+from axis.sql.overheard import hear
 from axis.sql.pipeline import PostgresSession, WritingSession
 from axis.sql.rights import refuse_missing_rights
 from axis.sql.silent import WRITES, end_silent
@@ -41,6 +43,9 @@ OLDEST: Final = 140000
 CLOCKS_APART_S: Final = 10.0
 """Well below the shortest lease that makes sense, well above what NTP leaves."""
 
+ROOM: Final = 262_144
+"""Octets that do not shrink, to see whether a server that was full has room: more than what small free places take."""
+
 IN_USE: Final = 0x61786973
 """The advisory lock of the database: shared by every daemon, exclusive for a migration or a copy."""
 INSTANCE: Final = 0x61786974
@@ -54,8 +59,9 @@ statement that is not there. And one: a right that was taken away is named when 
 class PostgresConnection:
     """The write connection. Autocommit mode of the driver: every BEGIN is ours."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], heard: Callable[[tuple[str, ...]], None]) -> None:
         self._connection = connection
+        self._heard = heard
         self._session = WritingSession(connection)
         self._resets = count()
 
@@ -131,9 +137,16 @@ class PostgresConnection:
         """A server reads its settings again without a restart, and tells nobody; nor does it of a right taken away."""
         refuse_unsafe(self._connection)
         refuse_missing_rights(self._connection)
+        self._heard(hear(self._connection))
 
     def relieve(self) -> Sequence[str]:
         return end_silent(self._connection)
+
+    def try_room(self) -> None:
+        self._connection.execute("BEGIN")
+        put = "INSERT INTO payload (sha256, octets) VALUES (%s, %s)"
+        self._connection.execute(put, (f"room {secrets.token_hex(16)}", secrets.token_bytes(ROOM)))
+        self.rollback()
 
     def close(self) -> None:
         self._connection.close()
@@ -149,6 +162,7 @@ class PostgresDatabase:
     def __init__(self, url: str, instance: str) -> None:
         self.url = url
         self.instance = instance
+        self.concerns: tuple[str, ...] = ()
 
     def is_busy(self, error: Exception) -> bool:
         return isinstance(error, pg.LockNotAvailable)
@@ -190,10 +204,14 @@ class PostgresDatabase:
                 )
             # The first commit proves before the first promise that committing works.
             connection.execute("UPDATE meta SET value = CAST(value AS bigint) + 1 WHERE name = 'openings'")
+            self._hear(hear(connection))
         except BaseException:
             connection.close()
             raise
-        return PostgresConnection(connection)
+        return PostgresConnection(connection, self._hear)
+
+    def _hear(self, concerns: tuple[str, ...]) -> None:
+        self.concerns = concerns
 
     def recover(self) -> PostgresConnection:
         """A server that lost its disk ends by itself and recovers from its log; then this connects (E4)."""
@@ -289,6 +307,7 @@ class Server:
     octets: int
     checksums: bool
     processes: tuple[str, ...]
+    concerns: tuple[str, ...]
 
 
 def look(url: str, now: Callable[[], float] = time.time) -> Server:
@@ -308,6 +327,7 @@ def look(url: str, now: Callable[[], float] = time.time) -> Server:
                 octets=int(_answer(connection, "SELECT pg_database_size(current_database())")),
                 checksums=_answer(connection, "SELECT current_setting('data_checksums')") == "on",
                 processes=tuple(name.removeprefix("axis ").removesuffix(": writes") for (name,) in names),
+                concerns=hear(connection),
             )
     except psycopg.Error as error:
         raise _trouble(url, error) from error

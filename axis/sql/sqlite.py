@@ -161,6 +161,9 @@ class SqliteConnection:
         """There are no others."""
         return ()
 
+    def try_room(self) -> None:
+        """It is never called full."""
+
     def close(self) -> None:
         self._connection.close()
 
@@ -171,6 +174,7 @@ class SqliteDatabase:
     errors: type[Exception] = sqlite3.Error
     reconnects = False
     reads_aside = False
+    concerns = ()
 
     def __init__(self, path: Path, connection_class: type[sqlite3.Connection] = sqlite3.Connection) -> None:
         self.path = path

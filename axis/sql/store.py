@@ -70,6 +70,11 @@ class SqlStore:
         return found
 
     @property
+    def concerns(self) -> tuple[str, ...]:
+        """What whoever looks after the database should hear of, in words for our log."""
+        return self._database.concerns
+
+    @property
     def poisoned(self) -> bool:
         """A commit failed and reopening did not mend it: every call answers `Unavailable`. End the process."""
         return self._committer.trouble is not None and not self._database.reconnects

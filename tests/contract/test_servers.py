@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import select
 import socket
@@ -105,6 +106,42 @@ def test_whoever_looks_at_the_store_hears_of_clocks_that_are_apart(postgres_stor
     assert look(postgres_store).processes == ()
     with pytest.raises(StoreError, match="600 s apart"):
         look(postgres_store, lambda: time.time() + apart)
+
+
+@pytest.fixture
+def role(postgres: Server) -> Iterator[str]:
+    """A role that may do everything: what is set for it is set for nobody else's tests."""
+    postgres.run("CREATE ROLE watched SUPERUSER LOGIN")
+    try:
+        yield "watched"
+    finally:
+        postgres.run("DROP ROLE watched")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"log_statement": "all"}, "log_statement = all"),
+        ({"log_min_duration_statement": "1000"}, "log_min_duration_statement = 1000"),
+        ({"log_statement": "mod", "log_parameter_max_length": "0"}, ""),
+        ({"track_activities": "off"}, "track_activities = off"),
+        ({}, ""),
+    ],
+    ids=["all", "slow-ones", "without-values", "silent", "usual"],
+)
+def test_a_server_that_writes_down_what_is_stored_is_told_of(
+    postgres: Server, postgres_store: str, role: str, settings: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    """F114. By whoever looks, and by a running node at its start and each minute; nothing of it stops a node."""
+    for name, value in settings.items():
+        postgres.run(f"ALTER ROLE {role} SET {name} = '{value}'")
+    url = postgres_store.replace("//axis@", f"//{role}@")
+    store = open_store(url, Blobs(tmp_path))
+    try:
+        for concerns in (look(url).concerns, store.concerns):
+            assert [told in one for one in concerns] == [True] * bool(told)
+    finally:
+        asyncio.run(store.close())
 
 
 # --- a pooler in between ------------------------------------------------------------------------------------------

@@ -129,6 +129,15 @@ FOUND: Final = (
         "never: it is told in the log",
     ),
     Broken(
+        "F111",
+        off(
+            "a server that was full is tried before it counts as well",
+            "axis/sql/group.py",
+            (">= FULL_S and self._has_room(writer):\n", ">= FULL_S:\n"),
+        ),
+        "what changes a row finds room",
+    ),
+    Broken(
         "F112",
         off(
             "who answers the door is who answers questions",

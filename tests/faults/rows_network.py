@@ -171,6 +171,24 @@ ROWS: Final = (
         "certificate (F53)",
     ),
     row(
+        "F113",
+        "axes route a document in a circle",
+        "three nodes whose default routes lead to the next one",
+        "tests/flow/test_circle.py::test_what_goes_in_a_circle_ends_and_its_sender_is_told",
+        "tests/unit/core/test_notice.py::"
+        "test_a_notice_goes_to_the_axis_that_brought_the_document_wherever_its_sender_is_routed",
+        "tests/unit/core/test_recheck.py::"
+        "test_a_good_document_goes_on_waiting_while_a_route_leads_back_to_who_brought_it",
+    ),
+    row(
+        "F114",
+        "the database server writes into its own log what is stored, or does not say what its connections do",
+        "`log_statement`, `log_min_duration_statement`, `track_activities` of the role",
+        "tests/contract/test_servers.py::test_a_server_that_writes_down_what_is_stored_is_told_of",
+        "tests/unit/test_overheard.py::test_what_a_server_writes_down_is_named",
+        note="it is told, and goes on: the settings are a superuser's",
+    ),
+    row(
         "F55",
         "the national axis is away while documents queue",
         "it is not there, then it is; forty documents, seconds for hours",

@@ -16,14 +16,16 @@ from axis.core.model import (
     Cargo,
     Decision,
     Delivery,
+    DeliveryId,
     Document,
     EntryKind,
     Notice,
     NoticeOutcome,
     Principal,
+    Role,
     StatusReport,
 )
-from axis.core.network import Network
+from axis.core.network import Network, lane
 from axis.core.notice import Telling, decide_notice, decide_undelivered, pass_on
 from axis.core.problems import Kind, Problem
 from axis.core.receipt import seal
@@ -94,6 +96,40 @@ def test_a_notice_names_the_document_and_its_fate_and_is_signed() -> None:
 def test_a_notice_goes_back_along_the_way_the_document_came() -> None:
     (delivery,) = deliveries(tell(of(COMMUNE_1.text)))
     assert delivery.endpoint == "district"
+
+
+def test_a_notice_goes_to_the_axis_that_brought_the_document_wherever_its_sender_is_routed() -> None:
+    """Who did not hand it over would not believe it; in a circle of axes the route leads to whoever refused it."""
+    (delivery,) = deliveries(tell(replace(of(COMMUNE_1.text), by="province-97", via=Role.NODE)))
+    assert delivery.endpoint == "province-97"
+
+
+def test_where_the_axis_that_brought_it_is_no_more_or_the_sender_is_connected_here_the_route_says() -> None:
+    (delivery,) = deliveries(tell(replace(of(COMMUNE_1.text), by="gone", via=Role.NODE)))
+    assert delivery.endpoint == "district"
+    (delivery,) = deliveries(tell(replace(held(), by="province-97", via=Role.NODE)))
+    assert delivery.endpoint == "dms-10"
+
+
+def test_a_notice_never_stands_behind_what_it_tells_of() -> None:
+    """The route of the sender leads on in the circle: to where the document was refused."""
+    document = replace(of(COMMUNE_1.text), by="province-97", via=Role.NODE)
+    sent = Delivery(
+        DeliveryId("d"),
+        Cargo.DOCUMENT,
+        document.ref,
+        document.ref,
+        "district",
+        (TWENTY,),
+        lane("district", (), document.sender, document.concerns),
+        NOW,
+        NOW,
+    )
+    telling = Telling(document, None, ids("n"), lambda body: seal(body, "key", KEY.sign))
+    told = decide_undelivered(sent, Problem(Kind.DESTINATION_REFUSED), telling, network(), NOW)
+    assert told is not None
+    (delivery,) = deliveries(told)
+    assert delivery.lane != sent.lane
 
 
 def test_the_national_axis_has_no_message_for_a_notice() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from axis.core.acceptance import Acceptance, accept
 from axis.core.intake import decide_intake, decide_recheck
-from axis.core.model import AddDelivery, Decision, Document, EntryKind, MarkCrossed, MoveDocument, Profile
+from axis.core.model import AddDelivery, Decision, Document, EntryKind, MarkCrossed, MoveDocument, Profile, Role
 from axis.core.network import Network
 from axis.core.states import IllegalTransition, IntakeState
 from schemas.codes import AgencyCode
@@ -124,6 +124,14 @@ def test_a_good_document_goes_on_waiting_while_one_recipient_has_no_route() -> N
     assert (waits.changes, waits.reply.state) == ((), IntakeState.HELD)
     spent = recheck(held(TWENTY, FAR), passed(), timedelta(days=4), at=without)
     assert spent.reply.state is IntakeState.REFUSED
+
+
+def test_a_good_document_goes_on_waiting_while_a_route_leads_back_to_who_brought_it() -> None:
+    """It would be refused there, as it would have been here."""
+    document = replace(held(TWENTY), by="province-97", via=Role.NODE)
+    back = network(routing(**{"H99.20": "province-97"}))
+    assert recheck(document, passed(), at=back).reply.state is IntakeState.HELD
+    assert recheck(document, passed(), at=network()).reply.state is IntakeState.ACCEPTED
 
 
 def test_a_good_change_goes_on_waiting_while_what_it_concerns_is_held() -> None:
