@@ -1,6 +1,6 @@
 """Nodes that are forked from a process which has imported their program: for tests of what a node says and does.
 
-Where its process is what is tested (its start, its memory, its environment, its command line), a test starts a true one.
+Where the process is what is tested (its start, memory, environment, command line), a test starts a true one.
 """
 
 from __future__ import annotations
