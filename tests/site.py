@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import pybase64
 from lxml import etree
@@ -60,6 +60,7 @@ from signing.keys import load_ed25519, raw_public, verify_bytes
 from signing.note import NoteSigner
 from signing.sign import load_signer, sign_enveloped, sign_parts
 from tests.buckets import Rented
+from tests.forked import HEARS, Forked
 from tests.stores import ready
 
 T = TypeVar("T")
@@ -110,11 +111,6 @@ def row(code: str, *certificates: Identity, parent: str = PROVINCE, more: str = 
     )
 
 
-_HEARS: Final = ("env", "--default-signal=INT,QUIT,HUP,USR1,USR2")
-"""Whoever runs the tests may ignore these, and so would a node: a shell, of what is in the background; `axis serve`,
-where a test has called it in its own process."""
-
-
 @dataclass
 class Site:
     """A province's node with three mailboxes in `folder`. `start` and `kill` as often as one likes.
@@ -141,7 +137,9 @@ class Site:
     inline_max: str = ""
     bucket: Rented | None = None
     instance: str = ""
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
+    forked: bool = False
+    """Start it from a process that has imported the program, see `tests.forked`."""
     signers: dict[str, Identity] = field(default_factory=dict)
     doors: dict[str, Identity] = field(default_factory=dict)
     speaking: dict[str, list[Identity]] = field(default_factory=dict)
@@ -248,14 +246,19 @@ class Site:
 
     def start(self, wait: bool = True) -> None:
         command = ["-c", _HURRIED] if self.hurried else ["-m", "axis"]
+        arguments = ["serve", "-c", str(self.config), "--json"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*_HEARS, *self.watcher, sys.executable, "-P", *command, "serve", "-c", str(self.config), "--json"],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **self.environment},
-            )
+            if self.forked:
+                assert not self.watcher and not self.environment, "these need a process of their own"
+                self.process = Forked(arguments, log, _HURRIED if self.hurried else None)
+            else:
+                self.process = subprocess.Popen(
+                    [*HEARS, *self.watcher, sys.executable, "-P", *command, *arguments],
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    env={**os.environ, **self.environment},
+                )
         if wait:
             self.wait_ready()
 
@@ -530,8 +533,10 @@ def started(*sites: Site) -> Iterator[None]:
 
 
 @contextmanager
-def kept_running(*sites: Site) -> Iterator[None]:
+def kept_running(*sites: Site, forked: bool = True) -> Iterator[None]:
     """Start nodes for a module's conversations; afterwards stop them in order and audit each."""
+    for site in sites:
+        site.forked = forked
     with started(*sites):
         yield
         codes = [site.stop() for site in sites]

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -128,7 +129,9 @@ def free_ports(count: int) -> list[int]:
     """
     ports: list[int] = []
     with contextlib.ExitStack() as held:
-        for port in random.SystemRandom().sample(_shelf(), k=len(_shelf())):
+        shelf = _shelf()
+        first = random.SystemRandom().randrange(len(shelf))
+        for port in chain(shelf[first:], shelf[:first]):
             if len(ports) == count:
                 break
             if port in _handed_out:

@@ -131,7 +131,7 @@ def test_a_stale_list_within_its_grace_is_used_and_said_to_be_stale(tmp_path: Pa
     """F66. The lists ended 35 days ago; the operator allows sixty."""
     site = Site(tmp_path / "node", 'grace = "60d"')
     DevPki(site.pki.folder, datetime.now(UTC)).write_crl(datetime.now(UTC) - timedelta(days=400))
-    with kept_running(site):
+    with kept_running(site, forked=False):
         receipt = site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
         assert receipt["state"] == "accepted"
         (said,) = [one for one in site.facts(receipt["document"], OFFICE)["notes"] if one.startswith("revocation=")]
@@ -142,7 +142,7 @@ def test_a_stale_list_within_its_grace_is_used_and_said_to_be_stale(tmp_path: Pa
 def test_a_retry_under_new_certificates_gets_the_first_receipt(tmp_path: Path) -> None:
     """F74. The connection's and the signer's are both rolled over between an upload and its retry."""
     site = Site(tmp_path / "node")
-    with kept_running(site):
+    with kept_running(site, forked=False):
         old, package = site.doors[OFFICE], site.package(OFFICE, [HOME_AFFAIRS])
         first = under(site, old, package)
         assert first.status == 202, first.body
@@ -170,7 +170,7 @@ def test_a_new_certificate_is_for_new_connections_and_uploads_end_under_the_old_
     """F75. First half of the pair is replaced, then all of it, while uploads stand in the middle of their bodies."""
     site = Site(tmp_path / "node", hurried=True)
     old, fresh = site.server, site.pki.tls_server("moi")
-    with kept_running(site), ExitStack() as stack:
+    with kept_running(site, forked=False), ExitStack() as stack:
         under_way = []
         for agency in AGENCIES:
             for _ in range(MANY):
@@ -242,7 +242,7 @@ def test_a_root_that_is_taken_away_lets_in_nothing_new_and_what_waits_goes_on(tm
     anchors = tmp_path / "anchors.pem"
     anchors.write_bytes(site.pki.root.read_bytes() + other.root.read_bytes())
     site.config.write_text(site.config.read_text().replace(str(site.pki.root), str(anchors)))
-    with kept_running(site):
+    with kept_running(site, forked=False):
         package = site.package(OFFICE, [HOME_AFFAIRS])
         first = site.send(package, OFFICE)
         assert first.json()["state"] == "accepted"

@@ -16,5 +16,5 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     What others have sent lies in its mailboxes too: a test speaks of its own documents.
     """
     made = Site(tmp_path_factory.mktemp("plain"))
-    with kept_running(made):
+    with kept_running(made, forked=False):
         yield made

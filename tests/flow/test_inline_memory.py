@@ -17,7 +17,7 @@ MOST_ABOVE_IDLE = 16 * MB
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = Site(tmp_path_factory.mktemp("inline") / "node")
-    with kept_running(made):
+    with kept_running(made, forked=False):
         # Everything that is loaded late is loaded, and the spool's threads have their stacks.
         for size in (0, 1, 2):
             made.receive(

@@ -28,7 +28,7 @@ MOST_ABOVE_IDLE = 64 * MB
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path / "memory", '[limits]\nmax_bytes = "256MB"')
-    with kept_running(made):
+    with kept_running(made, forked=False):
         made.take(made.package(OFFICE, [HOME_AFFAIRS]), OFFICE)  # everything that is loaded late is loaded
         yield made
 

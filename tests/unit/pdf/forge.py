@@ -22,10 +22,11 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.writer import BasePdfFileWriter
 from pyhanko.sign import fields, signers
 from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
-from pyhanko.sign.signers import cms_embedder
+from pyhanko.sign.signers import cms_embedder, pdf_cms
 from pyhanko.sign.signers.pdf_byterange import PdfSignedData
 from pyhanko.sign.signers.pdf_cms import SimpleSigner
 from pyhanko.sign.signers.pdf_signer import PdfSigningSession
+from pyhanko.sign.timestamps import dummy_client
 from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
@@ -51,6 +52,16 @@ CADES = SigSeedSubFilter.PADES
 PKCS7 = SigSeedSubFilter.ADOBE_PKCS7_DETACHED
 A4 = (0, 0, 595, 842)
 PERSON_BOX, STAMP_BOX = (300, 100, 450, 160), (250, 90, 380, 220)
+
+
+class _Loaded:
+    """Keys that pyHanko has loaded before: it loads one for each signature, and that proves the primes of RSA anew."""
+
+    load_der_private_key = staticmethod(cache(serialization.load_der_private_key))
+
+
+for _signs in (pdf_cms, dummy_client):
+    _signs.serialization = _Loaded  # type: ignore[attr-defined]
 
 
 def plain(

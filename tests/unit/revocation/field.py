@@ -142,7 +142,7 @@ class Desk:
 
 @asynccontextmanager
 async def desk(field: Field, folder: Path, server: Server, responder: str = "", **more: object) -> AsyncIterator[Desk]:
-    fetcher = Fetcher({LISTS: server.url, RESPONDER: responder or server.url}, deadline_s=3.0)
+    fetcher = Fetcher({LISTS: server.url, RESPONDER: responder or server.url}, deadline_s=1.0)
     try:
         yield Desk(field, folder, fetcher, **more)
     finally:
