@@ -68,9 +68,9 @@ _POSTGRES: Final = (
 class Reports:
     """Their texts. `outline`, `outlines` and `crossed` lock the documents (`axis.sql.statements`); `said` (one pair of
     document and receiver) and `said_of_pairs` (each named once) ask for what decides of them: what is no repetition,
-    and what has the same code and instant. `told_of` asks for all of a pair, to count them. `passed_on` tells where an orphan was made
-    out to, `orphan_codes` what others say of the same. `among` and `these` are conditions for other statements: a
-    document is one of `refs`, a delivery one of `ids`."""
+    and what has the same code and instant. `told_of` asks for all of a pair, to count them. `passed_on` tells where an
+    orphan was made out to, `orphan_codes` what others say of the same. `among` and `these` are conditions for other
+    statements: a document is one of `refs`, a delivery one of `ids`."""
 
     def __init__(self, *, one_writer: bool) -> None:
         texts = _SQLITE if one_writer else _POSTGRES

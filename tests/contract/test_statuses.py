@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from axis.core.model import AddDelivery, AddDocument, AddStatus, AdoptStatus, DocumentRef, StatusRef, StatusReport
-from axis.core.ports import LostRace
+from axis.core.ports import Ledger, LostRace
 from axis.core.states import IntakeState
 from axis.core.times import rfc3339
 from axis.sql.store import SqlStore
@@ -17,6 +18,10 @@ from schemas.codes import AgencyCode
 from schemas.status import Standing
 from tests.contract.asked import add, ask
 from tests.factories_core import OTHER, RECEIVER, SENDER, delivery, document, later, report
+
+
+def _told_of(ref: DocumentRef, receiver: AgencyCode, most: int, ledger: Ledger) -> int:
+    return ledger.told_of(ref, receiver.text, most)
 
 
 async def test_a_status_finds_its_document(store: SqlStore) -> None:
@@ -88,7 +93,7 @@ async def test_all_that_was_told_is_counted_as_far_as_it_is_asked(store: SqlStor
     other = report(one, receiver=OTHER, reporter=OTHER)
     await add(store, AddDocument(one), *map(AddStatus, (first, *again, other)))
     for receiver, most, wanted in ((RECEIVER, 9, 5), (RECEIVER, 5, 5), (RECEIVER, 3, 3), (OTHER, 9, 1), (SENDER, 9, 0)):
-        assert await ask(store, lambda ledger, to=receiver, most=most: ledger.told_of(one.ref, to.text, most)) == wanted
+        assert await ask(store, partial(_told_of, one.ref, receiver, most)) == wanted
 
 
 async def test_what_others_said_of_the_same_before_it_came_is_known(store: SqlStore) -> None:

@@ -46,7 +46,7 @@ SHOWN: Final = (
                 "axis/core/repeats.py",
                 ("return again and kept >= MOST_TOLD", "return kept >= MOST_TOLD"),
             ),
-            "assert",
+            "TOO_MANY_REPEATS",
         ),
     ),
     (
@@ -70,7 +70,7 @@ SHOWN: Final = (
                 "axis/core/statuses.py",
                 ("        if often and stands is _REPEATED:\n", "        if often:\n"),
             ),
-            "assert",
+            "Repeat",
         ),
     ),
     (
