@@ -84,6 +84,10 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "nơi nhận báo 01 đến 06, 15, 16; nơi gửi báo 13 (lấy lại)",
             "a recipient reports 01 to 06, 15, 16; the sender reports 13 (recall)",
         ),
+        "too-many-repeats": (
+            "không cần gửi lại: trạng thái đã có; phần mềm chỉ nên báo khi trạng thái đổi",
+            "nothing is to be sent again: the status stands; software should report it only when it changes",
+        ),
         "routing-loop": (
             "tuyến của hai trục trỏ vào nhau: báo người quản trị của trục",
             "two nodes lead it to each other: tell the node's administrator",

@@ -269,7 +269,8 @@ def give_up_(**given: Any) -> None:
     """End deliveries for good; the sender gets a signed notice. --reason is required.
 
     What follows a document in its lane stays, since the recipient never got what it is about; what follows a status or
-    a notice goes on: so a failed status that blocks its lane is given up too.
+    a notice goes on: so a failed status that blocks its lane is given up too. A document that failed keeps its content
+    until it is given up (axis store retention); so long it can still be sent again.
 
     Exit 0 when all were, 1 when some could not be.
     """

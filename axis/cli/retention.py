@@ -47,7 +47,11 @@ def retention(config_path: Path, as_json: bool) -> None:
     words = {
         Stays.YOUNG: "gần đây vẫn có việc xảy ra với văn bản (something happened to it lately)",
         Stays.HELD: "đang tạm giữ, chưa được chấp nhận (held, not accepted yet)",
-        Stays.UNDELIVERED: "còn lượt chuyển chờ hoặc thất bại: axis queue (a delivery waits or failed: axis queue)",
+        Stays.UNDELIVERED: "còn lượt chuyển chưa xong: axis queue list (a delivery waits: axis queue list)",
+        Stays.FAILED: "có lượt chuyển thất bại, có thể gửi lại: axis queue retry, hay bỏ hẳn: axis queue give-up "
+        "(a delivery failed: axis queue retry sends it again, axis queue give-up ends it)",
+        Stays.UNTOLD: "đã bỏ hẳn, nhưng thông báo chưa ai nhận: axis queue list "
+        "(given up, and its notice was not taken: axis queue list)",
         Stays.FOLLOWED: "còn hỏi bên kia về văn bản (the other side is still asked about it)",
         Stays.UNJUDGED: "tệp đính kèm còn chờ kết luận (its attachments are still to be judged)",
     }

@@ -100,6 +100,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def told_of(self, ref: DocumentRef, receiver: str, most: int) -> int:
+        """How many statuses are kept of one document at one receiver (its code's text), counted up to `most`."""
+        ...
+
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]: ...
     def passed_on(self, orphan: StatusRef) -> frozenset[str]:
         """The endpoints that a status without its document was made out to."""
@@ -107,6 +111,11 @@ class Ledger(Protocol):
 
     def same_orphan(self, report: StatusReport) -> bool:
         """Say whether an orphan with the same reporter, addressee, document id, number, code and time is stored."""
+        ...
+
+    def orphan_codes(self, report: StatusReport) -> Sequence[str]:
+        """The codes of all orphans of the same sender and receiver that name the same document: by its id, or by its
+        number where `report` has no id."""
         ...
 
     def delivery(self, id: DeliveryId) -> Delivery | None: ...

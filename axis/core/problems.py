@@ -36,6 +36,7 @@ class Kind(StrEnum):
     ROUTING_LOOP = "routing-loop"
     DUPLICATE_CONFLICT = "duplicate-conflict"
     ILLEGAL_STATUS = "illegal-status"
+    TOO_MANY_REPEATS = "too-many-repeats"
     NOT_FOUND = "not-found"
     CONTENT_REMOVED = "content-removed"
     METHOD_NOT_ALLOWED = "method-not-allowed"
@@ -118,6 +119,13 @@ TABLE: Final[Mapping[Kind, Row]] = MappingProxyType(
         ),
         Kind.ILLEGAL_STATUS: Row(
             409, False, "recipient", "Không được đặt trạng thái này", "this party may not set that status"
+        ),
+        Kind.TOO_MANY_REPEATS: Row(
+            422,
+            False,
+            "caller",
+            "Trạng thái này đã được báo, và đã báo lại quá nhiều lần",
+            "this status stands already, and was told again too often",
         ),
         Kind.NOT_FOUND: Row(404, False, "caller", "Không tìm thấy", "not found"),
         Kind.CONTENT_REMOVED: Row(

@@ -11,6 +11,7 @@ from typing import Final
 
 from axis.core.canonical import Json
 from axis.core.model import (
+    Cargo,
     Change,
     Decision,
     Delivery,
@@ -22,8 +23,9 @@ from axis.core.model import (
 )
 from axis.core.network import Network
 from axis.core.notice import Telling
-from axis.core.settlement import decide_end
-from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, advance
+from axis.core.problems import Kind, Problem, Refused
+from axis.core.settlement import decide_end, is_given_up
+from axis.core.states import DELIVERY, DeliveryEvent, DeliveryState, IllegalTransition, advance
 
 MAX_REASON: Final = 200
 
@@ -51,7 +53,7 @@ APPLIES_TO: Final[Mapping[Action, frozenset[DeliveryState]]] = MappingProxyType(
         Action.GIVE_UP: frozenset({DeliveryState.QUEUED, DeliveryState.ON_HOLD, DeliveryState.FAILED}),
     }
 )
-"""In which states an action may find a delivery. A failed document is given up already."""
+"""In which states an action may find a delivery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,16 @@ class Order:
 
 def decide_operation(delivery: Delivery, order: Order, network: Network, telling: Telling) -> Decision[DeliveryState]:
     """Do it to one delivery. `IllegalTransition` where its state does not allow it: under way, settled, or so already.
+    `Refused(CONTENT_REMOVED)` where nothing is left to be sent again.
 
+    What has failed is given up, too: so a person ends what would keep its content for ever (`axis.core.retention`).
     Sent again, a delivery begins anew: due now, no attempts, a lifetime from now.
     """
     entry = LogEntry(EntryKind.OPERATED, order.at, network.node, delivery.id, _facts(order, delivery.endpoint))
+    if order.action is Action.GIVE_UP and is_given_up(delivery):
+        raise IllegalTransition("it was given up before")
+    if order.action is Action.RETRY and _is_gone(delivery, telling):
+        raise Refused(Problem(Kind.CONTENT_REMOVED))
     if order.action is Action.GIVE_UP:
         ended = decide_end(delivery, network, order.at, telling)
         (move, *_) = ended.changes
@@ -92,6 +100,11 @@ def decide_endpoint_hold(endpoint: str, held: bool, order: Order, network: Netwo
     change: Change = HoldEndpoint(endpoint, order.at, order.operator, order.reason) if hold else FreeEndpoint(endpoint)
     entry = LogEntry(EntryKind.OPERATED, order.at, network.node, "", _facts(order, endpoint))
     return Decision((entry,), (change,), True)
+
+
+def _is_gone(delivery: Delivery, telling: Telling) -> bool:
+    document = telling.document
+    return delivery.cargo is Cargo.DOCUMENT and document is not None and document.removed_at is not None
 
 
 def _facts(order: Order, endpoint: str) -> dict[str, Json]:

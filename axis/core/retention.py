@@ -24,6 +24,7 @@ from axis.core.model import (
     LogEntry,
     RemoveContent,
 )
+from axis.core.settlement import is_given_up
 from axis.core.states import DeliveryState, IntakeState
 
 LEAST: Final = timedelta(days=30)
@@ -41,9 +42,15 @@ class Stays(StrEnum):
     REMOVED = "removed"  # it is gone already
     YOUNG = "young"  # it, or what became of it, is not old enough
     HELD = "held"  # it was not accepted yet
-    UNDELIVERED = "undelivered"  # a delivery of it is under way, waits, or failed and may be sent again
+    UNDELIVERED = "undelivered"  # a delivery of it is under way or waits
+    FAILED = "failed"  # a delivery of it failed and may be sent again: nobody has given it up
+    UNTOLD = "untold"  # one was given up, and a notice about the document was not taken
     FOLLOWED = "followed"  # the other side is still asked what became of it
     UNJUDGED = "unjudged"  # its attachments are still to be judged
+
+
+_HEARD: Final = frozenset({DeliveryState.DELIVERED, DeliveryState.DROPPED})
+"""A notice in one of these was taken, or a person gave it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +82,9 @@ def stays(
     """Why the content of `document` stays; `None` where it may go.
 
     `deliveries` and `follow_ups` are all that are about it. Whatever may still be sent, fetched, asked about or judged
-    keeps it; so does whatever happened to it at `before` or later. A delivery that failed is no end: somebody may send
-    it again.
+    keeps it; so does whatever happened to it at `before` or later. A delivery that failed is no end, however old it is:
+    somebody may send it again. It ends when a person gives it up, by name and with a reason, if whoever gets notices
+    about the document has taken them, or those were given up as well: nothing goes that nobody has heard of.
     """
     if document.removed_at is not None:
         return Stays.REMOVED
@@ -84,11 +92,15 @@ def stays(
         return Stays.YOUNG
     if document.state is IntakeState.HELD:
         return Stays.HELD
-    for one in deliveries:
-        if one.cargo is Cargo.DOCUMENT and one.state is not DeliveryState.DELIVERED:
-            return Stays.UNDELIVERED
-        if (one.settled_at or one.created_at) >= before:
-            return Stays.YOUNG
+    unmade = [one for one in deliveries if one.cargo is Cargo.DOCUMENT and one.state is not DeliveryState.DELIVERED]
+    if any(one.state is not DeliveryState.FAILED for one in unmade):
+        return Stays.UNDELIVERED
+    if not all(map(is_given_up, unmade)):
+        return Stays.FAILED
+    if any((one.settled_at or one.created_at) >= before for one in deliveries):
+        return Stays.YOUNG
+    if unmade and any(one.cargo is Cargo.NOTICE and one.state not in _HEARD for one in deliveries):
+        return Stays.UNTOLD
     if any(one.due_at is not None for one in follow_ups):
         return Stays.FOLLOWED
     if check is not None and check.due_at is not None:

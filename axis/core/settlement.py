@@ -155,9 +155,14 @@ def decide_end(delivery: Delivery, network: Network, now: datetime, telling: Tel
     or a notice goes on. `IllegalTransition` where the delivery is under way or settled.
     """
     event = DeliveryEvent.GIVE_UP if delivery.cargo is Cargo.DOCUMENT else DeliveryEvent.DROP
-    # Of a status that had failed before, everybody was told then.
+    # Of what had failed before, everybody was told then.
     told = telling if delivery.state is not DeliveryState.FAILED else None
     return failed(delivery, event, Problem(Kind.GIVEN_UP), _last(delivery), network, now, told)
+
+
+def is_given_up(delivery: Delivery) -> bool:
+    """Say whether a person ended it, by name and with a reason, and nobody has sent it again since."""
+    return delivery.state is DeliveryState.FAILED and delivery.last_problem == Kind.GIVEN_UP
 
 
 def failed(

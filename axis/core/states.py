@@ -100,6 +100,7 @@ DELIVERY: Final[Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState]] = M
         (DeliveryState.ON_HOLD, DeliveryEvent.GIVE_UP): DeliveryState.FAILED,
         (DeliveryState.QUEUED, DeliveryEvent.DROP): DeliveryState.DROPPED,
         (DeliveryState.ON_HOLD, DeliveryEvent.DROP): DeliveryState.DROPPED,
+        (DeliveryState.FAILED, DeliveryEvent.GIVE_UP): DeliveryState.FAILED,
         (DeliveryState.FAILED, DeliveryEvent.DROP): DeliveryState.DROPPED,
         (DeliveryState.DELIVERED, DeliveryEvent.RESEND): DeliveryState.QUEUED,
         (DeliveryState.DELIVERED, DeliveryEvent.LOSE): DeliveryState.FAILED,

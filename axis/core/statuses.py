@@ -33,6 +33,7 @@ from axis.core.model import (
 from axis.core.network import ArrivedBy, Network, lane
 from axis.core.outline import Concerned, Earlier
 from axis.core.problems import Kind, Problem
+from axis.core.repeats import too_often, was_told
 from axis.core.states import IntakeState
 from schemas.codes import AgencyCode, document_key
 from schemas.envelope import StaffInfo
@@ -164,18 +165,27 @@ class Reporting:
         self.lately = now.date() - _DAY
 
     def decide(
-        self, report: Report, document: Concerned | None, prior: Sequence[E]
+        self, report: Report, document: Concerned | None, prior: Sequence[E], kept: int = 0
     ) -> Decision[StatusReport | Repeat[E] | Problem]:
-        """Decide one report. `prior` is what was reported for the same document and receiver.
+        """Decide one report. `prior` is what was reported for the same document and receiver, but perhaps for
+        repetitions; `kept` is how many there are with them (`axis.core.repeats`), where the code `was_told`.
 
-        A repeat of the same code and time is answered with the first; a repeat with another time is history;
-        contradictions are stored and shown. Refused is only what this party may never say. A neighbour's report of a
-        document that is not here is kept as an orphan, and passed on when its addressee lies behind another axis.
+        A repeat of the same code and time is answered with the first; a repeat with another time is history, as long
+        as that has room; contradictions are stored and shown. Refused is what this party may never say, and what an
+        agency says too often. A neighbour's repeat is then answered with the first: refused, it would fail there, and
+        what stands behind it with it. A neighbour's report of a document that is not here is kept as an orphan, and
+        passed on when its addressee lies behind another axis.
         """
         party, now, by_sender = self.party, self.now, report.wire in WIRE_BY_SENDER
         by, reporter, addressee = party.by, report.reporter, report.addressee
         sender, receiver = (reporter, addressee) if by_sender else (addressee, reporter)
         problem = self._unacceptable(report, sender, receiver, document)
+        again = self._first_of(report, prior) if prior and not problem else None
+        if again is not None:
+            return Decision((), (), Repeat(again))
+        often = not problem and kept > 0 and too_often(kept, was_told(report.wire, prior))
+        if often and party.is_agency:
+            problem = Problem(Kind.TOO_MANY_REPEATS)
         if problem:
             entry = LogEntry(
                 EntryKind.STATUS_REFUSED,
@@ -185,9 +195,9 @@ class Reporting:
                 {"problem": problem.kind.value, "code": report.wire, "reporter": reporter.text},
             )
             return Decision((entry,), (), problem)
-        again = self._first_of(report, prior) if prior else None
-        if again is not None:
-            return Decision((), (), Repeat(again))
+        stands = _standing(report.wire, prior)
+        if often and stands is _REPEATED:
+            return Decision((), (), Repeat(next(one for one in prior if one.wire == report.wire)))
         # By place, in the order of its fields: by name costs three times as much.
         made = StatusReport(
             StatusRef(self._new_id()),
@@ -204,7 +214,7 @@ class Reporting:
             by.name,
             by.role,
             _CONNECTION if party.is_agency else _NEIGHBOUR,
-            _standing(report.wire, prior),
+            stands,
             report.description,
             report.issued_on,
             report.staff,

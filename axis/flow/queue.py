@@ -11,7 +11,7 @@ import structlog
 
 from axis.core.model import Cargo, DeliveryId
 from axis.core.ports import Ledger, LostRace
-from axis.core.problems import Kind
+from axis.core.problems import Kind, Refused
 from axis.core.queue import APPLIES_TO, Action, Order, decide_endpoint_hold, decide_operation
 from axis.core.states import DeliveryState, IllegalTransition
 from axis.flow.context import Context
@@ -142,5 +142,7 @@ def _one(id: str, order: Order, ledger: Ledger, ctx: Context) -> Done:
         decision = decide_operation(delivery, order, ctx.network, telling_of(delivery, ledger, ctx))
     except IllegalTransition:
         return Done(id, delivery.state, None, Kind.NOT_POSSIBLE)
+    except Refused as error:
+        return Done(id, delivery.state, None, error.problem.kind)
     ledger.apply(decision)
     return Done(id, delivery.state, decision.reply)

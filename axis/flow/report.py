@@ -15,6 +15,7 @@ from axis.core.network import Network
 from axis.core.outline import Concerned, Said
 from axis.core.ports import Ledger
 from axis.core.problems import Kind, Problem, Refused
+from axis.core.repeats import MOST_TOLD, too_often, was_told
 from axis.core.states import IntakeState
 from axis.core.statuses import Party, Repeat, Report, Reporting
 from axis.core.times import rfc3339
@@ -45,7 +46,9 @@ async def record_status(
             report.sender, report.receiver, report.document_id, report.number, report.issued_on
         )
         prior = ledger.said_of([(document.ref, report.receiver.text)], [_told(report)]) if document else ()
-        decision = Reporting(Party(network.current(by), hops, network), now, ctx.new_id).decide(report, document, prior)
+        kept = _kept(ledger, document, report, prior) if document else 0
+        reporting = Reporting(Party(network.current(by), hops, network), now, ctx.new_id)
+        decision = reporting.decide(report, document, prior, kept)
         _apply(decision, ledger)
         return decision.reply if isinstance(decision.reply, StatusReport) else _reply(decision.reply, ledger)
 
@@ -98,7 +101,8 @@ async def _record_told(
                 replies.append(one)
                 continue
             document, report, prior = one
-            decision = reporting.decide(report, document if document.state is _ACCEPTED else None, prior)
+            kept = _kept(ledger, document, report, prior)
+            decision = reporting.decide(report, document if document.state is _ACCEPTED else None, prior, kept)
             entries += decision.entries
             changes += decision.changes
             reply = decision.reply
@@ -122,6 +126,15 @@ _Said = tuple[Concerned, Report, list[Said | StatusReport]]
 def _told(report: Report) -> tuple[str, str]:
     """Its code and instant, as they are stored."""
     return report.wire, rfc3339(report.at)
+
+
+def _kept(ledger: Ledger, document: Concerned, report: Report, prior: Sequence[Said | StatusReport]) -> int:
+    """How many reports are kept beside one, with those of this transaction; what is told the first time is not asked
+    about."""
+    if not was_told(report.wire, prior):
+        return 0
+    stored = ledger.told_of(document.ref, report.receiver.text, MOST_TOLD)
+    return stored + sum(isinstance(one, StatusReport) for one in prior)
 
 
 def _said(
@@ -156,10 +169,14 @@ def _party(by: Principal, ctx: Context) -> Party:
 
 
 def _apply(decision: Decision[StatusReport | Repeat[Said] | Problem], ledger: Ledger) -> None:
-    """What an orphan says that is stored already is not stored again."""
+    """What an orphan says that is stored already is not stored again, nor what was told too often."""
     reply = decision.reply
-    if isinstance(reply, StatusReport) and reply.document is None and ledger.same_orphan(reply):
-        return
+    if isinstance(reply, StatusReport) and reply.document is None:
+        if ledger.same_orphan(reply):
+            return
+        codes = ledger.orphan_codes(reply)
+        if too_often(len(codes), reply.wire in codes):
+            return
     ledger.apply(decision)
 
 

@@ -161,6 +161,9 @@ class SqlLedger(Removing):
             rows = self.session.run(self.sql.reports.said_of_pairs, pairs=many(asked), same=many(told)).fetchall()
         return [*map(_said, rows)]
 
+    def told_of(self, ref: DocumentRef, receiver: str, most: int) -> int:
+        return len(self.session.run(self.sql.reports.told_of, document=ref, receiver=receiver, most=most).fetchall())
+
     def orphans(self, sender: AgencyCode, document_id: str, number: str) -> Sequence[StatusReport]:
         """Orphans that name the document by its id or by its number, in the order of storing.
 
@@ -190,6 +193,13 @@ class SqlLedger(Removing):
             at=rfc3339(report.at),
         )
         return found.fetchone() is not None
+
+    def orphan_codes(self, report: StatusReport) -> Sequence[str]:
+        by_id = report.document_id is not None
+        named = key(report.document_id if by_id else report.number)
+        asked = self.sql.reports.orphan_codes if by_id else self.sql.reports.orphan_codes_by_number
+        found = self.session.run(asked, sender=report.sender.text, receiver=report.receiver.text, named=named)
+        return [wire for (wire,) in found.fetchall()]
 
     def is_head(self, delivery: Delivery) -> bool:
         older = self.session.run(self.sql.older_open, lane=delivery.lane, seq=delivery.seq)

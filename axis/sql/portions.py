@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Select, literal_column, or_, select
 from axis.core.house import Leaf, Portion
 from axis.core.model import EntryKind
 from axis.sql.driver import Session
+from axis.sql.paged import placeholder
 from axis.sql.rows import (
     read_attachment,
     read_check,
@@ -26,7 +27,6 @@ from axis.sql.rows import (
     read_notice,
     read_status,
 )
-from axis.sql.soundness import placeholder
 from axis.sql.statements import DELIVERY_COLUMNS
 from axis.sql.tables import (
     attachment_check,

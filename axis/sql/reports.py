@@ -40,6 +40,11 @@ _SQLITE: Final = (
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:same))) ORDER BY seq""",  # noqa: S608
     "SELECT endpoint FROM delivery WHERE cargo_ref = :of AND document IS NULL",
     "IN (SELECT value FROM json_each(:refs))",
+    "SELECT seq FROM status_report WHERE document = :document AND receiver = :receiver LIMIT :most",
+    """SELECT wire FROM status_report WHERE sender = :sender AND document_key = :named AND document IS NULL
+    AND receiver = :receiver""",
+    """SELECT wire FROM status_report WHERE sender = :sender AND number_key = :named AND document IS NULL
+    AND receiver = :receiver""",
 )
 # An array, and a question kept whole by OFFSET 0, are answered by their indexes whatever the planner knows.
 _POSTGRES: Final = (
@@ -60,19 +65,26 @@ _POSTGRES: Final = (
     ORDER BY status_report.seq""",  # noqa: S608
     "SELECT endpoint FROM delivery WHERE cargo_ref = %(of)s AND document IS NULL",
     "= ANY(ARRAY(SELECT json_array_elements_text(CAST(%(refs)s AS json))))",
+    "SELECT seq FROM status_report WHERE document = %(document)s AND receiver = %(receiver)s LIMIT %(most)s",
+    """SELECT wire FROM status_report WHERE sender = %(sender)s AND document_key = %(named)s AND document IS NULL
+    AND receiver = %(receiver)s""",
+    """SELECT wire FROM status_report WHERE sender = %(sender)s AND number_key = %(named)s AND document IS NULL
+    AND receiver = %(receiver)s""",
 )
 
 
 class Reports:
     """Their texts. `outline`, `outlines` and `crossed` lock the documents (`axis.sql.statements`); `said` (one pair of
     document and receiver) and `said_of_pairs` (each named once) ask for what decides of them: what is no repetition,
-    and what has the same code and instant. `passed_on` tells where an orphan was made out to. `reached` has for each
-    of `refs` its deliveries and the statuses that count, `checks` how far judging its attachments is. `among` and
-    `these` are conditions for other statements: a document is one of `refs`, a delivery one of `ids`."""
+    and what has the same code and instant. `told_of` asks for all of a pair, to count them. `passed_on` tells where an
+    orphan was made out to, `orphan_codes` what others say of the same. `reached` has for each of `refs` its deliveries
+    and the statuses that count, `checks` how far judging its attachments is. `among` and `these` are conditions for
+    other statements: a document is one of `refs`, a delivery one of `ids`."""
 
     def __init__(self, *, one_writer: bool) -> None:
         texts = _SQLITE if one_writer else _POSTGRES
         self.among, self.these, self.outline, self.outlines, self.crossed, *rest = texts
-        self.said, self.said_of_pairs, self.passed_on, named = rest
+        self.said, self.said_of_pairs, self.passed_on, named, self.told_of, *rest = rest
+        self.orphan_codes, self.orphan_codes_by_number = rest
         self.reached = f"{_SENT} {named} {_COUNTED} {named}"
         self.checks = f"{_CHECKED} {named}"

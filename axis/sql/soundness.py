@@ -7,20 +7,23 @@ adds a row to `FILES`: `axis fsck`, `axis backup` and the collection of unnamed 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from sys import intern
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, ColumnElement, FromClause, Table, and_, exists, func, literal_column, or_, select
+import orjson
+from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, exists, func, literal_column, or_, select
 
-from axis.core.attachments import attached_payloads
-from axis.core.model import Document, PayloadRef
+from axis.core.model import PayloadRef
 from axis.core.states import OPEN as OPEN_STATES
 from axis.sql.driver import Session, StoreError
+from axis.sql.paged import paged, placeholder, text_of
 from axis.sql.rows import key, read_document
 from axis.sql.tables import Base, delivery, document, document_recipient, evidence, log_intent, notice, payload
 from axis.sql.tables import status_report as status
+from schemas.multipart import PackageForm
 
 NEWEST: Final = 3
 """So many documents are asked by `newest_files`: a folder that was put back has none of them, one file is soon gone."""
@@ -31,37 +34,34 @@ PAGE: Final = 200
 """Rows with octets that are in memory at once: 25 MB where each has the most that shares a row."""
 
 
-_AT_ONCE: Final[ColumnElement[int]] = literal_column("2000")
-"""Entries that are in memory at once."""
-
-
 class Unreadable(StoreError, ValueError):
     """A row is none of its kind: which files it names, nobody can say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """A table whose rows name a file by SHA-256 and size, where `condition` holds. `kind` says what it is for people,
-    `owner` is the column with the record that the octets belong to."""
+    """A table whose rows name a file: `asked` is for a number or name of the row (`by`), the record that the octets
+    belong to, SHA-256 and size. `kind` says what it is for people."""
 
     kind: str
-    owner: ColumnElement[str]
-    sha256: ColumnElement[str]
-    size: ColumnElement[int]
-    source: FromClause
-    condition: ColumnElement[bool]
+    by: ColumnElement[Any]
+    asked: Select[Any]
 
+
+_IN_A_ROW: Final = payload.c.sha256 == document.c.payload_sha256
+_PACKAGE: Final = select(document.c.seq, document.c.ref, document.c.payload_sha256, document.c.payload_size)
+_EVIDENCE: Final = select(evidence.c.sha256, evidence.c.sha256.label("owner"), evidence.c.sha256, evidence.c.size)
+_WITH_CONTENT: Final = document.c.removed_at.is_(None)
+_BESIDE: Final = document.c.form != literal_column("'inline'")
+"""Documents whose attachments are kept beside their envelope."""
 
 FILES: Final = (
     Naming(
         "payload",
-        document.c.ref,
-        document.c.payload_sha256,
-        document.c.payload_size,
-        document.outerjoin(payload, payload.c.sha256 == document.c.payload_sha256),
-        and_(payload.c.sha256.is_(None), document.c.removed_at.is_(None)),
+        document.c.seq,
+        _PACKAGE.outerjoin_from(document, payload, _IN_A_ROW).where(payload.c.sha256.is_(None), _WITH_CONTENT),
     ),
-    Naming("evidence", evidence.c.sha256, evidence.c.sha256, evidence.c.size, evidence, evidence.c.octets.is_(None)),
+    Naming("evidence", evidence.c.sha256, _EVIDENCE.where(evidence.c.octets.is_(None))),
 )
 """Rows that name a file of the blobs in columns; attachments in parts are named inside a document (`_attached`)."""
 
@@ -97,164 +97,186 @@ class Parentless:
 def named_files(session: Session) -> Iterator[NamedFile]:
     """Every file that a row names, once for each row that does. A document without content names none. `Unreadable`."""
     for naming in FILES:
-        asked = select(naming.owner, naming.sha256, naming.size).select_from(naming.source).where(naming.condition)
-        for owner, sha256, size in session.run(_text(asked)).fetchall():
-            yield NamedFile(naming.kind, owner, PayloadRef(sha256, size))
-    rows = _row_sizes(session)
-    yield from (NamedFile("payload", owner, ref) for owner, ref in _attached(session) if ref.sha256 not in rows)
+        for page in paged(session, naming.asked, naming.by):
+            for _, owner, sha256, size in page:
+                yield NamedFile(naming.kind, owner, PayloadRef(sha256, size))
+    for beside in _attached(session):
+        rows = _row_sizes(session, beside)
+        yield from (NamedFile("payload", owner, ref) for owner, ref in beside if ref.sha256 not in rows)
+
+
+_LAST: Final = select(func.coalesce(func.max(document.c.seq), literal_column("0"))).scalar_subquery()
+_NEWEST: Final = document.c.seq > _LAST - AMONG
+_MOST: Final[ColumnElement[int]] = literal_column(str(NEWEST))
+_NEWEST_OUTSIDE: Final = (
+    _PACKAGE.outerjoin_from(document, payload, _IN_A_ROW)
+    .where(_NEWEST, payload.c.sha256.is_(None), _WITH_CONTENT)
+    .order_by(document.c.seq.desc())
+    .limit(_MOST)
+)
+_NEWEST_BESIDE: Final = (
+    select(document.c.seq, document.c.ref, document.c.form, document.c.attachments)
+    .where(_NEWEST, _BESIDE, _WITH_CONTENT)
+    .order_by(document.c.seq.desc())
+    .limit(_MOST)
+)
 
 
 def newest_files(session: Session) -> Sequence[PayloadRef]:
     """Some of the files that the newest documents name: a question that costs little in any store. A row that cannot be
     read names none."""
-    last = select(func.coalesce(func.max(document.c.seq), literal_column("0"))).scalar_subquery()
-    newest = document.c.seq > last - AMONG
-    most: ColumnElement[int] = literal_column(str(NEWEST))
-    outside = (
-        select(document.c.payload_sha256, document.c.payload_size)
-        .outerjoin(payload, payload.c.sha256 == document.c.payload_sha256)
-        .where(newest, payload.c.sha256.is_(None), _with_content())
-    )
-    found = [
-        PayloadRef(*one) for one in session.run(_text(outside.order_by(document.c.seq.desc()).limit(most))).fetchall()
-    ]
-    row = select(payload.c.sha256).where(payload.c.sha256 == literal_column(placeholder(session, "sha256")))
-    beside = select(document).where(newest, document.c.form != literal_column("'inline'"), _with_content())
-    rows = session.run(_text(beside.order_by(document.c.seq.desc()).limit(most))).fetchall()
-    for one in _documents(rows, skip=True):
-        in_rows = (session.run(_text(row), sha256=ref.sha256).fetchone() for ref in attached_payloads(one))
-        found += [ref for ref, there in zip(attached_payloads(one), in_rows, strict=True) if there is None]
+    outside = session.run(text_of(_NEWEST_OUTSIDE)).fetchall()
+    found = [PayloadRef(sha256, size) for _, _, sha256, size in outside]
+    for row in session.run(text_of(_NEWEST_BESIDE)).fetchall():
+        try:
+            beside = _named_by(row)
+        except Unreadable:
+            continue
+        rows = _row_sizes(session, beside)
+        found += [ref for _, ref in beside if ref.sha256 not in rows]
     return found
 
 
-def _with_content() -> ColumnElement[bool]:
-    return document.c.removed_at.is_(None)
+_ATTACHED: Final = select(document.c.seq, document.c.ref, document.c.form, document.c.attachments).where(
+    _BESIDE, _WITH_CONTENT
+)
 
 
-def _attached(session: Session) -> Iterator[tuple[str, PayloadRef]]:
-    """Attachments that are kept beside their envelope, by the document that they belong to."""
-    asked = select(document).where(document.c.form != literal_column("'inline'"), _with_content())
-    for one in _documents(session.run(_text(asked)).fetchall()):
-        yield from ((one.ref, ref) for ref in attached_payloads(one))
+def _attached(session: Session) -> Iterator[Sequence[tuple[str, PayloadRef]]]:
+    """Attachments that are kept beside their envelope, by the document that they belong to: those of some documents at
+    once. Of each no more is read than what it names."""
+    for page in paged(session, _ATTACHED, document.c.seq, PAGE):
+        yield [named for row in page for named in _named_by(row)]
 
 
-def _documents(rows: Iterable[Any], *, skip: bool = False) -> Iterator[Document]:
-    for row in rows:
-        try:
-            yield read_document(row)
-        except (ValueError, LookupError, TypeError, AssertionError) as error:
-            if not skip:
-                raise Unreadable("a row of document cannot be read: axis fsck tells which") from error
+def _named_by(row: Sequence[Any]) -> Sequence[tuple[str, PayloadRef]]:
+    _, ref, form, attachments = row
+    try:
+        PackageForm(form)
+        return [(ref, PayloadRef(str(one["sha256"]), int(one["size"]))) for one in orjson.loads(attachments)]
+    except (ValueError, LookupError, TypeError) as error:
+        raise Unreadable("a row of document cannot be read: axis fsck tells which") from error
 
 
-def _row_sizes(session: Session) -> dict[str, int]:
-    """How many octets lie in each row of `payload`."""
-    asked = select(payload.c.sha256, func.length(payload.c.octets))
-    return dict(session.run(_text(asked)).fetchall())
+def _row_sizes(session: Session, named: Sequence[tuple[str, PayloadRef]]) -> dict[str, int]:
+    """How many octets lie in the rows of `payload` that are named here; none for what lies in files."""
+    given = orjson.dumps([ref.sha256 for _, ref in named]).decode()
+    asked = _SIZES_SQLITE if session.statements.one_writer else _SIZES_POSTGRES
+    return dict(session.run(asked, given=given).fetchall())
+
+
+_SIZES: Final = "SELECT sha256, length(octets) FROM payload WHERE sha256 "
+_SIZES_SQLITE: Final = f"{_SIZES} IN (SELECT value FROM json_each(:given))"  # noqa: S608 - our own names
+_SIZES_POSTGRES: Final = f"{_SIZES} = ANY(ARRAY(SELECT json_array_elements_text(CAST(%(given)s AS json))))"
+_PACKAGES_INSIDE: Final = (
+    _PACKAGE.add_columns(func.length(payload.c.octets)).join_from(document, payload, _IN_A_ROW).where(_WITH_CONTENT)
+)
+_EVIDENCE_INSIDE: Final = _EVIDENCE.add_columns(func.length(evidence.c.octets)).where(evidence.c.octets.is_not(None))
 
 
 def inline_sizes(session: Session) -> Iterator[Inline]:
     """All octets that lie in rows, with the size that they should have and the size that they have."""
-    payloads = select(
-        document.c.ref, document.c.payload_sha256, document.c.payload_size, func.length(payload.c.octets)
-    ).join_from(document, payload, payload.c.sha256 == document.c.payload_sha256)
-    payloads = payloads.where(_with_content())
-    kept = select(evidence.c.sha256, evidence.c.sha256, evidence.c.size, func.length(evidence.c.octets)).where(
-        evidence.c.octets.is_not(None)
-    )
-    for kind, asked in (("payload", payloads), ("evidence", kept)):
-        for owner, sha256, size, found in session.run(_text(asked)).fetchall():
-            yield Inline(kind, owner, PayloadRef(sha256, size), found)
-    rows = _row_sizes(session)
-    for owner, ref in _attached(session):
-        if ref.sha256 in rows:
-            yield Inline("payload", owner, ref, rows[ref.sha256])
+    for kind, asked, by in (
+        ("payload", _PACKAGES_INSIDE, document.c.seq),
+        ("evidence", _EVIDENCE_INSIDE, evidence.c.sha256),
+    ):
+        for page in paged(session, asked, by):
+            for _, owner, sha256, size, found in page:
+                yield Inline(kind, owner, PayloadRef(sha256, size), found)
+    for beside in _attached(session):
+        rows = _row_sizes(session, beside)
+        for owner, ref in beside:
+            if ref.sha256 in rows:
+                yield Inline("payload", owner, ref, rows[ref.sha256])
+
+
+_KEPT: Final = {"payload": payload, "evidence": evidence}
+_OCTETS: Final = {
+    kind: select(table.c.sha256, table.c.octets).where(table.c.octets.is_not(None)) for kind, table in _KEPT.items()
+}
 
 
 def inline_octets(session: Session, kind: str) -> Iterator[tuple[str, bytes]]:
     """The octets of every row of `payload` or `evidence` by their digest, a page at a time."""
-    table = {"payload": payload, "evidence": evidence}[kind]
-    after = placeholder(session, "after")
-    asked = (
-        select(table.c.sha256, table.c.octets)
-        .where(table.c.octets.is_not(None), table.c.sha256 > literal_column(after))
-        .order_by(table.c.sha256)
-        .limit(literal_column(str(PAGE)))
-    )
-    text, last = _text(asked), ""
-    while rows := session.run(text, after=last).fetchall():
-        for sha256, octets in rows:
+    table = _KEPT[kind]
+    for page in paged(session, _OCTETS[kind], table.c.sha256, PAGE):
+        for sha256, octets in page:
             yield sha256, bytes(octets)
-        last = rows[-1][0]
+
+
+_KINDS: Final = select(evidence.c.sha256, evidence.c.kind)
 
 
 def evidence_kinds(session: Session) -> dict[str, str]:
-    """The digests of all evidence that is kept, each with its kind."""
-    return dict(session.run(_text(select(evidence.c.sha256, evidence.c.kind))).fetchall())
+    """The digests of all evidence that is kept, each with its kind: certificates, lists and answers of authorities,
+    which many documents share."""
+    return {sha256: intern(kind) for page in paged(session, _KINDS, evidence.c.sha256) for sha256, kind in page}
+
+
+_REPEATED: Final = {
+    table: select(
+        table.c.seq, table.c.ref, table.c.document_id, table.c.document_key, table.c.number, table.c.number_key
+    )
+    for table in (document, status)
+}
+_HELD: Final = select(document).where(document.c.state == literal_column("'held'"))
+_ENTRIES: Final = select(log_intent.c.id, log_intent.c.kind, log_intent.c.at, log_intent.c.leaf)
 
 
 def untrue_columns(session: Session) -> Iterator[tuple[str, str, str]]:
     """Table, key and column of what repeats another column and says something else: what is looked up by it, or
     counted, is not what the record says. `ValueError`, `LookupError` for a row that is none."""
-    for table in (document, status):
-        kept = (table.c.ref, table.c.document_id, table.c.document_key, table.c.number, table.c.number_key)
-        for ref, named, named_key, number, number_key in session.run(_text(select(*kept))).fetchall():
-            if named_key != key(named):
-                yield table.name, ref, "document_key"
-            if number_key != key(number):
-                yield table.name, ref, "number_key"
-    held = select(document).where(document.c.state == literal_column("'held'"))
-    for row in session.run(_text(held)).fetchall():
-        if dict(zip(document.c.keys(), row, strict=True))["anchor"] != read_document(row).anchor:
-            yield document.name, row[1], "anchor"
-    after = placeholder(session, "after")
-    asked = select(log_intent.c.id, log_intent.c.kind, log_intent.c.at, log_intent.c.leaf)
-    asked = asked.where(log_intent.c.id > literal_column(after)).order_by(log_intent.c.id).limit(_AT_ONCE)
-    text, last = _text(asked), -1
-    while rows := session.run(text, after=last).fetchall():
-        for id_, kind, at, octets in rows:
+    for table, asked in _REPEATED.items():
+        for page in paged(session, asked, table.c.seq):
+            for _, ref, named, named_key, number, number_key in page:
+                if named_key != key(named):
+                    yield table.name, ref, "document_key"
+                if number_key != key(number):
+                    yield table.name, ref, "number_key"
+    for page in paged(session, _HELD, document.c.seq, PAGE):
+        for row in page:
+            if dict(zip(document.c.keys(), row, strict=True))["anchor"] != read_document(row).anchor:
+                yield document.name, row[1], "anchor"
+    for page in paged(session, _ENTRIES, log_intent.c.id):
+        for id_, kind, at, octets in page:
             said = json.loads(bytes(octets))
             told = {"kind": kind, "at": at}
             yield from ((log_intent.name, str(id_), name) for name in told if said[name] != told[name])
-        last = rows[-1][0]
+
+
+@cache
+def _recipients(given: str) -> str:
+    return str(select(document_recipient.c.recipient).where(document_recipient.c.document == literal_column(given)))
 
 
 def recipients(session: Session, document_ref: str) -> frozenset[str]:
     """The recipients of one document, as the table of recipients has them."""
-    asked = select(document_recipient.c.recipient).where(
-        document_recipient.c.document == literal_column(placeholder(session, "ref"))
-    )
-    return frozenset(code for (code,) in session.run(_text(asked), ref=document_ref).fetchall())
+    asked = _recipients(placeholder(session, "ref"))
+    return frozenset(code for (code,) in session.run(asked, ref=document_ref).fetchall())
+
+
+_PLACED: Final = select(log_intent.c.log_index, log_intent.c.leaf)
+_WAITING: Final = select(log_intent.c.id, log_intent.c.leaf).where(log_intent.c.log_index.is_(None))
+_SIZE: Final = select(func.count()).select_from(log_intent).where(log_intent.c.log_index.is_not(None))
 
 
 def leaves(session: Session) -> Iterator[tuple[int, bytes]]:
     """Index and octets of every entry that has its place in the log, in order, a page at a time."""
-    after = placeholder(session, "after")
-    asked = (
-        select(log_intent.c.log_index, log_intent.c.leaf)
-        .where(log_intent.c.log_index > literal_column(after))
-        .order_by(log_intent.c.log_index)
-        .limit(_AT_ONCE)
-    )
-    text, last = _text(asked), -1
-    while rows := session.run(text, after=last).fetchall():
-        for index, octets in rows:
+    for page in paged(session, _PLACED, log_intent.c.log_index):
+        for index, octets in page:
             yield index, bytes(octets)
-        last = rows[-1][0]
 
 
 def waiting(session: Session) -> Iterator[tuple[int, bytes]]:
-    """Id and octets of every entry that has no place in the log yet."""
-    asked = select(log_intent.c.id, log_intent.c.leaf).where(log_intent.c.log_index.is_(None))
-    for id_, octets in session.run(_text(asked)).fetchall():
-        yield id_, bytes(octets)
+    """Id and octets of every entry that has no place in the log yet, a page at a time."""
+    for page in paged(session, _WAITING, log_intent.c.id):
+        for id_, octets in page:
+            yield id_, bytes(octets)
 
 
 def log_size(session: Session) -> int:
     """How many entries have their place in the log."""
-    (number,) = session.run(
-        _text(select(func.count()).select_from(log_intent).where(log_intent.c.log_index.is_not(None)))
-    ).fetchone()
+    (number,) = session.run(text_of(_SIZE)).fetchone()
     return int(number)
 
 
@@ -270,7 +292,7 @@ def parked_for_ever(session: Session) -> Iterator[str]:
     older = delivery.alias("older")
     before = select(older.c.seq).where(older.c.lane == delivery.c.lane, older.c.seq < delivery.c.seq, _open(older))
     asked = select(delivery.c.id).where(delivery.c.head == literal_column("0"), _open(delivery), ~exists(before))
-    return (id_ for (id_,) in session.run(_text(asked)).fetchall())
+    return (id_ for (id_,) in session.run(str(asked)).fetchall())
 
 
 def _open(of: FromClause) -> ColumnElement[bool]:
@@ -311,7 +333,7 @@ def _without(table: Table, child: ColumnElement[str], parent: ColumnElement[str]
         .select_from(table.outerjoin(there, there.c[parent.name] == child))
         .where(and_(child.is_not(None), there.c[parent.name].is_(None)))
     )
-    return _text(asked.where(literal_column(f"{table.name}.{only}")) if only else asked)
+    return str(asked.where(literal_column(f"{table.name}.{only}")) if only else asked)
 
 
 def database_damage(session: Session) -> Iterator[str]:
@@ -338,13 +360,3 @@ def _is_behind(session: Session, table: str, column: str) -> bool:
         f"SELECT pg_sequence_last_value(pg_get_serial_sequence('{table}', '{column}')), max({column}) FROM {table}"  # noqa: S608
     ).fetchone()
     return newest is not None and (given is None or given < newest)
-
-
-def _text(asked: ClauseElement) -> str:
-    """The text of a statement without values of its own, the same for both databases."""
-    return str(asked)
-
-
-def placeholder(session: Session, name: str) -> str:
-    """How the driver writes a named value."""
-    return f":{name}" if session.statements.one_writer else f"%({name})s"

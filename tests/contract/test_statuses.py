@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
-from axis.core.model import AddDelivery, AddDocument, AddStatus, AdoptStatus, DocumentRef, StatusRef
-from axis.core.ports import LostRace
+from axis.core.model import AddDelivery, AddDocument, AddStatus, AdoptStatus, DocumentRef, StatusRef, StatusReport
+from axis.core.ports import Ledger, LostRace
 from axis.core.states import IntakeState
 from axis.core.times import rfc3339
 from axis.sql.store import SqlStore
@@ -17,6 +18,10 @@ from schemas.codes import AgencyCode
 from schemas.status import Standing
 from tests.contract.asked import add, ask
 from tests.factories_core import OTHER, RECEIVER, SENDER, delivery, document, later, report
+
+
+def _told_of(ref: DocumentRef, receiver: AgencyCode, most: int, ledger: Ledger) -> int:
+    return ledger.told_of(ref, receiver.text, most)
 
 
 async def test_a_status_finds_its_document(store: SqlStore) -> None:
@@ -79,6 +84,32 @@ async def test_of_what_was_repeated_only_the_same_is_read_again(store: SqlStore)
     ):
         said = await ask(store, lambda ledger, pairs=pairs, same=same: ledger.said_of(pairs, same))
         assert [found.ref for found in said] == [status.ref for status in wanted]
+
+
+async def test_all_that_was_told_is_counted_as_far_as_it_is_asked(store: SqlStore) -> None:
+    one = document(recipients=(RECEIVER, OTHER))
+    first = report(one, wire="05")
+    again = [report(one, wire="05", at=later(minutes=n), standing=Standing.REPEATED) for n in range(1, 5)]
+    other = report(one, receiver=OTHER, reporter=OTHER)
+    await add(store, AddDocument(one), *map(AddStatus, (first, *again, other)))
+    for receiver, most, wanted in ((RECEIVER, 9, 5), (RECEIVER, 5, 5), (RECEIVER, 3, 3), (OTHER, 9, 1), (SENDER, 9, 0)):
+        assert await ask(store, partial(_told_of, one.ref, receiver, most)) == wanted
+
+
+async def test_what_others_said_of_the_same_before_it_came_is_known(store: SqlStore) -> None:
+    by_id = [report(document_id="Đ-7", number=f"{n}/QĐ", wire=wire) for n, wire in enumerate(("03", "05", "05"))]
+    by_number = report(document_id=None, number="7/QĐ", wire="06")
+    strangers = [report(document_id="Đ-7", receiver=OTHER, reporter=OTHER), report(document_id="Đ-8")]
+    placed = report(document(document_id="Đ-7"), wire="02", document_id="Đ-7")
+    await add(store, *map(AddStatus, (*by_id, by_number, *strangers)))
+
+    async def codes(told: StatusReport) -> list[str]:
+        return sorted(await ask(store, lambda ledger: ledger.orphan_codes(told)))
+
+    assert await codes(by_id[0]) == ["03", "05", "05"]
+    assert await codes(placed) == ["03", "05", "05"]
+    assert await codes(by_number) == ["06"]
+    assert await codes(report(document_id=unicodedata.normalize("NFD", "Đ-7"))) == ["03", "05", "05"]
 
 
 async def test_an_orphan_waits_and_is_adopted_once(store: SqlStore) -> None:

@@ -57,7 +57,7 @@ SHOWN: Final = (
             off(
                 "a delivery that is not made keeps the content",
                 "axis/core/retention.py",
-                ("            return Stays.UNDELIVERED\n", "            continue\n"),
+                ("        return Stays.UNDELIVERED\n", "        pass\n"),
             ),
             "assert",
         ),
@@ -98,6 +98,42 @@ SHOWN: Final = (
                     "[rfc3339(document.removed_at)]):\n",
                     "    if False:\n",
                 ),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{JUDGED}::test_any_other_delivery_of_it_keeps_it",
+        Broken(
+            "F103",
+            off(
+                "a document that failed keeps its content until a person gives it up",
+                "axis/core/retention.py",
+                ("        return Stays.FAILED\n", "        pass\n"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{RETENTION}::test_a_document_that_failed_keeps_its_content_until_it_is_given_up",
+        Broken(
+            "F103",
+            off(
+                "what was given up keeps its content until its sender has heard of it",
+                "axis/core/retention.py",
+                ("        return Stays.UNTOLD\n", "        pass\n"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{RETENTION}::test_a_document_that_failed_keeps_its_content_until_it_is_given_up",
+        Broken(
+            "F103",
+            off(
+                "a document without content is not sent again",
+                "axis/core/queue.py",
+                ("    if order.action is Action.RETRY and _is_gone(delivery, telling):\n", "    if False:\n"),
             ),
             "assert",
         ),

@@ -189,6 +189,15 @@ ROWS: Final = (
         note="it is told, and goes on: the settings are a superuser's",
     ),
     row(
+        "F115",
+        "one status of one document is told again and again, each time with another time",
+        "by a recipient in batches and alone, by another axis, by another axis before the document comes",
+        "tests/flow/test_repeats.py::test_a_status_that_is_told_again_without_end_is_kept_so_often_and_no_more",
+        "tests/flow/test_repeats.py::test_what_another_axis_tells_before_its_document_comes_is_kept_so_often",
+        "tests/unit/core/test_repeats.py::test_what_another_axis_tells_for_the_first_time_or_anew_is_never_lost",
+        note="what another axis tells too often is answered as known, and so blocks nothing there",
+    ),
+    row(
         "F55",
         "the national axis is away while documents queue",
         "it is not there, then it is; forty documents, seconds for hours",

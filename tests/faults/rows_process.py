@@ -264,6 +264,7 @@ ROWS: Final = (
         f"{CONTENTS}::test_of_two_processes_the_one_that_takes_in_keeps_its_octets",
         f"{CONTENTS}::test_octets_that_another_document_names_stay",
         f"{RETENTION}::test_what_is_not_delivered_keeps_its_content",
+        f"{RETENTION}::test_a_document_that_failed_keeps_its_content_until_it_is_given_up",
         f"{RETENTION}::test_nothing_goes_for_a_day_after_the_clock_has_leapt",
     ),
     row(

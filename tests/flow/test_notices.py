@@ -58,20 +58,21 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(folder: Path) -> AsyncIterator[Desk]:
-    """A desk whose revocation lists have not come yet."""
+async def desk(folder: Path, url: str | None = None) -> AsyncIterator[Desk]:
+    """A desk whose revocation lists have not come yet. `url` is another store than the site's own."""
     site = Site(folder)
     shutil.copytree(site.pki.crls, folder / "kept")
     for file in site.pki.crls.iterdir():
         file.unlink()
     config = load_file(site.config)
     blobs = Blobs(config.node.blobs)
-    store = open_store(config.store_url, blobs)
+    url = url or config.store_url
+    store = open_store(url, blobs)
     try:
         yield Desk(site, config, context_of(config, store, {}), blobs)
     finally:
         await store.close()
-    with open_books(config.store_url, lambda ref: blobs.path(ref).read_bytes()) as books:
+    with open_books(url, lambda ref: blobs.path(ref).read_bytes()) as books:
         assert check_house(books) == ()
 
 

@@ -15,12 +15,15 @@ from axis.app import utc_now
 from axis.care.retention import survey
 from axis.care.sweep import Where, sweep
 from axis.core.house import check_house
-from axis.core.model import DeliveryId, DocumentRef
-from axis.core.problems import Kind, Refused
+from axis.core.model import Cargo, DeliveryId, DocumentRef
+from axis.core.problems import Kind, Problem, Refused
+from axis.core.queue import Action
 from axis.core.retention import Stays
+from axis.core.states import DeliveryState
 from axis.flow import retention
 from axis.flow.body import package_here
-from axis.flow.mailbox import acknowledge, fetch
+from axis.flow.mailbox import acknowledge, fetch, set_aside
+from axis.flow.queue import Chosen, operate
 from axis.flow.receive import issue_receipt, receive
 from axis.flow.retention import Times, collect, remove_old
 from axis.shelf import holding_of
@@ -111,6 +114,41 @@ async def test_what_is_not_delivered_keeps_its_content(tmp_path: Path) -> None:
         assert (await made.ctx.store.views.document(ref)).removed_at is not None  # type: ignore[union-attr]
         surveyed = survey(made.config.store_url, KEEP, made.ctx.now(), lambda done: None)
         assert (surveyed.kept, surveyed.removed) == (0, 1)
+
+
+async def test_a_document_that_failed_keeps_its_content_until_it_is_given_up(tmp_path: Path) -> None:
+    """By name and with a reason; so long, and for the whole time after it, it can be sent again."""
+    async with node(tmp_path) as made:
+        ref = await sent(made, made.site.package(OFFICE, [HOME_AFFAIRS], [b"%PDF"]))
+        chosen = Chosen(document=str(ref))
+
+        async def stay() -> dict[Stays, int]:
+            return survey(made.config.store_url, KEEP, made.ctx.now(), lambda done: None).stay
+
+        async def acted(action: Action) -> tuple[DeliveryState | None, Kind | None]:
+            (done,) = (await operate(action, chosen, "an", "nơi nhận đã giải thể", made.ctx)).done
+            return done.now, done.problem
+
+        (delivery,) = await made.ctx.store.views.deliveries(ref)
+        await set_aside(delivery.id, Problem(Kind.STORED_DAMAGED), made.ctx)
+        await run(made, 40 * KEEP)
+        assert await stay() == {Stays.FAILED: 1}
+        assert (await made.ctx.store.views.document(ref)).removed_at is None  # type: ignore[union-attr]
+
+        assert await acted(Action.GIVE_UP) == (DeliveryState.FAILED, None)
+        assert await acted(Action.GIVE_UP) == (None, Kind.NOT_POSSIBLE)
+        await run(made, 41 * KEEP - FIXED)
+        assert await stay() == {Stays.YOUNG: 1}
+        assert await acted(Action.RETRY) == (DeliveryState.QUEUED, None)
+        assert await acted(Action.GIVE_UP) == (DeliveryState.FAILED, None)
+        await run(made, 42 * KEEP + FIXED)
+        assert await stay() == {Stays.UNTOLD: 1}
+        for one in await made.ctx.store.views.deliveries(ref):
+            if one.cargo is Cargo.NOTICE:
+                await acknowledge(one.id, made.config.principals[AGENCIES[OFFICE]], made.ctx)
+        await run(made, 43 * KEEP + 2 * FIXED)
+        assert (await made.ctx.store.views.document(ref)).removed_at is not None  # type: ignore[union-attr]
+        assert await acted(Action.RETRY) == (None, Kind.CONTENT_REMOVED)
 
 
 async def test_a_large_package_is_a_file_for_a_while_and_then_none(tmp_path: Path) -> None:

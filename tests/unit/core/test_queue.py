@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from axis.core.canonical import canonical
 from axis.core.model import AddDelivery, AddNotice, Cargo, Delivery, EntryKind, FreeEndpoint, HoldEndpoint, MoveDelivery
 from axis.core.notice import Telling
+from axis.core.problems import Kind, Refused
 from axis.core.queue import APPLIES_TO, Action, Order, decide_endpoint_hold, decide_operation
 from axis.core.states import DeliveryState, IllegalTransition
 from tests.factories_core import delivery, document
@@ -36,10 +38,7 @@ def test_the_log_tells_who_did_it_and_why() -> None:
 @pytest.mark.parametrize(("action", "state", "cargo"), list(product(Action, DeliveryState, Cargo)))
 def test_only_the_table_says_what_can_be_done(action: Action, state: DeliveryState, cargo: Cargo) -> None:
     one: Delivery = OF_DOCUMENT._replace(state=state, cargo=cargo)
-    possible = state in APPLIES_TO[action]
-    if action is Action.GIVE_UP and state is DeliveryState.FAILED and cargo is Cargo.DOCUMENT:
-        possible = False
-    if possible:
+    if state in APPLIES_TO[action]:
         assert isinstance(decide_operation(one, order(action), network(), telling()).changes[0], MoveDelivery)
     else:
         with pytest.raises(IllegalTransition):
@@ -60,6 +59,30 @@ def test_a_document_that_is_given_up_has_failed_and_its_sender_is_told() -> None
     assert [entry.kind for entry in decision.entries] == [EntryKind.OPERATED, EntryKind.FAILED, EntryKind.NOTICE]
     assert [type(change) for change in decision.changes] == [MoveDelivery, AddNotice, AddDelivery]
     assert decision.entries[1].facts["problem"] == "given-up"
+
+
+def test_a_document_that_failed_is_given_up_by_name_and_once() -> None:
+    """Its sender heard of it when it failed."""
+    one = OF_DOCUMENT._replace(state=DeliveryState.FAILED, last_problem="delivery-expired")
+    decision = sound(decide_operation(one, order(Action.GIVE_UP), network(), telling()))
+    assert decision.reply is DeliveryState.FAILED
+    assert [entry.kind for entry in decision.entries] == [EntryKind.OPERATED, EntryKind.FAILED]
+    assert (decision.entries[0].facts["operator"], decision.entries[1].facts["cause"]) == ("an", "delivery-expired")
+    (change,) = decision.changes
+    assert isinstance(change, MoveDelivery)
+    assert (change.now, change.problem) == (DeliveryState.FAILED, "given-up")
+    with pytest.raises(IllegalTransition):
+        decide_operation(one._replace(last_problem="given-up"), order(Action.GIVE_UP), network(), telling())
+
+
+def test_a_document_without_content_is_not_sent_again() -> None:
+    one = OF_DOCUMENT._replace(state=DeliveryState.FAILED, last_problem="given-up")
+    gone = replace(telling(), document=replace(DOCUMENT, removed_at=NOW))
+    with pytest.raises(Refused) as refused:
+        decide_operation(one, order(Action.RETRY), network(), gone)
+    assert refused.value.problem.kind is Kind.CONTENT_REMOVED
+    notice = one._replace(cargo=Cargo.NOTICE)
+    assert decide_operation(notice, order(Action.RETRY), network(), gone).reply is DeliveryState.QUEUED
 
 
 @pytest.mark.parametrize("state", [DeliveryState.QUEUED, DeliveryState.ON_HOLD, DeliveryState.FAILED])

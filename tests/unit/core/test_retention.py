@@ -49,14 +49,35 @@ def test_what_was_delivered_long_ago_goes() -> None:
     assert why(old(state=IntakeState.REFUSED, receipt_state=IntakeState.HELD), []) is None
 
 
-OPEN = [one for one in DeliveryState if one is not DeliveryState.DELIVERED]
+UNMADE = [one for one in DeliveryState if one is not DeliveryState.DELIVERED]
 
 
-@pytest.mark.parametrize("state", OPEN)
+@pytest.mark.parametrize("state", UNMADE)
 def test_any_other_delivery_of_it_keeps_it(state: DeliveryState) -> None:
-    """Also one that failed: somebody may send it again."""
+    """Also one that failed: somebody may send it again. However long ago that was, and whatever else is given up."""
     one = old()
-    assert why(one, [made(one), made(one, state)]) is Stays.UNDELIVERED
+    keeps = Stays.FAILED if state is DeliveryState.FAILED else Stays.UNDELIVERED
+    assert why(one, [made(one), given_up(one), made(one, state), given_up(one)]) is keeps
+
+
+def given_up(about: Document, **changes: Any) -> Delivery:
+    return made(about, DeliveryState.FAILED, last_problem="given-up", **changes)
+
+
+def test_what_a_person_gave_up_goes_when_its_time_is_over() -> None:
+    one = old()
+    assert why(one, [made(one), given_up(one)]) is None
+    assert why(one, [given_up(one, settled_at=NOW - KEEP)]) is Stays.YOUNG, "it may be sent again so long"
+
+
+@pytest.mark.parametrize("state", UNMADE)
+def test_what_was_given_up_stays_until_its_notices_were_taken_or_given_up_too(state: DeliveryState) -> None:
+    one = old()
+    notice = made(one, state, cargo=Cargo.NOTICE, cargo_ref="another")
+    keeps = None if state is DeliveryState.DROPPED else Stays.UNTOLD
+    assert why(one, [given_up(one), notice]) is keeps
+    assert why(one, [given_up(one), notice._replace(state=DeliveryState.DELIVERED)]) is None
+    assert why(one, [made(one), notice]) is None, "nothing of it was given up"
 
 
 @pytest.mark.parametrize("state", DeliveryState)
