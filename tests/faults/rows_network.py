@@ -171,33 +171,6 @@ ROWS: Final = (
         "certificate (F53)",
     ),
     row(
-        "F113",
-        "axes route a document in a circle",
-        "three nodes whose default routes lead to the next one",
-        "tests/flow/test_circle.py::test_what_goes_in_a_circle_ends_and_its_sender_is_told",
-        "tests/unit/core/test_notice.py::"
-        "test_a_notice_goes_to_the_axis_that_brought_the_document_wherever_its_sender_is_routed",
-        "tests/unit/core/test_recheck.py::"
-        "test_a_good_document_goes_on_waiting_while_a_route_leads_back_to_who_brought_it",
-    ),
-    row(
-        "F114",
-        "the database server writes into its own log what is stored, or does not say what its connections do",
-        "`log_statement`, `log_min_duration_statement`, `track_activities` of the role",
-        "tests/contract/test_servers.py::test_a_server_that_writes_down_what_is_stored_is_told_of",
-        "tests/unit/test_overheard.py::test_what_a_server_writes_down_is_named",
-        note="it is told, and goes on: the settings are a superuser's",
-    ),
-    row(
-        "F115",
-        "one status of one document is told again and again, each time with another time",
-        "by a recipient in batches and alone, by another axis, by another axis before the document comes",
-        "tests/flow/test_repeats.py::test_a_status_that_is_told_again_without_end_is_kept_so_often_and_no_more",
-        "tests/flow/test_repeats.py::test_what_another_axis_tells_before_its_document_comes_is_kept_so_often",
-        "tests/unit/core/test_repeats.py::test_what_another_axis_tells_for_the_first_time_or_anew_is_never_lost",
-        note="what another axis tells too often is answered as known, and so blocks nothing there",
-    ),
-    row(
         "F55",
         "the national axis is away while documents queue",
         "it is not there, then it is; forty documents, seconds for hours",
