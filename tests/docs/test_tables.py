@@ -71,9 +71,10 @@ def test_the_figures_of_the_page_are_those_that_were_measured() -> None:
 
 SHOWN = (
     # measure, side, in both languages of the README
-    ("accept, 10 KB, PostgreSQL beside our SQLite", "floor", 460, ("khoảng 460", "about 460")),
-    ("accept, 10 KB, PostgreSQL beside our SQLite", "ours", 430, ("430 (PostgreSQL)", "430 (PostgreSQL)")),
+    ("accept, 10 KB, PostgreSQL beside our SQLite", "floor", 1450, ("khoảng 1.450", "about 1,450")),
+    ("accept, 10 KB, PostgreSQL beside our SQLite", "ours", 1260, ("1.260 (PostgreSQL)", "1,260 (PostgreSQL)")),
     ("mix of sizes, rate", "ours", 1000, ("khoảng 1.000", "about 1,000")),
+    ("mix of sizes, ten minutes, rate", "ours", 600, ("600 suốt mười phút", "600 for ten minutes")),
     ("four hops up, p99", "ours", 36, ("trong 36 ms", "within 36 ms")),
     ("recovery after a kill, to the first delivery", "ours", 2.9, ("2,9 giây", "2.9 s")),
 )
