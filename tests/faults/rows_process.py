@@ -265,6 +265,8 @@ ROWS: Final = (
         f"{CONTENTS}::test_octets_that_another_document_names_stay",
         f"{RETENTION}::test_what_is_not_delivered_keeps_its_content",
         f"{RETENTION}::test_a_document_that_failed_keeps_its_content_until_it_is_given_up",
+        "tests/contract/test_paged.py::test_pages_have_every_row_once_by_number_and_by_text",
+        "tests/contract/test_paged.py::test_digests_that_documents_name_come_whole",
         f"{RETENTION}::test_nothing_goes_for_a_day_after_the_clock_has_leapt",
     ),
     row(
