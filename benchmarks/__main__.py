@@ -29,6 +29,7 @@ from benchmarks import (
     scale,
     statuses,
     sustained,
+    together,
 )
 from benchmarks.page import rewritten
 from benchmarks.pairs import Measure
@@ -54,7 +55,8 @@ GROUPS: dict[str, Group] = {
     "chain": chain.group,
     "backlog": scale.backlog,
     "registry": scale.registry,
-    "processes": scale.processes,
+    "processes": together.processes,
+    "nodes": together.nodes,
     "as2": peers.group,
     "rabbitmq": broker.group,
     "certificate": lambda _, pairs: judge.certificates(pairs),

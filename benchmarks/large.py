@@ -1,21 +1,30 @@
-"""Large documents: an attachment of 1 MB inside the package, and the memory that one of 100 MB takes."""
+"""Large documents: an attachment of 1 MB inside the package, and the memory that those of up to 200 MB take."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from benchmarks.load import Generator
+from axis.cli.send import Draft, make_parts
+from axis.demo.client import bearer
+from benchmarks.load import Generator, request
 from benchmarks.nodes import floor, key_of, node, posts, side
 from benchmarks.pairs import Measure, bounded
-from benchmarks.served import contest
+from benchmarks.served import contest, run
+from schemas.codes import AgencyCode
+from schemas.multipart import boundary_within, content_type_with
 from tests.site import HOME_AFFAIRS, OFFICE, Site
 
 MB = 1_000_000
+LARGEST = '[limits]\nmax_bytes = "256MB"'
+Made = Callable[[Site, int], Sequence[bytes]]
+"""Requests for a node."""
 
 
 def inline(slice_s: float, pairs: int) -> Iterator[Measure]:
@@ -63,29 +72,64 @@ class Watch(threading.Thread):
 
 
 def memory(slice_s: float, pairs: int) -> Iterator[Measure]:
-    size = 100 * MB if slice_s >= 0.5 else 20 * MB
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        generator = stack.enter_context(Generator())
-        site = stack.enter_context(node(folder / "node"))
-        assert site.process is not None
-        ours = side(site, posts(lambda wanted: [_large(site, size) for _ in range(wanted)], key_of(site, OFFICE)))
-        site.take(_large(site, 5 * MB), OFFICE)
-        grown, own = [], []
-        for _ in range(min(pairs, 3 if slice_s >= 0.5 else 2)):
-            time.sleep(1)
-            watch = Watch(site.process.pid)
-            idle = watch.now()
-            watch.start()
-            (answered,) = generator.run(ours.door, ours.requests(1), callers=1).statuses
-            watch.stop.set()
-            watch.join()
-            assert answered == 202, answered
-            grown.append(watch.most[0] - idle[0])
-            own.append(watch.most[1] - idle[1])
-        notes = f"{size // MB} MB inline, base64; without the file that is mapped: {max(own):.0f} MB"
-        yield bounded("memory above idle, one large attachment", grown, 16.0, "MB", notes)
+    """What large documents take beside idle: inside the package, in parts, and sixteen in parts at once. They are the
+    first large ones that their node sees: memory that was taken once is kept, and idle is higher then."""
+    small = slice_s < 0.5
+    inside, alone, each = (20, 20, 5) if small else (100, 200, 20)
+    kinds: tuple[tuple[str, str, float, int, Made], ...] = (
+        ("one large attachment", f"{inside} MB inline, base64", 16.0, 1, partial(_inside, inside)),
+        ("a large document in parts", f"{alone} MB", 64.0, 1, partial(_in_parts, alone)),
+        ("sixteen in parts at once", f"{each} MB each", 64.0, 16, partial(_in_parts, each)),
+    )
+    with Generator() as generator:
+        for name, notes, most, callers, made in kinds:
+            times = [_above_idle(generator, made, callers) for _ in range(min(pairs, 2 if small else 3))]
+            own = max(without for _, without in times)
+            notes = f"{notes}; without the files that are mapped: {own:.0f} MB"
+            yield bounded(f"memory above idle, {name}", [whole for whole, _ in times], most, "MB", notes)
 
 
-def _large(site: Site, size: int) -> bytes:
-    return site.package(OFFICE, [HOME_AFFAIRS], [bytes(size)])
+def _above_idle(generator: Generator, made: Made, callers: int) -> tuple[float, float]:
+    """How far resident memory of a new node, and that of no file, rises while so many documents come at once (MB)."""
+    with tempfile.TemporaryDirectory() as folder, node(Path(folder) / "node", more=LARGEST) as site:
+        taken = side(site, partial(made, site))
+        site.take(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
+        time.sleep(1)
+        watch = Watch(taken.pid)
+        idle = watch.now()
+        watch.start()
+        run(generator, taken, callers, callers)
+        watch.stop.set()
+        watch.join()
+        return watch.most[0] - idle[0], watch.most[1] - idle[1]
+
+
+def _inside(megabytes: int, site: Site, wanted: int) -> Sequence[bytes]:
+    content = bytes(megabytes * MB)
+    made = [site.package(OFFICE, [HOME_AFFAIRS], [content]) for _ in range(wanted)]
+    return posts(lambda _: made, key_of(site, OFFICE))(wanted)
+
+
+def _in_parts(megabytes: int, site: Site, wanted: int) -> Sequence[bytes]:
+    """Requests, each with one attachment of that size beside the envelope."""
+    signer, told = site.signers[OFFICE], bearer(key_of(site, OFFICE))
+    made = []
+    with tempfile.TemporaryDirectory() as folder:
+        attachment = Path(folder) / "tep.bin"
+        for _ in range(wanted):
+            site.made += 1
+            attachment.write_bytes(site.made.to_bytes(8) + bytes(megabytes * MB - 8))
+            draft = Draft(
+                AgencyCode.parse(OFFICE),
+                (AgencyCode.parse(HOME_AFFAIRS),),
+                str(site.made),
+                "LON",
+                "V/v tệp lớn",
+                datetime.now(UTC).date(),
+                (attachment,),
+            )
+            body = make_parts(draft, signer.certificate, signer.key, datetime.now(UTC), None).read_bytes()
+            boundary = boundary_within(body[:80])
+            assert boundary is not None
+            made.append(request("POST", "/v1/documents", body, {"Content-Type": content_type_with(boundary), **told}))
+    return made

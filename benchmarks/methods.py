@@ -19,8 +19,8 @@ METHODS: dict[str, str] = {
         "signed receipt after the commit. Floor: aiohttp with TLS, the same verifier, SHA-256, one row by "
         "INSERT on the loop and COMMIT in a thread for all who wait; nobody is asked who he is, nothing is "
         "routed, looked for, logged or signed. The ratio is of processor time a document in the serving "
-        "process, because the load takes a part of the other core; rates, p50 and p99 stand in `results.json` "
-        "under `more`."
+        "process, because the load takes a part of the other core, up to when nothing is left to do for these "
+        "documents (the log's rounds); rates, p50 and p99 stand in `results.json` under `more`."
     ),
     "accept, 10 KB, PostgreSQL": (
         "The same with the store on PostgreSQL, its files on the same disk. Floor: the same server, the group "
@@ -69,7 +69,8 @@ METHODS: dict[str, str] = {
         "until the receiver gets the first one. Starting Python is in it."
     ),
     "memory": (
-        "Resident memory of the node above idle, greatest of samples each 5 ms, while it takes 100 MB in base64."
+        "Resident memory of the node above idle, greatest of samples each 5 ms, while it takes 100 MB in base64, "
+        "200 MB in parts, and sixteen documents of 20 MB in parts at once: the first large ones that a node sees."
     ),
     "mix of sizes, rate": (
         "X-Road's published mix: 30 % of 2 KB (our smallest package is 4 KB), 60 % of 10 KB, 9 % of 100 KB, "
@@ -103,6 +104,7 @@ METHODS: dict[str, str] = {
         "a second, and p99 over p99. Lost is what was answered and is not stored. Load, nodes and database "
         "share the cores."
     ),
+    "two nodes": "The same with two nodes that each have a store of their own on SQLite.",
 }
 """The longest beginning that fits is meant."""
 

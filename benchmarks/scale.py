@@ -1,4 +1,4 @@
-"""What grows: the backlog, the registry, the number of processes on one PostgreSQL."""
+"""What grows: the backlog and the registry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,13 +22,9 @@ from axis.core.routing import RoutingTable, Rule
 from axis.sql import migrate
 from axis.sql.engine import open_store
 from axis.sql.store import SqlStore
-from benchmarks.load import Generator
-from benchmarks.nodes import fresh_database, key_of, node, packages, postgres, posts, side
 from benchmarks.pairs import Measure
-from benchmarks.served import run
 from schemas.codes import AgencyCode, Level
 from tests.factories_core import decision, delivery, document, sha256
-from tests.site import OFFICE
 
 AGENCIES = 500
 LEASE = timedelta(seconds=60)
@@ -178,42 +173,3 @@ def _grown(name: str, found: list[Any], bound: float, notes: str) -> Measure:
     large, small = (statistics.median(one) * 1e6 for one in zip(*found, strict=True))
     ends = (ratios[0], ratios[-1])
     return Measure(name, statistics.median(ratios), bound, False, large, small, len(found), "us", ends, notes)
-
-
-def processes(slice_s: float, pairs: int) -> Iterator[Measure]:
-    """Two processes of one node on one PostgreSQL beside one of them, with sixty-four callers in all."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        running = stack.enter_context(postgres())
-        generators = [stack.enter_context(Generator()) for _ in range(2)]
-        site = stack.enter_context(node(folder / "one", store=fresh_database(running, "ours"), instance="a"))
-        other = site.beside("b")
-        other.start()
-        stack.callback(lambda: other.running and other.stop())
-        make = packages(site)
-        sides = [side(each, posts(make, key_of(site, OFFICE))) for each in (site, other)]
-        count = max(64, round(slice_s * 250))
-        for generator, each in zip(generators, sides, strict=True):
-            run(generator, each, 128)
-        found = []
-        for _ in range(pairs):
-            alone = run(generators[0], sides[0], count)
-            halves = [(generator, each, count // 2, 32) for generator, each in zip(generators, sides, strict=True)]
-            with ThreadPoolExecutor(2) as threads:
-                runs = list(threads.map(lambda one: run(*one), halves))
-            seconds = max(one.answers.seconds for one in runs)
-            both = sorted(time for one in runs for time in one.answers.times)
-            single = sorted(alone.answers.times)
-            slow = [times[len(times) * 99 // 100] for times in (both, single)]
-            found.append((len(both) / seconds, alone.rate, slow[0] / slow[1]))
-        ratios = sorted(a / b for a, b, _ in found)
-        two, one = (statistics.median(each[place] for each in found) for place in range(2))
-        ends = (ratios[0], ratios[-1])
-        name = "two processes on one PostgreSQL beside one"
-        yield Measure(f"{name}, rate", statistics.median(ratios), 1.4, True, two, one, pairs, "/s", ends)
-        slower = sorted(each[2] for each in found)
-        middle, ends = statistics.median(slower), (slower[0], slower[-1])
-        yield Measure(f"{name}, p99", middle, 2.0, False, middle, 1.0, pairs, "x", ends)
-        stored = int(site.rows("SELECT count(*) FROM document")[0][0])
-        sent = 256 + sum(count + count // 2 * 2 for _ in found)
-        yield Measure(f"{name}, lost", float(sent - stored), 0.0, False, float(sent), float(stored), pairs, "", (0, 0))

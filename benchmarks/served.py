@@ -14,6 +14,8 @@ from benchmarks.pairs import Measure
 
 Requests = Callable[[int], Sequence[bytes]]
 """Makes so many requests that were not sent yet."""
+IDLE_S = 0.0015
+"""Less than this in 50 ms is what an idle node takes."""
 
 
 def processor_s(pid: int) -> float:
@@ -65,11 +67,24 @@ class Run:
     answers: Answers
 
 
+def settle(pid: int) -> None:
+    """Wait until a process has nothing left to do: what it owes for what was answered is its cost, too."""
+    quiet, before = 0, processor_s(pid)
+    while quiet < 4:
+        time.sleep(0.05)
+        now = processor_s(pid)
+        quiet = quiet + 1 if now - before < IDLE_S else 0
+        before = now
+
+
 def run(generator: Generator, side: Side, count: int, callers: int = 64) -> Run:
+    """One run. The clock of the processor begins when all are connected and what was before is done, and ends when
+    nothing is left of these."""
     spent: list[float] = []
     elsewhere: list[float] = []
 
     def between() -> None:
+        settle(side.pid)
         spent.append(side.spent())
         elsewhere.append(side.spent_elsewhere())
 
