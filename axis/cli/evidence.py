@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,7 +157,8 @@ def _logged(books: Questions, document: Document, config: Config) -> Iterator[Lo
         if index is None:
             continue
         try:
-            yield Logged(leaf, prove_inclusion(config.node.log, index).text.encode())
+            proof = replace(prove_inclusion(config.node.log, index), extra=None)  # the entry stands beside it
+            yield Logged(leaf, proof.text.encode())
         except ValueError:
             continue  # the checkpoint is older than the entry
         except Damaged as error:

@@ -25,6 +25,7 @@ from axis.cli.output import (
     say_json,
     witnesses_of,
 )
+from axis.cli.proof import prove, proven, read_receipt
 from axis.cli.vietnamese import in_vietnamese
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def log() -> None:
 
 log.add_command(show)
 log.add_command(lost)
+log.add_command(prove)
+log.add_command(proven)
 
 
 @log.command()
@@ -84,7 +87,7 @@ def verify(
     kept = None if old is None else _kept(old, as_json)
     witnesses = witnesses_of(witness_keys, witness_quorum, as_json)
     public = None if receipt_key is None else public_of(receipt_key, as_json)
-    said = [_receipt(file, as_json) for file in receipts]
+    said = [_octets(file, as_json) for file in receipts]
     try:
         with _progress(not as_json and sys.stderr.isatty()) as told:
             report = verify_log(
@@ -178,18 +181,9 @@ def _kept(file: Path, as_json: bool) -> str:
     )
 
 
-def _receipt(file: Path, as_json: bool) -> bytes:
-    """The octets of a receipt. What is none ends the command: it says nothing against the log."""
-    from axis.log.entries import read_canonical
-
-    octets = file.read_bytes()
-    try:
-        if read_canonical(octets).get("type") == "axis-receipt":
-            return octets
-        why = "it is something else"
-    except ValueError as error:
-        why = str(error)
-    give_up(Exit.USAGE, f"{file} is no receipt: {why}", "its octets as they came: axis send --receipt", as_json=as_json)
+def _octets(receipt: Path, as_json: bool) -> bytes:
+    read_receipt(receipt, as_json)
+    return receipt.read_bytes()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from axis.core.amounts import Counts as Counts
 from axis.core.amounts import Heap as Heap
 from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem
-from axis.core.journey.dossier import Dossier
+from axis.core.journey.dossier import Dossier, Placed
 from axis.core.journey.reached import Counted, Sent
 from axis.core.model import (
     AttachmentCheck,
@@ -329,6 +329,10 @@ class Views(Protocol):
 
     async def dossier(self, ref: DocumentRef) -> Dossier | None:
         """Everything about one document, as of one moment."""
+        ...
+
+    async def promised(self, document: Document) -> Placed | None:
+        """The log entry that the document's receipt promised."""
         ...
 
     async def refusals(self, limit: int, among: int) -> Sequence[LogEntry]:

@@ -6,14 +6,17 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from axis.core.canonical import Json, canonical
-from axis.core.model import Document
+from axis.core.model import Document, EntryKind
 from axis.core.states import IntakeState
 from axis.core.times import rfc3339
 from signing.verdict import Indication
 
 VERSION = 1
+PROMISED: Final = frozenset({EntryKind.ACCEPTED, EntryKind.HELD})
+"""The log entries that receipts promise."""
 
 
 @dataclass(frozen=True, slots=True)

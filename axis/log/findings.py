@@ -48,6 +48,8 @@ class Code(StrEnum):
     HEADS_BEHIND = "heads-behind"
     HEAD_SIGNATURE = "head-signature"
     HEAD_MISMATCH = "head-mismatch"
+    PROOF_MALFORMED = "proof-malformed"
+    ENTRY_NOT_INCLUDED = "entry-not-included"
     RECEIPT_MALFORMED = "receipt-malformed"
     RECEIPT_SIGNATURE = "receipt-signature"
     RECEIPT_WITHOUT_LEAF = "receipt-without-leaf"
@@ -128,6 +130,10 @@ TABLE: Final[Mapping[Code, Row]] = MappingProxyType(
         Code.HEAD_SIGNATURE: Row(True, "Mốc trong kho sai chữ ký", "a stored head is not signed by this key"),
         Code.HEAD_MISMATCH: Row(
             True, "Có hai lịch sử cho cùng một kích thước", "a stored head has another root than the log at that size"
+        ),
+        Code.PROOF_MALFORMED: Row(True, "Chứng minh không đọc được", "a proof cannot be read"),
+        Code.ENTRY_NOT_INCLUDED: Row(
+            True, "Chứng minh không dẫn đến mốc", "the proof does not lead from its entry to its checkpoint"
         ),
         Code.RECEIPT_MALFORMED: Row(True, "Biên nhận không đọc được", "a receipt cannot be read"),
         Code.RECEIPT_SIGNATURE: Row(

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from axis.core.canonical import canonical
 from axis.core.model import EntryKind
+from axis.core.receipt import PROMISED
 from axis.log.entries import ReadEntry, read_canonical
 from axis.log.files import LogFolder
 from axis.log.findings import Code, Collector, Finding
 from axis.log.reading import entries
 from signing.keys import verify_bytes
 
-_PROMISED: Final = frozenset({EntryKind.ACCEPTED, EntryKind.HELD})
 _SAME: Final = ("sender", "kind", "verdict", "policy_sha256")
 """What the receipt and the facts of the entry both say plainly (`axis.core.receipt`, `axis.core.intake`)."""
 
@@ -47,7 +47,7 @@ def check_receipts(
         wanted.setdefault(document, []).append(said)
     missing = set(wanted)
     for index, entry in entries(LogFolder(folder), size):
-        if entry.kind in _PROMISED and entry.subject in wanted:
+        if entry.kind in PROMISED and entry.subject in wanted:
             missing.discard(entry.subject)
             for said in wanted[entry.subject]:
                 if origin and said.get("node") != origin:

@@ -34,6 +34,14 @@ def entries_at(session: Session, instants: Iterable[datetime], subjects: Collect
         yield from _between(session, start, stop, exact, subjects)
 
 
+def entry_at(session: Session, at: datetime, subject: str, kinds: Collection[EntryKind]) -> Placed | None:
+    """The one entry of these kinds about `subject` that bears this instant."""
+    start, stop = _place(session, at - 2 * SLACK), _place(session, at + 2 * SLACK)
+    rows = session.run(session.statements.queues.intents_at, id=start, last=stop, at=rfc3339(at)).fetchall()
+    found = (placed for placed in (_placed(*row) for row in rows) if placed.entry.subject == subject)
+    return next((placed for placed in found if placed.entry.kind in kinds), None)
+
+
 def operated_since(session: Session, at: datetime, subjects: Collection[str]) -> Iterator[Placed]:
     """What operators did since then to one of `subjects`, in the order of writing. Reads the log from there on."""
     start = _place(session, at - 2 * SLACK)

@@ -148,3 +148,8 @@ class Queues:
         refused = select(*columns[1:]).where(onward, text("kind IN ('refused', 'status-refused')"))
         self.refused_from = text_of(at_most(refused.order_by(log_intent.c.id.desc())))
         self.intents_from = text_of(at_most(select(*columns).where(onward).order_by(log_intent.c.id)))
+        self.intents_at = text_of(
+            select(*columns[1:])
+            .where(onward, log_intent.c.id <= bindparam("last", type_=Integer), log_intent.c.at == bindparam("at"))
+            .order_by(log_intent.c.id)
+        )

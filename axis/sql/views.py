@@ -35,11 +35,12 @@ from axis.core.model import (
 )
 from axis.core.octets import Kept
 from axis.core.ports import Age, Carried, Counts, Heap, Parcel
+from axis.core.receipt import PROMISED
 from axis.core.retention import Leftover
 from axis.core.states import OPEN, DeliveryState
 from axis.core.times import parse_rfc3339, rfc3339
 from axis.sql.driver import unavailable
-from axis.sql.instants import document_place, entries_at, operated_since, refused_lately
+from axis.sql.instants import document_place, entries_at, entry_at, operated_since, refused_lately
 from axis.sql.leftovers import leftovers
 from axis.sql.read import Reader
 from axis.sql.readers import Readers
@@ -375,6 +376,9 @@ class SqlViews:
 
     async def dossier(self, ref: DocumentRef) -> Dossier | None:
         return await self._aside(lambda ask: ask.dossier(ref))
+
+    async def promised(self, document: Document) -> Placed | None:
+        return await self._aside(lambda ask: entry_at(ask.session, document.accepted_at, document.ref, PROMISED))
 
     async def refusals(self, limit: int, among: int) -> Sequence[LogEntry]:
         return await self._aside(lambda ask: ask.refusals(limit, among))

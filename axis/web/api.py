@@ -15,7 +15,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from axis.core.hands import Body
-from axis.core.model import DocumentRef, Hop, Principal, Role
+from axis.core.model import Document, DocumentRef, Hop, Principal, Role
 from axis.core.problems import Kind, Problem, ProblemError, Refused
 from axis.core.states import DeliveryState
 from axis.core.times import parse_rfc3339
@@ -27,6 +27,7 @@ from axis.flow.judge import problem_of
 from axis.flow.notices import take_notice
 from axis.flow.parts import PartsSpooler
 from axis.flow.poll import OpenSpool, spool_all
+from axis.flow.prove import prove_taken
 from axis.flow.receive import give_receipt, receive
 from axis.flow.report import record_told, visible_document
 from axis.flow.witness import published
@@ -83,6 +84,7 @@ class Api:
                 Route("POST", "/v1/statuses", self.post_statuses),
                 Route("GET", "/v1/inbox", self.get_inbox),
                 Route("GET", r"/v1/receipts/([a-z0-9]{26})", self.get_receipt),
+                Route("GET", r"/v1/receipts/([a-z0-9]{26})/proof", self.get_proof),
                 Route("POST", "/v1/relay", self.post_relay, asks=True),
                 Route("GET", "/v1/log/checkpoint", self.get_checkpoint),
                 Route("GET", "/v1/log/(witnessed/[0-9a-f]{8})", self.get_witnessed),
@@ -185,12 +187,23 @@ class Api:
 
     async def get_receipt(self, request: web.BaseRequest, ref: str) -> Answer:
         """The receipt, the same octets as the first time; its sender only."""
-        by, registry = self.caller(request), self.ctx.network.registry
-        document = await visible_document(ref, by, self.ctx)
-        if not registry.within(document.sender, by.authority):
-            raise Refused(Problem(Kind.NOT_FOUND))
+        document = await self._sent(request, ref)
         octets = (await give_receipt(document, self.ctx)).octets
         return Answer(octets, {hdrs.CONTENT_TYPE: "application/json", "Axis-State": document.state.value})
+
+    async def get_proof(self, request: web.BaseRequest, ref: str) -> Answer:
+        """That the log holds what the receipt promised, as C2SP tlog-proof; its sender only."""
+        document = await self._sent(request, ref)
+        proof = await prove_taken(document, self.log_folder, self.ctx)
+        return Answer(proof.text.encode(), {hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"})
+
+    async def _sent(self, request: web.BaseRequest, ref: str) -> Document:
+        """A document for its sender; to others it reads as not found."""
+        by = self.caller(request)
+        document = await visible_document(ref, by, self.ctx)
+        if not self.ctx.network.registry.within(document.sender, by.authority):
+            raise Refused(Problem(Kind.NOT_FOUND))
+        return document
 
     async def get_inbox(self, request: web.BaseRequest) -> Answer:
         by = require(self.caller(request), Role.AGENCY)

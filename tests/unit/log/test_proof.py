@@ -48,19 +48,24 @@ def test_a_proof_travels_as_text_and_holds_for_its_entry_only(log: Path) -> None
 
 def test_a_proof_has_the_lines_of_the_specification(log: Path) -> None:
     lines = prove_inclusion(log, 5).text.split("\n")
-    assert lines[:2] == ["c2sp.org/tlog-proof@v1", "index 5"]
+    assert lines[0] == "c2sp.org/tlog-proof@v1" and lines[2] == "index 5"
+    assert lines[1] == f"extra {b64encode(leaves(5, 6)[0]).decode()}"
     assert lines[lines.index("") + 1 :] == (log / "checkpoint").read_text().split("\n")
 
 
-def test_extra_data_is_passed_over(log: Path) -> None:
-    text = prove_inclusion(log, 5).text
-    assert parse_proof(text.replace("index 5", "extra AAAA\nindex 5")) == parse_proof(text)
+def test_the_entry_travels_with_its_proof_or_beside_it(log: Path) -> None:
+    proof = prove_inclusion(log, 5)
+    assert parse_proof(proof.text) == proof and proof.extra == leaves(5, 6)[0]
+    beside = replace(proof, extra=None)
+    assert parse_proof(beside.text) == beside and "extra" not in beside.text
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         ("@v1", "@v2"),
+        ("\nextra ", "\nextra  "),
+        ("\nextra ", "\nextra Y\nextra "),
         ("index 5", "index 05"),
         ("index 5", "index -5"),
         ("index 5", "index five"),
@@ -81,7 +86,7 @@ def test_a_proof_has_one_spelling(log: Path, old: str, new: str) -> None:
 def test_a_hash_of_a_proof_has_one_spelling(log: Path) -> None:
     """The last letter of its base64 has two bits that nothing else reads."""
     text = prove_inclusion(log, 255).text
-    first = text.split("\n")[2]
+    first = text.split("\n")[3]
     assert first.endswith("=")
     for letter in LETTERS - {first[-2]}:
         changed = text.replace(first, f"{first[:-2]}{letter}=")
