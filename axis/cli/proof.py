@@ -85,7 +85,7 @@ def _keep(output: Path, text: str, as_json: bool) -> None:
         with output.open("x") as file:
             file.write(text)
     except FileExistsError:
-        give_up(Exit.USAGE, f"{output} is there already", "name another file", as_json=as_json)
+        give_up(Exit.USAGE, f"{output} is there already", "name a new file", as_json=as_json)
     except OSError as error:
         give_up(Exit.UNSURE, f"{output} cannot be written: {error.strerror}", as_json=as_json)
 

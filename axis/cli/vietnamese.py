@@ -313,6 +313,18 @@ _REMEDIES: Final = {
     "its octets as they came: axis send --receipt": "đúng các byte đã nhận: axis send --receipt",
     "axis log key prints it": "axis log key in ra khóa",
     "axis log verify says more": "axis log verify nói rõ hơn",
+    "name one entry: --entry, or --receipt": "nêu một bản ghi: --entry, hoặc --receipt",
+    "name a new file": "nêu một tệp mới",
+    "a text as axis log prove writes it": "văn bản như axis log prove ghi ra",
+    "the head is older than the entry: ask again in a few seconds, or look with axis log show": (
+        "mốc cũ hơn bản ghi: hỏi lại sau vài giây, hoặc xem bằng axis log show"
+    ),
+    "it is this log's when its `merge_by` has passed: axis log verify --receipt says more": (
+        "biên nhận của nhật ký này thì có bản ghi khi đã qua `merge_by`: axis log verify --receipt nói rõ hơn"
+    ),
+    "its line `extra` is missing: in an evidence bundle the entry stands beside the proof, see axis verify": (
+        "thiếu dòng `extra`: trong gói chứng cứ, bản ghi nằm cạnh chứng minh, xem axis verify"
+    ),
     "nothing was found out about the log": "chưa biết gì về nhật ký",
     "is {} the folder of a log?": "{} có phải thư mục nhật ký không? Của một nút thì là data/log",
     "the log names documents by the axis' reference, as the receipt and axis why tell it; numbers are not in it": (

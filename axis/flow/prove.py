@@ -16,8 +16,8 @@ from axis.log.proof import Proof, prove_inclusion
 async def prove_taken(document: Document, log_folder: Path, ctx: Context) -> Proof:
     """The proof of the entry of its acceptance, under the published checkpoint.
 
-    `Unavailable(LOG_STALE)` where the checkpoint is older than the entry, `Refused(STORED_DAMAGED)` where the log cannot
-    prove it, `Refused(NOT_FOUND)` where a restore lost the entry's place.
+    `Unavailable(LOG_STALE)` where the checkpoint is older than the entry, `Refused(STORED_DAMAGED)` where the log
+    cannot prove it, `Refused(NOT_FOUND)` where a restore lost the entry's place.
     """
     placed = await ctx.store.views.promised(document)
     if placed is None:

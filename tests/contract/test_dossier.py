@@ -148,3 +148,14 @@ def test_looking_for_a_number_reads_the_index_of_numbers_and_not_the_documents(t
     steps = [row[3] for row in plan]
     assert not any(step == "SCAN document" for step in steps), steps
     assert any("USING INDEX ix_document_number" in step for step in steps), steps
+
+
+async def test_the_entry_that_a_receipt_promised_is_found_among_those_of_its_instant(store: SqlStore) -> None:
+    one = document()
+    promised = LogEntry(EntryKind.ACCEPTED, NOW, "x", one.ref, {"n": 1})
+    beside = [promised._replace(kind=EntryKind.ROUTED), promised._replace(at=later(seconds=1))]
+    await add(store, AddDocument(one))
+    assert await store.views.promised(one) is None
+    await log(store, *noise(NOW, 1_200), *beside, *noise(later(seconds=90), 5), promised, *noise(later(days=2), 5))
+    assert await store.views.promised(one) == Placed(None, promised)
+    assert await store.views.promised(document()) is None

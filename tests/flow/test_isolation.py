@@ -34,6 +34,7 @@ def test_a_stranger_sees_of_a_document_what_it_sees_of_a_random_id(site: Site) -
         ("GET", "/v1/documents/{}", document),
         ("GET", "/v1/documents/{}/package", document),
         ("GET", "/v1/receipts/{}", document),
+        ("GET", "/v1/receipts/{}/proof", document),
         ("POST", "/v1/documents/{}/statuses", document),
         ("GET", "/v1/deliveries/{}/package", item["delivery"]),
         ("POST", "/v1/deliveries/{}/ack", item["delivery"]),
