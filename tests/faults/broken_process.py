@@ -22,6 +22,7 @@ OFFERED: Final = "tests/witness/test_offered.py"
 WITNESS: Final = "tests/witness/test_alone.py"
 MISMATCH: Final = "tests/unit/log/test_mismatch.py"
 VERIFY: Final = "tests/unit/log/test_verify.py"
+PROVEN: Final = "tests/unit/log/test_proven.py"
 SUCCESSION: Final = "tests/unit/log/test_succession.py"
 
 STOP: Final = (
@@ -367,6 +368,66 @@ SHOWN: Final = (
                 ("    elif newest and journal and (", "    elif not newest and journal and ("),
             ),
             "warn",
+        ),
+    ),
+    (
+        f"{PROVEN}::test_not_one_octet_of_a_proof_may_be_another",
+        Broken(
+            "F124",
+            off(
+                "a proof leads from its entry to its head",
+                "axis/log/proven.py",
+                ("    if not proof.holds(leaf):\n", "    if False:\n"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        f"{PROVEN}::test_a_head_that_another_key_signed_proves_nothing",
+        Broken(
+            "F124",
+            off(
+                "a proof counts under the key of the log",
+                "axis/log/proven.py",
+                ('        found.append(Finding(Code.CHECKPOINT_SIGNATURE, "", str(error)))\n', "        str(error)\n"),
+            ),
+            "checkpoint-signature",
+        ),
+    ),
+    (
+        f"{PROVEN}::test_a_head_of_another_log_proves_nothing",
+        Broken(
+            "F124",
+            off(
+                "a proof is of the log that the key names",
+                "axis/log/proven.py",
+                ("    if tree.origin != keys.name:\n", "    if False:\n"),
+            ),
+            "checkpoint-origin",
+        ),
+    ),
+    (
+        f"{PROVEN}::test_a_former_key_is_told_as_that",
+        Broken(
+            "F124",
+            off(
+                "a key that the log has no more is not enough",
+                "axis/log/proven.py",
+                ("len(keys.keys) > 1 and not _opens", "len(keys.keys) > 9 and not _opens"),
+            ),
+            "True",
+        ),
+    ),
+    (
+        f"{PROVEN}::test_a_receipt_is_held_against_the_one_entry_that_it_promised",
+        Broken(
+            "F124",
+            off(
+                "a receipt promised an entry about its own document",
+                "axis/log/proven.py",
+                ("or entry.subject != document:\n", "or not document:\n"),
+            ),
+            "receipt-mismatch",
         ),
     ),
     (

@@ -15,6 +15,7 @@ PROCESSES: Final = "tests/crash/test_processes.py"
 ENGINE, DELIVERY = "tests/flow/test_engine.py", "tests/flow/test_delivery.py"
 OFFERED, WITNESSED = "tests/witness/test_offered.py", "tests/witness/test_put_back.py"
 MISMATCH, VERIFY = "tests/unit/log/test_mismatch.py", "tests/unit/log/test_verify.py"
+PROVEN = "tests/unit/log/test_proven.py"
 BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
 LEASE, HEADS = "tests/unit/log/test_lease.py", "tests/unit/log/test_files.py"
 UNFINISHED = "tests/care/test_unfinished.py"
@@ -356,5 +357,16 @@ ROWS: Final = (
         "tests/flow/test_repeats.py::test_what_another_axis_tells_before_its_document_comes_is_kept_so_often",
         "tests/unit/core/test_repeats.py::test_what_another_axis_tells_for_the_first_time_or_anew_is_never_lost",
         note="what another axis tells too often is answered as known, and so blocks nothing there",
+    ),
+    row(
+        "F124",
+        "the proof of one entry is altered, or is of another",
+        "every character of one; heads of other keys and other logs; the entry of another document",
+        f"{PROVEN}::test_not_one_octet_of_a_proof_may_be_another",
+        f"{PROVEN}::test_a_head_that_another_key_signed_proves_nothing",
+        f"{PROVEN}::test_a_head_of_another_log_proves_nothing",
+        f"{PROVEN}::test_a_former_key_is_told_as_that",
+        f"{PROVEN}::test_a_receipt_is_held_against_the_one_entry_that_it_promised",
+        note="whether the log was rewritten since, a head says that somebody kept",
     ),
 )
