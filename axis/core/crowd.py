@@ -5,12 +5,27 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Final, NamedTuple
+
+SITE_BITS: Final = 64
+"""Of an IPv6 address, what names the network of one subscriber: the rest is his to choose (RFC 4291 §2.5.4)."""
+
+
+@lru_cache(1024)
+def origin(address: str) -> str:
+    """Who a connection from `address` is counted as: an IPv4 address, also where it is written as IPv6, or the network
+    of an IPv6 address. One subscriber has 2^64 of these, and would else be as many."""
+    found = ip_address(address.partition("%")[0])
+    if not isinstance(found, IPv6Address):
+        return address
+    return str(found.ipv4_mapped or IPv6Network((found, SITE_BITS), strict=False))
 
 
 class Resting(NamedTuple):
     """A connection between two requests, or one that owes a head: since when, in seconds of any clock, from which
-    address, and its number."""
+    address (`origin`), and its number."""
 
     since: float
     address: str

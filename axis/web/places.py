@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from axis.core.crowd import Resting, leaving, overstaying
+from axis.core.crowd import Resting, leaving, origin, overstaying
 from axis.core.problems import Kind
 
 log = structlog.get_logger()
@@ -121,6 +121,7 @@ class Places:
         """A place for what was accepted from `address`: a free one, or that of a connection that is closed for it: one
         that says nothing, of another address that has more than its share of those, or one that rests. `None` where
         there is neither."""
+        address = origin(address)
         if len(self._open) >= self.bound:
             if self._silent_one_left(address):
                 self.refused[Kind.BUSY] += 1

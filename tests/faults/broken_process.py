@@ -371,6 +371,18 @@ SHOWN: Final = (
         ),
     ),
     (
+        "tests/unit/web/test_places.py::test_addresses_that_one_subscriber_chooses_among_are_one",
+        Broken(
+            "F44",
+            off(
+                "a subscriber of IPv6 is one, however many addresses it takes",
+                "axis/web/places.py",
+                ("        address = origin(address)\n", ""),
+            ),
+            "assert",
+        ),
+    ),
+    (
         f"{PROVEN}::test_not_one_octet_of_a_proof_may_be_another",
         Broken(
             "F124",

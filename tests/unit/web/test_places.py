@@ -204,6 +204,36 @@ def test_a_newcomer_is_not_let_in_at_the_cost_of_its_own_address(pair: tuple[soc
     asyncio.run(go())
 
 
+@pytest.mark.parametrize(
+    ("own", "far", "alike"),
+    [
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::9", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("::ffff:192.0.2.7", "192.0.2.7", True),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.8", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+    ],
+)
+def test_addresses_that_one_subscriber_chooses_among_are_one(
+    own: str, far: str, alike: bool, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """A flood from a network of IPv6 makes no room for a newcomer of that network, only for others."""
+
+    async def go() -> None:
+        clock = Clock()
+        room = Places(16, clock=clock)
+        for number in range(16):
+            place = room.take(pair[0], own.replace("::1", f"::{number + 1}") if "." not in own else own)
+            assert place is not None
+            place.guest = Someone(silent_since=1.0)
+        clock.now += LOOK_S
+        assert (room.take(pair[0], far) is None) is alike
+        clock.now += LOOK_S
+        assert room.take(pair[0], "203.0.113.1") is not None, "the flood is one, and has more than its share"
+
+    asyncio.run(go())
+
+
 def test_a_handshake_that_others_need_the_place_of_is_ended_and_its_line_closed(site_tls: ssl.SSLContext) -> None:
     async def go() -> None:
         clock = Clock()
