@@ -21,7 +21,7 @@ from benchmarks.load import Door, Generator, request
 from benchmarks.nodes import floor, key_of, padded, posts, side
 from benchmarks.pairs import Measure, bounded
 from benchmarks.served import processor_s
-from tests.site import OFFICE, Site, row, until
+from tests.site import OFFICE, Site, pushed, row, until
 
 CALLED = "000.00.71.H99"
 NAME = "duoc-goi"
@@ -37,10 +37,7 @@ def called(folder: Path, generator: Generator) -> Iterator[tuple[Site, Door, Any
         sink = stack.enter_context(floor(site, lambda wanted: [], module="sink"))
         url = f"https://{HOST}:{sink.door.port}/"
         site.registry += row(CALLED)
-        site.endpoints += (
-            f'[[endpoint]]\nname = "{NAME}"\nadapter = "http-push"\nagencies = ["{CALLED}"]\nurl = "{url}"\n'
-            f'ca = "{site.pki.tls_ca}"\nwindow = {WINDOW}\n[[route]]\nprefix = "{CALLED}"\nendpoint = "{NAME}"\n'
-        )
+        site.endpoints += pushed(NAME, CALLED, url, f'ca = "{site.pki.tls_ca}"\nwindow = {WINDOW}\n')
         site.configure()
         site.start()
         stack.callback(lambda: site.running and site.stop())

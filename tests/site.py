@@ -111,6 +111,14 @@ def row(code: str, *certificates: Identity, parent: str = PROVINCE, more: str = 
     )
 
 
+def pushed(name: str, agency: str, url: str, more: str = "") -> str:
+    """An endpoint that documents for one agency are pushed to, with `more` lines of its own, and the route to it."""
+    return (
+        f'[[endpoint]]\nname = "{name}"\nadapter = "http-push"\nagencies = ["{agency}"]\nurl = "{url}"\n{more}'
+        f'[[route]]\nprefix = "{agency}"\nendpoint = "{name}"\n'
+    )
+
+
 @dataclass
 class Site:
     """A province's node with three mailboxes in `folder`. `start` and `kill` as often as one likes.

@@ -22,7 +22,7 @@ from axis.core.states import DeliveryState
 from axis.demo.network import HOST
 from axis.operator import NAME, read_token
 from tests.flow.receiver import TAKEN, Receiver, status
-from tests.site import HOME_AFFAIRS, OFFICE, Site, kept_running, problem, row, signed_by, until
+from tests.site import HOME_AFFAIRS, OFFICE, Site, kept_running, problem, pushed, row, signed_by, until
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +40,7 @@ def far() -> Iterator[Receiver]:
 def site(far: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = Site(tmp_path_factory.mktemp("queue"), MORE)
     made.registry = row(HEALTH)
-    made.endpoints = (
-        f'[[endpoint]]\nname = "{ENDPOINT}"\nadapter = "http-push"\nagencies = ["{HEALTH}"]\nurl = "{far.url}"\n'
-        f'[[route]]\nprefix = "{HEALTH}"\nendpoint = "{ENDPOINT}"\n'
-    )
+    made.endpoints = pushed(ENDPOINT, HEALTH, far.url)
     made.configure()
     with kept_running(made):
         yield made

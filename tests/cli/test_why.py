@@ -16,7 +16,7 @@ from axis.cli.why import SHOWN, few
 from axis.core.journey.step import Step, What
 from signing.verdict import Sentence
 from tests.flow.receiver import TAKEN, Receiver, status
-from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, row, until
+from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, pushed, row, until
 
 pytestmark = pytest.mark.slow
 
@@ -34,10 +34,7 @@ def far() -> Iterator[Receiver]:
 def site(far: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = Site(tmp_path_factory.mktemp("why"), MORE)
     made.registry = row(HEALTH)
-    made.endpoints = (
-        f'[[endpoint]]\nname = "{ENDPOINT}"\nadapter = "http-push"\nagencies = ["{HEALTH}"]\nurl = "{far.url}"\n'
-        f'[[route]]\nprefix = "{HEALTH}"\nendpoint = "{ENDPOINT}"\n'
-    )
+    made.endpoints = pushed(ENDPOINT, HEALTH, far.url)
     made.configure()
     with kept_running(made):
         yield made

@@ -21,7 +21,7 @@ from axis.demo.client import bearer
 from axis.demo.network import HOST
 from axis.flow.lease import LENGTH
 from tests.flow.receiver import Receiver
-from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, Site, row, started, until
+from tests.site import AGENCIES, HOME_AFFAIRS, OFFICE, Site, pushed, row, started, until
 
 pytestmark = pytest.mark.slow
 
@@ -43,10 +43,7 @@ def site(far: Receiver, postgres_store: str, tmp_path: Path) -> Site:
     made = Site(tmp_path, LEASE, store=postgres_store, instance="n0")
     made.signers[HEALTH] = made.pki.signer(HEALTH)
     made.registry = row(HEALTH, made.signers[HEALTH])
-    made.endpoints = (
-        f'[[endpoint]]\nname = "{NAME}"\nadapter = "http-push"\nagencies = ["{HEALTH}"]\nurl = "{far.url}"\n'
-        f'[[route]]\nprefix = "{HEALTH}"\nendpoint = "{NAME}"\n'
-    )
+    made.endpoints = pushed(NAME, HEALTH, far.url)
     made.configure()
     return made
 

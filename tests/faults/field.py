@@ -32,7 +32,7 @@ from tests.history.logbook import Logbook, Unreadable, read_logbook
 from tests.history.package import Package
 from tests.history.rules import Violation, World, check
 from tests.mutations.edit import Mutation
-from tests.site import AGENCIES, FINANCE, HOME_AFFAIRS, OFFICE, Site, row, until
+from tests.site import AGENCIES, FINANCE, HOME_AFFAIRS, OFFICE, Site, pushed, row, until
 
 INSIDE = Path(__file__).parent / "inside"
 ROOT = Path(__file__).parents[2]
@@ -105,10 +105,7 @@ class Field:
         site.signers[HEALTH] = site.pki.signer(HEALTH)
         site.registry = row(HEALTH, site.signers[HEALTH])
         key = hashlib.sha256(site.key(CALLED).encode()).hexdigest()
-        site.endpoints = (
-            f'[[endpoint]]\nname = "{CALLED}"\nadapter = "http-push"\nagencies = ["{HEALTH}"]\nurl = "{listener.url}"\n'
-            f'api_keys = ["sha256:{key}"]\n[[route]]\nprefix = "{HEALTH}"\nendpoint = "{CALLED}"\n'
-        )
+        site.endpoints = pushed(CALLED, HEALTH, listener.url, f'api_keys = ["sha256:{key}"]\n')
         site.configure()
         site.agencies = {**site.agencies, HEALTH: CALLED}
         inside = folder / "inside"

@@ -14,7 +14,7 @@ import pytest
 
 from axis.demo.network import free_ports
 from tests.flow.receiver import Receiver
-from tests.site import HOME_AFFAIRS, OFFICE, PROVINCE, Site, problem, row, until
+from tests.site import HOME_AFFAIRS, OFFICE, PROVINCE, Site, problem, pushed, row, until
 
 pytestmark = pytest.mark.faults
 
@@ -59,10 +59,7 @@ def scene(folder: Path) -> Iterator[Scene]:
         site = Site(folder, DELIVERY)
         for code, url in ((AWAY, f"http://127.0.0.1:{nobody}/inbox"), (HERE, far.url)):
             site.registry += row(code)
-            site.endpoints += (
-                f'[[endpoint]]\nname = "{NAMES[code]}"\nadapter = "http-push"\nagencies = ["{code}"]\nurl = "{url}"\n'
-                f'[[route]]\nprefix = "{code}"\nendpoint = "{NAMES[code]}"\n'
-            )
+            site.endpoints += pushed(NAMES[code], code, url)
         site.configure()
         site.start()
         try:

@@ -19,7 +19,7 @@ from schemas.envelope import Business, MessageKind, StatusMessage
 from schemas.limits import XmlLimits
 from schemas.xml import parse_xml
 from tests.flow.receiver import Answer, Got, Receiver, Slowly, endless, raw, status
-from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, row, signed_by, until
+from tests.site import FINANCE, HOME_AFFAIRS, OFFICE, Site, kept_running, problem, pushed, row, signed_by, until
 
 pytestmark = pytest.mark.slow
 
@@ -44,10 +44,7 @@ def site(far: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     bearer.touch(0o600)
     bearer.write_text("mat-khau-0123\n")
     key = sha256(made.key(NAME).encode()).hexdigest()
-    made.endpoints = (
-        f'[[endpoint]]\nname = "{NAME}"\nadapter = "http-push"\nagencies = ["{HEALTH}"]\nurl = "{far.url}"\n'
-        f'bearer_file = "{bearer}"\napi_keys = ["sha256:{key}"]\n[[route]]\nprefix = "{HEALTH}"\nendpoint = "{NAME}"\n'
-    )
+    made.endpoints = pushed(NAME, HEALTH, far.url, f'bearer_file = "{bearer}"\napi_keys = ["sha256:{key}"]\n')
     made.configure()
     with kept_running(made):
         yield made

@@ -15,7 +15,7 @@ from tests.buckets import Server as BucketServer
 from tests.flow.receiver import Receiver
 from tests.parts import body, related, split
 from tests.postgres import Server
-from tests.site import FINANCE, OFFICE, Site, kept_running, problem, row, until
+from tests.site import FINANCE, OFFICE, Site, kept_running, problem, pushed, row, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
@@ -45,10 +45,7 @@ def both(
         one.instance = "mot"
         one.signers[HEALTH] = one.pki.signer(HEALTH)
         one.registry = row(HEALTH, one.signers[HEALTH])
-        one.endpoints = (
-            f'[[endpoint]]\nname = "{NAME}"\nadapter = "http-push"\nagencies = ["{HEALTH}"]\nurl = "{far.url}"\n'
-            f'[[route]]\nprefix = "{HEALTH}"\nendpoint = "{NAME}"\n'
-        )
+        one.endpoints = pushed(NAME, HEALTH, far.url)
         one.configure()
         other = one.beside("hai")
         with kept_running(one, other):

@@ -20,7 +20,7 @@ from schemas.structure import Element
 from tests.flow.receiver import Receiver
 from tests.parts import BOUNDARY, Raw, body, part, related, split, taken_apart
 from tests.signers import SignersSite, changed
-from tests.site import HOME_AFFAIRS, OFFICE, Site, kept_running, problem, row, until
+from tests.site import HOME_AFFAIRS, OFFICE, Site, kept_running, problem, pushed, row, until
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +40,7 @@ def far() -> Iterator[Receiver]:
 def site(far: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignersSite]:
     made = SignersSite(tmp_path_factory.mktemp("parts"), f'[limits]\nmax_bytes = "{MAX_BYTES}B"', hurried=True)
     made.registry += row(HEALTH)
-    made.endpoints += (
-        f'[[endpoint]]\nname = "{NAME}"\nadapter = "http-push"\nagencies = ["{HEALTH}"]\nurl = "{far.url}"\n'
-        f'[[route]]\nprefix = "{HEALTH}"\nendpoint = "{NAME}"\n'
-    )
+    made.endpoints += pushed(NAME, HEALTH, far.url)
     made.configure()
     with kept_running(made):
         yield made

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.flow.receiver import TAKEN, Receiver
-from tests.site import HOME_AFFAIRS, OFFICE, Site, row, started, until
+from tests.site import HOME_AFFAIRS, OFFICE, Site, pushed, row, started, until
 
 pytestmark = pytest.mark.faults
 
@@ -194,10 +194,7 @@ def test_who_is_called_can_come_move_and_go(tmp_path: Path) -> None:
     with Receiver() as first, Receiver(otherwise=patiently) as second, started(site):
 
         def called(url: str) -> str:
-            return (
-                f'[[endpoint]]\nname = "so-giao-duc"\nadapter = "http-push"\nagencies = ["{SCHOOLS}"]\nurl = "{url}"\n'
-                f'[[route]]\nprefix = "{SCHOOLS}"\nendpoint = "so-giao-duc"\n'
-            )
+            return pushed("so-giao-duc", SCHOOLS, url)
 
         def apply(endpoints: str) -> dict[str, Any]:
             site.endpoints = endpoints
