@@ -56,6 +56,10 @@ NEXT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "nội dung đã hết thời hạn lưu giữ ở trục: hỏi cơ quan gửi, hay tìm trong hệ thống của mình",
             "the axis keeps the content no more: ask its sender, or look into your own system",
         ),
+        "range-not-satisfiable": (
+            "tệp đã tải nhiều hơn gói tin: tải lại từ đầu",
+            "more is there than the package has: fetch it from the beginning",
+        ),
         "too-large": (
             "--parts làm gói nhỏ đi một phần tư; người quản trị của trục đặt limits.max_bytes, limits.max_recipients",
             "--parts saves a quarter; the node's administrator sets limits.max_bytes and limits.max_recipients",

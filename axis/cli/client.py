@@ -208,12 +208,24 @@ class AxisClient:
             return await response.read()
 
     async def fetch_to(self, delivery: str, target: BinaryIO) -> Fetched:
-        """The same, written to `target` in pieces."""
-        written = 0
-        async with self._ask("GET", f"/v1/deliveries/{_ref(delivery)}/package") as response:
-            async for piece in response.content.iter_chunked(PIECE):
-                written += target.write(piece)
-            return Fetched(written, response.content_type, response.headers.get("Axis-Attached-Pdfs"))
+        """The same, written to `target` in pieces. Where a large one breaks off it is gone on with from there, as long
+        as each turn brings some of it."""
+        written, tag = 0, ""
+        while True:
+            before = written
+            more = {"Range": f"bytes={written}-", "If-Range": tag} if written else {}
+            try:
+                async with self._ask("GET", f"/v1/deliveries/{_ref(delivery)}/package", headers=more) as response:
+                    if response.status != HTTPStatus.PARTIAL_CONTENT:
+                        written = before = target.seek(0)
+                        target.truncate()
+                    tag = response.headers.get("ETag", "")
+                    async for piece in response.content.iter_chunked(PIECE):
+                        written += target.write(piece)
+                    return Fetched(written, response.content_type, response.headers.get("Axis-Attached-Pdfs"))
+            except AxisUnsure:
+                if written == before or not tag:
+                    raise
 
     async def ack(self, delivery: str) -> Acknowledged:
         """Confirm that a delivery was taken over and stored. Repeating is harmless."""

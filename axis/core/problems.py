@@ -40,6 +40,7 @@ class Kind(StrEnum):
     NOT_FOUND = "not-found"
     CONTENT_REMOVED = "content-removed"
     METHOD_NOT_ALLOWED = "method-not-allowed"
+    RANGE = "range-not-satisfiable"
     RATE_LIMITED = "rate-limited"
     BUSY = "busy"
     TOO_SLOW = "too-slow"
@@ -136,6 +137,7 @@ TABLE: Final[Mapping[Kind, Row]] = MappingProxyType(
             "the time for keeping the content has passed, and the axis has it no more",
         ),
         Kind.METHOD_NOT_ALLOWED: Row(405, False, "caller", "Phương thức không hỗ trợ", "method not allowed"),
+        Kind.RANGE: Row(416, False, "caller", "Phần yêu cầu nằm ngoài gói tin", "the range lies behind the end"),
         Kind.RATE_LIMITED: Row(429, True, "caller", "Quá nhiều yêu cầu", "too many requests"),
         Kind.BUSY: Row(503, True, "caller", "Trục đang bận", "too much is being taken in at this moment"),
         Kind.TOO_SLOW: Row(408, True, "caller", "Gửi quá chậm", "the body came too slowly"),

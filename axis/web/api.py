@@ -45,6 +45,7 @@ from axis.web.dto import (
     whole,
 )
 from axis.web.expect import go_on
+from axis.web.ranges import cut, part_of
 from axis.web.routes import Route, Routes
 from axis.web.statuses import agency, report_of, take_batch
 from schemas.codes import AgencyCode
@@ -289,8 +290,13 @@ class Api:
         whole, it names it in any form; the digest of a body in parts stands before each part."""
         content_type, size = body.content_type, body.size
         headers: dict[str, str] = {} if attached_pdfs is None else {"Axis-Attached-Pdfs": attached_pdfs}
+        part = None
         if package_sha256 is not None:
             headers["Axis-Package-SHA256"] = package_sha256
+            if size > PIECE:
+                tag = f'"{package_sha256}"'
+                headers |= {hdrs.ACCEPT_RANGES: "bytes", hdrs.ETAG: tag}
+                part = part_of(_once(request, hdrs.RANGE), _once(request, hdrs.IF_RANGE), tag, size)
         if isinstance(body, Plain):
             octets = bytes.fromhex(body.payload.ref.sha256)
             headers["Repr-Digest"] = f"sha-256=:{b2a_base64(octets, newline=False).decode()}:"
@@ -303,13 +309,17 @@ class Api:
         if request.method == hdrs.METH_HEAD:  # octets would be read as the answer to the next request
             return web.Response(headers={**headers, hdrs.CONTENT_LENGTH: str(size)})
         async with aclosing(body.chunks()) as chunks:  # else a file stays open when the caller goes away
-            return await self._send(request, chunks, {**headers, hdrs.CONTENT_LENGTH: str(size)})
+            if part is None:
+                return await self._send(request, chunks, {**headers, hdrs.CONTENT_LENGTH: str(size)})
+            headers[hdrs.CONTENT_RANGE] = f"bytes {part.start}-{part.stop - 1}/{size}"
+            async with aclosing(cut(chunks, part)) as asked:
+                return await self._send(request, asked, {**headers, hdrs.CONTENT_LENGTH: str(len(part))}, 206)
 
     async def _send(
-        self, request: web.BaseRequest, chunks: AsyncIterator[bytes], headers: dict[str, str]
+        self, request: web.BaseRequest, chunks: AsyncIterator[bytes], headers: dict[str, str], status: int = 200
     ) -> web.StreamResponse:
         first = await anext(chunks, b"")  # what cannot be read at all is answered with a problem
-        response = web.StreamResponse(headers=headers)
+        response = web.StreamResponse(status=status, headers=headers)
         await response.prepare(request)
         try:
             await _write(response, first)
