@@ -207,6 +207,7 @@ class SqliteDatabase:
             _ask(connection, "synchronous", "FULL", 2)
             _ask(connection, "foreign_keys", "ON", 1)
             _ask(connection, "cell_size_check", "ON", 1)
+            _ask(connection, "secure_delete", "ON", 1)  # what is removed is overwritten, not only forgotten
             _ask(connection, "cache_size", str(-WRITER_CACHE_KIB), -WRITER_CACHE_KIB)
             _ask(connection, "wal_autocheckpoint", str(CHECKPOINT_PAGES), CHECKPOINT_PAGES)
             refuse_machinery(of_sqlite(lambda text: connection.execute(text).fetchall()), f"at {self.path}")

@@ -95,6 +95,30 @@ async def test_octets_go_when_nothing_names_them(store: SqlStore) -> None:
     assert await store.views.leftovers(NOW, 10) == ()
 
 
+async def test_what_went_is_not_left_in_sqlite_s_file(sqlite_url: str, tmp_path: Path) -> None:
+    """Neither octets in pages of their own, nor a subject and names in a row that was written anew."""
+    octets = b"".join(b"noi dung mat %06d\n" % number for number in range(5_000))
+    secrets = (b"noi dung mat 000000", b"noi dung mat 004999", b"trich yeu mat", b"phu-luc-mat.pdf")
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    store = open_store(sqlite_url, Blobs(tmp_path / "blobs"))
+    annex = replace(ANNEX, name="phu-luc-mat.pdf")
+    ref = PayloadRef(sha256(octets), len(octets))
+    one = await take(store, document(payload=ref, subject="trich yeu mat", attachments=(annex,)), octets)
+    await store.close()
+    assert told_in(file, secrets) == [*secrets]
+    store = open_store(sqlite_url, Blobs(tmp_path / "blobs"))
+    await add(store, removal(one))
+    assert all(await collected(store))
+    await store.close()
+    assert told_in(file, secrets) == []
+
+
+def told_in(file: Path, secrets: tuple[bytes, ...]) -> list[bytes]:
+    """Those that stand in the database file, or in what SQLite keeps beside it."""
+    octets = b"".join(beside.read_bytes() for beside in file.parent.glob(f"{file.name}*"))
+    return [secret for secret in secrets if secret in octets]
+
+
 @pytest.mark.parametrize("form", [PackageForm.INLINE, PackageForm.PARTS])
 async def test_octets_that_another_document_names_stay(store: SqlStore, form: PackageForm) -> None:
     """As its package, or as an attachment beside its envelope."""

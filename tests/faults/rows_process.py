@@ -265,6 +265,7 @@ ROWS: Final = (
         f"{CONTENTS}::test_of_two_processes_the_one_that_takes_in_keeps_its_octets",
         f"{CONTENTS}::test_octets_that_another_document_names_stay",
         f"{RETENTION}::test_what_is_not_delivered_keeps_its_content",
+        f"{CONTENTS}::test_what_went_is_not_left_in_sqlite_s_file",
         f"{RETENTION}::test_a_document_that_failed_keeps_its_content_until_it_is_given_up",
         "tests/contract/test_paged.py::test_pages_have_every_row_once_by_number_and_by_text",
         "tests/contract/test_paged.py::test_digests_that_documents_name_come_whole",
