@@ -97,7 +97,10 @@ def prove_inclusion(folder: Path, index: int) -> Proof:
     note = log.checkpoint()
     if note is None:
         raise Damaged(CHECKPOINT, "the log has no checkpoint", missing=True)
-    head = Head.read(note)
+    try:
+        head = Head.read(note)
+    except ValueError as error:
+        raise Damaged(CHECKPOINT, str(error)) from error
     size = head.checkpoint.size
     path = tuple(inclusion_proof(index, size, StoredTree(log, size)))
     entry = log.entry(index, size)

@@ -102,6 +102,13 @@ def test_a_proof_that_does_not_hold_never_leaves(log: Path, tmp_path: Path) -> N
     with pytest.raises(Damaged, match="no checkpoint"):
         prove_inclusion(tmp_path, 0)
     grow(tmp_path, 3)
+    head = tmp_path / "log/checkpoint"
+    kept = head.read_text()
+    for nothing in ("", "nothing\n", kept.replace("\n3\n", "\nthree\n")):
+        head.write_text(nothing)
+        with pytest.raises(Damaged):
+            prove_inclusion(tmp_path / "log", 0)
+    head.write_text(kept)
     file = tmp_path / "log/tile/entries/000.p/3"
     file.write_bytes(file.read_bytes().replace(b"dms-10", b"dms-20", 1))
     with pytest.raises(Damaged, match="do not lead"):
