@@ -383,6 +383,33 @@ SHOWN: Final = (
         ),
     ),
     (
+        "tests/unit/web/test_ranges.py::test_one_range_is_read_and_all_else_is_not_asked_for",
+        Broken(
+            "F125",
+            off(
+                "a part is of what the far end has the rest of",
+                "axis/web/ranges.py",
+                ("(if_range is not None and if_range != tag)", "(if_range is not None and not tag)"),
+            ),
+            "assert",
+        ),
+    ),
+    (
+        "tests/flow/test_ranges.py::test_our_own_client_goes_on_over_a_line_that_breaks_again_and_again",
+        Broken(
+            "F125",
+            off(
+                "our own client goes on from where a body broke off",
+                "axis/cli/client.py",
+                (
+                    "                if written == before or not tag:\n                    raise\n",
+                    "                raise\n",
+                ),
+            ),
+            "assert",
+        ),
+    ),
+    (
         f"{PROVEN}::test_not_one_octet_of_a_proof_may_be_another",
         Broken(
             "F124",

@@ -15,7 +15,7 @@ PROCESSES: Final = "tests/crash/test_processes.py"
 ENGINE, DELIVERY = "tests/flow/test_engine.py", "tests/flow/test_delivery.py"
 OFFERED, WITNESSED = "tests/witness/test_offered.py", "tests/witness/test_put_back.py"
 MISMATCH, VERIFY = "tests/unit/log/test_mismatch.py", "tests/unit/log/test_verify.py"
-PROVEN = "tests/unit/log/test_proven.py"
+PROVEN, RANGES = "tests/unit/log/test_proven.py", "tests/flow/test_ranges.py"
 BETWEEN, REOPENED = "tests/flow/test_between.py", "tests/contract/test_reopened.py"
 LEASE, HEADS = "tests/unit/log/test_lease.py", "tests/unit/log/test_files.py"
 UNFINISHED = "tests/care/test_unfinished.py"
@@ -369,5 +369,14 @@ ROWS: Final = (
         f"{PROVEN}::test_a_former_key_is_told_as_that",
         f"{PROVEN}::test_a_receipt_is_held_against_the_one_entry_that_it_promised",
         note="whether the log was rewritten since, a head says that somebody kept",
+    ),
+    row(
+        "F125",
+        "a download breaks off, again and again",
+        "a line that breaks every 300 KB; a package that is damaged where nobody asks for it any more",
+        f"{RANGES}::test_our_own_client_goes_on_over_a_line_that_breaks_again_and_again",
+        f"{RANGES}::test_curl_goes_on_where_it_stopped",
+        f"{RANGES}::test_the_end_of_a_package_that_is_damaged_at_its_beginning_is_not_given",
+        "tests/unit/web/test_ranges.py::test_one_range_is_read_and_all_else_is_not_asked_for",
     ),
 )
