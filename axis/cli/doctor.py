@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from axis.cli.doctor_log import look_at_log, look_at_witnesses
-from axis.cli.looked import Line, State
+from axis.cli.looked import IN_VIETNAMESE, Line, State
 from axis.cli.output import Answer, Exit, config_option, json_option, local, need_config, say, say_json, size
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _GB: Final = 1024**3
 _EXPIRY_WARNING: Final = timedelta(days=30)
 _CRL_WARNING: Final = timedelta(hours=24)
 _CLOCK_SLACK_S: Final = 120.0
+_WIDTH: Final = max(len(f"{vi} ({en})") for en, vi in IN_VIETNAMESE.items())
 _TIME_ERROR: Final = 5  # adjtimex(2): the clock is not synchronised
 
 
@@ -58,7 +59,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
     ]
     ok = all(line.state is not State.FAIL for line in lines)
     if as_json:
-        told = [asdict(line) | {"remedy_vi": line.both[1]} for line in lines]
+        told = [asdict(line) | {"what_vi": IN_VIETNAMESE[line.what], "remedy_vi": line.both[1]} for line in lines]
         say_json({"ok": ok, "lines": told})
     else:
         _show(lines)
@@ -68,10 +69,10 @@ def doctor(config_path: Path, as_json: bool) -> None:
 def _show(lines: list[Line]) -> None:
     style = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
     for line in lines:
-        say(f"{line.state.value:<5} {line.what:<20} {line.told}", style[line.state])
+        say(f"{line.state.value:<5} {line.label:<{_WIDTH}} {line.told}", style[line.state])
         if line.remedy and line.state is not State.OK:
             for remedy in dict.fromkeys(filter(None, line.both)):
-                say(f"      {'':<20} -> {remedy}")
+                say(f"      {'':<{_WIDTH}} -> {remedy}")
     failed = sum(line.state is State.FAIL for line in lines)
     warned = sum(line.state is State.WARN for line in lines)
     say(f"{len(lines)} mục (checks), {failed} lỗi (failed), {warned} cảnh báo (warnings)")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from axis.cli.looked import IN_VIETNAMESE
 from axis.cli.vietnamese import WORDS, in_vietnamese
 
 ROOT = Path(__file__).parents[2] / "axis"
@@ -105,3 +106,14 @@ def test_both_languages_name_the_same_things(english: str) -> None:
 )
 def test_what_differs_stays_as_it_is(english: str, vietnamese: str) -> None:
     assert in_vietnamese(english) == vietnamese
+
+
+def test_everything_that_the_doctor_looks_at_has_its_name_in_vietnamese() -> None:
+    sources = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "cli").glob("doctor*.py")]
+    nodes = [node for source in sources for node in ast.walk(source)]
+    calls = [one for one in nodes if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)]
+    firsts = [one.args[0] for one in calls if one.func.id == "Line"]  # type: ignore[attr-defined]
+    named = {one.value for one in firsts if isinstance(one, ast.Constant)}
+    assert len(named) > 15 and named <= set(IN_VIETNAMESE)
+    texts = {one.value for one in nodes if isinstance(one, ast.Constant)}
+    assert set(IN_VIETNAMESE) <= texts, "nothing is named that nobody looks at"
