@@ -126,23 +126,26 @@ _INSTEAD: Final = {
 
 def _show(origin: dict[str, Any], ways: list[dict[str, Any]]) -> None:
     say(f"{origin['code']}  {_who(origin)}")
-    say(f"  path       {' > '.join(origin['path'])}")
+    _say("đường (path)", " > ".join(origin["path"]))
     for one in origin["endpoints"]:
-        say(f"  sent by    {one['name']} ({one['adapter']}), signatures: {one['profile']}")
-    say(f"  signs with {origin['certificates']} registered certificate(s)")
+        _say("gửi qua (sent by)", f"{one['name']} ({one['adapter']}), chữ ký (signatures): {one['profile']}")
+    _say("chứng thư (certificates)", f"{origin['certificates']}, đã đăng ký (registered)")
     _trouble(origin)
     for way in ways:
         say()
         say(f"{origin['code']} -> {way['code']}  {_who(way)}")
-        say(f"  path       {' > '.join(way['path'])}")
+        _say("đường (path)", " > ".join(way["path"]))
         for place, rule in enumerate(way["rules"], start=1):
-            told = f"decides (longest of {len(way['rules'])})" if place == 1 else "shadowed by 1"
-            say(f"  {place}. rule    {rule['origin']}  prefix {rule['prefix']!r} -> {rule['endpoint']}    {told}")
+            first = f"quyết định, dài nhất trong {len(way['rules'])} (decides: the longest)"
+            told = first if place == 1 else "bị 1 che (shadowed by 1)"
+            leads = f"{rule['origin']}  prefix {rule['prefix']!r} -> {rule['endpoint']}"
+            _say(f"{place}. quy tắc (rule)", f"{leads}    {told}")
         if way["endpoint"]:
             one = way["endpoint"]
-            say(f"  endpoint   {one['name']} ({one['adapter']}{', ' + one['url'] if one['url'] else ''})", "green")
+            to = f"{one['name']} ({one['adapter']}{', ' + one['url'] if one['url'] else ''})"
+            _say("đến (endpoint)", to, "green")
         if way["successors"]:
-            say(f"  successors {', '.join(way['successors'])}")
+            _say("kế thừa (successors)", ", ".join(way["successors"]))
         _trouble(way)
 
 
@@ -156,6 +159,10 @@ def _trouble(one: dict[str, Any]) -> None:
     if one["problem"]:
         kind = Kind(one["problem"])
         row, then = TABLE[kind], _INSTEAD.get(kind) or next_of_refusal(kind)
-        say(f"  refused    {row.vi} ({kind}: {row.en})", "red")
-        say(f"             → {then.vi}")
-        say(f"               ({then.en})")
+        _say("từ chối (refused)", f"{row.vi} ({kind}: {row.en})", "red")
+        _say("", f"→ {then.vi}")
+        _say("", f"  ({then.en})")
+
+
+def _say(label: str, told: str, style: str = "") -> None:
+    say(f"  {label:<24} {told}", style)
