@@ -6,7 +6,7 @@ import re
 from binascii import b2a_base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +45,7 @@ from axis.web.dto import (
     whole,
 )
 from axis.web.expect import go_on
-from axis.web.ranges import cut, part_of
+from axis.web.ranges import Parts, cut, part_of
 from axis.web.routes import Route, Routes
 from axis.web.statuses import agency, report_of, take_batch
 from schemas.codes import AgencyCode
@@ -71,6 +71,7 @@ class Api:
     doors: Callable[[], Doors]
     open_spool: OpenSpool
     log_folder: Path
+    parts: Parts = field(default_factory=Parts)
 
     def routes(self) -> Routes:
         return Routes(
@@ -312,7 +313,8 @@ class Api:
             if part is None:
                 return await self._send(request, chunks, {**headers, hdrs.CONTENT_LENGTH: str(size)})
             headers[hdrs.CONTENT_RANGE] = f"bytes {part.start}-{part.stop - 1}/{size}"
-            async with aclosing(cut(chunks, part)) as asked:
+            with self.parts.given_to(self.caller(request).name):
+                asked = cut(chunks, part)
                 return await self._send(request, asked, {**headers, hdrs.CONTENT_LENGTH: str(len(part))}, 206)
 
     async def _send(

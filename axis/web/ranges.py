@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from axis.core.problems import Kind, Problem, Refused
+from axis.core.problems import Kind, Problem, Refused, Unavailable
 
+AT_ONCE: Final = 4
+"""Parts that one caller may be given at once. One octet of the end costs reading all: it must not be had by thousands.
+More than one: what broke off may not be seen to have ended yet."""
 _ONE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 """One range; several, and other units, count as not asked for."""
 
@@ -45,3 +50,23 @@ async def cut(chunks: AsyncIterator[bytes], part: range) -> AsyncGenerator[bytes
             yield piece
         if at >= part.stop:
             return
+
+
+class Parts:
+    """How many parts each caller is being given."""
+
+    def __init__(self) -> None:
+        self._of: Counter[str] = Counter()
+
+    @contextmanager
+    def given_to(self, caller: str) -> Iterator[None]:
+        """Count one more while it lasts. `Unavailable(BUSY)` where there are `AT_ONCE`."""
+        if self._of[caller] >= AT_ONCE:
+            raise Unavailable(Problem(Kind.BUSY, f"at most {AT_ONCE} parts at once"))
+        self._of[caller] += 1
+        try:
+            yield
+        finally:
+            self._of[caller] -= 1
+            if not self._of[caller]:
+                del self._of[caller]

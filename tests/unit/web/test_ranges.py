@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axis.core.problems import Kind, Refused
-from axis.web.ranges import cut, part_of
+from axis.core.problems import Kind, Refused, Unavailable
+from axis.web.ranges import AT_ONCE, Parts, cut, part_of
 
 TAG = '"ab"'
 
@@ -62,3 +63,18 @@ def test_what_is_cut_out_is_the_slice(chunks: list[bytes], data: st.DataObject) 
         return b"".join([piece async for piece in cut(pieces(), part)])
 
     assert asyncio.run(go()) == whole[part.start : part.stop]
+
+
+def test_one_caller_is_given_a_few_parts_at_once() -> None:
+    parts = Parts()
+    with ExitStack() as stack:
+        for _ in range(AT_ONCE):
+            stack.enter_context(parts.given_to("so-noi-vu"))
+        with pytest.raises(Unavailable) as told, parts.given_to("so-noi-vu"):
+            pass
+        assert told.value.problem.kind is Kind.BUSY
+        with parts.given_to("so-y-te"):
+            pass
+    with parts.given_to("so-noi-vu"):
+        pass
+    assert not parts._of, "who asks no more is not remembered"
