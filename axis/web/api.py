@@ -314,8 +314,8 @@ class Api:
                 return await self._send(request, chunks, {**headers, hdrs.CONTENT_LENGTH: str(size)})
             headers[hdrs.CONTENT_RANGE] = f"bytes {part.start}-{part.stop - 1}/{size}"
             with self.parts.given_to(self.caller(request).name):
-                asked = cut(chunks, part)
-                return await self._send(request, asked, {**headers, hdrs.CONTENT_LENGTH: str(len(part))}, 206)
+                async with aclosing(cut(chunks, part)) as asked:
+                    return await self._send(request, asked, {**headers, hdrs.CONTENT_LENGTH: str(len(part))}, 206)
 
     async def _send(
         self, request: web.BaseRequest, chunks: AsyncIterator[bytes], headers: dict[str, str], status: int = 200
