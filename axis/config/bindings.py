@@ -14,12 +14,13 @@ from pydantic import Field
 
 from axis.config.checks import Raw, tables
 from axis.config.fault import ConfigError, Fault, Finding, suggestion
+from axis.config.files import Certificate, CertificateFile, pem_fingerprints
 from axis.config.load import Fields, in_order, placed, read_model, read_text
 from axis.config.locate import KeyPath, Places
 from axis.config.model import Config
 from axis.config.registry import Instant, load_registry
 from axis.config.section import Section
-from axis.config.values import Certificate, CertificateFile, Code, pem_fingerprints
+from axis.config.values import Code
 from axis.core.binding import Binding
 from axis.core.registry import Registry
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from axis.config.fault import Finding, suggestion
+from axis.config.files import fingerprint_of
 from axis.config.locate import KeyPath
-from axis.config.values import fingerprint_of, parse_duration
+from axis.config.values import parse_duration
 from axis.core.registry import prefix_path
 from schemas.codes import CodeError
 

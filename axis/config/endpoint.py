@@ -13,22 +13,9 @@ from pydantic import (
 )
 
 from axis.config.delivery import Window
+from axis.config.files import ApiKeyHash, Certificate, CertificateFile, SecretFile
 from axis.config.section import Section
-from axis.config.values import (
-    ApiKeyHash,
-    Certificate,
-    CertificateFile,
-    Code,
-    Duration,
-    DurationOrNone,
-    HttpsUrl,
-    HttpUrl,
-    Name,
-    Prefix,
-    SecretFile,
-    TlsUrl,
-    fault,
-)
+from axis.config.values import Code, Duration, DurationOrNone, HttpsUrl, HttpUrl, Name, Prefix, TlsUrl, fault
 from axis.core.model import Principal, Profile, Role
 from axis.core.registry import prefix_path
 

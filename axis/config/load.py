@@ -16,9 +16,9 @@ from pydantic_core import ErrorDetails
 from axis.config import checks
 from axis.config.endpoint import ADAPTERS
 from axis.config.fault import ConfigError, Fault, Finding, key_text, suggestion
+from axis.config.files import Reading
 from axis.config.locate import KeyPath, Places
 from axis.config.model import SECTIONS, Config
-from axis.config.values import Reading
 from axis.config.written import BOUNDS, LISTED, in_quotes, written_right
 
 M = TypeVar("M", bound=BaseModel)

@@ -31,29 +31,23 @@ from pydantic_core import InitErrorDetails
 
 from axis.config.delivery import DeliveryRules
 from axis.config.endpoint import ByApiKey, ByCertificate, Endpoint, MailboxEndpoint
+from axis.config.files import AnyFile, CertificateFile, Days, FileOrFolder, Folder, SecretFile, TrustFile
 from axis.config.keeping import FOR_EVER, Grace, Keep
 from axis.config.objects import FILES, BlobsPlace, Objects, wrong_objects
 from axis.config.section import Section, unusable
 from axis.config.values import (
     Address,
-    AnyFile,
-    CertificateFile,
     Day,
-    Days,
     Duration,
     DurationOrNone,
-    FileOrFolder,
-    Folder,
     HostMap,
     HostName,
     ListenAddress,
     Name,
     Patience,
     Prefix,
-    SecretFile,
     Size,
     StoreUrl,
-    TrustFile,
     fault,
 )
 from axis.config.witness import WitnessRules

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter
 from pydantic_core import InitErrorDetails
 
+from axis.config.files import CertificateFile, Folder, SecretFile
 from axis.config.section import Section, unusable
-from axis.config.values import CertificateFile, Duration, Folder, HttpsUrl, SecretFile, fault
+from axis.config.values import Duration, HttpsUrl, fault
 
 FILES: Final = "files"
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")

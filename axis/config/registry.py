@@ -11,10 +11,11 @@ from pydantic import BeforeValidator, Field
 
 from axis.config.checks import Raw
 from axis.config.fault import ConfigError, Fault, Finding, as_day, suggestion
+from axis.config.files import Certificate
 from axis.config.load import Fields, in_order, placed, read_model, read_text
 from axis.config.locate import KeyPath, Places
 from axis.config.section import Section
-from axis.config.values import Certificate, Code, fault
+from axis.config.values import Code, fault
 from axis.core.registry import MAX_DEPTH, Agency, Registry
 from axis.core.times import VIETNAM
 from schemas.codes import Level

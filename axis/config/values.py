@@ -1,28 +1,23 @@
-"""The kinds of values that stand in a configuration: durations, sizes, addresses, files, fingerprints, codes.
+"""The kinds of values that stand in a configuration: names, durations, sizes, addresses, codes. Files are `files`.
 
-Each is a pydantic type that raises `fault(...)`: a reason and a hint, ready for people. Files are resolved against the
-folder of the configuration, which comes in with the validation context (`Reading`).
+Each is a pydantic type that raises `fault(...)`: a reason and a hint, ready for people.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-import ssl
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from axis.config.fault import as_day
-from axis.core.pem import is_whole
 from axis.core.registry import prefix_path
 from schemas.codes import AgencyCode, CodeError
 
@@ -37,29 +32,13 @@ _SIZE: Final = re.compile(r"([0-9]+)(B|KB|MB|GB)")
 _BYTES: Final = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _A_SIZE: Final = 'a number and one unit of B, KB, MB, GB (1 KB is 1,024 bytes): "128KB", "200MB"'
 _SPOKEN: Final = {"giây": "s", "phút": "m", "giờ": "h", "ngày": "d"}
-_FINGERPRINT: Final = re.compile(r"sha256:((?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2})")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
-_LOST_KEY: Final = (
-    "paths are relative to the file they are written in; a key in use is restored from its copy, never made anew"
-)
-_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 def fault(reason: str, hint: str = "") -> PydanticCustomError:
     # The reason goes in as data: it may hold braces, which a template would take for places to fill.
     return PydanticCustomError(FAULT, "{reason}", {"reason": reason, "hint": hint})
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The validation context: paths are relative to `folder`; without `secrets` the files that hold one are not opened.
-
-    Who only looks (an auditor, on a copy) has no keys, and needs none.
-    """
-
-    folder: Path
-    secrets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +62,8 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value that is text. Raises `fault`."""
     if not isinstance(value, str):
         written = f'write "{value}"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
         raise fault("must be text in quotes", written)
@@ -91,7 +71,7 @@ def _text(value: Any) -> str:
 
 
 def _name(value: Any) -> str:
-    text = _text(value)
+    text = text_of(value)
     if not _NAME.fullmatch(text) or len(text) > 63:
         raise fault(
             "a name is 1 to 63 of a-z, 0-9, dot and dash, and begins and ends with a letter or digit",
@@ -154,10 +134,10 @@ def _duration_or_none(value: Any) -> timedelta:
     return timedelta(0) if value == "0s" else duration(value)
 
 
-def _date(value: Any) -> datetime:
+def day_of(value: Any) -> datetime:
     """A day, as the instant at which it begins in UTC."""
     try:
-        return datetime.strptime(_text(value), "%Y-%m-%d").replace(tzinfo=UTC)
+        return datetime.strptime(text_of(value), "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise fault(
             f"{value!r} is not a day", as_day(value, 'write "{}"') or 'year, month, day: "2017-01-01"'
@@ -177,22 +157,10 @@ def _host_map(value: Any) -> Mapping[str, str]:
 
 
 def _host(value: Any) -> str:
-    name = _text(value)
+    name = text_of(value)
     if not _HOST.fullmatch(name):
         raise fault(f"{_plain(name)!r} is no host", 'a name without port: "truc.h99.example.vn"')
     return name.lower()
-
-
-def _fingerprints(value: Any) -> Mapping[str, datetime]:
-    if not isinstance(value, Mapping):
-        raise fault("must be a table of fingerprints and days", '{ "sha256:..." = "2030-01-01" }')
-    found: dict[str, datetime] = {}
-    for name, day in value.items():
-        fingerprint = _fingerprint(name)
-        if fingerprint is None:
-            raise fault(f"{name!r} is not the fingerprint of a certificate", '"sha256:" and 64 hex digits')
-        found[fingerprint] = _date(day)
-    return found
 
 
 def _size(value: Any) -> int:
@@ -200,7 +168,7 @@ def _size(value: Any) -> int:
         if value <= 0:
             raise fault("must be more than zero", _A_SIZE)
         raise fault("a size needs a unit", f'write "{value}B", or use KB, MB or GB')
-    found = _SIZE.fullmatch(_text(value))
+    found = _SIZE.fullmatch(text_of(value))
     if found is None or len(found[1]) > 12:
         meant = _meant(value, _BYTES, {})
         raise fault(f"{value!r} is not a size", meant or _A_SIZE)
@@ -227,7 +195,7 @@ def _address(value: Any) -> Address:
     if isinstance(value, Address):
         return value
     try:
-        return parse_address(_text(value))
+        return parse_address(text_of(value))
     except ValueError:
         raise fault(
             f"{value!r} is not an address to listen on", 'host and port: "0.0.0.0:8443", "[::1]:8443"'
@@ -235,7 +203,7 @@ def _address(value: Any) -> Address:
 
 
 def _prefix(value: Any) -> str:
-    text = _text(value)
+    text = text_of(value)
     try:
         prefix_path(text)
     except CodeError as error:
@@ -249,138 +217,16 @@ def _prefix(value: Any) -> str:
 def _code(value: Any) -> AgencyCode:
     if isinstance(value, AgencyCode):
         return value
-    text = _text(value)
+    text = text_of(value)
     try:
         return AgencyCode.parse(text)
     except CodeError as error:
         raise fault(f"{text!r} is no agency code", str(error)) from None
 
 
-def _resolved(value: Any, info: ValidationInfo) -> Path:
-    text = _text(value)
-    if not text or "\0" in text:
-        raise fault("must name a file", "paths are relative to the file they are written in")
-    assert isinstance(info.context, Reading), "how the configuration is read"
-    return (info.context.folder / Path(text).expanduser()).absolute()
-
-
-def _existing(path: Path) -> Path:
-    if path.is_dir():
-        raise fault(f"{path} is a folder", "name the file itself")
-    try:
-        with path.open("rb"):
-            return path
-    except FileNotFoundError:
-        raise fault(f"{path} does not exist", "paths are relative to the file they are written in") from None
-    except OSError as error:
-        told = f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
-        raise fault(told, "run this as the node's own account, or let it read the file") from None
-
-
-def _file(value: Any, info: ValidationInfo) -> Path:
-    return _existing(_resolved(value, info))
-
-
-def _secret(value: Any, info: ValidationInfo) -> Path:
-    if isinstance(info.context, Reading) and not info.context.secrets:
-        return _resolved(value, info)
-    path = _resolved(value, info)
-    if not path.exists():
-        raise fault(f"{path} does not exist", _LOST_KEY)
-    _existing(path)
-    mode = path.stat().st_mode & 0o777
-    if mode & 0o077:
-        raise fault(f"{path} is open to other users (mode {mode:04o})", f"chmod 600 {path}")
-    if not path.stat().st_size:
-        raise fault(f"{path} is empty", "put the secret into it; a key in use is restored, never made anew")
-    return path
-
-
-def _certificates(value: Any, info: ValidationInfo) -> Path:
-    path = _file(value, info)
-    octets = path.read_bytes()
-    if b"PRIVATE KEY-----" in octets and not pem_fingerprints(octets):
-        raise fault(f"{path} is a private key, not a certificate", "are certificate and key exchanged?")
-    if not pem_fingerprints(octets):
-        raise fault(f"{path} holds no certificate in PEM form", "openssl x509 -inform DER -in FILE -out FILE.pem")
-    if not is_whole(octets.decode(errors="replace")):
-        raise fault(f"{path} is cut off inside a certificate", "copy it again, and into place with mv")
-    return path
-
-
-def _trust_file(value: Any, info: ValidationInfo) -> Path:
-    path = _file(value, info)
-    octets = path.read_bytes()
-    if octets[:1] != b"\x30" and not pem_fingerprints(octets):
-        told = f"{path} holds no certificate, neither as PEM nor as DER"
-        raise fault(told, "ask the authority for its certificate as PEM, or openssl x509 -in FILE -out FILE.pem")
-    return path
-
-
-def _file_or_folder(value: Any, info: ValidationInfo) -> Path:
-    path = _resolved(value, info)
-    return path if path.is_dir() else _existing(path)
-
-
-def pem_fingerprints(octets: bytes) -> tuple[str, ...]:
-    """SHA-256 of the DER of each certificate of a PEM file, in lower-case hex."""
-    found = []
-    for block in _PEM.findall(octets.decode("ascii", "replace")):
-        try:
-            found.append(sha256(ssl.PEM_cert_to_DER_cert(block)).hexdigest())
-        except ValueError:
-            continue
-    return tuple(found)
-
-
-def fingerprint_of(text: str, base: Path) -> str | None:
-    """The certificate that `text` names, by fingerprint or as a PEM file, `None` where it names none."""
-    if text.startswith("sha256:"):
-        return _fingerprint(text)
-    try:
-        return next(iter(pem_fingerprints((base / text).read_bytes())), None)
-    except (OSError, ValueError):
-        return None
-
-
-def _fingerprint(value: str) -> str | None:
-    found = _FINGERPRINT.fullmatch(value)
-    return found[1].replace(":", "").lower() if found else None
-
-
-def _certificate(value: Any, info: ValidationInfo) -> str:
-    """A certificate, given by fingerprint or as a PEM file, as SHA-256 of its DER in hex."""
-    text = _text(value)
-    if not text.startswith("sha256:"):
-        found = pem_fingerprints(_certificates(text, info).read_bytes())
-        if len(found) > 1:
-            raise fault(f"{text} holds {len(found)} certificates", "one file for one certificate, without its chain")
-        return found[0]
-    fingerprint = _fingerprint(text)
-    if fingerprint is None:
-        raise fault(
-            f"{text!r} is not the fingerprint of a certificate",
-            '"sha256:" and 64 hex digits, of the DER form: openssl x509 -noout -fingerprint -sha256 -in FILE',
-        )
-    return fingerprint
-
-
-def _api_key(value: Any) -> str:
-    text = _text(value)
-    fingerprint = _fingerprint(text)
-    if fingerprint is None:
-        raise fault(
-            "must be the hash of a key, never the key itself"
-            if text.startswith("axk_")
-            else "is not the hash of a key",
-            "\"sha256:\" and the output of: printf %s 'axk_...' | sha256sum",
-        )
-    return fingerprint
-
-
 def _url(*schemes: str, loopback_only: str = "") -> Callable[[Any], str]:
     def check(value: Any) -> str:
-        text = _text(value)
+        text = text_of(value)
         try:
             parts = urlsplit(text)
             host, _port = parts.hostname, parts.port
@@ -402,7 +248,7 @@ def _url(*schemes: str, loopback_only: str = "") -> Callable[[Any], str]:
 
 
 def _store_url(value: Any) -> str:
-    text = _text(value)
+    text = text_of(value)
     kind, _, rest = text.partition("://")
     if kind in ("postgresql", "postgresql+psycopg"):
         parts = urlsplit(text)
@@ -425,23 +271,14 @@ Name = Annotated[str, BeforeValidator(_name)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Patience = Annotated[timedelta, BeforeValidator(_patience)]
 DurationOrNone = Annotated[timedelta, BeforeValidator(_duration_or_none)]
-Day = Annotated[datetime, BeforeValidator(_date)]
+Day = Annotated[datetime, BeforeValidator(day_of)]
 HostName = Annotated[str, BeforeValidator(_host)]
 HostMap = Annotated[Mapping[str, str], BeforeValidator(_host_map)]
-Days = Annotated[Mapping[str, datetime], BeforeValidator(_fingerprints)]
 StoreUrl = Annotated[str, BeforeValidator(_store_url)]
 Size = Annotated[int, BeforeValidator(_size)]
 ListenAddress = Annotated[Address, BeforeValidator(_address)]
 Prefix = Annotated[str, BeforeValidator(_prefix)]
 Code = Annotated[AgencyCode, BeforeValidator(_code)]
-Folder = Annotated[Path, BeforeValidator(_resolved)]
-AnyFile = Annotated[Path, BeforeValidator(_file)]
-CertificateFile = Annotated[Path, BeforeValidator(_certificates)]
-TrustFile = Annotated[Path, BeforeValidator(_trust_file)]
-SecretFile = Annotated[Path, BeforeValidator(_secret)]
-FileOrFolder = Annotated[Path, BeforeValidator(_file_or_folder)]
-Certificate = Annotated[str, BeforeValidator(_certificate)]
-ApiKeyHash = Annotated[str, BeforeValidator(_api_key)]
 TlsUrl = Annotated[str, BeforeValidator(_url("https"))]
 HttpsUrl = Annotated[str, BeforeValidator(_url("https", loopback_only="http"))]
 HttpUrl = Annotated[str, BeforeValidator(_url("https", "http"))]

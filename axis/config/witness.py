@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from axis.config.files import CertificateFile
 from axis.config.section import Section
-from axis.config.values import CertificateFile, HttpsUrl, fault
+from axis.config.values import HttpsUrl, fault
 from signing.cosignature import WitnessKey
 
 
