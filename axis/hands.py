@@ -12,7 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from adapters.http_push import HttpPushSink
-from adapters.national.client import NationalSink, NationalSource, VxpClient
+from adapters.national.client import VxpClient
+from adapters.national.hands import NationalSink, NationalSource
 from adapters.national.inquiry import NationalInquiry
 from adapters.node import NodeSink
 from adapters.sending import session

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from adapters.national.client import NationalSource, VxpClient
+from adapters.national.client import VxpClient
+from adapters.national.hands import NationalSource
 from adapters.national.simulator.main import Running, running
 from adapters.national.simulator.settings import SeedAgency, Seeds, SeedSystem, Settings
 from adapters.national.vxp import MessageType, State

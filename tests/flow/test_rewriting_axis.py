@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.national.client import NationalSource, VxpClient
+from adapters.national.client import VxpClient
+from adapters.national.hands import NationalSource
 from adapters.national.simulator.main import Running, running
 from adapters.national.simulator.settings import SeedAgency, Seeds, SeedSystem, Settings
 from adapters.national.vxp import MessageType

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from adapters.national.client import NationalSink, NationalSource
+from adapters.national.hands import NationalSink, NationalSource
 from adapters.national.vxp import MessageType, State
 from axis.core.hands import Consignment, Incoming
 from axis.core.model import AttachmentRecord, Cargo, PayloadRef

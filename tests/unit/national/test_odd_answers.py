@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from adapters.national.client import NationalSource, Timeouts, VxpClient
+from adapters.national.client import Timeouts, VxpClient
+from adapters.national.hands import NationalSource
 from adapters.national.inquiry import NationalInquiry
 from adapters.national.vxp import MessageType
 from axis.core.follow_up import PeerState
