@@ -41,6 +41,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
         },
         "Be an endpoint": {
             "send": ("axis.cli.send:send", "Send a document (gửi văn bản)."),
+            "receipt": (
+                "axis.cli.receipt:receipt",
+                "The receipt of a document that we sent, and its proof (biên nhận).",
+            ),
             "inbox": ("axis.cli.endpoint:inbox", "What is waiting for us (văn bản đến)."),
             "fetch": ("axis.cli.endpoint:fetch", "Fetch one delivery's package."),
             "ack": ("axis.cli.endpoint:ack", "Confirm that deliveries were taken over."),

@@ -266,6 +266,11 @@ class AxisClient:
         async with self._ask("GET", f"/v1/receipts/{_ref(document)}") as response:
             return await response.read()
 
+    async def proof(self, document: str) -> bytes:
+        """What proves that the log holds the entry of its acceptance. `AxisUnsure` while it does not."""
+        async with self._ask("GET", f"/v1/receipts/{_ref(document)}/proof") as response:
+            return await response.read()
+
     async def checkpoint(self) -> str:
         """The newest signed head of the axis' log."""
         async with self._ask("GET", "/v1/log/checkpoint") as response:

@@ -143,6 +143,7 @@ MISUSES: Final = {
         "{} không phải lượt chuyển: 26 ký tự, như axis queue list hiện"
     ),
     "{} exists already; name another file with -o": "đã có {}; nêu tệp khác bằng -o",
+    "{} exists already; name another file": "đã có {}; nêu tệp khác",
     "{} holds no certificate that can be read: {}": "{} không có chứng thư số đọc được: {}",
     # what goes together
     "--to must lie after --from": "--to phải sau --from",

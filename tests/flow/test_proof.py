@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from axis.cli import main
 from axis.demo.client import Reply
+from axis.demo.network import HOST
 from axis.log.key import LogKeys
 from axis.log.proof import parse_proof
 from axis.log.proven import check_proof, check_receipt
@@ -65,6 +68,26 @@ def test_it_is_its_sender_s_only(site: Site) -> None:
     for other in (HOME_AFFAIRS, FINANCE):
         reply = asked(site, document, other)
         assert (reply.status, problem(reply.body)) == (404, "not-found")
+
+
+def test_the_command_fetches_both_and_leaves_what_is_there_alone(site: Site, tmp_path: Path) -> None:
+    taken = site.send(site.package(OFFICE, [HOME_AFFAIRS]), OFFICE)
+    key, kept, proof, log_key = (tmp_path / name for name in ("key", "receipt", "proof", "log.vkey"))
+    key.write_text(site.key(site.agencies[OFFICE]))
+    log_key.write_text(str(NoteSigner(site.name, key_of(site, "log")).verifier))  # type: ignore[arg-type]
+    where = ["--url", f"https://{HOST}:{site.port}", "--ca", str(site.pki.tls_ca), "--api-key-file", str(key)]
+    command = ["receipt", taken.json()["document"], "-o", str(kept), "--proof", str(proof), *where]
+    told = CliRunner().invoke(main, command)
+    assert told.exit_code == 0, told.output
+    assert kept.read_bytes() == taken.body
+    judged = CliRunner().invoke(
+        main, ["log", "proven", str(proof), "--key", str(log_key), "--receipt", str(kept), "--json"]
+    )
+    assert judged.exit_code == 0 and json.loads(judged.stdout)["ok"], judged.output
+    again = CliRunner().invoke(main, command)
+    assert again.exit_code == 2 and "exists already" in again.output
+    refused = CliRunner().invoke(main, ["receipt", "a" * 26, "-o", str(tmp_path / "none"), *where])
+    assert refused.exit_code == 1 and not (tmp_path / "none").exists()
 
 
 @pytest.mark.faults
