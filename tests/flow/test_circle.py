@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from axis.cli import main
 from axis.devpki import DevPki
 from tests.site import Site, kept_running, row, until
 
@@ -15,6 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 OWN = tuple(f"000.00.{50 + at}.H99" for at in range(4))
 """The agency of each axis."""
+SECOND = "000.00.60.H99"
+"""Another one of the fourth."""
 NOWHERE = "000.00.77.H99"
 """Registered, and connected to none of them."""
 QUICK = '[delivery]\nfirst_retry = "200ms"\nretry_ceiling = "1s"\nlease = "5s"'
@@ -28,14 +32,22 @@ def net(folder: Path, routes: Sequence[Routes]) -> list[Site]:
     """Each has one agency, takes from all of the others, and sends on as its `routes` say."""
     pki = DevPki.create(folder / "pki", datetime.now(UTC))
     sites = [
-        Site(folder / f"truc-{at}", QUICK, name=f"truc-{at}", agencies={OWN[at]: f"co-quan-{at}"}, shared=pki)
+        Site(
+            folder / f"truc-{at}",
+            QUICK,
+            name=f"truc-{at}",
+            agencies={OWN[at]: f"co-quan-{at}"} | ({SECOND: "co-quan-khac"} if at == 3 else {}),
+            shared=pki,
+        )
         for at in range(len(routes))
     ]
     passports = [pki.tls_client(f"{site.name} ra ngoài") for site in sites]
     stranger = row(NOWHERE, pki.signer(NOWHERE))
     for at, site in enumerate(sites):
         others = [place for place in range(len(sites)) if place != at]
-        site.registry = stranger + "".join(row(OWN[one], sites[one].signers[OWN[one]]) for one in others)
+        site.registry = stranger + "".join(
+            row(code, sites[one].signers[code]) for one in others for code in sites[one].agencies
+        )
         site.endpoints = "".join(
             f'[[endpoint]]\nname = "truc-{one}"\nadapter = "node"\nagencies = ["H99"]\nurl = "{sites[one].url}"\n'
             f'ca = "{pki.tls_ca}"\ncertificate = "{passports[at].certificate}"\nkey = "{passports[at].key}"\n'
@@ -92,3 +104,18 @@ def test_a_circle_of_a_document_that_came_by_two_ways_ends_and_its_sender_is_tol
             for site in sites:
                 until("the log has all", site.log_has_all)
                 site.audit()
+
+
+def test_of_a_document_that_came_by_two_ways_its_sender_hears_what_neither_reaches(tmp_path: Path) -> None:
+    """F116. No circle at all: each axis believes what is told of the recipients that it handed the document over for."""
+    sites = net(tmp_path, [{OWN[3]: 1, "H99": 2}, {"H99": 3}, {"H99": 3}, {"H99": 1}])
+    first, fourth = sites[0], sites[3]
+    with kept_running(*sites):
+        document = first.take(first.package(OWN[0], [OWN[3], SECOND]), OWN[0])["document"]
+        (reached,) = until("a copy", lambda: fourth.inbox(OWN[3]))
+        until("the other one", lambda: fourth.inbox(SECOND))
+        order = ["--document", reached["document"], "-c", str(fourth.config), "--reason", "cơ quan đã giải thể"]
+        assert CliRunner().invoke(main, ["queue", "give-up", *order]).exit_code == 0
+        told = [first.notice(OWN[0], document) for _ in range(2)]
+        assert sorted(one["recipients"] for one in told) == [[OWN[3]], [SECOND]]
+        ends(*sites)
