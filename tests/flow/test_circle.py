@@ -80,9 +80,9 @@ def test_what_goes_in_a_circle_ends_and_its_sender_is_told(tmp_path: Path) -> No
 
 BY_TWO_WAYS: Sequence[Routes] = (
     {OWN[3]: 1, "H99": 2},
-    {OWN[3]: 3, "H99": 2},
-    {"H99": 3},
-    {"H99": 1},
+    {OWN[0]: 0, OWN[3]: 3, "H99": 2},
+    {OWN[0]: 0, "H99": 3},
+    {OWN[0]: 0, "H99": 1},
 )
 """From the first to the fourth by the second for one recipient, by the third for all others; those are led on from
 there to the second, and by it to the third: a circle of which the second has seen the document before."""

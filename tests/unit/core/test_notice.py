@@ -141,10 +141,10 @@ def test_the_national_axis_has_no_message_for_a_notice() -> None:
 
 def test_a_neighbours_notice_is_passed_on_as_it_came_and_never_back() -> None:
     octets = tell(held()).reply.octets
-    decision = pass_on(octets, NoticeOutcome.REFUSED, held(), "province-97", network(), NOW, ids("n"))
+    decision = pass_on(octets, NoticeOutcome.REFUSED, (), held(), "province-97", network(), NOW, ids("n"))
     assert decision.reply.octets == octets
     assert [delivery.endpoint for delivery in deliveries(decision)] == ["dms-10"]
-    back = pass_on(octets, NoticeOutcome.REFUSED, of(COMMUNE_1.text), DISTRICT.name, network(), NOW, ids("n"))
+    back = pass_on(octets, NoticeOutcome.REFUSED, (), of(COMMUNE_1.text), DISTRICT.name, network(), NOW, ids("n"))
     assert deliveries(back) == []
 
 
