@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from axis.log.succession import change_facts
 from tests.unit.core.world import (
     COMMUNE_1,
     DISTRICT,
+    DMS_10,
     DMS_20,
     NONCE,
     NOW,
@@ -67,11 +69,12 @@ def decisions() -> list[Decision[Any]]:
     """One decision of each sort, so that every kind of entry is written that the core writes."""
     at, number = network(), ids()
     said = content(TWENTY, COMMUNE_1)
-    taken = decide_intake(submission(), said, passed(), (), (), at, NOW, number, NONCE)
+    taken = decide_intake(submission(), said, passed(), (), {}, at, NOW, number, NONCE)
     document = document_of(taken)
-    known = document.recipients
-    again = decide_intake(submission(), said, passed(), [document], known, at, NOW, number, NONCE)
-    doubtful = decide_intake(submission(), content(), waiting(), (), (), at, NOW, number, NONCE)
+    known = dict.fromkeys(document.recipients, DeliveryState.QUEUED)
+    other = submission(replace(DMS_10, name="dms-10-b"))
+    again = decide_intake(other, said, passed(), [document], known, at, NOW, number, NONCE)
+    doubtful = decide_intake(submission(), content(), waiting(), (), {}, at, NOW, number, NONCE)
     held = document_of(doubtful)
     leased = deliveries(taken)[0]._replace(state=DeliveryState.LEASED, attempts=1)
     down, gone = Problem(Kind.DESTINATION_UNAVAILABLE), Problem(Kind.DESTINATION_REFUSED)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from axis.core.follow_up import FollowUp
-from axis.core.model import Cargo, Delivery, Document, EntryKind, Notice, StatusReport
+from axis.core.model import Cargo, Delivery, Document, EntryKind, Notice, StatusReport, Way
 from axis.core.settlement import delivery_facts
 from axis.core.states import DeliveryState, IntakeEvent, IntakeState
 from axis.core.statuses import status_facts
@@ -26,6 +26,7 @@ _BECAME: Final = {
     IntakeEvent.FAIL.value: IntakeState.REFUSED,
     IntakeEvent.EXPIRE.value: IntakeState.REFUSED,
 }
+_OF_A_WAY: Final = ("role", "hops", "for")
 _TELLS: Final = {
     DeliveryState.DELIVERED: EntryKind.DELIVERED,
     DeliveryState.FAILED: EntryKind.FAILED,
@@ -34,10 +35,10 @@ _TELLS: Final = {
 
 
 def document_differs(
-    document: Document, taken: Entry, released: Sequence[Entry], removed: Sequence[Entry]
+    document: Document, taken: Entry, released: Sequence[Entry], removed: Sequence[Entry], repeated: Sequence[Entry]
 ) -> Iterator[str]:
     """What of a document its entries tell otherwise, beside the facts. `taken` is the entry of its acceptance,
-    `removed` are those that took its content away."""
+    `removed` are those that took its content away, `repeated` tell that it came again."""
     if taken["at"] != rfc3339(document.accepted_at):
         yield "accepted_at"
     if taken["actor"] != document.by:
@@ -49,6 +50,14 @@ def document_differs(
         yield "removed_at"
     elif document.removed_at is not None and (document.subject or any(one.name for one in document.attachments)):
         yield "content"
+    ways = [(entry["actor"], entry["at"], *map(entry["facts"].get, _OF_A_WAY)) for entry in repeated]
+    if sorted(way for way in ways if way[-1]) != sorted(map(_way, document.ways)):
+        yield "ways"
+
+
+def _way(way: Way) -> tuple[str, str, str, list[str], list[str]]:
+    to = [code.text for code in way.recipients]
+    return way.by, rfc3339(way.at), way.via.value, [hop.node for hop in way.hops], to
 
 
 def delivery_differs(delivery: Delivery, told: Told) -> Iterator[str]:

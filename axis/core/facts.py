@@ -40,7 +40,11 @@ FACTS: Final[Mapping[EntryKind, Sequence[tuple[str, str]]]] = MappingProxyType(
     {
         EntryKind.ACCEPTED: _DOCUMENT_FACTS,
         EntryKind.HELD: _DOCUMENT_FACTS,
-        EntryKind.REPEATED: (("role", "what the connection is that repeated it"),),
+        EntryKind.REPEATED: (
+            ("role", "what the connection is that repeated it"),
+            ("hops", "axes that it passed by this way; absent where it brought nothing new"),
+            ("for", "agency codes that this connection had not brought it for before; absent likewise"),
+        ),
         EntryKind.REFUSED: (
             ("problem", "kind, see `problems.md`"),
             ("role", "what the connection is"),

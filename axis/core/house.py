@@ -38,6 +38,7 @@ from axis.core.model import (
 from axis.core.network import lane
 from axis.core.queue import Action
 from axis.core.states import OPEN, DeliveryState, IntakeState
+from axis.core.way import targets
 from signing.verdict import kept_evidence, kept_pdf_evidence
 
 
@@ -220,7 +221,8 @@ def _documents(documents: Iterable[Document], told: Told) -> Iterator[Finding]:
             if facts.get(name) != value:
                 code = "commitment" if name.endswith("_commitment") else "document-differs"
                 yield Finding(code, document.ref, name)
-        for name in document_differs(document, entries[0], released, told[EntryKind.CONTENT_REMOVED][document.ref]):
+        removed, repeated = told[EntryKind.CONTENT_REMOVED][document.ref], told[EntryKind.REPEATED][document.ref]
+        for name in document_differs(document, entries[0], released, removed, repeated):
             yield Finding("document-differs", document.ref, name)
     for kind in (EntryKind.ACCEPTED, EntryKind.HELD, EntryKind.CONTENT_REMOVED):
         yield from (Finding("entry-without-document", ref) for ref in _subjects(told, kind) if ref not in known)
@@ -307,7 +309,7 @@ def _deliveries(documents: dict[Any, Document], deliveries: Iterable[Delivery], 
             if made_out[document.ref]:
                 yield Finding("delivery-of-unaccepted", document.ref)
             continue
-        for code in document.recipients if document.only_for is None else document.only_for:
+        for code in targets(document):
             if made_out[document.ref][code.text] != 1:
                 yield Finding("recipient-deliveries", document.ref, f"{code}: {made_out[document.ref][code.text]}")
 

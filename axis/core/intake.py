@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -39,14 +39,15 @@ from axis.core.model import (
     MarkCrossed,
     MoveDocument,
     NewId,
-    RetraceDocument,
     Role,
+    SetWays,
     Submission,
-    WidenDocument,
+    Way,
 )
 from axis.core.network import Network, lane
 from axis.core.problems import Kind, Problem
-from axis.core.states import INTAKE, IntakeEvent, IntakeState, advance
+from axis.core.states import INTAKE, DeliveryState, IntakeEvent, IntakeState, advance
+from axis.core.way import shares, targets, ways
 from schemas.codes import AgencyCode
 from schemas.envelope import Envelope, MessageKind
 from signing.verdict import Verdict
@@ -70,7 +71,7 @@ def decide_intake(
     content: Content,
     verdict: Verdict,
     seen: Sequence[Document],
-    addressed: Collection[AgencyCode],
+    addressed: Mapping[AgencyCode, DeliveryState],
     network: Network,
     now: datetime,
     new_id: NewId,
@@ -82,11 +83,11 @@ def decide_intake(
     """Decide one submission.
 
     `seen` are the stored documents under the same (sender, kind, document id), `addressed` the recipients that the one
-    of the same digest was made out to already, `held` how many documents wait under the signer's trust anchor,
-    `attached` what the judge said of the attachments, where that gates (`PdfRule.GATE`), otherwise `None`. `early` says
-    that what it concerns is to be waited for (`axis.flow.early`): it is held, or it would be there first. The reply is
-    the stored document or the problem to answer with; a refusal changes nothing but the log. Repeats come before the
-    verdict: what was accepted stays accepted.
+    of the same digest was made out to already, with how each delivery stands, `held` how many documents wait under the
+    signer's trust anchor, `attached` what the judge said of the attachments, where that gates (`PdfRule.GATE`),
+    otherwise `None`. `early` says that what it concerns is to be waited for (`axis.flow.early`): it is held, or it
+    would be there first. The reply is the stored document or the problem to answer with; a refusal changes nothing but
+    the log. Repeats come before the verdict: what was accepted stays accepted.
     """
     problem = _stranger(sub, content.envelope, network)
     if problem:
@@ -150,7 +151,7 @@ def decide_intake(
     if state is IntakeState.HELD:
         entry = LogEntry(EntryKind.HELD, now, sub.by.name, document.ref, document_facts(document))
         return Decision((entry, *judged.entries), (AddDocument(document), *judged.changes), document)
-    deliveries, routed = _fan_out(document, _targets(document), network, now, new_id)
+    deliveries, routed = _fan_out(document, targets(document), network, now, new_id)
     if not document.crossed and _crosses(deliveries, network):
         document = replace(document, crossed=True)
     entries = (
@@ -188,7 +189,9 @@ def decide_recheck(
     event = _EVENT[acceptance]
     if event is IntakeEvent.PASS and early:
         return Decision((), (), document)
-    if event is IntakeEvent.PASS and not all(_leads_on(code, document, network) for code in _targets(document)):
+    if event is IntakeEvent.PASS and not all(
+        _leads_on(code, way, network) for way, codes in shares(document) for code in codes
+    ):
         event = IntakeEvent.DOUBT
     if event is IntakeEvent.DOUBT:
         if now - document.accepted_at < network.hold:
@@ -203,18 +206,20 @@ def decide_recheck(
     judging = after_hold(moved, check, network, now)
     if state is not IntakeState.ACCEPTED:
         return Decision((entry,), (change, *judging), moved)
-    deliveries, routed = _fan_out(moved, _targets(moved), network, now, new_id)
+    # A delivery has the trace of one way.
+    made = [_fan_out(moved, codes, network, now, new_id) for _, codes in shares(moved) if codes]
+    deliveries = [one for some, _ in made for one in some]
     changes: list[Change] = [change, *map(AddDelivery, deliveries), *judging]
     if not moved.crossed and _crosses(deliveries, network):
         changes.append(MarkCrossed(document.ref))
         moved = replace(moved, crossed=True)
-    return Decision((entry, *routed), tuple(changes), moved)
+    return Decision((entry, *(told for _, routed in made for told in routed)), tuple(changes), moved)
 
 
-def _leads_on(code: AgencyCode, document: Document, network: Network) -> bool:
-    """Whether there is a route to `code`, and it does not go back to the axis that brought the document."""
+def _leads_on(code: AgencyCode, way: Way, network: Network) -> bool:
+    """Whether there is a route to `code`, and it does not go back to the axis that brought the document for it."""
     route = network.routes.route(code)
-    return route is not None and (route.endpoint != document.by or not network.leads_away(route.endpoint))
+    return route is not None and (route.endpoint != way.by or not network.leads_away(route.endpoint))
 
 
 def refused(sub: Submission, problem: Problem, verdict: Verdict | None, now: datetime) -> Decision[Document | Problem]:
@@ -279,7 +284,7 @@ def _repeat(
     envelope: Envelope,
     verdict: Verdict,
     document: Document,
-    addressed: Collection[AgencyCode],
+    addressed: Mapping[AgencyCode, DeliveryState],
     network: Network,
     now: datetime,
     new_id: NewId,
@@ -287,40 +292,46 @@ def _repeat(
     """The same package again: the first receipt. A neighbour may bring it for recipients not made out yet.
 
     Those are held to the same rules as on the first day: a receipt for a recipient that is not reached would be a lie.
-    A held document is delivered to nobody yet; it is widened, so that its release reaches them too.
+    A held document is delivered to nobody yet; its release reaches them too. Who brings it, and for whom, is kept:
+    whoever has our receipt for a recipient is told if that one is not reached, and where that is known already, there
+    is no receipt.
     """
-    entry = LogEntry(EntryKind.REPEATED, now, sub.by.name, document.ref, {"role": sub.by.role.value})
     asked_for = document.recipients if sub.only_for is None else sub.only_for
-    fresh = tuple(code for code in asked_for if code not in addressed)
-    if document.state is not IntakeState.ACCEPTED:
-        fresh = tuple(code for code in fresh if code not in _targets(document))
-    if not fresh:
-        return Decision((entry,), (), document)
-    problem = _unreachable(replace(sub, only_for=fresh), envelope, network, now)
-    if document.removed_at is not None:
+    waits = document.state is not IntakeState.ACCEPTED
+    known = {*addressed, *targets(document)} if waits else {*addressed}
+    fresh = tuple(code for code in asked_for if code not in known)
+    brought = {code for way in ways(document) if way.by == sub.by.name for code in way.recipients}
+    theirs = tuple(code for code in asked_for if code in fresh or code not in brought)
+    problem = _unreached(theirs, addressed)
+    if fresh and problem is None:
+        problem = _unreachable(replace(sub, only_for=fresh), envelope, network, now)
+    if fresh and document.removed_at is not None:
         problem = Problem(Kind.CONTENT_REMOVED, "it was accepted before, and these recipients were not among its own")
     if problem:
         return refused(sub, problem, verdict, now)
-    if document.state is not IntakeState.ACCEPTED:
-        widened = WidenDocument(document.ref, (*_targets(document), *fresh))
-        return Decision((entry,), (widened, *_retraced(sub, document)), document)
+    facts: dict[str, Json] = {"role": sub.by.role.value}
+    changes: list[Change] = []
+    if theirs:
+        way = Way(sub.by.name, sub.by.role, sub.hops, theirs, now)
+        facts |= {"hops": [hop.node for hop in way.hops], "for": [code.text for code in theirs]}
+        changes.append(SetWays(document.ref, document.state, (*document.ways, way)))
+    entry = LogEntry(EntryKind.REPEATED, now, sub.by.name, document.ref, facts)
+    if waits or not fresh:
+        return Decision((entry,), tuple(changes), document)
     deliveries, routed = _fan_out(document, fresh, network, now, new_id)
-    changes: list[Change] = [*_retraced(sub, document), *map(AddDelivery, deliveries)]
+    changes += map(AddDelivery, deliveries)
     if not document.crossed and (sub.by.role is Role.NATIONAL or _crosses(deliveries, network)):
         changes.append(MarkCrossed(document.ref))
     return Decision((entry, *routed), tuple(changes), document)
 
 
-def _retraced(sub: Submission, document: Document) -> tuple[Change, ...]:
-    """What goes on from here names the axes that every way has: a neighbour that brought the package first, with a
-    trace that names others, does not make those refuse what came by an honest way. A loop is known by its digest."""
-    brought = {hop.node for hop in sub.hops}
-    common = tuple(hop for hop in document.hops if hop.node in brought)
-    return () if common == document.hops else (RetraceDocument(document.ref, common),)
-
-
-def _targets(document: Document) -> Sequence[AgencyCode]:
-    return document.recipients if document.only_for is None else document.only_for
+def _unreached(theirs: Sequence[AgencyCode], addressed: Mapping[AgencyCode, DeliveryState]) -> Problem | None:
+    """What failed before it was brought by this way, too: those who brought it then were told, this one is told now."""
+    for code in theirs:
+        if addressed.get(code) is DeliveryState.FAILED:
+            why = "it was brought by another way before, and this recipient could not be reached"
+            return Problem(Kind.NO_ROUTE, why, {"agency": code.text})
+    return None
 
 
 def _fan_out(

@@ -13,6 +13,7 @@ from axis.core.follow_up import AddFollowUp, MoveFollowUp
 from axis.core.happening import EntryKind as EntryKind
 from axis.core.happening import LogEntry as LogEntry
 from axis.core.hop import Hop as Hop
+from axis.core.hop import Way as Way
 from axis.core.principal import Principal as Principal
 from axis.core.principal import Profile as Profile
 from axis.core.principal import Role as Role
@@ -87,7 +88,8 @@ class Document:
 
     `nonce` (hex, 32 octets) opens the commitments that the log holds about this document. `crossed` says whether it
     passed, or is to pass, the national axis. `receipt_state` is the state at intake and never changes. Since
-    `removed_at` its content is no longer kept: no octets, no subject, no names of attachments.
+    `removed_at` its content is no longer kept: no octets, no subject, no names of attachments. `by`, `only_for` and
+    `hops` are those of the first time that it came; `ways` are the others (`axis.core.way`).
     """
 
     ref: DocumentRef
@@ -116,6 +118,7 @@ class Document:
     notes: tuple[str, ...] = ()
     form: PackageForm = PackageForm.INLINE
     removed_at: datetime | None = None
+    ways: tuple[Way, ...] = ()
 
     @property
     def anchor(self) -> str | None:
@@ -290,19 +293,13 @@ class MoveDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class WidenDocument:
-    """A held document came again for further recipients: on its release it goes to them as well."""
+class SetWays:
+    """The document came again, by another way or for further recipients: `ways` are all but the first. Of a held one
+    these are released to all of them, so the store repeats `was` in its WHERE."""
 
     ref: DocumentRef
-    only_for: tuple[AgencyCode, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RetraceDocument:
-    """The document came again by another way: `hops` are those that both ways have."""
-
-    ref: DocumentRef
-    hops: tuple[Hop, ...]
+    was: IntakeState
+    ways: tuple[Way, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,8 +397,7 @@ class RemoveContent:
 Change = (
     AddDocument
     | MoveDocument
-    | WidenDocument
-    | RetraceDocument
+    | SetWays
     | MarkCrossed
     | AddDelivery
     | MoveDelivery

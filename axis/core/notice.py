@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -29,6 +29,7 @@ from axis.core.model import (
 from axis.core.network import Network, lane
 from axis.core.problems import Problem
 from axis.core.times import rfc3339
+from axis.core.way import brought
 from schemas.codes import AgencyCode
 
 VERSION = 1
@@ -44,20 +45,15 @@ Seal = Callable[[Mapping[str, Json]], bytes]
 def decide_notice(
     document: Document, outcome: NoticeOutcome, reason: str, network: Network, now: datetime, new_id: NewId, seal: Seal
 ) -> Decision[Notice]:
-    """Write the notice about `document` and send it towards its sender, back along the way the document came.
+    """Write the notice about `document` and send it towards its sender, back along the ways the document came.
 
     The national axis has no message for it: there the log alone tells.
     """
-    body = _body(document, outcome, reason, network, now)
-    return _tell(
-        Notice(NoticeRef(new_id()), document.ref, outcome, seal(body), now),
-        document,
-        document.sender,
-        "",
-        network,
-        now,
-        new_id,
+    notice = Notice(
+        NoticeRef(new_id()), document.ref, outcome, seal(_body(document, outcome, reason, network, now)), now
     )
+    back = _ways_back(document, document.sender, document.recipients, network)
+    return _tell(notice, document, document.sender, "", tuple(back), network, now, new_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +73,10 @@ def decide_undelivered(
 ) -> Decision[Notice] | None:
     """The non-delivery notice about a delivery that failed for good; `None` where there is nobody to tell.
 
-    Of a document its sender is told, back along the way it came. Of a status its reporter, where that is connected to
-    this node and the status does not reach its addressee; a report to the national axis is the operators' business. A
-    notice that cannot be delivered makes no further notice.
+    Of a document its sender is told, back along the way it came; where several axes brought it for these recipients,
+    through each, of those that it has our receipt for. Of a status its reporter, where that is connected to this node
+    and the status does not reach its addressee; a report to the national axis is the operators' business. A notice that
+    cannot be delivered makes no further notice. Replies with the first.
     """
     document, report = telling.document, telling.report
     to = _concerned(delivery, document, report, network)
@@ -89,12 +86,19 @@ def decide_undelivered(
         **_body(document, NoticeOutcome.UNDELIVERED, problem.kind.value, network, now),
         "cargo": delivery.cargo.value,
         "delivery": delivery.id,
-        "recipients": [code.text for code in delivery.recipients],
     }
     if report is not None:
         body["code"] = report.wire
-    notice = Notice(NoticeRef(telling.new_id()), document.ref, NoticeOutcome.UNDELIVERED, telling.seal(body), now)
-    return _tell(notice, document, to, "", network, now, telling.new_id)
+    believed: dict[tuple[AgencyCode, ...], list[str | None]] = {}
+    for endpoint, codes in _ways_back(document, to, delivery.recipients, network).items():
+        believed.setdefault(codes, []).append(endpoint)
+    told: list[Decision[Notice]] = []
+    for codes, back in believed.items():
+        octets = telling.seal({**body, "recipients": [code.text for code in codes]})
+        notice = Notice(NoticeRef(telling.new_id()), document.ref, NoticeOutcome.UNDELIVERED, octets, now)
+        told.append(_tell(notice, document, to, "", back, network, now, telling.new_id))
+    entries = tuple(entry for one in told for entry in one.entries)
+    return Decision(entries, tuple(change for one in told for change in one.changes), told[0].reply)
 
 
 def _concerned(
@@ -159,43 +163,68 @@ def may_tell_more(told: int, deliveries: Iterable[tuple[str, Iterable[AgencyCode
 
 
 def pass_on(
-    octets: bytes, outcome: NoticeOutcome, document: Document, by: str, network: Network, now: datetime, new_id: NewId
+    octets: bytes,
+    outcome: NoticeOutcome,
+    recipients: Collection[AgencyCode],
+    document: Document,
+    by: str,
+    network: Network,
+    now: datetime,
+    new_id: NewId,
 ) -> Decision[Notice]:
-    """A neighbour's notice about a document that went through here: on towards the sender, as it came."""
+    """A neighbour's notice about a document that went through here: on towards the sender, as it came. `recipients` are
+    those that it is about, none where it is about all: who did not hand the document over for them does not believe
+    it."""
     notice = Notice(NoticeRef(new_id()), document.ref, outcome, octets, now)
-    return _tell(notice, document, document.sender, by, network, now, new_id)
+    back = _ways_back(document, document.sender, tuple(recipients) or document.recipients, network)
+    believing = [endpoint for endpoint, codes in back.items() if {*recipients} <= {*codes}]
+    return _tell(notice, document, document.sender, by, believing or tuple(back), network, now, new_id)
 
 
-def _way_back(document: Document, to: AgencyCode, network: Network) -> str | None:
-    """Who is connected here is told here. Otherwise the axis that brought the document: it alone knows that it handed
-    it over, and believes the notice. A route may lead elsewhere, in a circle of axes to the very one that refused."""
+def _ways_back(
+    document: Document, to: AgencyCode, recipients: Sequence[AgencyCode], network: Network
+) -> Mapping[str | None, tuple[AgencyCode, ...]]:
+    """Where to tell `to` of `recipients`, each endpoint with those that it believes it of. `None` leads nowhere.
+
+    Who is connected here is told here. Otherwise the axes that brought the document: they alone know that they handed
+    it over, and believe the notice. A route may lead elsewhere, in a circle of axes to the very one that refused.
+    """
     route = network.routes.route(to)
     if route is not None and not network.leads_away(route.endpoint):
-        return route.endpoint
-    if document.via is Role.NODE and network.roles.get(document.by) is Role.NODE:
-        return document.by
-    return None if route is None else route.endpoint
+        return {route.endpoint: tuple(recipients)}
+    found: dict[str | None, tuple[AgencyCode, ...]] = {}
+    for way, codes in brought(document, recipients):
+        neighbour = way.via is Role.NODE and network.roles.get(way.by) is Role.NODE
+        endpoint = way.by if neighbour else None if route is None else route.endpoint
+        found[endpoint] = tuple(dict.fromkeys((*found.get(endpoint, ()), *codes)))
+    return found
 
 
 def _tell(
-    notice: Notice, document: Document, to: AgencyCode, by: str, network: Network, now: datetime, new_id: NewId
+    notice: Notice,
+    document: Document,
+    to: AgencyCode,
+    by: str,
+    back: Iterable[str | None],
+    network: Network,
+    now: datetime,
+    new_id: NewId,
 ) -> Decision[Notice]:
-    endpoint = _way_back(document, to, network)
-    reachable = endpoint is not None and endpoint != by and network.roles[endpoint] is not Role.NATIONAL
-    facts: dict[str, Json] = {"document": document.ref, "outcome": notice.outcome.value, "sent": reachable}
+    told = [one for one in back if one is not None and one != by and network.roles[one] is not Role.NATIONAL]
+    facts: dict[str, Json] = {"document": document.ref, "outcome": notice.outcome.value, "sent": bool(told)}
     entry = LogEntry(EntryKind.NOTICE, now, by or network.node, notice.ref, facts)
-    if endpoint is None or not reachable:
-        return Decision((entry,), (AddNotice(notice),), notice)
-    own = () if network.leads_away(endpoint) else (to,)
-    delivery = Delivery(
-        id=DeliveryId(new_id()),
-        cargo=Cargo.NOTICE,
-        cargo_ref=notice.ref,
-        document=document.ref,
-        endpoint=endpoint,
-        recipients=(to,),
-        lane=lane(endpoint, own, document.sender, document.concerns),
-        created_at=now,
-        due_at=now,
+    deliveries = (
+        Delivery(
+            id=DeliveryId(new_id()),
+            cargo=Cargo.NOTICE,
+            cargo_ref=notice.ref,
+            document=document.ref,
+            endpoint=endpoint,
+            recipients=(to,),
+            lane=lane(endpoint, () if network.leads_away(endpoint) else (to,), document.sender, document.concerns),
+            created_at=now,
+            due_at=now,
+        )
+        for endpoint in told
     )
-    return Decision((entry,), (AddNotice(notice), AddDelivery(delivery)), notice)
+    return Decision((entry,), (AddNotice(notice), *map(AddDelivery, deliveries)), notice)

@@ -79,8 +79,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def addressed(self, ref: DocumentRef) -> frozenset[AgencyCode]:
-        """Recipients for whom a delivery of the document itself exists already."""
+    def addressed(self, ref: DocumentRef) -> Mapping[AgencyCode, DeliveryState]:
+        """Recipients for whom a delivery of the document itself exists already, and how that stands."""
         ...
 
     def statuses(self, ref: DocumentRef, receiver: AgencyCode) -> Sequence[StatusReport]:

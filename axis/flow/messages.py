@@ -17,6 +17,7 @@ from axis.core.model import (
 from axis.core.payload import Made
 from axis.core.ports import Carried
 from axis.core.problems import Kind, Problem, Refused, Unavailable
+from axis.core.way import hops_behind
 from axis.flow.body import Plain, body_of
 from axis.flow.context import Context
 from schemas.envelope import Organization, StatusMessage
@@ -61,7 +62,7 @@ async def consign(delivery: Delivery, ctx: Context, carried: Mapping[DocumentRef
             raise Refused(Problem(Kind.NOT_FOUND, context={"document": delivery.cargo_ref}))
         document, octets = take()
         payload, attached, body = await body_of(document, views, octets)
-        hops = (*document.hops, Hop(ctx.node, document.accepted_at))
+        hops = (*hops_behind(document, delivery.recipients), Hop(ctx.node, document.accepted_at))
         return Consignment(delivery, document, None, payload, hops, body, attached)
     if delivery.cargo is Cargo.NOTICE:
         notice = await views.notice(NoticeRef(delivery.cargo_ref))

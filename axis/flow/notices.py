@@ -56,7 +56,7 @@ async def take_notice(octets: bytes, by: Principal, ctx: Context) -> Notice | No
             return None
         if not may_tell_more(ledger.notices(document.ref), deliveries):
             raise Refused(Problem(Kind.BAD_REQUEST, "too many notices about this document"))
-        decision = pass_on(octets, told.outcome, document, by.name, network, ctx.now(), ctx.new_id)
+        decision = pass_on(octets, told.outcome, told.recipients, document, by.name, network, ctx.now(), ctx.new_id)
         ledger.apply(decision)
         return decision.reply
 

@@ -121,7 +121,7 @@ async def _take_document(
         ctx.see_current(network)
         seen = ledger.same_document(envelope.sender.code, envelope.kind, content.document_id)
         same = next((one for one in seen if one.digest == sub.digest), None)
-        addressed = ledger.addressed(same.ref) if same else frozenset()
+        addressed = ledger.addressed(same.ref) if same else {}
         anchor = judged.verdict.path[-1] if judged.verdict.path else None
         early = is_early(content, sub.only_for or named, network, ledger)
         waits = early or not judged.verdict.passed or (attached is not None and gate(attached) is Acceptance.HOLD)

@@ -21,6 +21,7 @@ from axis.core.octets import Held
 from axis.core.ports import Ledger, LostRace
 from axis.core.problems import Kind, ProblemError, Unavailable
 from axis.core.states import IntakeState
+from axis.core.way import targets
 from axis.flow.attachments import Looked, look, newest_of
 from axis.flow.body import package_here, stored_parts
 from axis.flow.context import Context
@@ -175,9 +176,7 @@ async def _judge_again(
         waits, check = _as_it_waits(document, ledger), ledger.attachment_check(document.ref)
         if attached is not None:
             check = _record(waits, check, attached, ledger, network, ctx)
-        early = judged.content is not None and is_early(
-            judged.content, waits.only_for or waits.recipients, network, ledger, waits
-        )
+        early = judged.content is not None and is_early(judged.content, targets(waits), network, ledger, waits)
         decision = decide_recheck(waits, acceptance, verdict, network, now, ctx.new_id, check, early)
         ledger.put_evidence(evidence if decision.changes or attached is not None else ())
         ledger.apply(decision)

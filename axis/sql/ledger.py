@@ -30,10 +30,9 @@ from axis.core.model import (
     MoveDelivery,
     MoveDocument,
     RemoveContent,
-    RetraceDocument,
+    SetWays,
     StatusRef,
     StatusReport,
-    WidenDocument,
 )
 from axis.core.outline import Outline, Said
 from axis.core.states import OPEN, DeliveryEvent, DeliveryState
@@ -44,11 +43,9 @@ from axis.sql.removing import Removing
 from axis.sql.rows import (
     attachment_params,
     check_params,
-    codes_json,
     delivery_params,
     document_params,
     follow_up_params,
-    hops_json,
     intent_params,
     key,
     many,
@@ -60,6 +57,7 @@ from axis.sql.rows import (
     read_outline,
     read_status,
     status_params,
+    ways_json,
 )
 from schemas.codes import AgencyCode
 from schemas.envelope import MessageKind
@@ -137,9 +135,9 @@ class SqlLedger(Removing):
             ).fetchone()
         return None if row is None else read_document(row)
 
-    def addressed(self, ref: DocumentRef) -> frozenset[AgencyCode]:
+    def addressed(self, ref: DocumentRef) -> Mapping[AgencyCode, DeliveryState]:
         rows = self.session.run(self.sql.addressed, ref=ref).fetchall()
-        return frozenset(code for (recipients,) in rows for code in read_codes(recipients))
+        return {code: DeliveryState(state) for recipients, state in rows for code in read_codes(recipients)}
 
     def statuses(self, ref: DocumentRef, receiver: AgencyCode) -> Sequence[StatusReport]:
         return self.reports(self.sql.statuses_of, document=ref, receiver=receiver.text)
@@ -340,10 +338,8 @@ class SqlLedger(Removing):
                     found=verdict.stored().decode(),
                     anchor=verdict.path[-1] if verdict.path else None,
                 )
-            case WidenDocument(ref, only_for):
-                self.session.change(self.sql.widen_document, of=ref, codes=codes_json(only_for))
-            case RetraceDocument(ref, hops):
-                self.session.change(self.sql.retrace_document, of=ref, way=hops_json(hops))
+            case SetWays(ref, was, ways):
+                self.session.change(self.sql.set_ways, of=ref, was=was.value, all_of_them=ways_json(ways))
             case MarkCrossed(ref):
                 self.session.change(self.sql.mark_crossed, of=ref)
             case MoveDelivery():

@@ -31,6 +31,7 @@ from axis.core.model import (
     Role,
     StatusRef,
     StatusReport,
+    Way,
 )
 from axis.core.outline import Outline
 from axis.core.states import DeliveryState, IntakeState
@@ -87,12 +88,38 @@ def read_codes(text: str) -> tuple[AgencyCode, ...]:
     return tuple(map(read_code, orjson.loads(text)))
 
 
+def _hops(hops: Sequence[Hop]) -> Sequence[Mapping[str, str]]:
+    return [{"node": hop.node, "at": rfc3339(hop.at)} for hop in hops]
+
+
 def hops_json(hops: Sequence[Hop]) -> str:
-    return "[]" if not hops else _json([{"node": hop.node, "at": rfc3339(hop.at)} for hop in hops])
+    return "[]" if not hops else _json(_hops(hops))
+
+
+def ways_json(ways: Sequence[Way]) -> str:
+    return "[]" if not ways else _json([_way(way) for way in ways])
+
+
+def _way(way: Way) -> Mapping[str, object]:
+    to = [code.text for code in way.recipients]
+    return {"by": way.by, "via": str(way.via), "hops": _hops(way.hops), "for": to, "at": rfc3339(way.at)}
+
+
+def _read_ways(text: str) -> tuple[Way, ...]:
+    return () if text == "[]" else tuple(map(_read_way, orjson.loads(text)))
+
+
+def _read_way(way: Mapping[str, Any]) -> Way:
+    to = tuple(map(read_code, way["for"]))
+    return Way(way["by"], _ROLE[way["via"]], _listed_hops(way["hops"]), to, parse_rfc3339(way["at"]))
+
+
+def _listed_hops(hops: Iterable[Mapping[str, str]]) -> tuple[Hop, ...]:
+    return tuple(Hop(hop["node"], parse_rfc3339(hop["at"])) for hop in hops)
 
 
 def _read_hops(text: str) -> tuple[Hop, ...]:
-    return () if text == "[]" else tuple(Hop(hop["node"], parse_rfc3339(hop["at"])) for hop in orjson.loads(text))
+    return () if text == "[]" else _listed_hops(orjson.loads(text))
 
 
 def _day(text: str | None) -> date | None:
@@ -135,6 +162,7 @@ def document_params(document: Document) -> Params:
         "anchor": document.anchor,
         "form": str(document.form),
         "removed_at": None if document.removed_at is None else rfc3339(document.removed_at),
+        "ways": ways_json(document.ways),
     }
 
 
@@ -142,7 +170,7 @@ def read_document(row: Row) -> Document:
     (
         _seq, ref, sender, kind, document_id, _key, concerns, digest, sha256, size, number, _number_key, subject,
         recipients, verdict, state, receipt_state, by, via, accepted_at, nonce, issued_on, priority, attachments,
-        only_for, hops, crossed, notes, _anchor, form, removed_at,
+        only_for, hops, crossed, notes, _anchor, form, removed_at, ways,
     ) = row  # fmt: skip
     return Document(
         ref=DocumentRef(ref),
@@ -171,6 +199,7 @@ def read_document(row: Row) -> Document:
         notes=tuple(orjson.loads(notes)),
         form=_FORM[form],
         removed_at=instant(removed_at),
+        ways=_read_ways(ways),
     )
 
 

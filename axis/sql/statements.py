@@ -187,13 +187,10 @@ class Statements:
             .where(document.c.ref == bindparam("of"), document.c.state == bindparam("was"))
             .values(state=bindparam("now"), verdict=bindparam("found"), anchor=bindparam("anchor"))
         )
-        self.widen_document = self._text(
+        self.set_ways = self._text(
             update(document)
-            .where(document.c.ref == bindparam("of"), text("state = 'held'"))
-            .values(only_for=bindparam("codes"))
-        )
-        self.retrace_document = self._text(
-            update(document).where(document.c.ref == bindparam("of")).values(hops=bindparam("way"))
+            .where(document.c.ref == bindparam("of"), document.c.state == bindparam("was"))
+            .values(ways=bindparam("all_of_them"))
         )
         self.mark_crossed = self._text(
             update(document).where(document.c.ref == bindparam("of")).values(crossed=literal_column("1"))
@@ -291,7 +288,7 @@ class Statements:
         oldest = select(func.min(open_one.c.seq)).where(open_one.c.lane == lane, text(OPEN)).scalar_subquery()
         self.promote = self._text(update(delivery).where(delivery.c.seq == oldest).values(head=literal_column("1")))
         self.addressed = self._text(
-            select(delivery.c.recipients).where(
+            select(delivery.c.recipients, delivery.c.state).where(
                 delivery.c.document == bindparam("ref"), delivery.c.cargo == literal_column("'document'")
             )
         )

@@ -111,6 +111,7 @@ class DocumentRow(Base, table=True):
     anchor: str | None = Field(default=None, sa_type=Text)
     form: str = Field(sa_type=Text, sa_column_kwargs={"server_default": text("'inline'")})
     removed_at: str | None = Field(default=None, sa_type=Text)
+    ways: str = Field(sa_type=Text, sa_column_kwargs={"server_default": text("'[]'")})
 
 
 class DocumentRecipientRow(Base, table=True):
@@ -354,5 +355,5 @@ leftover = _table("leftover")
 evidence = _table("evidence")
 meta = _table("meta")
 
-SCHEMA_VERSION = "0008"
+SCHEMA_VERSION = "0009"
 """The alembic revision that these tables are. A test compares."""

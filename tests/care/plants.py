@@ -242,6 +242,9 @@ PLANTS: dict[Code, tuple[Plant, ...]] = {
         sql("UPDATE document SET kind = 'recall'"),
         sql("UPDATE document SET accepted_at = '2026-01-02T03:04:05.000006Z'"),  # the receipt would tell this time
         sql(f"UPDATE document SET principal = 'tai-chinh' WHERE ref = {FIRST}"),
+        sql(
+            """UPDATE document SET ways = '[{"by":"x","via":"node","hops":[],"for":[],"at":"2026-01-02T03:04:05Z"}]'"""
+        ),
         released_by_hand,
     ),
     Code.COMMITMENT: (

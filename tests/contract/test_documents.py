@@ -25,7 +25,9 @@ from axis.core.model import (
     MoveDelivery,
     MoveDocument,
     PayloadRef,
-    RetraceDocument,
+    Role,
+    SetWays,
+    Way,
 )
 from axis.core.outline import Outline
 from axis.core.ports import Ledger, LostRace
@@ -155,13 +157,19 @@ async def test_a_document_that_crossed_is_marked(store: SqlStore) -> None:
         await add(store, MarkCrossed(DocumentRef("none")))
 
 
-async def test_a_document_that_came_by_another_way_has_the_hops_of_both(store: SqlStore) -> None:
+async def test_a_document_keeps_every_way_by_which_it_came(store: SqlStore) -> None:
     one = document(hops=(Hop("axis-1", NOW), Hop("axis-2", NOW)))
+    ways = (
+        Way("truc-3", Role.NODE, (Hop("axis-1", NOW), Hop("axis-3", NOW)), (RECEIVER, OTHER), NOW),
+        Way("so-noi-vu", Role.AGENCY, (), (OTHER,), NOW),
+    )
     await add(store, AddDocument(one))
-    await add(store, RetraceDocument(one.ref, one.hops[1:]))
-    assert await store.views.document(one.ref) == replace(one, hops=one.hops[1:])
-    with pytest.raises(LostRace):
-        await add(store, RetraceDocument(DocumentRef("none"), ()))
+    assert await store.views.document(one.ref) == one
+    await add(store, SetWays(one.ref, one.state, ways))
+    assert await store.views.document(one.ref) == replace(one, ways=ways)
+    for ref, was in ((DocumentRef("none"), one.state), (one.ref, IntakeState.HELD)):
+        with pytest.raises(LostRace):
+            await add(store, SetWays(ref, was, ()))
 
 
 async def test_a_document_is_on_its_way_until_it_is_delivered_or_has_failed(store: SqlStore) -> None:
@@ -184,10 +192,15 @@ async def test_who_a_document_is_addressed_to_already(store: SqlStore) -> None:
         store,
         AddDocument(one),
         AddDelivery(delivery(one, recipients=(RECEIVER, OTHER))),
+        AddDelivery(delivery(one, recipients=(SENDER,), state=DeliveryState.FAILED, settled_at=NOW)),
         AddDelivery(delivery(one, cargo=Cargo.STATUS, cargo_ref="s", recipients=(SENDER,))),
     )
-    assert await ask(store, lambda ledger: ledger.addressed(one.ref)) == {RECEIVER, OTHER}
-    assert await ask(store, lambda ledger: ledger.addressed(DocumentRef("none"))) == frozenset()
+    assert await ask(store, lambda ledger: ledger.addressed(one.ref)) == {
+        RECEIVER: DeliveryState.QUEUED,
+        OTHER: DeliveryState.QUEUED,
+        SENDER: DeliveryState.FAILED,
+    }
+    assert await ask(store, lambda ledger: ledger.addressed(DocumentRef("none"))) == {}
 
 
 async def test_an_outline_says_what_its_document_says(store: SqlStore) -> None:

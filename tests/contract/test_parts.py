@@ -41,7 +41,7 @@ async def keep(store: SqlStore, attached: Sequence[bytes]) -> Document:
     )
     said = replace(content(), attachments=records)
     sub = submission(form=PackageForm.PARTS, payload=ref_of(ENVELOPE))
-    made = decide_intake(sub, said, passed(), (), (), network(), NOW, ids(), NONCE)
+    made = decide_intake(sub, said, passed(), (), {}, network(), NOW, ids(), NONCE)
     shelved = [await store.shelve(octets) for octets in (ENVELOPE, *attached)]
 
     def body(ledger: object) -> None:

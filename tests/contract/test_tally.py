@@ -30,7 +30,7 @@ def books(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 def fill(books: sqlite3.Connection, number: int, state: str = "delivered", first: int = 0) -> None:
     documents = (
         "INSERT INTO document SELECT NULL, ?, 'H26', 'new', ?, ?, '', ?, '', 0, '', '', '', '[]', '{}', ?, ?, '', '',"
-        " ?, '', NULL, 0, '[]', NULL, '[]', 0, '[]', NULL, 'inline', NULL"
+        " ?, '', NULL, 0, '[]', NULL, '[]', 0, '[]', NULL, 'inline', NULL, '[]'"
     )
     names = [f"{first + place:026d}" for place in range(number)]
     kept = "held" if state == "queued" else "accepted"

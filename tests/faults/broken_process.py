@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.faults.broken_repeats import SHOWN as REPEATS
 from tests.faults.broken_retention import SHOWN as RETENTION
+from tests.faults.broken_ways import SHOWN as WAYS
 from tests.faults.row import Broken
 from tests.mutations.edit import off
 
@@ -106,18 +107,7 @@ SUPERVISED: Final = (
 SHOWN: Final = (
     *RETENTION,
     *REPEATS,
-    (
-        "tests/flow/test_circle.py::test_what_goes_in_a_circle_ends_and_its_sender_is_told",
-        Broken(
-            "F113",
-            off(
-                "a notice goes to the axis that brought the document",
-                "axis/core/notice.py",
-                ("    if document.via is Role.NODE and network.roles", "    if False and network.roles"),
-            ),
-            "never: a notice",
-        ),
-    ),
+    *WAYS,
     (
         "tests/contract/test_servers.py::test_a_server_that_writes_down_what_is_stored_is_told_of",
         Broken(

@@ -379,4 +379,15 @@ ROWS: Final = (
         f"{RANGES}::test_the_end_of_a_package_that_is_damaged_at_its_beginning_is_not_given",
         "tests/unit/web/test_ranges.py::test_one_range_is_read_and_all_else_is_not_asked_for",
     ),
+    row(
+        "F116",
+        "a document comes to one axis by two ways",
+        "four nodes: routes in a circle behind it; a recipient of the second way that is not reached; a recipient that "
+        "was not reached before the second way brings it",
+        "tests/flow/test_circle.py::test_a_circle_of_a_document_that_came_by_two_ways_ends_and_its_sender_is_told",
+        "tests/flow/test_circle.py::test_of_a_document_that_came_by_two_ways_its_sender_hears_what_neither_reaches",
+        "tests/unit/core/test_intake.py::test_there_is_no_receipt_for_a_recipient_that_was_not_reached_by_another_way",
+        "tests/unit/core/test_notice.py::test_all_are_told_of_what_several_brought",
+        note="what the sender hands to two axes itself, in a circle, is not told of: see ADR 0088",
+    ),
 )

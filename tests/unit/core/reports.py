@@ -37,7 +37,7 @@ RECIPIENT_OWNS = network(arrived_by=ArrivedBy.RECIPIENT)
 
 def document(*to: AgencyCode, sender: AgencyCode = TEN, by: Principal = DMS_10) -> Document:
     taken = decide_intake(
-        submission(by), content(*to, sender=sender), passed(), (), (), network(), NOW, ids("doc"), NONCE
+        submission(by), content(*to, sender=sender), passed(), (), {}, network(), NOW, ids("doc"), NONCE
     )
     return document_of(taken)
 

@@ -89,7 +89,7 @@ def taken(
     said = replace(content(TWENTY), attachments=tuple(records))
     at = network(pdf=rule)
     return sound(
-        decide_intake(submission(), said, verdict or passed(), (), (), at, NOW, ids("doc"), NONCE, attached=attached)
+        decide_intake(submission(), said, verdict or passed(), (), {}, at, NOW, ids("doc"), NONCE, attached=attached)
     )
 
 

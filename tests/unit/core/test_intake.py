@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -26,16 +26,17 @@ from axis.core.model import (
     MarkCrossed,
     Principal,
     Profile,
-    RetraceDocument,
     Role,
+    SetWays,
     Submission,
-    WidenDocument,
+    Way,
 )
 from axis.core.network import Network
 from axis.core.problems import Kind, Problem
 from axis.core.registry import Agency, Registry
 from axis.core.routing import RoutingTable, Rule
 from axis.core.states import DeliveryState, IntakeState
+from axis.core.way import hops_behind
 from schemas.codes import AgencyCode, Level
 from schemas.envelope import Business, MessageKind, OtherInfo, Priority, Replacement, ResponseFor
 from signing.verdict import Reason, SubIndication, Verdict
@@ -97,13 +98,17 @@ def decide(
             said or content(),
             verdict or passed(),
             seen,
-            addressed,
+            addressed if isinstance(addressed, Mapping) else dict.fromkeys(addressed, DeliveryState.QUEUED),
             at or network(),
             NOW,
             ids(),
             NONCE,
         )
     )
+
+
+def ways_in(decision: Decision[Any]) -> tuple[Way, ...]:
+    return next(change.ways for change in decision.changes if isinstance(change, SetWays))
 
 
 def kinds(decision: Decision[Any]) -> list[EntryKind]:
@@ -310,8 +315,8 @@ def test_a_copy_for_some_followed_by_one_for_all_reaches_all() -> None:
     decision = decide(submission(PROVINCE_97), SHARED, seen=[first], addressed={TWENTY})
     assert targets(decision) == {"district": [(COMMUNE_1, COMMUNE_2)], "national": [(FAR,)]}
     held = replace(first, state=IntakeState.HELD)
-    widened = WidenDocument(first.ref, (TWENTY, COMMUNE_1, COMMUNE_2, FAR))
-    assert decide(submission(PROVINCE_97), SHARED, seen=[held]).changes == (widened,)
+    way = Way(PROVINCE_97.name, Role.NODE, (), (COMMUNE_1, COMMUNE_2, FAR), NOW)
+    assert decide(submission(PROVINCE_97), SHARED, seen=[held]).changes == (SetWays(first.ref, held.state, (way,)),)
 
 
 def test_who_brings_a_package_first_does_not_lead_the_copies_of_others_astray() -> None:
@@ -321,9 +326,53 @@ def test_who_brings_a_package_first_does_not_lead_the_copies_of_others_astray() 
     honest = submission(PROVINCE_97, only_for=(COMMUNE_1,), hops=hops(1))
     decision = decide(honest, SHARED, seen=[first], addressed={TWENTY})
     assert targets(decision) == {"district": [(COMMUNE_1,)]}
-    assert decision.changes[0] == RetraceDocument(first.ref, hops(1)), "what both ways have"
+    (way,) = ways_in(decision)
+    assert way == Way(PROVINCE_97.name, Role.NODE, hops(1), (COMMUNE_1,), NOW)
+    both = replace(first, ways=(way,))
+    assert hops_behind(both, (TWENTY,)) == hops(2, "district"), "each copy has the trace of its own way"
+    assert hops_behind(both, (COMMUNE_1,)) == hops(1)
     held = replace(first, state=IntakeState.HELD)
-    assert RetraceDocument(first.ref, hops(1)) in decide(honest, SHARED, seen=[held]).changes
+    assert ways_in(decide(honest, SHARED, seen=[held])) == (way,)
+    released = sound(decide_recheck(replace(held, ways=(way,)), Acceptance.ACCEPT, passed(), network(), NOW, ids()))
+    assert targets(released) == {"dms-20": [(TWENTY,)], "district": [(COMMUNE_1,)]}
+
+
+def test_copies_for_the_same_axis_that_came_by_two_ways_are_released_apart() -> None:
+    """Each with its own trace."""
+    held = document_of(decide(submission(PROVINCE_97, only_for=(COMMUNE_1,)), SHARED, waiting()))
+    again = decide(submission(NATIONAL, only_for=(COMMUNE_2, COMMUNE_1)), SHARED, waiting(), seen=[held])
+    (way,) = ways_in(again)
+    assert way.recipients == (COMMUNE_2, COMMUNE_1)
+    both = replace(held, ways=(way,))
+    released = sound(decide_recheck(both, Acceptance.ACCEPT, passed(), network(), NOW, ids()))
+    assert targets(released) == {"district": [(COMMUNE_1,), (COMMUNE_2,)]}
+
+
+def test_who_brings_again_what_another_one_brought_is_kept_once() -> None:
+    """It has our receipt, so it is told where the recipient is not reached. Who never got it and sends again is not
+    another one."""
+    first = taken_for(TWENTY)
+    asked: dict[str, Any] = {"seen": [first], "addressed": {TWENTY: DeliveryState.DELIVERED}}
+    assert decide(submission(PROVINCE_97, only_for=(TWENTY,), hops=hops(2)), SHARED, **asked).changes == ()
+    other = submission(NATIONAL, only_for=(TWENTY,), hops=hops(1))
+    decision = decide(other, SHARED, **asked)
+    way = Way(NATIONAL.name, Role.NATIONAL, hops(1), (TWENTY,), NOW)
+    assert (decision.reply, decision.changes) == (first, (SetWays(first.ref, first.state, (way,)),))
+    assert decision.entries[0].facts == {"role": "national", "hops": ["node-0"], "for": [TWENTY.text]}
+    both = replace(first, ways=(way,))
+    assert hops_behind(both, (TWENTY,)) == (), "what goes out was made out for the first"
+    assert decide(other, SHARED, seen=[both], addressed={TWENTY}).changes == ()
+
+
+def test_there_is_no_receipt_for_a_recipient_that_was_not_reached_by_another_way() -> None:
+    """Those who brought it before were told. This one would never hear."""
+    first = taken_for(TWENTY, COMMUNE_1)
+    stands = {TWENTY: DeliveryState.FAILED, COMMUNE_1: DeliveryState.DELIVERED}
+    problem = problem_of(decide(submission(NATIONAL, only_for=(COMMUNE_1, TWENTY)), SHARED, None, [first], stands))
+    assert (problem.kind, problem.extra) == (Kind.NO_ROUTE, {"agency": TWENTY.text})
+    assert decide(submission(NATIONAL, only_for=(COMMUNE_1,)), SHARED, None, [first], stands).reply is first
+    same = submission(PROVINCE_97, only_for=(TWENTY,))
+    assert decide(same, SHARED, None, [first], stands).reply is first, "it was told"
 
 
 def test_further_recipients_beyond_the_national_axis_mark_the_document_as_crossed() -> None:
@@ -373,9 +422,10 @@ def test_further_recipients_of_a_held_document_are_remembered_for_its_release() 
     further = submission(PROVINCE_97, only_for=(COMMUNE_1, TWENTY))
     decision = decide(further, SHARED, waiting(), seen=[held])
     assert decision.reply is held
-    assert decision.changes == (WidenDocument(held.ref, (TWENTY, COMMUNE_1)),)
+    (way,) = ways_in(decision)
+    assert (way.recipients, len(decision.changes)) == ((COMMUNE_1,), 1)
     assert kinds(decision) == [EntryKind.REPEATED]
-    widened = replace(held, only_for=(TWENTY, COMMUNE_1))
+    widened = replace(held, ways=(way,))
     released = decide_recheck(widened, Acceptance.ACCEPT, passed(), network(), NOW, ids())
     assert targets(sound(released)) == {"dms-20": [(TWENTY,)], "district": [(COMMUNE_1,)]}
 
@@ -414,11 +464,11 @@ def test_doubt_holds_a_document_and_delivers_nothing() -> None:
 def test_a_change_of_what_is_held_is_held_too() -> None:
     recall = content(kind=MessageKind.RECALL)
     decision = decide_intake(
-        submission(), recall, passed(), (), (), network(), NOW, ids(), NONCE, held=0, early=True
+        submission(), recall, passed(), (), {}, network(), NOW, ids(), NONCE, held=0, early=True
     )  # fmt: skip
     assert document_of(sound(decision)).state is IntakeState.HELD
     assert not deliveries(decision)
-    full = decide_intake(submission(), recall, passed(), (), (), network(), NOW, ids(), NONCE, held=1_000, early=True)
+    full = decide_intake(submission(), recall, passed(), (), {}, network(), NOW, ids(), NONCE, held=1_000, early=True)
     assert problem_of(full).kind is Kind.REVOCATION_UNKNOWN, "and it counts like everything that is held"
 
 

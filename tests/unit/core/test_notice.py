@@ -21,9 +21,11 @@ from axis.core.model import (
     EntryKind,
     Notice,
     NoticeOutcome,
+    NoticeRef,
     Principal,
     Role,
     StatusReport,
+    Way,
 )
 from axis.core.network import Network, lane
 from axis.core.notice import Telling, decide_notice, decide_undelivered, pass_on
@@ -33,6 +35,7 @@ from axis.core.statuses import Report
 from schemas.codes import AgencyCode
 from tests.unit.core.world import (
     COMMUNE_1,
+    COMMUNE_2,
     DISTRICT,
     DMS_10,
     DMS_20,
@@ -60,7 +63,7 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 def held(by: Principal = DMS_10) -> Document:
     sub = submission(by)
-    return document_of(decide_intake(sub, content(TWENTY), waiting(), (), (), network(), NOW, ids("doc"), NONCE))
+    return document_of(decide_intake(sub, content(TWENTY), waiting(), (), {}, network(), NOW, ids("doc"), NONCE))
 
 
 def of(sender: str | None = None) -> Document:
@@ -141,10 +144,10 @@ def test_the_national_axis_has_no_message_for_a_notice() -> None:
 
 def test_a_neighbours_notice_is_passed_on_as_it_came_and_never_back() -> None:
     octets = tell(held()).reply.octets
-    decision = pass_on(octets, NoticeOutcome.REFUSED, held(), "province-97", network(), NOW, ids("n"))
+    decision = pass_on(octets, NoticeOutcome.REFUSED, (), held(), "province-97", network(), NOW, ids("n"))
     assert decision.reply.octets == octets
     assert [delivery.endpoint for delivery in deliveries(decision)] == ["dms-10"]
-    back = pass_on(octets, NoticeOutcome.REFUSED, of(COMMUNE_1.text), DISTRICT.name, network(), NOW, ids("n"))
+    back = pass_on(octets, NoticeOutcome.REFUSED, (), of(COMMUNE_1.text), DISTRICT.name, network(), NOW, ids("n"))
     assert deliveries(back) == []
 
 
@@ -153,7 +156,7 @@ def test_past_the_budget_of_held_documents_intake_says_so_and_keeps_nothing(
     waiting_now: int, kind: Kind | None
 ) -> None:
     at = network(hold_count=3)
-    decision = decide_intake(submission(), content(TWENTY), waiting(), (), (), at, NOW, ids(), NONCE, held=waiting_now)
+    decision = decide_intake(submission(), content(TWENTY), waiting(), (), {}, at, NOW, ids(), NONCE, held=waiting_now)
     if kind is None:
         assert not isinstance(decision.reply, Problem)
     else:
@@ -167,7 +170,7 @@ def test_a_good_signature_is_not_held_up_by_a_spent_budget() -> None:
         content(TWENTY),
         passed(),
         (),
-        (),
+        {},
         network(hold_count=0),
         NOW,
         ids(),
@@ -190,7 +193,7 @@ def undelivered(
 
 def taken() -> tuple[Document, dict[str, Delivery]]:
     sent = decide_intake(
-        submission(), content(TWENTY, COMMUNE_1, FAR), passed(), (), (), network(), NOW, ids("doc"), NONCE
+        submission(), content(TWENTY, COMMUNE_1, FAR), passed(), (), {}, network(), NOW, ids("doc"), NONCE
     )
     return document_of(sent), {one.endpoint: one for one in deliveries(sent)}
 
@@ -252,3 +255,62 @@ def test_nobody_is_told_of_a_status_that_only_the_national_axis_misses_or_that_a
     document, report, made = status_of(COMMUNE_1, DISTRICT)
     assert undelivered(made["dms-10"], document, report) is None
     assert undelivered(made["dms-10"], None, report) is None, "an orphan's document is not known here"
+
+
+# --- by more than one way -------------------------------------------------------------------------------------
+
+
+def brought_twice(by: str = "district", *, for_it: tuple[AgencyCode, ...] = (COMMUNE_2,)) -> tuple[Document, Delivery]:
+    """Of a sender behind the national axis: brought by one neighbour for two recipients, by `by` for others."""
+    way = Way(by, Role.NODE, (), for_it, NOW)
+    first = replace(of(FAR.text), by="province-97", via=Role.NODE, only_for=(TWENTY, COMMUNE_1), ways=(way,))
+    _, made = taken()
+    return replace(first, recipients=(TWENTY, COMMUNE_1, COMMUNE_2, TEN)), made["dms-20"]
+
+
+def told_of(document: Document, delivery: Delivery, *codes: AgencyCode) -> dict[str, list[str]]:
+    """Which endpoint is told of whom."""
+    decision = undelivered(delivery._replace(recipients=codes), document)
+    assert decision is not None
+    notices = [change.notice for change in decision.changes if isinstance(change, AddNotice)]
+    assert notices[0] == decision.reply
+    said = {notice.ref: json.loads(notice.octets)["recipients"] for notice in notices}
+    return {one.endpoint: said[NoticeRef(one.cargo_ref)] for one in deliveries(decision)}
+
+
+def test_each_axis_is_told_of_those_that_it_brought_the_document_for() -> None:
+    document, sent = brought_twice()
+    assert told_of(document, sent, TWENTY) == {"province-97": [TWENTY.text]}
+    assert told_of(document, sent, COMMUNE_2) == {"district": [COMMUNE_2.text]}
+
+
+def test_all_are_told_of_what_several_brought() -> None:
+    document, sent = brought_twice(for_it=(COMMUNE_2, TWENTY))
+    assert told_of(document, sent, TWENTY) == {"province-97": [TWENTY.text], "district": [TWENTY.text]}
+    assert told_of(document, sent, TWENTY, COMMUNE_1) == {
+        "province-97": [TWENTY.text, COMMUNE_1.text],
+        "district": [TWENTY.text],
+    }, "nobody is told of whom it did not bring it for: it would not believe it"
+
+
+def test_who_was_made_out_before_ways_were_kept_is_told_of_as_the_document_came() -> None:
+    document, sent = brought_twice()
+    assert told_of(document, sent, TEN) == {"province-97": [TEN.text]}
+
+
+def test_what_became_of_a_held_document_is_told_along_all_ways() -> None:
+    document, _ = brought_twice()
+    assert [one.endpoint for one in deliveries(tell(document))] == ["province-97", "district"]
+
+
+@pytest.mark.parametrize(
+    ("about", "told"),
+    [((TWENTY,), ["province-97"]), ((COMMUNE_2,), ["district"]), ((), ["province-97", "district"])],
+    ids=["the first way", "the second way", "all of it"],
+)
+def test_a_neighbours_notice_is_passed_on_along_the_way_that_it_is_about(
+    about: tuple[AgencyCode, ...], told: list[str]
+) -> None:
+    document, _ = brought_twice()
+    decision = pass_on(b"{}", NoticeOutcome.UNDELIVERED, about, document, "national", network(), NOW, ids("n"))
+    assert [one.endpoint for one in deliveries(decision)] == told

@@ -40,7 +40,7 @@ GOLDEN = (
 
 
 def document() -> Document:
-    return document_of(decide_intake(submission(), content(), passed(), (), (), network(), NOW, ids("doc"), NONCE))
+    return document_of(decide_intake(submission(), content(), passed(), (), {}, network(), NOW, ids("doc"), NONCE))
 
 
 def issued(one: Document) -> bytes:

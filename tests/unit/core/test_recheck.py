@@ -42,7 +42,7 @@ HOUR = timedelta(hours=1)
 
 
 def held(*to: AgencyCode) -> Document:
-    return document_of(decide_intake(submission(), content(*to), waiting(), (), (), network(), NOW, ids("doc"), NONCE))
+    return document_of(decide_intake(submission(), content(*to), waiting(), (), {}, network(), NOW, ids("doc"), NONCE))
 
 
 def recheck(
@@ -110,7 +110,7 @@ def test_a_release_through_the_national_axis_marks_the_document(to: tuple[Agency
 def test_a_document_from_the_national_axis_is_not_marked_twice() -> None:
     sub = submission(NATIONAL)
     document = document_of(
-        decide_intake(sub, content(TWENTY, sender=MINISTRY), waiting(), (), (), network(), NOW, ids("doc"), NONCE)
+        decide_intake(sub, content(TWENTY, sender=MINISTRY), waiting(), (), {}, network(), NOW, ids("doc"), NONCE)
     )
     decision = recheck(document, passed())
     assert decision.reply.crossed

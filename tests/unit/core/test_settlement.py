@@ -40,7 +40,7 @@ from tests.unit.core.world import (
 )
 
 TAKEN = decide_intake(
-    submission(), content(TWENTY, COMMUNE_1, FAR), passed(), (), (), network(), NOW, ids("doc"), NONCE
+    submission(), content(TWENTY, COMMUNE_1, FAR), passed(), (), {}, network(), NOW, ids("doc"), NONCE
 )
 DOCUMENT = document_of(TAKEN)
 LEASED = {

@@ -131,7 +131,7 @@ def issued(document: Document) -> bytes:
 def taken(tmp_path: Path) -> tuple[Path, list[bytes]]:
     """A log that holds the acceptance of one document and the holding of another, and the two receipts."""
     decisions = [
-        decide_intake(submission(), content(), verdict, (), (), network(), NOW, ids(prefix), NONCE)
+        decide_intake(submission(), content(), verdict, (), {}, network(), NOW, ids(prefix), NONCE)
         for verdict, prefix in ((passed(), "doc"), (waiting(), "held"))
     ]
     entries = [leaf(entry) for decision in decisions for entry in decision.entries]
