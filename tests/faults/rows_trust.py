@@ -1,4 +1,4 @@
-"""F64 to F77, F117, F118: the clock, certificates and what is known of them, time stamps, keys, as `rows.Row` takes it."""
+"""F64 to F77, F117, F118: the clock, certificates and what is known of them, time stamps, keys: rows of `rows.Row`."""
 
 from __future__ import annotations
 
