@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 import aiohttp
@@ -24,11 +24,15 @@ class NodeSink:
 
     The package goes as it came, never rewritten. The neighbour recognises a repeat by its content, so that a repeat
     after a lost answer gives the same receipt. `session` carries the TLS settings and the time-outs; this owns it.
+    `dated` is told the `Date` of each answer.
     """
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, url: str, session: aiohttp.ClientSession, dated: Callable[[str | None], None] = lambda date: None
+    ) -> None:
         self._url = url.rstrip("/") + "/v1/relay"
         self._session = session
+        self._dated = dated
         self._tls: ssl.SSLContext | bool = True  # the session's own
 
     def renew(self, tls: ssl.SSLContext) -> None:
@@ -60,6 +64,7 @@ class NodeSink:
         async with self._session.post(
             self._url, data=octets, headers=headers, allow_redirects=False, ssl=self._tls
         ) as response:
+            self._dated(response.headers.get("Date"))
             answer = _json(await body_of(response))
             judge_answer(response, answer, its_own=is_problem(answer))
         return answer

@@ -33,6 +33,7 @@ from axis.flow.context import Context, ReceiptKey
 from axis.flow.dispatch import Dispatcher
 from axis.flow.evidence import EvidenceKeeper, Fetch
 from axis.flow.expiry import run_expiry
+from axis.flow.hearing import Hearing, watch_hearing
 from axis.flow.lease import LeaseLost, LogLease
 from axis.flow.lost import missing
 from axis.flow.pathworker import PathWorker
@@ -132,13 +133,14 @@ async def serve(config: Config, *, accept_loss: bool = False, accept_rollback: b
         store = open_store(config.store_url, blobs, instance=config.node.instance)
         stack.push_async_callback(store.close)
         blobs.sweep()
-        hands = Hands(utc_now)
+        clocks = Clocks(utc_now, _steady)
+        hearing = Hearing(utc_now, clocks.off)
+        hands = Hands(utc_now, hearing.heard_date)
         stack.push_async_callback(hands.close)
         hands.open(config)
         heads = CheckpointStore(config.keys.checkpoints, name)
         folder = LogFolder(config.node.log, name)
         lease = LogLease(store, name, time.monotonic) if name else None
-        clocks = Clocks(utc_now, _steady)
         receipt_key, *log_keys = stack.enter_context(own_keys(config, *named_keys(config)))
         digests = digests_of(config)
         ctx = context_of(config, store, hands.sinks, receipt_key)
@@ -175,6 +177,7 @@ async def serve(config: Config, *, accept_loss: bool = False, accept_rollback: b
         ctx.log_behind = lambda: sequencer.lag(clocks.now())
         ctx.log_written = sequencer.wake
         ctx.now, ctx.wall, ctx.clock_off = clocks.now, utc_now, clocks.off
+        ctx.heard, ctx.clock_doubt = hearing.heard, hearing.likely_off
         store.listen(ctx.wake)
         if name:
             store.watch_for(lambda ledger: missing(ledger, ctx.newest, heads.peek))
@@ -249,6 +252,7 @@ async def serve(config: Config, *, accept_loss: bool = False, accept_rollback: b
             services.create_task(reread.when_asked(running, ctx, watched, asked, stop))
             services.create_task(watch_store(store, stop))
             services.create_task(watch_clock(clocks, stop))
+            services.create_task(watch_hearing(hearing, lambda: ctx.trust, stop))
             services.create_task(watch_tls(watched, reread.EVERY, stop))
             services.create_task(watch_expiry(lambda: running.named, end_of, ctx.now, stop))
             swept = Where(config.store_url, holding_of(config), config.node.log, config.keys.checkpoints)

@@ -52,8 +52,10 @@ class Hands:
     `sinks` is another object after each exchange, never changed: whoever reads it has all of one configuration.
     """
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], dated: Callable[[str, str | None], None]) -> None:
+        """`dated` is told the `Date` of each answer of a neighbouring axis, by its name."""
         self._now = now
+        self._dated = dated
         self._hands: Mapping[str, Hand] = {}
         self.sinks: Mapping[str, Sink] = {}
         self.sources: dict[str, tuple[Source, timedelta]] = {}
@@ -114,7 +116,7 @@ class Hands:
         facts = _facts(endpoint, window)
         match endpoint:
             case NodeEndpoint():
-                node = NodeSink(endpoint.url, session(context, window))
+                node = NodeSink(endpoint.url, session(context, window), partial(self._dated, endpoint.name))
                 tls.show = node.renew
                 return Hand(node, tls, facts)
             case HttpPushEndpoint():

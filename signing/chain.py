@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import chain
 
+from signing.ahead import may_wait
 from signing.certificate import SHA1_QUIRK, Leaf, Purpose, judge_leaf, judge_trade, load_leaf
 from signing.pathcheck import judge_path
 from signing.policy import SignaturePolicy
@@ -85,6 +86,7 @@ def judge_certificate(
     digest = hashlib.sha256(leaf_der).hexdigest()
     signer: Signer | None = None
     seen = Seen() if seen is None else seen
+    leaf: Leaf | None = None
     try:
         leaf = load_leaf(leaf_der)
         signer = leaf.signer
@@ -94,6 +96,9 @@ def judge_certificate(
         found = judge_paths(leaf, trust, at, policy, purpose=purpose, proven=proven, before=checks, seen=seen)
         return replace(found, proven=proven)
     except Refused as error:
+        early = leaf is not None and error.reason is Reason.NOT_YET_VALID and proven is None
+        if leaf is not None and early and may_wait(leaf.not_before, at):
+            return _not_yet(leaf, error, checks, trust, at, policy, purpose, seen)
         refused = error
     except Exception as surprise:  # noqa: BLE001 - asn1crypto and pyHanko raise bare KeyErrors for odd bytes
         refused = Refused(Reason.PROCESSING, type(surprise).__name__)
@@ -107,6 +112,32 @@ def judge_certificate(
         evidence=seen.rows(),
         checks=tuple(checks),
         proven=proven,
+    )
+
+
+def _not_yet(
+    leaf: Leaf,
+    early: Refused,
+    checks: Sequence[Check],
+    trust: Trust,
+    at: datetime,
+    policy: SignaturePolicy,
+    purpose: Purpose,
+    seen: Seen,
+) -> CertificateVerdict:
+    """A certificate that is valid only a little after `at` waits for that, where nothing else is known against it: it
+    is judged for the moment from which it is valid, and never good before."""
+    then = judge_certificate(leaf.der, trust, leaf.not_before, policy, purpose=purpose, seen=seen)
+    if then.sub_indication not in (None, SubIndication.TRY_LATER):
+        return replace(then, at=at, checks=(*checks, *then.checks, early.check()))
+    waits = Refused(early.reason, early.observed, early.required, sub_indication=SubIndication.TRY_LATER)
+    return replace(
+        then,
+        sub_indication=waits.sub_indication,
+        reason=waits.reason,
+        at=at,
+        checks=(*checks, *then.checks, waits.check()),
+        valid_until=None,
     )
 
 

@@ -27,6 +27,11 @@ class Proof:
     at: datetime | None = None
     waiting: datetime | None = None
 
+    @property
+    def earliest(self) -> datetime | None:
+        """The earliest time that a believed token tells, by its authority's clock: `at` is never after ours."""
+        return min((one.proven_at for one in self.timestamps if one.proven_at is not None), default=None)
+
 
 NO_PROOF: Final = Proof()
 

@@ -168,12 +168,16 @@ def _conclude(inspection: Inspection, certificate: CertificateVerdict | None, pr
         verdict = refuse(refused, inspection)
         before, last = verdict.checks[:-1], verdict.checks[-1]
         return Judgement(replace(verdict, checks=(*before, *checks, last), evidence=_evidence(found, proof)), None)
-    sub_indication = certificate.sub_indication
+    sub_indication, reason = certificate.sub_indication, certificate.reason
+    if found.ahead is not None:
+        checks.append(found.ahead.check())
+        if sub_indication is None:
+            sub_indication, reason = found.ahead.sub_indication, found.ahead.reason
     return Judgement(
         Verdict(
             indication=Indication.TOTAL_PASSED if sub_indication is None else indication_of(sub_indication),
             sub_indication=sub_indication,
-            reason=certificate.reason,
+            reason=reason,
             at=at,
             policy=policy.name,
             policy_sha256=policy.sha256,
@@ -210,9 +214,9 @@ def _times(inspection: Inspection, proof: Proof) -> None:
                 raise Refused(
                     Reason.TIMESTAMP, f"{timestamp.reason}: {timestamp.sha256}", sub_indication=timestamp.sub_indication
                 )
-    claimed_at = found.claimed_at
-    if proof.at is not None and claimed_at is not None and claimed_at > proof.at + policy.signing_time_ahead:
-        observed, required = claimed_at.isoformat(), f"not after {proof.at.isoformat()}"
+    claimed_at, proven = found.claimed_at, proof.earliest
+    if proven is not None and claimed_at is not None and claimed_at > proven + policy.signing_time_ahead:
+        observed, required = claimed_at.isoformat(), f"not after {proven.isoformat()}"
         raise Refused(Reason.TIME, observed, required, sub_indication=SubIndication.TIMESTAMP_ORDER_FAILURE)
     if found.sha1 and not policy.takes_sha1(proof.at):
         raise Refused(

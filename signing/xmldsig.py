@@ -14,6 +14,7 @@ from typing import Final
 
 from lxml import etree
 
+from signing.ahead import may_wait
 from signing.algorithm import DATED_SIGNATURES, NOT_AN_ALGORITHM, SHA1_DIGEST, SIGNATURES, key_fits, value_is_good
 from signing.c14n import C14nFailed, Splices, canonical, reparse
 from signing.certificate import Leaf
@@ -25,7 +26,7 @@ from signing.policy import SignaturePolicy
 from signing.pss import check_method
 from signing.reference import Digested, Digester, SignedInfo, lies_in, path_of, read_method, read_signed_info
 from signing.refusal import Refused, passed
-from signing.verdict import Check, Covered, Reason
+from signing.verdict import Check, Covered, Reason, SubIndication
 from signing.xades import read_properties, signed_properties
 from signing.xades_t import NO_STAMPS, Stamps, read_stamps
 
@@ -82,6 +83,8 @@ class Findings:
     stamps: Stamps = NO_STAMPS
     sha1: tuple[str, ...] = ()
     """What rests on SHA-1, and so on a proof of time."""
+    ahead: Refused | None = None
+    """It was signed after our own time, by so little that it waits for that: said when nothing else is wrong."""
 
     def passed(self, reason: Reason, observed: str = "", required: str = "") -> None:
         self.checks.append(passed(reason, observed, required))
@@ -229,12 +232,16 @@ def _properties(
     claimed_at = properties.claimed_at
     if claimed_at is None:
         return
-    if claimed_at > at + policy.signing_time_ahead:
-        raise Refused(Reason.TIME, claimed_at.isoformat(), f"not after {at.isoformat()}")
-    if claimed_at > at + OWN_CLOCKS:
-        found.quirks += ("signing-time-ahead",)
     if claimed_at < leaf.not_before - policy.signing_time_ahead:
         raise Refused(Reason.TIME, claimed_at.isoformat(), f"not before {leaf.not_before.isoformat()}")
+    if claimed_at > at + policy.signing_time_ahead:
+        told = claimed_at.isoformat(), f"not after {at.isoformat()}"
+        if not may_wait(claimed_at, at):
+            raise Refused(Reason.TIME, *told)
+        found.ahead = Refused(Reason.TIME, *told, sub_indication=SubIndication.TRY_LATER)
+        return
+    if claimed_at > at + OWN_CLOCKS:
+        found.quirks += ("signing-time-ahead",)
     found.passed(Reason.TIME)
 
 

@@ -235,7 +235,9 @@ class Pki:
 
     @cached_property
     def not_yet_valid(self) -> Holder:
-        return issue("Chưa có hiệu lực", self.authority, validity=(NOW + timedelta(seconds=1), NOW + YEAR))
+        """By a second more than what waits for its time."""
+        begins = NOW + timedelta(days=1, seconds=1)
+        return issue("Chưa có hiệu lực", self.authority, validity=(begins, NOW + YEAR))
 
     @cached_property
     def revoked(self) -> Holder:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,6 +140,8 @@ class Site:
     shared: DevPki | None = None
     crls: Path | None = None
     hurried: bool = False
+    signed_before: timedelta = timedelta()
+    """How long ago what is made now was signed."""
     store: str = ""
     patience: str = ""
     inline_max: str = ""
@@ -505,13 +507,13 @@ class Site:
         identity = self.signers[signer]
         key = load_signer(identity.key.read_bytes(), identity.certificate.read_bytes())
         if whole:
-            sign_enveloped(signature_place(root), key, datetime.now(UTC))
+            sign_enveloped(signature_place(root), key, datetime.now(UTC) - self.signed_before)
             return
         parts = signed_parts(root)
         elements = [part for part in (parts.header, parts.business, parts.manifest) if part is not None]
         encoded = encoded_attachments(parse_xml(serialise(root), XmlLimits(depth=1000)))
         covered = [(one.content_id, hashlib.sha256(decode(one.base64)).digest()) for one in encoded]
-        sign_parts(signature_place(root), elements, covered, key, datetime.now(UTC))
+        sign_parts(signature_place(root), elements, covered, key, datetime.now(UTC) - self.signed_before)
 
 
 def decode(content: bytes | Content) -> bytes:

@@ -162,6 +162,7 @@ def look_at_certificates(config: Config, now: datetime) -> Iterator[Line]:
 
 def look_at_lists(config: Config, now: datetime) -> Iterator[Line]:
     """Each authority needs a list in force: without one, what it certified is held, neither good nor bad."""
+    from axis.core.clock_hint import SLACK
     from axis.trust import read_trust
     from signing.certificate import load_leaf
     from signing.refusal import Refused
@@ -180,6 +181,10 @@ def look_at_lists(config: Config, now: datetime) -> Iterator[Line]:
             continue  # told under trust.problems
         name = authority.certificate.subject.rfc4514_string()
         lists = trust.store.lists_of(Issuer(der, authority.sha256, authority.certificate, der in trust.anchors))
+        newest = max((crl.this_update for crl in lists), default=now)
+        if newest > now + SLACK:
+            told = f"{local(now)}, but {name} issued a list at {local(newest)}"
+            yield Line("clock", State.FAIL, told, "set the clock before the daemon runs: timedatectl set-ntp true")
         ends = max((crl.next_update for crl in lists if crl.is_fresh(now) and crl.next_update), default=None)
         if ends is None:
             told = "none of its lists is in force" if lists else "there is no list of it"

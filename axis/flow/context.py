@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from axis.core.applied import Applied
 from axis.core.canonical import Json
+from axis.core.clock_hint import Heard
 from axis.core.hands import Sink
 from axis.core.model import DocumentRef, NewId, Profile, StatusReport
 from axis.core.network import Network
@@ -88,6 +89,10 @@ class Context:
     """How much further the wall clock has gone than the time that went by since the process began."""
     wall: Callable[[], datetime] | None = None
     """The wall clock whatever it does, for certificates; `now` does not follow it where it jumps."""
+    heard: Callable[[Heard, str, datetime], None] = lambda by, who, theirs: None
+    """Takes a time that somebody who was authenticated told just now (`axis.flow.hearing`)."""
+    clock_doubt: Callable[[], timedelta | None] = lambda: None
+    """How much the wall clock is ahead, below zero behind, by what others say; `None` where nothing does."""
     written: asyncio.Event = field(default_factory=asyncio.Event)
     """Set after each transaction that may have made work: the dispatcher waits for it."""
     log_written: Callable[[], None] = lambda: None

@@ -24,7 +24,7 @@ from signing.certificate import Leaf, load_leaf
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused
 from signing.revocation.ocsp import MAX_ANSWER_BYTES
-from signing.revocation.request import Need, check_answer, check_list, evidence_needed, need_of
+from signing.revocation.request import CLOCKS, Need, check_answer, check_list, evidence_needed, need_of
 from signing.store import Issuer
 from signing.trust import Trust
 
@@ -145,7 +145,15 @@ class EvidenceKeeper:
             self._refused(url, str(error))
             self._again_later(url, need)
             return False
-        await asyncio.to_thread(self._keep, url, {ORIGIN: need.certificate_octets, LIST: der})
+        kept = {ORIGIN: need.certificate_octets, LIST: der}
+        if crl.this_update > self.now() + CLOCKS:
+            # One of two clocks is wrong. It may only convict, so the one in force stays, and is asked for again.
+            await asyncio.to_thread(self._keep, f"{url} ahead", kept)
+            self._rest(url)
+            self._again_later(url, need)
+            log.warning("revocation_list_ahead", url=url, sha256=crl.sha256, since=crl.this_update.isoformat())
+            return True
+        await asyncio.to_thread(self._keep, url, kept)
         end = crl.end(self.trust().freshness) or self.now()
         self.refresh_due[url] = (self._before(crl.this_update, end), need)
         self._changed.set()

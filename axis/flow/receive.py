@@ -11,6 +11,7 @@ import structlog
 
 from axis.core.acceptance import Acceptance, accept, refusal
 from axis.core.attachments import gate, judgeable
+from axis.core.clock_hint import Heard
 from axis.core.intake import decide_intake, refused
 from axis.core.model import AddDocument, Decision, Document, Hop, JudgedAttachment, Principal, StatusReport, Submission
 from axis.core.network import Network, PdfRule
@@ -181,6 +182,9 @@ async def _take_document(
         raise answer_of(reply)
     if stored:
         ctx.newest = reply.ref
+        claimed_at = judged.verdict.claimed_at
+        if reply.state is IntakeState.HELD and judged.verdict.reason is Reason.TIME and claimed_at is not None:
+            ctx.heard(Heard.SIGNER, envelope.sender.code.text, claimed_at)
     if reply.state is IntakeState.ACCEPTED and judgeable(reply.attachments):
         ctx.attachments_came.set()
     log.info("document_taken", document=reply.ref, by=by.name, state=reply.state.value, size=reply.payload.size)

@@ -207,7 +207,7 @@ def _serve(pipe: Connection, job: Job[Any, Any], bounds: Bounds) -> None:
             pipe.send(answer)
             if bounds.memory is not None and _peak() > bounds.memory // 2:
                 return  # memory that was once taken is not always given back: the next question gets a fresh process
-    except EOFError:
+    except (EOFError, ConnectionError):  # the other side is gone, also in the midst of an answer
         return
     except MemoryError:
         os._exit(_OUT_OF_MEMORY)

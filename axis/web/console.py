@@ -125,7 +125,18 @@ class Console:
         renewed = request.query.get("renew") == "1"
         refused = pages.Refused(self.began, self.ctx.refused)
         return _html(
-            pages.overview(network.node, now, counts, known, shown, traffic, refused, renewed, self.ctx.applied)
+            pages.overview(
+                network.node,
+                now,
+                counts,
+                known,
+                shown,
+                traffic,
+                refused,
+                renewed,
+                self.ctx.applied,
+                self.ctx.clock_doubt(),
+            )
         )
 
     async def get_documents(self, request: web.Request) -> web.StreamResponse:
@@ -200,6 +211,7 @@ class Console:
             "log_waiting": waiting,
             "log_behind_s": self.ctx.log_behind() / second,
             "clock_off_s": round(self.ctx.clock_off() / second),
+            "clock_doubt_s": round((self.ctx.clock_doubt() or timedelta()) / second),
         }
         return web.json_response(body, status=200 if ready else 503)
 
@@ -214,6 +226,7 @@ class Console:
         registry = CollectorRegistry()
         views, size = self.ctx.store.views, head[0] if head else 0
         registry.register(_Gauges(await views.counts(), size, self.ctx.log_behind(), self.connections()))
+        registry.register(_Clock(self.ctx.clock_off(), self.ctx.clock_doubt()))
         registry.register(_Refusals(self.ctx.refused))
         registry.register(_Destinations(self.ctx.traffic.shown(self.ctx.now()), await views.holds()))
         registry.register(_Ends(await asyncio.to_thread(self.ends)))
@@ -277,6 +290,20 @@ class _Gauges(Collector):
             "axis_connections", "connections open at the agencies' listener", value=self._connections
         )
         return [documents, deliveries, failed, statuses, attached, became, size, behind, connections]
+
+
+class _Clock(Collector):
+    """How much the wall clock is ahead, by its own course and by what others say of it."""
+
+    def __init__(self, off: timedelta, doubt: timedelta | None) -> None:
+        self._off, self._doubt = off, doubt or timedelta()
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        off, doubt = self._off.total_seconds(), self._doubt.total_seconds()
+        return [
+            GaugeMetricFamily("axis_clock_off_seconds", "the wall clock's way beyond the time that went by", value=off),
+            GaugeMetricFamily("axis_clock_doubt_seconds", "how much it is ahead by what others say", value=doubt),
+        ]
 
 
 class _Refusals(Collector):

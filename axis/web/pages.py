@@ -119,10 +119,12 @@ def overview(
     refused: Refused,
     renewed: bool,
     applied: Applied | None = None,
+    doubt: timedelta | None = None,
 ) -> str:
     """The status page: what waits for a person first, then documents, deliveries, log head.
 
-    `renewed` asks the browser to load the page again by itself.
+    `renewed` asks the browser to load the page again by itself. `doubt` is how much the clock is ahead, by what others
+    say, where they do.
     """
     five = [(WIRE[status], LABEL[status], status.value, counts.statuses.get(WIRE[status], 0)) for status in WIRE]
     return _environment.get_template("overview.html").render(
@@ -133,6 +135,7 @@ def overview(
         **recent.shown(),
         renewed=renewed,
         applied=applied,
+        doubt=None if doubt is None else round(doubt / timedelta(minutes=1)),
         cargoes=CARGO,
         statuses=five,
         queues=queues,

@@ -92,7 +92,11 @@ def judge(
     if by_list.status is Status.REVOKED or not answers:
         return by_list
     by_answer = judge_answers(question, rules, answers, delegate_is_good)
-    if by_answer.status is Status.REVOKED or by_list.status is Status.UNKNOWN or by_answer.used:
+    if by_answer.status is Status.REVOKED:
+        return by_answer
+    if by_list.status is Status.UNKNOWN and by_list.used:  # what is dated ahead speaks against it
+        return by_list
+    if by_list.status is Status.UNKNOWN or by_answer.used:
         return by_answer
     return by_list
 
@@ -125,6 +129,10 @@ def judge_lists(question: Question, rules: Rules, lists: Sequence[Crl], speaks: 
             continue
         if not (entry.on_hold and _is_released(voice.crl, voices, issuer, question, rules)):
             return Finding(Status.REVOKED, _since(entry).isoformat(), (list_used(voice.crl, rules, question.at),))
+    for voice in heard:
+        against = _ahead(voice.crl, issuer, question)
+        if against:
+            return Finding(Status.UNKNOWN, against, (list_used(voice.crl, rules, question.at),))
     covered: frozenset[x509.ReasonFlags] = frozenset()
     used: list[Used] = []
     quirks: list[str] = []
@@ -151,6 +159,22 @@ def _voices(question: Question, rules: Rules, lists: Sequence[Crl], speaks: Spea
         speaker = speaks(crl)  # last, because it is costly
         if speaker is not None:
             yield _Voice(crl, reasons, speaker.name, speaker.acquits)
+
+
+def _ahead(crl: Crl, issuer: NameKey, question: Question) -> str:
+    """What a list that is dated after our own clock has against a certificate: nothing of it may be good meanwhile.
+
+    Its authority says that it is that late already. Where that is so, our clock is behind, and an older list, or a
+    certificate that has ended, only looks as if it were in force.
+    """
+    if question.proven is not None or crl.this_update <= question.at:
+        return ""
+    entry = crl.find(issuer, question.certificate.serial_number)
+    if entry is not None and not entry.removed:
+        return f"revoked at {_since(entry).isoformat()} by a list that is dated ahead"
+    if crl.this_update > question.certificate.not_valid_after_utc:
+        return f"its end is past for a list that is dated {crl.this_update.isoformat()}"
+    return ""
 
 
 def _since(entry: Entry) -> datetime:
@@ -237,22 +261,29 @@ def judge_answers(
     target = target_of(question.certificate, question.issuer)
     heard: list[tuple[Single, Answer]] = []
     late: list[tuple[Single, Answer]] = []
+    ahead: list[tuple[Single, Answer]] = []
     for answer in answers:
         singles = answer.about(target)
         if not singles or answer.hash_name not in rules.hashes:
             continue
         is_sound = time_is_sound(answer, question.certificate, question.at)
         # Revoked is final: that a key was stolen may be found out when its certificate has ended.
-        if not is_sound and not question.certificate.not_valid_after_utc < answer.produced_at <= question.at:
+        is_late = question.certificate.not_valid_after_utc < answer.produced_at <= question.at
+        is_ahead = answer.produced_at > question.at and question.proven is None
+        if not is_sound and not is_late and not is_ahead:
             continue
         if signer_of(answer, question.issuer, answer.produced_at, delegate_is_good) is not None:
-            (heard if is_sound else late).extend((single, answer) for single in singles)
+            (heard if is_sound else ahead if is_ahead else late).extend((single, answer) for single in singles)
     for single, answer in (*heard, *late):
         revoked_at = single.revoked_at
         if single.status is Status.REVOKED and revoked_at is not None and revoked_at <= question.moment:
             if single.reason == "certificate_hold" and _answered_since(single, heard, question, rules):
                 continue
             return Finding(Status.REVOKED, revoked_at.isoformat(), (told(single, answer, rules),))
+    for single, answer in ahead:  # nothing is good meanwhile: our clock may be behind
+        if single.status is Status.REVOKED:
+            told_ahead = f"revoked by an answer that is dated {answer.produced_at.isoformat()}"
+            return Finding(Status.UNKNOWN, told_ahead, (told(single, answer, rules),))
     current = [pair for pair in heard if _holds(pair[0], question, rules)]
     if not current:
         return Finding(Status.UNKNOWN, f"{len(heard)} answers about {target.serial:x}, none in force")

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from signing.ahead import WAITS
 from signing.certificate import Leaf, Purpose, load_leaf
 from signing.policy import SignaturePolicy
 from signing.refusal import Refused
@@ -30,7 +31,8 @@ from signing.trust import Trust
 _MOST_URLS: Final = 4
 _MOST_URL: Final = 512
 CLOCKS: Final = timedelta(minutes=5)
-"""How far a publisher's clock may be ahead: such evidence is kept, and used when its time has come."""
+"""How far a publisher's clock may be ahead: such evidence is kept, and used when its time has come. A list may be
+further ahead (`signing.ahead`): it is kept beside what is in force."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +123,7 @@ def check_list(der: bytes, need: Need, trust: Trust, at: datetime, policy: Signa
     points = points_of(need.certificate)
     if all(crl.scope.covers(point, crl.issuer, need.certificate) is None for point in points):
         raise ValueError("not about the certificates it is published for")
-    if not crl.is_fresh(min(max(at, crl.this_update), at + CLOCKS), trust.freshness):
+    if not crl.is_fresh(min(max(at, crl.this_update), at + WAITS), trust.freshness):
         raise ValueError(f"not in force: {crl.this_update.isoformat()} to {crl.next_update}")
     for known in trust.store.lists_from([crl.issuer]):
         same = known.scope == crl.scope and (known.base is None) == (crl.base is None)

@@ -1,4 +1,4 @@
-"""What holds F64 to F77, taken away: the tests named must turn red, and say why (`test_trust_defences.py`)."""
+"""What holds F64 to F77, F117, F118, taken away: the tests named must turn red, and say why (`test_trust_defences`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tests.faults.rows_trust import HELD, HSM, KEEPER, RESPONDER, STAMPED, TIME, TOKEN, TRUST
+from tests.faults.rows_trust import AHEAD, BEHIND, HELD, HINT, HSM, KEEPER, RESPONDER, STAMPED, TIME, TOKEN, TRUST
 from tests.mutations.edit import Edit, Mutation, off
 from tests.mutations.table_trust import MUTATIONS
 
@@ -225,6 +225,106 @@ BY_FAULT: Final[Mapping[str, tuple[Off, ...]]] = {
             ),
             "something was taken in that gets no receipt",
             (f"{HSM}::test_without_its_token_a_node_takes_nothing_in_and_goes_on_afterwards",),
+        ),
+    ),
+    "F117": (
+        Off(
+            off(
+                "what was signed after our own time waits",
+                "signing/xmldsig.py",
+                ("        if not may_wait(claimed_at, at):\n", "        if True:\n"),
+            ),
+            "422",
+            (f"{BEHIND}::test_what_was_signed_just_now_waits_for_a_clock_that_is_behind",),
+        ),
+        Off(
+            off(
+                "it is not good before its time has come",
+                "signing/verify.py",
+                (
+                    "        if sub_indication is None:\n            sub_indication, reason = found.ahead",
+                    "        if False:\n            sub_indication, reason = found.ahead",
+                ),
+            ),
+            "accepted",
+            (f"{BEHIND}::test_what_was_signed_just_now_waits_for_a_clock_that_is_behind",),
+        ),
+        Off(
+            off(
+                "nothing waits longer than a day",
+                "signing/ahead.py",
+                ("return at < dated <= at + WAITS", "return at < dated"),
+            ),
+            "assert",
+            (f"{BEHIND}::test_a_clock_that_is_behind_by_days_refuses_and_says_why",),
+        ),
+        Off(
+            off(
+                "a certificate that is not valid yet waits only where nothing else is wrong",
+                "signing/chain.py",
+                ("    if then.sub_indication not in (None, SubIndication.TRY_LATER):\n", "    if False:\n"),
+            ),
+            "assert",
+            (f"{AHEAD}::test_it_waits_for_nothing_where_it_will_not_be_good",),
+        ),
+    ),
+    "F118": (
+        Off(
+            off(
+                "whom a list names that is dated ahead does not pass",
+                "signing/revocation/judge.py",
+                ("        if against:\n", "        if False:\n"),
+            ),
+            "held",
+            (f"{BEHIND}::test_an_authority_that_dates_a_list_later_than_now_tells_of_our_clock",),
+        ),
+        Off(
+            off(
+                "nor whom an answer revokes that is dated ahead",
+                "signing/revocation/judge.py",
+                (
+                    "        if single.status is Status.REVOKED:\n            told_ahead",
+                    "        if False:\n            told_ahead",
+                ),
+            ),
+            "assert",
+            (f"{RESPONDER}::test_an_answer_that_is_dated_ahead_lets_nobody_pass_whom_it_revokes",),
+        ),
+        Off(
+            off(
+                "a list that is dated ahead is kept",
+                "signing/revocation/request.py",
+                ("at + WAITS), trust.freshness)", "at + CLOCKS), trust.freshness)"),
+            ),
+            "assert",
+            (f"{KEEPER}::test_a_list_that_is_dated_ahead_stands_beside_the_kept_one_and_only_convicts",),
+        ),
+        Off(
+            off(
+                "a list that is dated ahead stands beside the one in force",
+                "axis/flow/evidence.py",
+                ('self._keep, f"{url} ahead", kept', "self._keep, url, kept"),
+            ),
+            "assert",
+            (f"{KEEPER}::test_a_list_that_is_dated_ahead_stands_beside_the_kept_one_and_only_convicts",),
+        ),
+        Off(
+            off(
+                "what speaks against our clock is told",
+                "axis/app.py",
+                ("            services.create_task(watch_hearing(hearing, lambda: ctx.trust, stop))\n", ""),
+            ),
+            "never: it is told",
+            (f"{BEHIND}::test_an_authority_that_dates_a_list_later_than_now_tells_of_our_clock",),
+        ),
+        Off(
+            off(
+                "nobody's word alone raises an alarm",
+                "axis/core/clock_hint.py",
+                ("if _weight(accusing) >= ENOUGH and", "if accusing and"),
+            ),
+            "assert",
+            (f"{HINT}::test_a_neighbour_is_heard_once_however_often_it_answers",),
         ),
     ),
 }

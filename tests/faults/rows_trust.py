@@ -1,4 +1,4 @@
-"""F64 to F77: the clock, certificates and what is known of them, time stamps, keys. Each as `rows.Row` takes it."""
+"""F64 to F77, F117, F118: the clock, certificates and what is known of them, time stamps, keys: rows of `rows.Row`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ KEEPER, RESPONDER = "tests/unit/revocation/test_keeper.py", "tests/unit/revocati
 TIME, HELD = "tests/unit/revocation/test_time.py", "tests/flow/test_held.py"
 TSA, TOKEN = "tests/unit/timestamp/test_real_authority.py", "tests/unit/timestamp/test_token.py"
 STAMPED = "tests/cli/test_send_stamped.py"
+BEHIND, AHEAD = "tests/faults/test_clock_behind.py", "tests/unit/signing/test_ahead.py"
+HINT = "tests/unit/core/test_clock_hint.py"
 HSM, CLOCK = "tests/unit/hsm/test_node.py", "tests/unit/test_clock.py"
 
 ROWS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
@@ -170,6 +172,43 @@ ROWS: Final[tuple[tuple[str, str, str, tuple[str, ...], str], ...]] = (
         (
             "what is taken in within ten seconds of the last signature is answered with 503 as well, and its receipt "
             "waits for the repeat; a key in a file is read when the node starts, and needed no more"
+        ),
+    ),
+    (
+        "F117",
+        "the clock of a node is behind from its start",
+        "a clock that a file sets, an hour and two days behind",
+        (
+            f"{BEHIND}::test_what_was_signed_just_now_waits_for_a_clock_that_is_behind",
+            f"{BEHIND}::test_a_clock_that_is_behind_by_days_refuses_and_says_why",
+            f"{AHEAD}::test_what_was_signed_after_our_time_waits_for_at_most_a_day",
+            f"{AHEAD}::test_it_is_good_when_its_time_has_come",
+            f"{AHEAD}::test_what_is_wrong_beside_it_is_said_at_once",
+            f"{AHEAD}::test_a_certificate_that_is_not_valid_yet_waits_for_that",
+            f"{AHEAD}::test_it_waits_for_nothing_where_it_will_not_be_good",
+        ),
+        (
+            "held under its receipt, and judged when our clock is there; by more than a day it is refused; a status of "
+            "an agency that lies over five minutes ahead is refused (400)"
+        ),
+    ),
+    (
+        "F118",
+        "the clock is behind, and an authority has revoked, or others know better",
+        "lists and answers that are dated after our clock; what neighbours, authorities and agencies tell of the time",
+        (
+            f"{BEHIND}::test_an_authority_that_dates_a_list_later_than_now_tells_of_our_clock",
+            f"{AHEAD}::test_a_list_that_is_dated_ahead_acquits_nobody_and_what_it_names_waits",
+            f"{AHEAD}::test_a_certificate_that_has_ended_by_what_its_authority_says_is_not_good",
+            f"{RESPONDER}::test_an_answer_that_is_dated_ahead_lets_nobody_pass_whom_it_revokes",
+            f"{KEEPER}::test_a_list_that_is_dated_ahead_stands_beside_the_kept_one_and_only_convicts",
+            f"{HINT}::test_how_wrong_a_clock_likely_is",
+            f"{HINT}::test_a_neighbour_is_heard_once_however_often_it_answers",
+            f"{HINT}::test_a_list_counts_when_an_authority_of_ours_signed_it",
+        ),
+        (
+            "`clock_doubted`, on the status page, in `/readyz` and the metrics: told to people, decides nothing; where "
+            "no newer list has come, who was revoked since passes as before"
         ),
     ),
 )

@@ -112,7 +112,7 @@ async def engine(folder: Path, urls: Mapping[str, str], more: str, windows: Mapp
     config = load_file(site.config)
     blobs = Blobs(config.node.blobs)
     store = open_store(config.store_url, blobs)
-    hands = Hands(utc_now)
+    hands = Hands(utc_now, lambda who, date: None)
     try:
         hands.open(config)
         made = Engine(site, config, context_of(config, store, hands.sinks), blobs)

@@ -46,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def _bad_signers(site: Site, folder: Path) -> None:
     """Certificates of the office that are no good. All but the stranger's are registered for it."""
     now = datetime.now(UTC)
-    for name, at in (("expired", -timedelta(days=2000)), ("future", timedelta(days=1, minutes=3))):
+    for name, at in (("expired", -timedelta(days=2000)), ("future", timedelta(days=3))):
         site.signers[name] = DevPki(site.pki.folder, now + at).signer(f"van-phong-{name}")
     site.signers["revoked"] = site.pki.signer("van-phong-revoked")
     site.pki.revoke(site.signers["revoked"], now - timedelta(hours=1))
@@ -229,7 +229,7 @@ CASES: dict[str, Case] = {
     "wrapped": Case(422, SIGNATURE, package(after=wrap), {"reason": "sig-coverage", "not_covered": ["MessageHeader"]}),
     "revoked": Case(422, SIGNATURE, package(signer="revoked"), {"reason": "cert-revoked", "sub_indication": "REVOKED"}),
     "expired": Case(422, SIGNATURE, package(signer="expired"), {"reason": "cert-expired"}),
-    "not yet valid": Case(422, SIGNATURE, package(signer="future"), {"reason": "cert-not-yet-valid"}),
+    "signed before its certificate": Case(422, SIGNATURE, package(signer="future"), {"reason": "sig-time"}),
     "another root": Case(422, SIGNATURE, package(signer="stranger"), {"reason": "cert-untrusted"}),
     "another agency's certificate": Case(
         403, "certificate-agency-mismatch", package(signer=FINANCE), {"reason": "cert-agency-mismatch"}

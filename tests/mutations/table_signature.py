@@ -523,7 +523,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         "a claimed time does not come after the proven one",
         VERIFY,
         (
-            "if proof.at is not None and claimed_at is not None and claimed_at > proof.at + policy.signing_time_ahead:",
+            "if proven is not None and claimed_at is not None and claimed_at > proven + policy.signing_time_ahead:",
             "if False:",
         ),
     ),

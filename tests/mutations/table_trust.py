@@ -445,8 +445,8 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         "revoked is final, also where it is told after the certificate has ended",
         JUDGE,
         (
-            "if not is_sound and not question.certificate.not_valid_after_utc < answer.produced_at <= question.at:",
-            "if not is_sound:",
+            "is_late = question.certificate.not_valid_after_utc < answer.produced_at <= question.at",
+            "is_late = False",
         ),
     ),
     "answer-tomorrow": off(

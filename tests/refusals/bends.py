@@ -271,8 +271,8 @@ CASES: dict[str, tuple[Callable[[Package], object], SubIndication, Reason]] = {
     ),
     "D46 no date": (text(".//xades:SigningTime", lambda value: "yesterday"), CONSTRAINTS, Reason.TIME),
     "D46 31 February": (text(".//xades:SigningTime", lambda value: "2026-02-31T00:00:00Z"), CONSTRAINTS, Reason.TIME),
-    "58 signed tomorrow": (
-        text(".//xades:SigningTime", lambda value: "2026-11-24T08:00:00Z"),
+    "58 signed the day after": (
+        text(".//xades:SigningTime", lambda value: "2026-11-24T08:00:01Z"),
         CONSTRAINTS,
         Reason.TIME,
     ),

@@ -153,7 +153,7 @@ ROWS = (
     Row(
         "C02",
         "Not yet valid",
-        (certificate("by a second", NOT_YET, lambda: pki().not_yet_valid),),
+        (certificate("by a day and a second", NOT_YET, lambda: pki().not_yet_valid),),
         defences=("cert-early",),
     ),
     Row(

@@ -70,11 +70,23 @@ def _present(dossier: Dossier, around: Around) -> Iterator[Step]:
             yield _afterwards(one, follow_up, dossier)
 
 
+_UNTIL_LISTED: Final = Sentence(
+    "đưa danh sách thu hồi còn thiếu vào trust.crls; quá hạn thì bị từ chối và nơi gửi được báo",
+    "put the revocation list that is missing into trust.crls; after that time it is refused, and the sender is told",
+)
+_UNTIL_THEN: Final = Sentence(
+    "được xét lại khi đồng hồ máy này đến giờ đó; nếu đồng hồ chậm thì chỉnh lại rồi khởi động lại trục",
+    "it is judged again when this machine's clock has come so far; where that is behind, set it, and start the axis "
+    "again",
+)
+
+
 def _held(dossier: Dossier, around: Around) -> Step:
     document = dossier.document
     ours = document.verdict.indication is not Indication.TOTAL_PASSED
     told = REASONS[document.verdict.reason] if ours else _ATTACHED
     issuer = document.verdict.signer.issuer if ours and document.verdict.signer else ""
+    early = ours and document.verdict.reason in (Reason.TIME, Reason.NOT_YET_VALID)
     return Step(
         document.accepted_at,
         What.HELD,
@@ -82,11 +94,7 @@ def _held(dossier: Dossier, around: Around) -> Step:
         document.verdict.reason.value,
         document.ref,
         until=document.accepted_at + around.hold,
-        then=Sentence(
-            "đưa danh sách thu hồi còn thiếu vào trust.crls; quá hạn thì bị từ chối và nơi gửi được báo",
-            "put the revocation list that is missing into trust.crls; after that time it is refused, and the sender is "
-            "told",
-        ),
+        then=_UNTIL_THEN if early else _UNTIL_LISTED,
         command="axis doctor",
     )
 

@@ -106,7 +106,7 @@ async def endless(request: web.Request) -> AsyncIterator[bytes]:
 BAD: dict[str, Callable[[], object]] = {
     "expired": lambda: revocation_list(field().authority, at=real_now() - 2 * DAY, until=real_now() - DAY, number=9),
     "from the future": lambda: revocation_list(
-        field().authority, at=real_now() + 30 * HOUR, until=real_now() + 50 * HOUR, number=9
+        field().authority, at=real_now() + 44 * HOUR, until=real_now() + 90 * HOUR, number=9
     ),
     "by another authority of the same name": lambda: revocation_list(
         issue("CA", ca=True), at=real_now() - HOUR, until=real_now() + DAY, number=9
@@ -296,3 +296,28 @@ async def test_what_is_too_large_is_given_up_at_once(page: object) -> None:
                 await fetcher.fetch("http://crl.ca.ptc/x", 100)
         finally:
             await fetcher.close()
+
+
+async def test_a_list_that_is_dated_ahead_stands_beside_the_kept_one_and_only_convicts(tmp_path: Path) -> None:
+    """F118. Our clock is half a day behind: the list in force only looks so, and what a newer one names waits."""
+    async with serving() as server, desk(field(), tmp_path, server) as at_work:
+        server.pages |= field().lists(real_now() - HOUR, number=5)
+        assert await bring(at_work) is Reason.GOOD
+        kept = set(at_work.trust.crls)
+        ahead = revocation_list(
+            field().authority,
+            [field().good.certificate],
+            at=real_now() + 31 * HOUR,
+            until=real_now() + 60 * HOUR,
+            revoked_at=real_now() + 30 * HOUR,
+            number=9,
+        )
+        server.pages["/ca.crl"] = web.Response(body=ahead)
+        at_work.at += timedelta(hours=19)
+        with capture_logs() as said:
+            await at_work.keeper.refresh()
+        assert "revocation_list_ahead" in {one["event"] for one in said}
+        assert set(at_work.trust.crls) >= kept | {ahead}
+        assert reason(at_work) is Reason.REVOCATION_UNKNOWN
+        at_work.at += timedelta(hours=13)
+        assert reason(at_work) is Reason.REVOKED

@@ -277,3 +277,15 @@ def test_revoked_is_final_also_where_it_is_told_after_the_certificate_has_ended(
             trust = Trust((field().root.der,), (field().authority.der,), (*lists.values(),), answers)
             verdict = judge_certificate(ended.der, trust, at, OWN_NETWORK, proven=at - 4 * HOUR)
             assert verdict.reason is wanted, verdict.checks[-1]
+
+
+def test_an_answer_that_is_dated_ahead_lets_nobody_pass_whom_it_revokes() -> None:
+    """F118. Our clock is an hour behind, and by a list in force all is well: it is held until our clock is there."""
+    at, der = real_now() - HOUR, field().good.der
+    lists = tuple(octets for path, octets in field().lists(at - HOUR).items() if path in ("/root.crl", "/ca.crl"))
+    revoked = answer(status=ocsp.OCSPCertStatus.REVOKED, revoked=-HOUR / 2)
+    trust = Trust((field().root.der,), (field().authority.der,), lists, (revoked,))
+    assert judge_certificate(der, trust, at, OWN_NETWORK).reason is Reason.REVOCATION_UNKNOWN
+    assert judge_certificate(der, trust, real_now() + HOUR / 60, OWN_NETWORK).reason is Reason.REVOKED
+    of_others = Trust((field().root.der,), (field().authority.der,), lists, (answer(),))
+    assert judge_certificate(der, of_others, at, OWN_NETWORK).reason is Reason.GOOD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ from cryptography import x509
 
 from axis.core.problems import Unavailable
 from axis.flow.pathworker import PathWorker
+from axis.flow.worker import Bounds, Job, _serve
 from signing.chain import Trust, judge_certificate
 from signing.policy import OWN_NETWORK
 from signing.verdict import Reason, SubIndication
@@ -75,3 +77,25 @@ def test_a_worker_that_was_killed_is_replaced(worker: PathWorker) -> None:
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGKILL)
     assert worker.judge(pki().good.der, pki().trust, NOW, OWN_NETWORK).reason is Reason.GOOD
+
+
+def _after_a_while(trust: Trust, question: float) -> float:
+    time.sleep(question)
+    return question
+
+
+def test_a_worker_whose_node_is_gone_in_the_midst_of_an_answer_has_no_last_words(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """It writes into the same log as the node: behind what that, or its successor, has said."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=_serve, args=(theirs, Job("", _after_a_while), Bounds(2.0, 15.0)))
+    worker.start()
+    theirs.close()
+    ours.send(Trust())
+    assert ours.recv() is True
+    ours.send(0.3)
+    ours.close()
+    worker.join(30)
+    assert (worker.exitcode, capfd.readouterr().err) == (0, "")

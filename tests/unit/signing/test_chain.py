@@ -173,7 +173,6 @@ TURNS: dict[str, Callable[[], Trust]] = {
     "the root is believed until then": believed_until,
     "revoked from then on": lambda: on_a_list(pki().good, pki().authority),
     "its authority is": lambda: on_a_list(pki().authority, pki().root),
-    "a list begins then": lambda: on_a_list(pki().good, pki().authority, at=NOW + HOUR),
     "who signed the list ends": signed_by_another,
 }
 

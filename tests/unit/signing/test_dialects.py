@@ -107,7 +107,7 @@ def test_legacy_records_what_it_cannot_judge_and_what_it_found_wrong() -> None:
 
 def test_seven_hours_ahead_is_a_quirk_of_the_field_and_no_crime() -> None:
     package = by_parts(at=NOW + timedelta(hours=7))
-    refused(package, CONSTRAINTS, Reason.TIME)
+    refused(package, SubIndication.TRY_LATER, Reason.TIME)
     verdict = package.judge(policy=IF_PRESENT).verdict
     assert verdict.passed
     assert verdict.quirks == ("signing-time-ahead",)
