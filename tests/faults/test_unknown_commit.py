@@ -45,6 +45,7 @@ def snipped(postgres: Server, template: str, folder: Path, broken: Mutation | No
         Snip(postgres.folder / ".s.PGSQL.5432", KINDS) as line,
         field_of(folder, {}, store=line.url(name), mutation=broken) as field,
     ):
+        field.patience_s = LONGEST_S if broken is None else 10
         deadline = time.monotonic() + LONGEST_S
         while line.left and time.monotonic() < deadline:
             traffic(field)
@@ -79,3 +80,14 @@ def test_a_commit_of_which_nobody_hears_is_asked_for_again_and_made_once(
         pushes = Counter(got.headers["axis-delivery"] for got in field.listener.got)
         assert max(pushes.values()) <= 3, "once, and once more for a claim and a settling of which nobody heard"
         assert field.site.said("delivery_set_aside") == 0
+
+
+@pytest.mark.parametrize("broken", BY_FAULT["F120"], ids=lambda broken: broken.mutation.defence)
+def test_without_its_defence_an_unknown_commit_shows(
+    broken: Broken, postgres: Server, template: str, tmp_path: Path
+) -> None:
+    with (
+        pytest.raises(AssertionError, match=broken.says),
+        snipped(postgres, template, tmp_path, broken.mutation) as field,
+    ):
+        field.settled()

@@ -1,0 +1,52 @@
+"""What keeps a promise when it is not known what became of a commit, taken away."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.faults.row import Broken
+from tests.mutations.edit import Edit, Mutation, off
+
+UNHEARD: Final = (
+    Broken(
+        "F120",
+        off(
+            "a commit of which nobody hears is answered to nobody",
+            "axis/sql/group.py",
+            (
+                '            self._see_full(error)\n            self._fail(group, unavailable("unknown", error))\n',
+                "            self._see_full(error)\n",
+            ),
+        ),
+        "never: it is told|LOST|NO_LEAF|INVENTED",
+    ),
+)
+
+STANDBY: Final = (
+    Broken(
+        "F121",
+        off(
+            "what a server waits for is named",
+            "axis/sql/postgres.py",
+            ("                refuse_waiting(connection, name)\n", ""),
+        ),
+        "never: it is told in the log",
+    ),
+    Broken(
+        "F121",
+        Mutation(
+            "a commit with a warning is none",
+            (
+                Edit(
+                    "axis/sql/postgres.py",
+                    'back")\n        self._warnings.refuse()\n',
+                    'back")\n',
+                ),
+                Edit("axis/sql/postgres.py", "            warnings.refuse()\n            self._hear", "            self._hear"),
+            ),
+        ),
+        "it was answered",
+    ),
+)
+
+BY_FAULT: Final = {"F120": UNHEARD, "F121": STANDBY}
