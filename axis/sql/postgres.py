@@ -170,6 +170,9 @@ class PostgresDatabase:
         self.instance = instance
         self.concerns: tuple[str, ...] = ()
 
+    def reopens(self, error: Exception) -> bool:
+        return True
+
     def is_busy(self, error: Exception) -> bool:
         return isinstance(error, pg.LockNotAvailable)
 
