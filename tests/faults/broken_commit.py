@@ -49,4 +49,16 @@ STANDBY: Final = (
     ),
 )
 
-BY_FAULT: Final = {"F120": UNHEARD, "F121": STANDBY}
+ROOM: Final = (
+    Broken(
+        "F122",
+        off(
+            "a store that had no room is opened again until it has",
+            "axis/sql/sqlite.py",
+            ("        return _code(error) in _NO_ROOM or ", "        return "),
+        ),
+        "the node ended|never: it is taken",
+    ),
+)
+
+BY_FAULT: Final = {"F120": UNHEARD, "F121": STANDBY, "F122": ROOM}
