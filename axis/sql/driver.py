@@ -200,7 +200,7 @@ class Database(Protocol):
         """Whether a connection may be lost while all is well with the database."""
         ...
 
-    def reopens(self, error: Exception) -> bool:
+    def reopens(self, error: BaseException) -> bool:
         """Say whether a store that failed so may be opened anew for ever. On SQLite only where there was no room: any
         other second failure means a broken disk."""
         ...

@@ -170,7 +170,7 @@ class PostgresDatabase:
         self.instance = instance
         self.concerns: tuple[str, ...] = ()
 
-    def reopens(self, error: Exception) -> bool:
+    def reopens(self, error: BaseException) -> bool:
         return True
 
     def is_busy(self, error: Exception) -> bool:

@@ -67,7 +67,7 @@ def _statements() -> Statements:
     return Statements(sqlite.dialect(paramstyle="named"))
 
 
-def _code(error: Exception) -> int:
+def _code(error: BaseException) -> int:
     return getattr(error, "sqlite_errorcode", 0)
 
 
@@ -184,7 +184,7 @@ class SqliteDatabase:
         self._class = connection_class
         self._lock = InstanceLock(path)
 
-    def reopens(self, error: Exception) -> bool:
+    def reopens(self, error: BaseException) -> bool:
         return _code(error) in _NO_ROOM or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
 
     def is_busy(self, error: Exception) -> bool:

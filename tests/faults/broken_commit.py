@@ -42,7 +42,11 @@ STANDBY: Final = (
                     'back")\n        self._warnings.refuse()\n',
                     'back")\n',
                 ),
-                Edit("axis/sql/postgres.py", "            warnings.refuse()\n            self._hear", "            self._hear"),
+                Edit(
+                    "axis/sql/postgres.py",
+                    "            warnings.refuse()\n            self._hear",
+                    "            self._hear",
+                ),
             ),
         ),
         "it was answered",
@@ -62,6 +66,18 @@ ROOM: Final = (
 )
 
 SHOWN: Final = (
+    (
+        "tests/contract/test_copy.py::test_a_copy_of_whose_commit_nobody_hears_is_there_whole_or_not_at_all",
+        Broken(
+            "F120",
+            off(
+                "of a copy whose commit is not answered nobody says that nothing was kept",
+                "axis/sql/copy_postgres.py",
+                ("        except psycopg.OperationalError as error:\n", "        except ZeroDivisionError as error:\n"),
+            ),
+            "nothing was kept",
+        ),
+    ),
     (
         "tests/contract/test_places.py::test_who_finds_no_place_waits_for_the_connection_of_another",
         Broken(
@@ -88,4 +104,4 @@ SHOWN: Final = (
     ),
 )
 
-BY_FAULT: Final = {"F120": UNHEARD, "F121": STANDBY, "F122": ROOM}
+BY_FAULT: Final = {"F120": (*UNHEARD, *(one for _, one in SHOWN if one.point == "F120")), "F121": STANDBY, "F122": ROOM}

@@ -25,15 +25,27 @@ class Way(Enum):
     UNHEARD = auto()
     """The server has committed, and what it answers is lost."""
     RACE = auto()
-    """It is on its way when the line breaks: nobody can say."""
+    """It is on its way when the line breaks: nobody can say; perhaps the answer gets through."""
 
 
 class Snip(Line):
-    """Break each of `kinds` once in each way, every other time that it comes; `fired` counts them. A kind is named by
-    the first words of statements that are all in it, and a transaction is of the first kind that it fits."""
+    """Break each of `kinds` once in each way, so often that what is done again gets through; `fired` counts them.
 
-    def __init__(self, target: Path, kinds: Mapping[str, Sequence[bytes]], ways: Sequence[Way] = tuple(Way)) -> None:
+    A kind is named by the first words of statements that are all in it; a transaction is of the first that it fits.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        kinds: Mapping[str, Sequence[bytes]],
+        ways: Sequence[Way] = tuple(Way),
+        of: bytes = WRITES,
+        every: int = 2,
+    ) -> None:
+        """`of` is a part of the name of the connections that are broken, at `every` so many."""
         super().__init__(target)
+        self._of = of
+        self._every = every
         self.fired: Counter[tuple[str, Way]] = Counter()
         self.breaks = True
         self._kinds = kinds
@@ -54,7 +66,7 @@ class Snip(Line):
             if kind is None or not left or not self.breaks:
                 return None
             self._came[kind] += 1
-            if self._came[kind] % 2:
+            if self._came[kind] % self._every:
                 return None
             self.fired[kind, left[0]] += 1
             return left[0]
@@ -74,14 +86,14 @@ class Snip(Line):
         for kind, body in messages(near):
             about = said.hear(kind, body) if said.writes else b""
             if not kind:
-                said.writes = WRITES in body
-            way = self._way(said) if kind == b"E" and about == b"COMMIT" else None
+                said.writes = self._of in body
+            way = self._way(said) if kind in (b"E", b"Q") and about == b"COMMIT" else None
             if way is Way.LOST:
                 return
             if way is Way.UNHEARD:
                 unheard.set()
             far.sendall(message(kind, body))
-            if way is not None:
+            if way is not None and kind == b"E":
                 far.sendall(message(b"S", b""))
                 return
 

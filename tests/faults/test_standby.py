@@ -54,7 +54,7 @@ def waiting(own: Server) -> int:
 
 
 def names_it(field: Field, own: Server) -> None:
-    """Who waits is answered when patience ends, and others at once; the log says what to do. Then all of it is there."""
+    """Who waits is answered when patience ends, others at once; the log says what to do. Then all of it is there."""
     first, second = field.package(), field.package()
     with alone(own):
         began = time.monotonic()

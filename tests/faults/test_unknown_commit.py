@@ -13,8 +13,9 @@ from typing import Final
 
 import pytest
 
-from tests.faults.broken import BY_FAULT, Broken
+from tests.faults.broken_commit import UNHEARD
 from tests.faults.field import HEALTH, Field, field_of
+from tests.faults.row import Broken
 from tests.faults.snip import Snip, Way
 from tests.faults.test_database import asked
 from tests.mutations.edit import Mutation
@@ -82,7 +83,7 @@ def test_a_commit_of_which_nobody_hears_is_asked_for_again_and_made_once(
         assert field.site.said("delivery_set_aside") == 0
 
 
-@pytest.mark.parametrize("broken", BY_FAULT["F120"], ids=lambda broken: broken.mutation.defence)
+@pytest.mark.parametrize("broken", UNHEARD, ids=lambda broken: broken.mutation.defence)
 def test_without_its_defence_an_unknown_commit_shows(
     broken: Broken, postgres: Server, template: str, tmp_path: Path
 ) -> None:

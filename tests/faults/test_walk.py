@@ -111,9 +111,7 @@ def test_a_disk_that_is_full_beside_a_database_elsewhere_is_waited_for(
 
 @pytest.mark.parametrize("broken", BY_FAULT["F122"], ids=lambda broken: broken.mutation.defence)
 def test_without_its_patience_a_node_ends_on_a_full_disk(broken: Broken, small: Path) -> None:
-    with (
-        field_of(small / "node", {}, more=MORE, mutation=broken.mutation) as field,
-        pytest.raises(AssertionError, match=broken.says),
-    ):
+    with field_of(small / "node", {}, more=MORE, mutation=broken.mutation) as field:
         field.patience_s = 12
-        walk(field, small)
+        with pytest.raises(AssertionError, match=broken.says):
+            walk(field, small)
