@@ -69,7 +69,13 @@ class PostgresEnd:
         self._run("SELECT setval(%s::regclass, %s, %s)", self._sequence(table), max(last, 1), last > 0)
 
     def commit(self) -> None:
-        self._run("COMMIT")
+        try:
+            self._run("COMMIT")
+        except psycopg.OperationalError as error:
+            raise StoreError(
+                f"nobody knows whether the copy was committed ({' '.join(str(error).split())}): run the same command "
+                "again; where it says that the target is not empty, the copy is there, and whole"
+            ) from error
 
 
 @contextmanager

@@ -197,7 +197,12 @@ class Database(Protocol):
     def errors(self) -> type[Exception]: ...
     @property
     def reconnects(self) -> bool:
-        """Whether a lost connection may be opened anew for ever. On SQLite a second failure means a broken disk."""
+        """Whether a connection may be lost while all is well with the database."""
+        ...
+
+    def reopens(self, error: BaseException) -> bool:
+        """Say whether a store that failed so may be opened anew for ever. On SQLite only where there was no room: any
+        other second failure means a broken disk."""
         ...
 
     @property

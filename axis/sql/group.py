@@ -105,6 +105,8 @@ class GroupCommitter:
         self.missing: Callable[[Ledger], str | None] = lambda ledger: None
         """Asked in the thread before anything is written to a database that was opened again: what it has lost."""
         self._trouble: str | None = None
+        self.hopeful = True
+        """Whether a store that cannot be written is opened anew until it can."""
         self._full_at: float | None = None
         """When the server had no room, for the last time."""
         self._writer: WriteConnection | None = database.open_writer()
@@ -160,7 +162,7 @@ class GroupCommitter:
         """Everything that waits, at least one; and whether it was the last. `Empty` while the database is away."""
         group, self._again = self._again, []
         if not group:
-            away = self._writer is None and self._database.reconnects
+            away = self._writer is None and self.hopeful
             job = self._jobs.get(timeout=RECONNECT_S if away else None)
             if job is None:
                 return group, True
@@ -383,20 +385,21 @@ class GroupCommitter:
             job.result, job.error, job.again = None, Unavailable(error.problem, error.retry_after_s), False
 
     def _poison(self, writer: WriteConnection, error: BaseException) -> None:
-        """Stop writing; close everything, recover and go on: on SQLite once in a process's life.
+        """Stop writing; close everything, recover and go on: on SQLite once in a process's life, or for want of room.
 
         After a failed commit the connection must not be used: rows it refused came and went with later commits (E2).
         """
+        self.hopeful = self._database.reopens(error)
         self._trouble = f"the database failed: {error!r}"
         self._writer = None
         with suppress(self._database.errors):
             writer.close()
-        self._failures += 1
-        if self._database.reconnects or self._failures <= REOPENINGS:
+        self._failures += not self.hopeful
+        if self._failures <= REOPENINGS:
             self._recover()
 
     def _reconnect(self) -> None:
-        if self._writer is None and self._database.reconnects:
+        if self._writer is None and self.hopeful:
             self._recover()
 
     def _recover(self) -> None:
@@ -404,6 +407,7 @@ class GroupCommitter:
             self._readers.close()
             self._writer = self._whole(self._database.recover())
         except (self._database.errors, OSError, StoreError) as again:
+            self.hopeful = self._database.reopens(again)
             self._trouble = f"{(self._trouble or '').partition('; reopening')[0]}; reopening failed: {again!r}"
         else:
             self._readers.reopen()

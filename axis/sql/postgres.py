@@ -32,6 +32,7 @@ from axis.sql.overheard import hear
 from axis.sql.pipeline import PostgresSession, WritingSession
 from axis.sql.rights import refuse_missing_rights
 from axis.sql.silent import WRITES, end_silent
+from axis.sql.standby import Warnings, refuse_waiting
 from axis.sql.store import SqlStore
 from axis.sql.tables import SCHEMA_VERSION
 from axis.sql.unfinished import ASKED, refuse_unfinished
@@ -59,8 +60,11 @@ statement that is not there. And one: a right that was taken away is named when 
 class PostgresConnection:
     """The write connection. Autocommit mode of the driver: every BEGIN is ours."""
 
-    def __init__(self, connection: psycopg.Connection[Any], heard: Callable[[tuple[str, ...]], None]) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], warnings: Warnings, heard: Callable[[tuple[str, ...]], None]
+    ) -> None:
         self._connection = connection
+        self._warnings = warnings
         self._heard = heard
         self._session = WritingSession(connection)
         self._resets = count()
@@ -124,8 +128,10 @@ class PostgresConnection:
         self._session.end_body()
 
     def commit(self) -> None:
+        self._warnings.forget()
         if not self._session.commit():
             raise psycopg.OperationalError("the server rolled the transaction back")
+        self._warnings.refuse()
 
     def rollback(self) -> None:
         with suppress(psycopg.Error):
@@ -164,6 +170,9 @@ class PostgresDatabase:
         self.instance = instance
         self.concerns: tuple[str, ...] = ()
 
+    def reopens(self, error: BaseException) -> bool:
+        return True
+
     def is_busy(self, error: Exception) -> bool:
         return isinstance(error, pg.LockNotAvailable)
 
@@ -186,7 +195,9 @@ class PostgresDatabase:
         return isinstance(error, psycopg.IntegrityError | psycopg.ProgrammingError | psycopg.DataError)
 
     def open_writer(self) -> PostgresConnection:
-        connection = connect(self.url, f"axis {self.instance}: writes")
+        name = f"axis {self.instance}: writes"
+        connection = connect(self.url, name)
+        warnings = Warnings(connection)
         try:
             refuse_unsafe(connection)
             refuse_other_time(connection, time.time)
@@ -198,17 +209,20 @@ class PostgresDatabase:
             refuse_machinery(of_postgres(lambda text: connection.execute(text).fetchall()), f"in {place_of(self.url)}")
             refuse_missing_rights(connection)
             if not _answer(connection, "SELECT pg_try_advisory_lock(%s, hashtext(%s))", INSTANCE, self.instance):
+                refuse_waiting(connection, name)
                 raise StoreError(
                     f"another process has the store open under the name {self.instance!r}; "
                     "give each process a [node] instance of its own"
                 )
             # The first commit proves before the first promise that committing works.
+            warnings.forget()
             connection.execute("UPDATE meta SET value = CAST(value AS bigint) + 1 WHERE name = 'openings'")
+            warnings.refuse()
             self._hear(hear(connection))
         except BaseException:
             connection.close()
             raise
-        return PostgresConnection(connection, self._hear)
+        return PostgresConnection(connection, warnings, self._hear)
 
     def _hear(self, concerns: tuple[str, ...]) -> None:
         self.concerns = concerns

@@ -1,4 +1,4 @@
-"""Connections that only read: any thread borrows one, nobody waits for another."""
+"""Connections that only read: any thread borrows one. Nobody waits for another, as long as the server has places."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ Lent = TypeVar("Lent", bound=Reader)
 
 PATIENCE_S: Final = 5.0
 """How long recovery waits for readers to give their connections back. They hold one for the length of a question."""
+SHARE_S: Final = 2.0
+"""How long a question waits for a connection of another one where no more can be opened."""
 
 
 class Readers(Generic[R]):
@@ -27,6 +29,7 @@ class Readers(Generic[R]):
         self._returned = threading.Condition(self._lock)
         self._free: list[R] = []
         self._lent = 0
+        self._open = 0
         self._shut = False
 
     def ask(self, question: Callable[[R], T], snapshot: bool = False) -> T:
@@ -35,12 +38,11 @@ class Readers(Generic[R]):
         """
         reader = self._lend()
         try:
-            if reader is None:
-                reader = self._reader(self._database.open_reader())
+            reader = reader or self._opened()
             return _in_snapshot(reader, question) if snapshot else question(reader)
         except (self._database.errors, StoreError) as error:
             if reader is not None:
-                reader.session.connection.close()
+                self._drop(reader)
                 reader = None
             raise unavailable("not-stored", error) from error
         finally:
@@ -53,22 +55,43 @@ class Readers(Generic[R]):
             self._lent += 1
             return self._free.pop() if self._free else None
 
+    def _opened(self) -> R:
+        """A connection more; one that comes back, where there is no place for more: a role may have few of them."""
+        try:
+            made = self._reader(self._database.open_reader())
+        except (self._database.errors, StoreError):
+            with self._lock:
+                self._returned.wait_for(lambda: self._free or self._shut or not self._open, SHARE_S)
+                if self._shut or not self._free:
+                    raise
+                return self._free.pop()
+        with self._lock:
+            self._open += 1
+        return made
+
+    def _drop(self, reader: Reader) -> None:
+        reader.session.connection.close()
+        with self._lock:
+            self._open -= 1
+            self._returned.notify_all()
+
     def _take_back(self, reader: R | None) -> None:
         with self._lock:
             self._lent -= 1
             if reader is not None:
                 self._free.append(reader)
-            if self._shut:  # nobody else waits
-                self._returned.notify_all()
+            self._returned.notify_all()
 
     def close(self) -> None:
         """Close every connection, after those that are lent have come back; nothing is lent from here on."""
         with self._lock:
             self._shut = True
+            self._returned.notify_all()
             if not self._returned.wait_for(lambda: self._lent == 0, PATIENCE_S):
                 raise StoreError("a reader does not give its connection back")
             while self._free:
                 self._free.pop().session.connection.close()
+                self._open -= 1
 
     def reopen(self) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ cut took all of 200 acknowledged rows in a probe).
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -56,6 +57,8 @@ _FATAL: Final = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
+_NO_ROOM: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN})
+"""What SQLite says where a file cannot be longer, or cannot be made: the last two of the index beside its log."""
 _DUPLICATE: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 
 
@@ -64,7 +67,7 @@ def _statements() -> Statements:
     return Statements(sqlite.dialect(paramstyle="named"))
 
 
-def _code(error: Exception) -> int:
+def _code(error: BaseException) -> int:
     return getattr(error, "sqlite_errorcode", 0)
 
 
@@ -180,6 +183,9 @@ class SqliteDatabase:
         self.path = path
         self._class = connection_class
         self._lock = InstanceLock(path)
+
+    def reopens(self, error: BaseException) -> bool:
+        return _code(error) in _NO_ROOM or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
 
     def is_busy(self, error: Exception) -> bool:
         return _code(error) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -77,7 +77,7 @@ class SqlStore:
     @property
     def poisoned(self) -> bool:
         """A commit failed and reopening did not mend it: every call answers `Unavailable`. End the process."""
-        return self._committer.trouble is not None and not self._database.reconnects
+        return self._committer.trouble is not None and not self._committer.hopeful
 
     @property
     def id(self) -> str:

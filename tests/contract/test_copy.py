@@ -22,6 +22,8 @@ from axis.sql.copy import copy_store, tables
 from axis.sql.driver import StoreError
 from axis.sql.engine import open_readonly, open_store
 from tests.factories_core import decision, delivery, document, report, sha256
+from tests.faults.snip import Snip, Way
+from tests.postgres import Server
 from tests.stores import ready
 
 OCTETS = b"\x00\xff edXML \x00" * 50
@@ -178,3 +180,23 @@ copy_store({urls["sqlite"]!r}, {urls["postgres"]!r}, told)
 
 async def again(urls: dict[str, str]) -> None:
     await asyncio.to_thread(copy_store, urls["sqlite"], urls["postgres"])
+
+
+@pytest.mark.parametrize("way", [Way.LOST, Way.UNHEARD], ids=["lost", "unheard"])
+async def test_a_copy_of_whose_commit_nobody_hears_is_there_whole_or_not_at_all(
+    way: Way, urls: dict[str, str], postgres: Server, template: str, tmp_path: Path
+) -> None:
+    """F120. It is not said that nothing was kept, and the same command says what there is."""
+    ready(urls["sqlite"])
+    await fill(urls["sqlite"], tmp_path)
+    target = postgres.database(template)
+    name = target.partition("@/")[2].partition("?")[0]
+    with Snip(postgres.folder / ".s.PGSQL.5432", {"copy": (b"COPY ",)}, (way,), of=b"axis", every=1) as line:
+        with pytest.raises(StoreError, match="nobody knows whether the copy was committed"):
+            copy_store(urls["sqlite"], line.url(name))
+        assert line.fired == {("copy", way): 1}
+    if way is Way.UNHEARD:
+        with pytest.raises(StoreError, match="the target is not empty"):
+            copy_store(urls["sqlite"], target)
+        target, urls["sqlite"] = postgres.database(template), target
+    assert {one.table: one.rows for one in copy_store(urls["sqlite"], target)}["document"] == 30

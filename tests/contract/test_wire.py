@@ -11,6 +11,7 @@ from psycopg.adapt import PyFormat, Transformer
 
 from axis.sql.address import Bounded, connect
 from axis.sql.postgres import PostgresConnection
+from axis.sql.standby import Warnings
 from axis.sql.wire import Wire, array
 
 LONG = "ă" * 5000
@@ -62,7 +63,7 @@ def test_behind_an_error_nothing_is_done_and_the_connection_goes_on(connection: 
 
 def test_a_commit_that_the_server_answers_with_rollback_is_none(connection: Bounded) -> None:
     """It says so without an error, and whoever believed it would give receipts for what is not there."""
-    writer = PostgresConnection(connection, lambda concerns: None)
+    writer = PostgresConnection(connection, Warnings(connection), lambda concerns: None)
     writer.begin()
     with pytest.raises(psycopg.errors.DivisionByZero):
         connection.execute("SELECT 1 / 0")

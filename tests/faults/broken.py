@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.faults import broken_trust
+from tests.faults.broken_commit import BY_FAULT as COMMITS
 from tests.faults.broken_network import ANSWERED
 from tests.faults.broken_network import BY_FAULT as NETWORK
 from tests.faults.broken_process import BY_FAULT as PROCESS
@@ -257,5 +258,6 @@ BY_FAULT: Final[Mapping[str, tuple[Broken, ...]]] = {
     },
     **PROCESS,
     **NETWORK,
+    **COMMITS,
 }
 """The same for faults beside the matrix: each has a test of its own that runs without the defence."""

@@ -13,7 +13,7 @@ INTENTS: Final = "select(log_intent.c.id, log_intent.c.leaf).where(waiting).orde
 LOOKED_FOR: Final = off(
     "a lost database is looked for",
     "axis/sql/group.py",
-    ("        if self._writer is None and self._database.reconnects:\n", "        if False:\n"),
+    ("        if self._writer is None and self.hopeful:\n", "        if False:\n"),
 )
 ANSWERED: Final = off(
     "nobody is answered before COMMIT",

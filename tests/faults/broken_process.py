@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from tests.faults.broken_commit import SHOWN as COMMITS
 from tests.faults.broken_repeats import SHOWN as REPEATS
 from tests.faults.broken_retention import SHOWN as RETENTION
 from tests.faults.broken_ways import SHOWN as WAYS
@@ -108,6 +109,7 @@ SHOWN: Final = (
     *RETENTION,
     *REPEATS,
     *WAYS,
+    *COMMITS,
     (
         "tests/contract/test_servers.py::test_a_server_that_writes_down_what_is_stored_is_told_of",
         Broken(

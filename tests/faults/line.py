@@ -42,7 +42,7 @@ class Moment:
 
 
 @dataclass
-class _Said:
+class Said:
     """What is known of one connection: prepared statements, the one that is bound, those of this transaction."""
 
     writes: bool = False
@@ -72,7 +72,7 @@ class Line:
 
     def __init__(self, target: Path) -> None:
         self.held = 0
-        self._target = target
+        self.target = target
         self._whole = threading.Event()
         self._whole.set()
         self._moment: Moment | None = None
@@ -115,14 +115,14 @@ class Line:
     def _join(self, near: socket.socket) -> None:
         self._wait(1)
         far = socket.socket(socket.AF_UNIX)
-        far.connect(str(self._target))
+        far.connect(str(self.target))
         threading.Thread(target=self._back, args=(far, near), daemon=True).start()
         try:
             self._there(near, far)
         except OSError:
-            _hang_up(near, far)
+            hang_up(near, far)
         self._wait(0)
-        _hang_up(far)
+        hang_up(far)
 
     def _back(self, far: socket.socket, near: socket.socket) -> None:
         with suppress(OSError):
@@ -130,12 +130,12 @@ class Line:
                 self._wait(len(octets))
                 near.sendall(octets)
         self._wait(0)
-        _hang_up(near)
+        hang_up(near)
 
     def _there(self, near: socket.socket, far: socket.socket) -> None:
-        said = _Said()
+        said = Said()
         last = False  # it is cut, and this is still to be said to its end
-        for kind, body in _messages(near):
+        for kind, body in messages(near):
             about = said.hear(kind, body) if said.writes else b""
             if not kind:
                 said.writes = WRITES in body
@@ -144,10 +144,10 @@ class Line:
                 self._whole.clear()
             if not last:
                 self._wait(len(body))
-            far.sendall(_message(kind, body))
+            far.sendall(message(kind, body))
             last = last and kind not in (b"S", b"Q")
 
-    def _strikes(self, said: _Said, kind: bytes, about: bytes) -> bool:
+    def _strikes(self, said: Said, kind: bytes, about: bytes) -> bool:
         moment = self._moment
         if moment is None or self.is_cut or not any(one.startswith(moment.statement) for one in said.ran):
             return False
@@ -159,11 +159,11 @@ class Line:
         self._whole.wait()
 
 
-def _message(kind: bytes, body: bytes) -> bytes:
+def message(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("!I", len(body) + 4) + body
 
 
-def _messages(near: socket.socket) -> Iterator[tuple[bytes, bytes]]:
+def messages(near: socket.socket) -> Iterator[tuple[bytes, bytes]]:
     """What the process says, message by message. The first has no kind."""
     with near.makefile("rb") as read:
         kind = b""
@@ -172,7 +172,7 @@ def _messages(near: socket.socket) -> Iterator[tuple[bytes, bytes]]:
             kind = read.read(1)
 
 
-def _hang_up(*ends: socket.socket) -> None:
+def hang_up(*ends: socket.socket) -> None:
     for one in ends:
         with suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)

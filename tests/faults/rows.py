@@ -11,6 +11,7 @@ from tests.faults.row import Row as Row
 from tests.faults.row import number, row
 from tests.faults.rows_network import ROWS as NETWORK
 from tests.faults.rows_process import ROWS as PROCESS
+from tests.faults.rows_store import ROWS as STORE
 
 MATRIX: Final = "tests/faults/test_kill_matrix.py::test_a_node_that_ends_here_keeps_its_promise"
 CUT: Final = "tests/faults/test_power_cut.py::test_a_node_that_loses_its_power_here_keeps_its_promise"
@@ -315,7 +316,7 @@ OWN: Final = (
     *(Row(*one) for one in rows_trust.ROWS),
 )
 
-FAULTS: Final = tuple(sorted((*OWN, *NETWORK, *PROCESS), key=lambda row: number(row.id)))
+FAULTS: Final = tuple(sorted((*OWN, *NETWORK, *PROCESS, *STORE), key=lambda row: number(row.id)))
 ROWS: Final = (*KILLS, *FAULTS)
 
 MUTATED: Final = {broken.point: broken for broken in MUTATIONS}

@@ -198,8 +198,9 @@ ROWS: Final = (
     row(
         "F97",
         "the database is yesterday's, the log is not",
-        "the file is put back",
+        "the file is put back; an older dump into the tables of a running node",
         f"{MISMATCH}::test_a_part_put_back_to_an_older_state_is_refused_by_name",
+        "tests/faults/test_database.py::test_tables_that_are_put_back_under_a_running_node_end_it",
         f"{PUT_BACK}::test_parts_of_two_moments_are_refused_in_words",
         f"{PUT_BACK}::test_parts_of_a_twin_that_went_on_otherwise_are_refused",
         f"{PUT_BACK}::test_a_part_of_another_site_is_refused",

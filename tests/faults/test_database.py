@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -17,12 +18,13 @@ import pytest
 
 from axis.sql import migrate
 from axis.sql.address import connect
+from axis.sql.tables import Base
 from tests.faults.broken import BY_FAULT, Broken
 from tests.faults.field import Field, field_of
 from tests.history.package import Package
 from tests.mutations.edit import Edit, Mutation, off
 from tests.postgres import Server, server
-from tests.site import HOME_AFFAIRS, last_lines, problem, until
+from tests.site import HOME_AFFAIRS, OFFICE, last_lines, problem, until
 
 pytestmark = pytest.mark.faults
 
@@ -287,3 +289,34 @@ def test_without_a_second_look_the_node_goes_on_promising(tmp_path: Path) -> Non
         pytest.raises(AssertionError, match=broken.says),
     ):
         stops_taking(field, own, "fsync")
+
+
+# --- what is put back under it ------------------------------------------------------------------------------------
+
+
+def test_tables_that_are_put_back_under_a_running_node_end_it(postgres: Server, template: str, tmp_path: Path) -> None:
+    """F97. No connection is lost: an administrator restores an older dump into the database that is in use. The next
+    round of the log sees that the store knows less than was signed; nobody starts on it."""
+    url = postgres.database(template)
+    names = [table.name for table in Base.metadata.sorted_tables]
+    with field_of(tmp_path, {}, store=url) as field, connect(url, "owner", lock_timeout="5s") as owner:
+        field.insist(field.package((HOME_AFFAIRS,)))
+        field.quiet()
+        owner.execute("CREATE SCHEMA older")
+        for name in names:
+            owner.execute(f"CREATE TABLE older.{name} AS TABLE public.{name}")  # type: ignore[call-overload]
+        lost = field.package((HOME_AFFAIRS,))
+        field.insist(lost)
+        field.quiet()
+        with owner.transaction():
+            owner.execute(f"TRUNCATE {', '.join(f'public.{name}' for name in names)}")  # type: ignore[call-overload]
+            for name in names:
+                owner.execute(f"INSERT INTO public.{name} SELECT * FROM older.{name}")  # type: ignore[call-overload]
+        assert stored(field, lost.document_id) == 0, "the fault would be none"
+        with suppress(OSError, HTTPException):
+            field.site.send(field.package((HOME_AFFAIRS,)).octets, OFFICE)
+        field.dies(1)
+        assert b"store-differs" in field.site.log.read_bytes()
+        with pytest.raises(AssertionError, match="the node ended"):
+            field.site.start()
+        assert b"store-behind" in field.site.log.read_bytes()
