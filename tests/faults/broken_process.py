@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from tests.faults.broken_growth import SHOWN as GROWTH
 from tests.faults.broken_repeats import SHOWN as REPEATS
 from tests.faults.broken_retention import SHOWN as RETENTION
 from tests.faults.row import Broken
@@ -105,6 +106,7 @@ SUPERVISED: Final = (
 SHOWN: Final = (
     *RETENTION,
     *REPEATS,
+    *GROWTH,
     (
         "tests/flow/test_circle.py::test_what_goes_in_a_circle_ends_and_its_sender_is_told",
         Broken(

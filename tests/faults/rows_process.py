@@ -357,4 +357,11 @@ ROWS: Final = (
         "tests/unit/core/test_repeats.py::test_what_another_axis_tells_for_the_first_time_or_anew_is_never_lost",
         note="what another axis tells too often is answered as known, and so blocks nothing there",
     ),
+    row(
+        "F119",
+        "a store that grows, a node that runs for years",
+        "ten times the documents and files; hundreds of folders of a log",
+        "tests/contract/test_lean.py::test_ten_times_the_documents_take_no_more_memory",
+        "tests/unit/log/test_files.py::test_what_is_known_of_folders_does_not_grow_with_the_log",
+    ),
 )
