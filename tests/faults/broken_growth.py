@@ -1,4 +1,4 @@
-"""Without which defences something would grow with the store or with the time that a node runs: each turns a test red."""
+"""Without which defences something would grow with the store or with the time that a node runs: a test turns red."""
 
 from __future__ import annotations
 
