@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from axis.care.compared import compared
 from axis.care.files import Files, bring, digest_of
 from axis.care.findings import Report
 from axis.care.fsck import Place, check_node
@@ -92,7 +93,7 @@ def take_backup(
 
     `Unfit`, `NotSound`, `StoreError`, `place.Taken`, `OSError`; then there is no backup.
     """
-    with appearing(target) as folder:
+    with compared() as aside, appearing(target) as folder:
         database = folder / DATABASE
         before = log_state(place.log, place.heads)
         snapshot(place.store, database, told)
@@ -100,14 +101,15 @@ def take_backup(
         copy = Place(f"sqlite:///{database}", Files(folder / BLOBS), folder / LOG, place.vkey, None)
         with open_books(copy.store, lambda ref: None) as books:
             known, identity = log_size(books.session), store_id(books.session)
-            named = sorted({one.ref for one in named_files(books.session)}, key=lambda ref: ref.sha256)
+            aside.rows_name(named_files(books.session))
             behind = is_behind(books.session, before)
-        for number, ref in enumerate(named, 1):
+        files, octets = aside.number()
+        for number, ref in enumerate(aside.refs(), 1):
             try:
                 bring(place.blobs, ref, Files(folder / BLOBS).file(ref), link=link)
             except FileNotFoundError as error:
                 raise Unfit(f"the octets {ref.sha256} are missing: axis fsck tells whose they are") from error
-            told("blobs", number, len(named))
+            told("blobs", number, files)
         hook(Step.FILES)
         checkpoint, root = _log(place, copy, known, link)
         hook(Step.LOG)
@@ -126,8 +128,8 @@ def take_backup(
             made_at=now,
             database_sha256=sha256,
             database_size=size,
-            blob_files=len(named),
-            blob_octets=sum(ref.size for ref in named),
+            blob_files=files,
+            blob_octets=octets,
             log_size=known,
             log_root=root,
             checkpoint=checkpoint,

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from axis.care.compared import Compared, compared
 from axis.care.findings import Code, Collector, Looked, Report
 from axis.care.logged import check_log, hold_against_log, hold_heads, is_begun, log_state
 from axis.care.octets import Hashed, Told, check_files, check_rows, check_strangers
@@ -63,7 +64,8 @@ def check_node(
     """
     found, looked = Collector(), Looked()
     try:
-        looked = _look(place, now, deep, merge_delay, told, found)
+        with compared() as aside:
+            looked = _look(place, now, deep, merge_delay, told, found, aside)
     except StoreDamaged as error:
         found.add(Code.DATABASE_DAMAGED, "", str(error))
     except StoreError:
@@ -72,8 +74,10 @@ def check_node(
     return Report(tuple(found.findings), dict(found.counts), looked, deep)
 
 
-def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told: Told, found: Collector) -> Looked:
-    begun = is_begun(place.log, place.heads)
+def _look(
+    place: Place, now: datetime, deep: bool, merge_delay: timedelta, told: Told, found: Collector, aside: Compared
+) -> Looked:
+    begun, readable = is_begun(place.log, place.heads), True
     before = log_state(place.log, place.heads)
     with open_books(place.store, partial(read, place.blobs)) as books:
         for line in database_damage(books.session):
@@ -94,14 +98,14 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
         _waiting(books, now, merge_delay, found)
         try:
             hashed = check_rows(books.session, deep, told, found)
-            named, files = check_files(books.session, place.blobs, deep, told, found)
+            files = check_files(books.session, place.blobs, deep, told, found, aside)
         except UNREADABLE:  # told above: which files its rows name, nobody can say
             assert found.counts[Code.ROW_UNREADABLE], "the records were read before"
-            hashed, named, files = 0, None, Hashed(0, 0)
+            hashed, files, readable = 0, Hashed(0, 0), False
         known = hold_against_log(books.session, place.log, before, found)
     hashed += files.octets
-    if named is not None:
-        hashed += check_strangers(place.blobs, named, now.timestamp(), deep, found)
+    if readable:
+        hashed += check_strangers(place.blobs, aside, now.timestamp(), deep, found)
     entries = 0
     if begun or known:
         hold_heads(known, log_state(place.log, place.heads), found)
@@ -111,7 +115,7 @@ def _look(place: Place, now: datetime, deep: bool, merge_delay: timedelta, told:
 
 def _records(books: SqlBooks, told: Told, found: Collector) -> Looked:
     """What records say of each other and of the log's entries."""
-    order, names = read_order(books.leaves()), evidence_kinds(books.session)
+    order = read_order(books.leaves())
     for span in order.lost:
         found.add(Code.ENTRIES_LOST, f"{span.start} to {span.stop - 1}", times=len(span))
     for span in order.unsigned:
@@ -125,7 +129,9 @@ def _records(books: SqlBooks, told: Told, found: Collector) -> Looked:
         for one in portion.documents:
             if recipients(books.session, one.ref) != {code.text for code in one.recipients}:
                 found.add(Code.RECIPIENTS_DIFFER, one.ref)
-        for ref, rests_on in evidence_named(portion):
+        rested_on = [*evidence_named(portion)]
+        names = evidence_kinds(books.session, {name for _, rests_on in rested_on for name in rests_on})
+        for ref, rests_on in rested_on:
             for name, kind in rests_on.items():
                 if name not in names:
                     found.add(Code.EVIDENCE_MISSING, ref, name)

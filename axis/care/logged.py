@@ -73,8 +73,13 @@ def is_behind(session: Session, before: LogState) -> bool:
 
 
 def _has(session: Session, begun: Batch) -> bool:
-    there = dict(waiting(session))
-    return all(there.get(id_) == leaf for id_, leaf in zip(begun.ids, begun.leaves, strict=True))
+    wanted, there = dict(zip(begun.ids, begun.leaves, strict=True)), 0
+    for id_, leaf in waiting(session):
+        if id_ in wanted:
+            if wanted[id_] != leaf:
+                return False
+            there += 1
+    return there == len(wanted)
 
 
 def hold_against_log(session: Session, log: Path, before: LogState, found: Collector) -> int:

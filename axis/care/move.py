@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from axis.care.compared import compared
 from axis.care.files import bring, digest_of
 from axis.core.model import PayloadRef
 from axis.holding import Holding, Sort
@@ -23,18 +24,19 @@ def move_octets(store: str, here: Holding, there: Holding, told: Callable[[str, 
     """
     if here.name == there.name:
         return 0
-    with in_our_words(store), open_readonly(store, patient=True) as questions:
-        named = {one.ref.sha256: one.ref for one in named_files(questions.session)}
-    held = {one.name for one in there.stored() if one.sort is Sort.NAMED}
-    wanted = [named[name] for name in sorted(named.keys() - held)]
     done = 0
-    for number, ref in enumerate(wanted, 1):
-        with ExitStack() as until:
-            file = _sound(here, ref, until)
-            if file is not None:
-                there.take(ref, file)
-                done += 1
-        told("blobs", number, len(wanted))
+    with compared() as aside:
+        with in_our_words(store), open_readonly(store, patient=True) as questions:
+            aside.rows_name(named_files(questions.session))
+        aside.are_there(one for one in there.stored() if one.sort is Sort.NAMED)
+        whole, _ = aside.number(missing=True)
+        for number, ref in enumerate(aside.refs(missing=True), 1):
+            with ExitStack() as until:
+                file = _sound(here, ref, until)
+                if file is not None:
+                    there.take(ref, file)
+                    done += 1
+            told("blobs", number, whole)
     return done
 
 

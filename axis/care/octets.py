@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from axis.care.compared import Compared
 from axis.care.findings import Code, Collector
-from axis.core.model import PayloadRef
 from axis.holding import Holding, Sort, StoredFile
+from axis.log.findings import MOST_OF_A_CODE
 from axis.sql.driver import Session
 from axis.sql.soundness import inline_octets, inline_sizes, named_files
 
@@ -31,63 +32,74 @@ class Hashed:
 
 def check_rows(session: Session, deep: bool, told: Told, found: Collector) -> int:
     """Octets that lie in rows; evidence is always hashed, packages when looked at deeply. Returns the octets hashed."""
-    owners: dict[str, str] = {}
+    rows = done = 0
     for one in inline_sizes(session):
-        owners[one.ref.sha256] = one.owner
+        rows += 1
         if one.found_size != one.ref.size:
             found.add(_SIZE[one.kind], one.owner, f"{one.found_size} octets, {one.ref.size} were stored")
-    done = 0
     for kind in ("payload", "evidence") if deep else ("evidence",):
+        changed, more = list[str](), 0
         for number, (sha256, octets) in enumerate(inline_octets(session, kind), 1):
             done += len(octets)
             if hashlib.sha256(octets).hexdigest() != sha256:
-                found.add(_DIGEST[kind], owners.get(sha256, sha256), sha256)
-            told(kind, number, len(owners))
+                if len(changed) < MOST_OF_A_CODE:
+                    changed.append(sha256)
+                else:
+                    more += 1
+            told(kind, number, rows)
+        for owner, sha256 in _owners(session, changed):
+            found.add(_DIGEST[kind], owner, sha256)
+        if more:
+            found.add(_DIGEST[kind], times=more)
     return done
 
 
+def _owners(session: Session, changed: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Whose they are, asked once they are known: hardly ever are there any."""
+    wanted = frozenset(changed)
+    owners = {one.ref.sha256: one.owner for one in inline_sizes(session) if one.ref.sha256 in wanted} if wanted else {}
+    yield from ((owners.get(sha256, sha256), sha256) for sha256 in changed)
+
+
 def check_files(
-    session: Session, holding: Holding, deep: bool, told: Told, found: Collector
-) -> tuple[dict[str, Sequence[tuple[str, str]]], Hashed]:
-    """Octets that rows name and that lie in files. Returns who names which file, and how much was hashed.
+    session: Session, holding: Holding, deep: bool, told: Told, found: Collector, aside: Compared
+) -> Hashed:
+    """Octets that rows name and that lie in files. `aside` knows afterwards who names which.
 
     `holding` is asked after the rows, so that nothing that a row names can be missing for a moment only.
     """
-    named: dict[str, list[tuple[str, str]]] = {}
-    sizes: dict[str, PayloadRef] = {}
-    for one in named_files(session):
-        named.setdefault(one.ref.sha256, []).append((one.kind, one.owner))
-        known = sizes.setdefault(one.ref.sha256, one.ref)
-        if known.size != one.ref.size:
-            found.add(_SIZE[one.kind], one.owner, "two rows name the same octets with different sizes")
-    there = _there(holding)
-    if not there.keys() >= sizes.keys():  # a bucket is listed in pages: what is put back in between is on none of them
-        there |= _there(holding)
-    octets = hashed = 0
-    for number, (sha256, ref) in enumerate(sizes.items(), 1):
-        file = there.get(sha256)
-        kind, owner = named[sha256][0]
+    aside.rows_name(named_files(session))
+    aside.are_there(_there(holding))
+    if aside.number(missing=True)[0]:  # a bucket is listed in pages: what is put back in between is on none of them
+        aside.are_there(_there(holding))
+    octets = number = 0
+    whole, last = aside.number()[0], None
+    for one in aside.names():
+        if last is not None and one.ref.sha256 == last.sha256:
+            if one.ref.size != last.size:
+                found.add(_SIZE[one.kind], one.owner, "two rows name the same octets with different sizes")
+            continue
+        last, number = one.ref, number + 1
+        file = aside.file(last.sha256)
         if file is None:
-            found.add(_MISSING[kind], owner, sha256)
-        elif file.size != ref.size:
-            found.add(_SIZE[kind], owner, f"{file.size} octets, {ref.size} were stored: {sha256}")
+            found.add(_MISSING[one.kind], one.owner, last.sha256)
+        elif file.size != last.size:
+            found.add(_SIZE[one.kind], one.owner, f"{file.size} octets, {last.size} were stored: {last.sha256}")
         elif deep:
-            hashed, octets = hashed + 1, octets + file.size
+            octets += file.size
             if not _whole(holding, file):
-                found.add(_DIGEST[kind], owner, sha256)
-        told("blobs", number, len(sizes))
-    return dict(named), Hashed(len(there), octets)
+                found.add(_DIGEST[one.kind], one.owner, last.sha256)
+        told("blobs", number, whole)
+    return Hashed(aside.number_of_files(), octets)
 
 
-def _there(holding: Holding) -> dict[str, StoredFile]:
-    """By their digests. What is aside and named as well is read where it is named."""
-    stored = sorted(holding.stored(), key=lambda one: one.sort is Sort.NAMED)
-    return {one.name: one for one in stored if one.sort in (Sort.NAMED, Sort.ASIDE)}
+def _there(holding: Holding) -> Iterator[StoredFile]:
+    return (one for one in holding.stored() if one.sort in (Sort.NAMED, Sort.ASIDE))
 
 
-def check_strangers(holding: Holding, named: Iterable[str], now: float, deep: bool, found: Collector) -> int:
+def check_strangers(holding: Holding, aside: Compared, now: float, deep: bool, found: Collector) -> int:
     """Files that no row names. Returns the octets hashed."""
-    names, octets = frozenset(named), 0
+    octets = 0
     for file in holding.stored():
         age = now - file.mtime
         if file.sort is Sort.STRAY:
@@ -95,7 +107,7 @@ def check_strangers(holding: Holding, named: Iterable[str], now: float, deep: bo
         elif file.sort is Sort.SPOOLED:
             if age >= IN_FLIGHT_S:
                 found.add(Code.SPOOL_LEFTOVER, file.name, _old(age))
-        elif file.name not in names:
+        elif not aside.is_named(file.name):
             if age >= IN_FLIGHT_S:
                 found.add(Code.BLOB_UNNAMED, file.name, f"{file.size} octets, {_old(age)}")
             if deep:

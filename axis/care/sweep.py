@@ -18,6 +18,7 @@ from typing import Final
 
 import structlog
 
+from axis.care.compared import Compared, compared
 from axis.care.logged import is_behind, log_state
 from axis.holding import Holding, Sort
 from axis.sql.driver import StoreError
@@ -64,29 +65,45 @@ def sweep(
     `StoreError` when the store cannot be asked, or has lost rows: what it does not name now may be wanted again.
     """
     before = (now - grace).timestamp()
-    old = [
-        one for one in where.blobs.stored() if one.sort is Sort.ASIDE or (one.sort is Sort.NAMED and one.mtime < before)
-    ]
-    if not old:
-        return Swept()
+    with compared() as aside:
+        aside.are_there(
+            one
+            for one in where.blobs.stored()
+            if one.sort is Sort.ASIDE or (one.sort is Sort.NAMED and one.mtime < before)
+        )
+        if not aside.number_of_files():
+            return Swept()
+        _ask(where, now - grace, aside)
+        asked()
+        return _collected(where.blobs, before, remove, aside)
+
+
+def _ask(where: Where, since: datetime, aside: Compared) -> None:
+    """What rows name, or named at `since` or later."""
     state = log_state(where.log, where.heads)
     with told(where.store), open_readonly(where.store, patient=True) as questions:
         questions.session.run(questions.session.snapshot)
         if is_behind(questions.session, state):
             known = log_size(questions.session)
             raise StoreError(f"the store knows {known} of {state.size} signed entries: what it lost may name a file")
-        named = {one.ref.sha256 for one in named_files(questions.session)}
-        names = {file.name for file in old}
-        named.update(names.intersection(named_before(questions.session, now - grace)))
-    asked()
-    unnamed = [file for file in old if file.name not in named and file.mtime < before]
-    if not remove:
-        return Swept(len(unnamed), 0, sum(file.size for file in unnamed))
-    for file in old:
-        if file.name in named:
-            where.blobs.claim(file)
-    sizes = [size for file in unnamed if (size := where.blobs.collect(file, before)) is not None]
-    return Swept(len(unnamed), len(sizes), sum(sizes))
+        aside.rows_name(named_files(questions.session))
+        aside.were_named(named_before(questions.session, since))
+
+
+def _collected(blobs: Holding, before: float, remove: bool, aside: Compared) -> Swept:
+    found = removed = octets = 0
+    if remove:
+        for file in aside.files(named=True):
+            blobs.claim(file)
+    for file in aside.files(named=False):
+        if file.mtime >= before:
+            continue
+        found += 1
+        if not remove:
+            octets += file.size
+        elif (size := blobs.collect(file, before)) is not None:
+            removed, octets = removed + 1, octets + size
+    return Swept(found, removed, octets)
 
 
 async def run_sweep(

@@ -28,6 +28,8 @@ WOULD_BLOCK: Final = frozenset({errno.EWOULDBLOCK, errno.EACCES})
 """What a lock says that another process has."""
 
 _PIECE: Final = 1 << 20
+MOST_SETTLED: Final = 1_024
+"""Folders whose names are known to be synced: a log makes two for each 256 entries, and writes in the newest only."""
 
 
 class Locked(Exception):
@@ -107,6 +109,8 @@ class Folder:
             touched.add(target.parent)
         for folder in touched:
             sync_folder(folder)
+        if len(self._settled) >= MOST_SETTLED:
+            self._settled.clear()  # those that are still wanted are synced once more
         self._settled |= made
 
     def _is_other(self, name: str, octets: bytes) -> bool:

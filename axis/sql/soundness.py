@@ -7,10 +7,9 @@ adds a row to `FILES`: `axis fsck`, `axis backup` and the collection of unnamed 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from sys import intern
 from typing import Any, Final
 
 import orjson
@@ -160,14 +159,19 @@ def _named_by(row: Sequence[Any]) -> Sequence[tuple[str, PayloadRef]]:
 
 def _row_sizes(session: Session, named: Sequence[tuple[str, PayloadRef]]) -> dict[str, int]:
     """How many octets lie in the rows of `payload` that are named here; none for what lies in files."""
-    given = orjson.dumps([ref.sha256 for _, ref in named]).decode()
-    asked = _SIZES_SQLITE if session.statements.one_writer else _SIZES_POSTGRES
-    return dict(session.run(asked, given=given).fetchall())
+    asked = "SELECT sha256, length(octets) FROM payload WHERE sha256 "
+    return dict(_of_some(session, asked, [ref.sha256 for _, ref in named]))
 
 
-_SIZES: Final = "SELECT sha256, length(octets) FROM payload WHERE sha256 "
-_SIZES_SQLITE: Final = f"{_SIZES} IN (SELECT value FROM json_each(:given))"  # noqa: S608 - our own names
-_SIZES_POSTGRES: Final = f"{_SIZES} = ANY(ARRAY(SELECT json_array_elements_text(CAST(%(given)s AS json))))"
+def _of_some(session: Session, asked: str, given: Sequence[str]) -> Sequence[Any]:
+    """The rows of those that are given; `asked` ends with the column."""
+    if session.statements.one_writer:
+        among = "IN (SELECT value FROM json_each(:given))"
+    else:
+        among = "= ANY(ARRAY(SELECT json_array_elements_text(CAST(%(given)s AS json))))"
+    return session.run(asked + among, given=orjson.dumps(given).decode()).fetchall()
+
+
 _PACKAGES_INSIDE: Final = (
     _PACKAGE.add_columns(func.length(payload.c.octets)).join_from(document, payload, _IN_A_ROW).where(_WITH_CONTENT)
 )
@@ -204,13 +208,10 @@ def inline_octets(session: Session, kind: str) -> Iterator[tuple[str, bytes]]:
             yield sha256, bytes(octets)
 
 
-_KINDS: Final = select(evidence.c.sha256, evidence.c.kind)
-
-
-def evidence_kinds(session: Session) -> dict[str, str]:
-    """The digests of all evidence that is kept, each with its kind: certificates, lists and answers of authorities,
-    which many documents share."""
-    return {sha256: intern(kind) for page in paged(session, _KINDS, evidence.c.sha256) for sha256, kind in page}
+def evidence_kinds(session: Session, names: Collection[str]) -> dict[str, str]:
+    """The kinds of that evidence which is kept: certificates, lists and answers of authorities, which many documents
+    share."""
+    return dict(_of_some(session, "SELECT sha256, kind FROM evidence WHERE sha256 ", sorted(names)))
 
 
 _REPEATED: Final = {

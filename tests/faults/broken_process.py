@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.faults.broken_commit import SHOWN as COMMITS
+from tests.faults.broken_growth import SHOWN as GROWTH
 from tests.faults.broken_repeats import SHOWN as REPEATS
 from tests.faults.broken_retention import SHOWN as RETENTION
 from tests.faults.broken_ways import SHOWN as WAYS
@@ -110,6 +111,7 @@ SHOWN: Final = (
     *REPEATS,
     *WAYS,
     *COMMITS,
+    *GROWTH,
     (
         "tests/contract/test_servers.py::test_a_server_that_writes_down_what_is_stored_is_told_of",
         Broken(

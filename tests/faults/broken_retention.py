@@ -93,7 +93,7 @@ SHOWN: Final = (
             off(
                 "files of what was removed have time",
                 "axis/care/sweep.py",
-                ("        named.update(names.intersection(named_before(questions.session, now - grace)))\n", ""),
+                ("        aside.were_named(named_before(questions.session, since))\n", ""),
             ),
             "Swept|assert",
         ),

@@ -391,4 +391,11 @@ ROWS: Final = (
         "tests/unit/core/test_notice.py::test_all_are_told_of_what_several_brought",
         note="what the sender hands to two axes itself, in a circle, is not told of: see ADR 0088",
     ),
+    row(
+        "F119",
+        "a store that grows, a node that runs for years",
+        "ten times the documents and files; hundreds of folders of a log",
+        "tests/contract/test_lean.py::test_ten_times_the_documents_take_no_more_memory",
+        "tests/unit/log/test_files.py::test_what_is_known_of_folders_does_not_grow_with_the_log",
+    ),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from axis.core.merkle import Frontier, leaf_hash, root_of
-from axis.log.disk import Changed, Locked
+from axis.log.disk import Changed, Folder, Locked
 from axis.log.files import Batch, Damaged, LogFolder, StoredTree
 from axis.log.heads import HISTORY, CheckpointStore, Head, HeadReason, HeadRefused, HeadsDamaged
 from axis.log.key import ForeignNote, LogKeys
@@ -290,3 +290,14 @@ def test_what_growth_made_superfluous_is_removed_by_who_shows_it(tmp_path: Path)
     assert (tmp_path / "log/tile/0/001.p").exists()
     grown(one, 600, 500, shown=True)
     assert not (tmp_path / "log/tile/0/001.p").exists()
+
+
+def test_what_is_known_of_folders_does_not_grow_with_the_log(
+    folder: LogFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each 256 entries have folders of their own."""
+    monkeypatch.setattr("axis.log.disk.MOST_SETTLED", 8)
+    disk = Folder(folder.path)
+    for number in range(50):
+        disk.write([(f"tile/{number}/000", b"x")], once=True)
+    assert len(disk._settled) <= 10
