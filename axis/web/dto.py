@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import orjson
 from aiohttp import hdrs, web
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem, ToldStatus
@@ -43,7 +43,20 @@ Text = Annotated[
     AfterValidator(_xml_text),
     Field(json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]*$"}),
 ]
-Instant = Annotated[AwareDatetime, Field(ge=datetime.min.replace(tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC))]
+
+
+def _written_time(value: object) -> object:
+    """A number would be taken for seconds since 1970, or for milliseconds where it is large, in text too."""
+    if not isinstance(value, str) or value[4:5] != "-":
+        raise ValueError("a time is text that begins with its year")
+    return value
+
+
+Instant = Annotated[
+    AwareDatetime,
+    Field(ge=datetime.min.replace(tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC)),
+    BeforeValidator(_written_time),
+]
 """There is such a time in UTC."""
 _NOTHING_ELSE: Final = ConfigDict(extra="forbid")
 _CODES: Final = "|".join(wire.replace("0", "0?", 1) if wire.startswith("0") else wire for wire in sorted(BY_WIRE))
