@@ -14,7 +14,7 @@ from axis.web.dto import BatchItem, StatusBody
 from axis.web.openapi.operations import MOST_STATUSES, OPERATIONS, Body, Good, Named, Operation
 from axis.web.openapi.schema import REFS, Schema, Schemas, name_of
 from axis.web.shapes import NoticeFacts, ProblemFacts, Words
-from signing.verdict import Sentence, Verdict
+from signing.verdict import VERSION, Sentence, Verdict
 
 RESPONSES: Final = "#/components/responses/"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -66,6 +66,7 @@ def document() -> Schema:
     """The description as JSON has it."""
     schemas = Schemas()
     schemas.of(Verdict)
+    schemas.named[Verdict.__name__]["properties"] |= {"version": {"const": VERSION}, "sentence": schemas.of(Sentence)}
     schemas.of(NoticeFacts)
     schemas.of(ProblemFacts)
     paths: dict[str, Schema] = {}
