@@ -156,8 +156,11 @@ _DIGEST: Final = Named(
 _STATED: Final = tuple(
     Named(
         name,
-        Sentence("nếu ghi thì phải đúng với thân", "where it is stated, it must be that of the body (RFC 9530)"),
-        "sha-256=:[A-Za-z0-9+/]{43}=:",
+        Sentence(
+            "sha-256 ghi ở đây phải là của thân", "a sha-256 that stands here must be that of the body (RFC 9530)"
+        ),
+        ".*",
+        {"type": "string", "examples": ["sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"]},
         required=False,
     )
     for name in ("Content-Digest", "Repr-Digest")
