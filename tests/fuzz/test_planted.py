@@ -25,11 +25,6 @@ PLANTED: Final[dict[Mutation, str]] = {
         "axis/web/problem_json.py",
         ('"Content-Type": "application/problem+json"', '"Content-Type": "application/json"'),
     ): "Undocumented Content-Type",
-    off(
-        "a text is one that XML can hold",
-        "axis/web/dto.py",
-        ("    AfterValidator(_xml_text),\n", ""),
-    ): "Schema-violating request accepted",
 }
 
 
