@@ -35,7 +35,7 @@ COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-has
            --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-power test-sim test-mutations bench lint types lock clean
+.PHONY: help demo test test-faults test-power test-sim test-api test-mutations bench lint types lock clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -44,7 +44,7 @@ demo: $(VENV)/.runtime  ## run the whole network on this machine; ARGS="--keep D
 	$(BIN)/axis demo $(ARGS)
 
 test: $(VENV)/.dev  ## run the tests; JOBS=0 for one process, ARGS="-k receipt" goes to pytest
-	$(PYTEST) -m "not faults and not power and not mutations" $(ARGS)
+	$(PYTEST) -m "not faults and not power and not mutations and not fuzz" $(ARGS)
 
 test-faults: $(VENV)/.dev  ## run the longer tests: kills while documents flow, hostile files
 	$(PYTEST) -m faults $(ARGS)
@@ -54,6 +54,9 @@ test-power: $(VENV)/.dev  ## cut the power at every point of a node's life, star
 
 test-sim: $(VENV)/.dev  ## simulate networks of nodes by seed; SEED=7 replays one, ARGS="--seconds 600" goes on for longer
 	$(BIN)/python -m tests.sim --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test-api: $(VENV)/.fuzz  ## ask a node all that the description of its API permits, and much that it does not
+	$(BIN)/python -m pytest -m fuzz $(ARGS)
 
 test-mutations: $(VENV)/.dev  ## switch off each defence in turn, of the judge and of nodes, and see its tests turn red
 	$(PYTEST) -m mutations -o faulthandler_timeout=600 $(ARGS)
@@ -104,6 +107,12 @@ $(VENV)/.bench: $(REQ)/bench.lock $(VENV)/.dev
 	$(INSTALL) $(LOCKED) -r $(REQ)/bench.lock
 	@touch $@
 
+# An environment of its own: what asks a node over HTTP shares nothing with it.
+$(VENV)/.fuzz: $(REQ)/fuzz.lock $(VENV)/.dev
+	$(UV) venv -q --allow-existing --no-project --python $(BIN)/python $(VENV)/fuzz
+	$(UV) pip install -q --python $(VENV)/fuzz/bin/python $(LOCKED) -r $(REQ)/fuzz.lock
+	@touch $@
+
 # --- the locks -------------------------------------------------------------------------------------------
 
 # Keeps the versions that still fit; `make lock UPGRADE=--upgrade` takes the newest ones. runtime.lock comes first
@@ -115,6 +124,7 @@ lock: | $(UV)  ## renew requirements/*.lock from pyproject.toml; UPGRADE=--upgra
 	$(COMPILE) pyproject.toml --extra s3 -c $(REQ)/runtime.lock -o $(REQ)/s3.lock
 	$(COMPILE) --group dev -c $(REQ)/runtime.lock -o $(REQ)/dev.lock
 	$(COMPILE) --group bench -c $(REQ)/runtime.lock -o $(REQ)/bench.lock
+	$(COMPILE) --group fuzz -c $(REQ)/runtime.lock -c $(REQ)/dev.lock -o $(REQ)/fuzz.lock
 	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) --no-annotate - -o $(REQ)/build.lock
 	printf '%s\n' 'uv>=0.13' | $(COMPILE) --no-annotate - -o $(REQ)/uv.lock
 	@! grep -nE '://|^file:|^--' $(REQ)/*.lock || { echo "a lock names an address" >&2; exit 1; }

@@ -60,6 +60,7 @@ from signing.keys import load_ed25519, raw_public, verify_bytes
 from signing.note import NoteSigner
 from signing.sign import load_signer, sign_enveloped, sign_parts
 from tests.buckets import Rented
+from tests.described import listed
 from tests.forked import HEARS, Forked
 from tests.stores import ready
 
@@ -315,7 +316,8 @@ class Site:
         certificate: Identity | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One request on a connection of its own, in chunks where `body` is pieces; `by` shows an agency's key."""
+        """One request on a connection of its own, in chunks where `body` is pieces; `by` shows an agency's key. What is
+        answered is held against the description of the API."""
         context = ssl.create_default_context(cafile=str(self.pki.tls_ca))
         if certificate is not None:
             context.load_cert_chain(certificate.certificate, certificate.key)
@@ -325,7 +327,10 @@ class Site:
             pieces = not isinstance(body, bytes)
             connection.request(method, path, body or None, {**shown, **(headers or {})}, encode_chunked=pieces)
             answer = connection.getresponse()
-            return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            told = {name.lower(): value for name, value in answer.getheaders()}
+            reply = Reply(answer.status, told, answer.read())
+        listed(method, path, reply)
+        return reply
 
     def get(self, path: str, by: str) -> Reply:
         return self.ask("GET", path, by=by)

@@ -43,8 +43,12 @@ ROOMS = (
     Room("axis.sql", "axis.core axis.durable schemas signing.verdict", "alembic orjson psycopg sqlalchemy sqlmodel"),
     Room(
         "axis.web",
-        "axis.core axis.flow schemas signing.verdict",
+        "axis.core axis.flow axis.web.openapi schemas signing.verdict",
         "aiohttp jinja2 orjson prometheus_client pydantic structlog",
+    ),
+    # What the routes and the description of the API are made of: tables and types.
+    Room(
+        "axis.web.openapi", "axis.core axis.web.dto axis.web.shapes schemas signing.verdict", "orjson pydantic", WORLD
     ),
     Room("axis.config", "axis.core schemas signing.cosignature signing.keys", "pydantic pydantic_core"),
     Room("axis.demo", EVERYTHING, "aiohttp click lxml rich"),
@@ -72,7 +76,7 @@ ROOMS = (
     ),
     Room("axis.reread", "axis.config axis.core axis.flow axis.reload axis.watch", "structlog"),
     Room("axis.witnesses", "adapters axis.config axis.core axis.flow axis.log axis.tls axis.watch signing.cosignature"),
-    Room("axis.docs", "axis.care.findings axis.core schemas signing.verdict"),
+    Room("axis.docs", "axis.care.findings axis.core axis.web.openapi.document schemas signing.verdict"),
     Room("axis.app", EVERYTHING, "aiohttp structlog uvloop"),
     Room("axis.cli", EVERYTHING, "aiohttp click orjson rich structlog uvloop"),
     Room("axis.__main__", "axis.cli"),

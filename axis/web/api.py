@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import orjson
 import structlog
 from aiohttp import hdrs, web
 
 from axis.core.hands import Body
-from axis.core.model import Document, DocumentRef, Hop, Principal, Role
+from axis.core.model import Document, DocumentRef, Hop, Principal
 from axis.core.problems import Kind, Problem, ProblemError, Refused
 from axis.core.states import DeliveryState
 from axis.core.times import parse_rfc3339
@@ -45,20 +46,46 @@ from axis.web.dto import (
     whole,
 )
 from axis.web.expect import go_on
+from axis.web.openapi.document import written
+from axis.web.openapi.operations import (
+    GET_CHECKPOINT,
+    GET_DELIVERY,
+    GET_DOCUMENT,
+    GET_INBOX,
+    GET_PACKAGE,
+    GET_PROOF,
+    GET_RECEIPT,
+    GET_TILE,
+    GET_WITNESSED,
+    INBOX_LIMIT,
+    INBOX_USUAL,
+    NUMBER,
+    OPERATIONS,
+    POST_ACK,
+    POST_DOCUMENT,
+    POST_RELAY,
+    POST_STATUS,
+    POST_STATUSES,
+    SENDABLE,
+)
+from axis.web.openapi.row import Operation
 from axis.web.ranges import Parts, cut, part_of
-from axis.web.routes import Route, Routes
+from axis.web.routes import Handler, Route, Routes
+from axis.web.shapes import AcknowledgedFacts, InboxFacts, WholeDocumentFacts
 from axis.web.statuses import agency, report_of, take_batch
 from schemas.codes import AgencyCode
 from schemas.errors import SchemaError
-from schemas.multipart import DIGESTS, RELATED, XML_TYPES, read_related, stated_digests
+from schemas.multipart import DIGESTS, RELATED, read_related, stated_digests
 
 log = structlog.get_logger()
 
-TAKEN_TYPES = XML_TYPES | {"application/octet-stream"}
+TAKEN_TYPES = SENDABLE.content.keys() - {RELATED}
 SUFFIXES = {"application/xml": "edxml", "application/json": "json", RELATED: "parts"}
 PIECE = 65_536
-INBOX_LIMIT = 200
-_NUMBER = re.compile(r"[0-9]{1,18}")
+DESCRIBED: Mapping[str, str] = MappingProxyType(
+    {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "public, max-age=3600"}
+)
+_IN_QUERY = {one.name for one in GET_INBOX.query}
 _NODE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 """What the configuration lets a node be called: a trace is written into the log, and goes on to the next axis."""
 
@@ -74,37 +101,39 @@ class Api:
     parts: Parts = field(default_factory=Parts)
 
     def routes(self) -> Routes:
-        return Routes(
-            [
-                Route("POST", "/v1/documents", self.post_document, asks=True),
-                # Those with a name in them are tried in this order: what is asked for most often stands first.
-                Route("POST", r"/v1/documents/([a-z0-9]{26})/statuses", self.post_status),
-                Route("GET", r"/v1/deliveries/([a-z0-9]{26})/package", self.get_delivery),
-                Route("POST", r"/v1/deliveries/([a-z0-9]{26})/ack", self.post_ack),
-                Route("GET", r"/v1/documents/([a-z0-9]{26})", self.get_document),
-                Route("GET", r"/v1/documents/([a-z0-9]{26})/package", self.get_package),
-                Route("POST", "/v1/statuses", self.post_statuses),
-                Route("GET", "/v1/inbox", self.get_inbox),
-                Route("GET", r"/v1/receipts/([a-z0-9]{26})", self.get_receipt),
-                Route("GET", r"/v1/receipts/([a-z0-9]{26})/proof", self.get_proof),
-                Route("POST", "/v1/relay", self.post_relay, asks=True),
-                Route("GET", "/v1/log/checkpoint", self.get_checkpoint),
-                Route("GET", "/v1/log/(witnessed/[0-9a-f]{8})", self.get_witnessed),
-                Route("GET", r"/v1/log/(tile/[0-9]{1,2}/[x0-9./p]{3,40})", self.get_tile),
-            ]
+        handlers: tuple[Handler, ...] = (
+            self.post_document,
+            self.post_status,
+            self.post_statuses,
+            self.post_ack,
+            self.post_relay,
+            self.get_inbox,
+            self.get_delivery,
+            self.get_document,
+            self.get_package,
+            self.get_receipt,
+            self.get_proof,
+            self.get_checkpoint,
+            self.get_witnessed,
+            self.get_tile,
+            self.get_description,
         )
+        named = {one.__name__: one for one in handlers}
+        return Routes(Route(one.method, one.pattern, named[one.id], one.asks) for one in OPERATIONS)
 
-    def caller(self, request: web.BaseRequest) -> Principal:
-        return self.doors().principal(request)
+    def caller(self, request: web.BaseRequest, asking: Operation) -> Principal:
+        """Who is connected, and may ask for that."""
+        who = self.doors().principal(request)
+        return require(who, *asking.roles) if asking.roles else who
 
     async def post_document(self, request: web.BaseRequest) -> Answer:
         """A document package as XML or in parts, or a status message as XML."""
-        by = require(self.caller(request), Role.AGENCY)
+        by = self.caller(request, POST_DOCUMENT)
         return await self._take(request, by, None, ())
 
     async def post_relay(self, request: web.BaseRequest) -> Answer:
         """The same from a neighbouring axis, with the recipients it is for and the trace of hops; or a notice."""
-        by = require(self.caller(request), Role.NODE)
+        by = self.caller(request, POST_RELAY)
         if request.content_type == "application/json":
             await go_on(request)
             notice = await take_notice(await whole(request), by, self.ctx)
@@ -162,7 +191,7 @@ class Api:
         return PartsSpooler(related, self.open_spool, self.ctx.xml_limits, stack)
 
     async def get_document(self, request: web.BaseRequest, ref: str) -> Answer:
-        by, registry = self.caller(request), self.ctx.network.registry
+        by, registry = self.caller(request, GET_DOCUMENT), self.ctx.network.registry
         document = await visible_document(ref, by, self.ctx)
         views = self.ctx.store.views
         statuses = await views.statuses(document.ref)
@@ -174,52 +203,52 @@ class Api:
             # A recipient sees its own handling and its own deliveries, not those of the other recipients.
             statuses = [one for one in statuses if registry.within(one.receiver, by.authority)]
             deliveries = [one for one in deliveries if one.endpoint == by.name]
-        return reply(
-            {
-                **document_facts(document, check, verdicts),
-                "deliveries": [delivery_facts(one, asked.get(one.id)) for one in deliveries],
-                "statuses": [status_facts(one) for one in statuses],
-            }
-        )
+        told: WholeDocumentFacts = {
+            **document_facts(document, check, verdicts),
+            "deliveries": [delivery_facts(one, asked.get(one.id)) for one in deliveries],
+            "statuses": [status_facts(one) for one in statuses],
+        }
+        return reply(told)
 
     async def get_package(self, request: web.BaseRequest, ref: str) -> Answer | web.StreamResponse:
-        document = await visible_document(ref, self.caller(request), self.ctx)
+        document = await visible_document(ref, self.caller(request, GET_PACKAGE), self.ctx)
         _, _, body = await body_of(document, self.ctx.store.views)
         return await self._stream(request, body, document.ref, document.digest)
 
     async def get_receipt(self, request: web.BaseRequest, ref: str) -> Answer:
         """The receipt, the same octets as the first time; its sender only."""
-        document = await self._sent(request, ref)
+        document = await self._sent(request, ref, GET_RECEIPT)
         octets = (await give_receipt(document, self.ctx)).octets
         return Answer(octets, {hdrs.CONTENT_TYPE: "application/json", "Axis-State": document.state.value})
 
     async def get_proof(self, request: web.BaseRequest, ref: str) -> Answer:
         """That the log holds what the receipt promised, as C2SP tlog-proof; its sender only."""
-        document = await self._sent(request, ref)
+        document = await self._sent(request, ref, GET_PROOF)
         proof = await prove_taken(document, self.log_folder, self.ctx)
         return Answer(proof.text.encode(), {hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"})
 
-    async def _sent(self, request: web.BaseRequest, ref: str) -> Document:
+    async def _sent(self, request: web.BaseRequest, ref: str, asking: Operation) -> Document:
         """A document for its sender; to others it reads as not found."""
-        by = self.caller(request)
+        by = self.caller(request, asking)
         document = await visible_document(ref, by, self.ctx)
         if not self.ctx.network.registry.within(document.sender, by.authority):
             raise Refused(Problem(Kind.NOT_FOUND))
         return document
 
     async def get_inbox(self, request: web.BaseRequest) -> Answer:
-        by = require(self.caller(request), Role.AGENCY)
+        by = self.caller(request, GET_INBOX)
         query = request.query
         asked = set(query)
-        if asked - {"after", "limit"} or len(query) > len(asked) or not all(map(_NUMBER.fullmatch, query.values())):
+        if asked - _IN_QUERY or len(query) > len(asked) or not all(map(NUMBER.fullmatch, query.values())):
             raise Refused(Problem(Kind.BAD_REQUEST, "after and limit are numbers; there are no other parameters"))
-        limit = min(max(int(query.get("limit", "50")), 1), INBOX_LIMIT)
-        items = await mailbox.inbox(by, int(query.get("after", "0")), limit, self.ctx)
+        limit = min(max(int(query.get("limit", INBOX_USUAL)), 1), INBOX_LIMIT)
+        items = await mailbox.inbox(by, int(query.get("after", 0)), limit, self.ctx)
         following = items[-1].seq if len(items) == limit else None
-        return reply({"items": [inbox_facts(item) for item in items], "next": following})
+        page: InboxFacts = {"items": [inbox_facts(item) for item in items], "next": following}
+        return reply(page)
 
     async def get_delivery(self, request: web.BaseRequest, id: str) -> Answer | web.StreamResponse:
-        by = require(self.caller(request), Role.AGENCY)
+        by = self.caller(request, GET_DELIVERY)
         fetched = await mailbox.fetch(id, by, self.ctx)
         try:
             return await self._stream(request, fetched.body, id, fetched.digest, fetched.outcome)
@@ -229,22 +258,21 @@ class Api:
             raise
 
     async def post_ack(self, request: web.BaseRequest, id: str) -> Answer:
-        by = require(self.caller(request), Role.AGENCY)
+        by = self.caller(request, POST_ACK)
         collected = await mailbox.acknowledge(id, by, self.ctx)
         arrived = collected.arrived
-        return reply(
-            {
-                "delivery": collected.delivery.id,
-                "document": collected.delivery.document,
-                "state": DeliveryState.DELIVERED.value,
-                "settled_at": instant(collected.delivery.settled_at),
-                "arrived": status_facts(arrived) if arrived else None,
-            }
-        )
+        told: AcknowledgedFacts = {
+            "delivery": collected.delivery.id,
+            "document": collected.delivery.document,
+            "state": DeliveryState.DELIVERED.value,
+            "settled_at": instant(collected.delivery.settled_at),
+            "arrived": status_facts(arrived) if arrived else None,
+        }
+        return reply(told)
 
     async def post_status(self, request: web.BaseRequest, ref: str) -> Answer:
         """One status of one receiver of a document."""
-        by = require(self.caller(request), Role.AGENCY)
+        by = self.caller(request, POST_STATUS)
         body = await status_body(request)
         told = DocumentRef(ref), partial(report_of, body)
         recorded = await record_told(told, by, self.ctx.now(), self.ctx)
@@ -252,26 +280,30 @@ class Api:
 
     async def post_statuses(self, request: web.BaseRequest) -> Answer:
         """Up to a hundred statuses of any documents, each with its own result. Stored together or not at all."""
-        by = require(self.caller(request), Role.AGENCY)
+        by = self.caller(request, POST_STATUSES)
         return reply(await take_batch(request, by, self.ctx))
 
     async def get_checkpoint(self, request: web.BaseRequest) -> Answer:
         """The newest signed checkpoint. Anyone who may connect may remember it: that is what it is for."""
-        self.caller(request)
+        self.caller(request, GET_CHECKPOINT)
         note = published(self.log_folder)
         if note is None:
             raise Refused(Problem(Kind.NOT_FOUND))
         return Answer(note, {hdrs.CONTENT_TYPE: "text/plain"})
 
-    async def get_witnessed(self, request: web.BaseRequest, path: str) -> Answer:
+    async def get_witnessed(self, request: web.BaseRequest, key: str) -> Answer:
         """The newest checkpoint that one witness has cosigned, by the hash of its key."""
-        self.caller(request)
-        return self._file(path, "text/plain")
+        self.caller(request, GET_WITNESSED)
+        return self._file(f"witnessed/{key}", "text/plain")
 
-    async def get_tile(self, request: web.BaseRequest, path: str) -> Answer:
+    async def get_tile(self, request: web.BaseRequest, level: str, tile: str) -> Answer:
         """A hash tile (C2SP tlog-tiles). Entry bundles are for auditors, who have the folder."""
-        self.caller(request)
-        return self._file(path, "application/octet-stream")
+        self.caller(request, GET_TILE)
+        return self._file(f"tile/{level}/{tile}", "application/octet-stream")
+
+    async def get_description(self, request: web.BaseRequest) -> Answer:
+        """What all this is, for machines. It names nothing of this node: whoever asks may have it, and keep it."""
+        return Answer(written(), DESCRIBED)
 
     def _file(self, path: str, content_type: str) -> Answer:
         target = (self.log_folder / path).resolve()
@@ -313,7 +345,7 @@ class Api:
             if part is None:
                 return await self._send(request, chunks, {**headers, hdrs.CONTENT_LENGTH: str(size)})
             headers[hdrs.CONTENT_RANGE] = f"bytes {part.start}-{part.stop - 1}/{size}"
-            with self.parts.given_to(self.caller(request).name):
+            with self.parts.given_to(self.doors().principal(request).name):
                 async with aclosing(cut(chunks, part)) as asked:
                     return await self._send(request, asked, {**headers, hdrs.CONTENT_LENGTH: str(len(part))}, 206)
 

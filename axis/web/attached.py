@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from axis.core.model import AttachmentCheck, AttachmentRecord, AttachmentVerdict
 from axis.core.times import rfc3339
+from axis.web.shapes import FindingFacts, MarkFacts, PdfFacts, PdfSignatureFacts, SignaturesFacts
 from signing.verdict import OUTCOMES, REASONS, PdfOutcome, Reason, Sentence
 
 NOT_YET: Final = Sentence("chưa kiểm tra", "not judged yet")
@@ -23,12 +24,12 @@ def words(outcome: PdfOutcome | None, judged: bool = True) -> Sentence:
     return NO_PDF if judged else NOT_YET
 
 
-def mark(check: AttachmentCheck | None) -> dict[str, Any] | None:
+def mark(check: AttachmentCheck | None) -> MarkFacts | None:
     """What is attached to a document, as a whole: the worst of it. `None` where there is nothing to judge."""
     return None if check is None else told_mark(check.outcome, check.rounds > 0, check.due_at is not None)
 
 
-def told_mark(outcome: PdfOutcome | None, judged: bool, again: bool) -> dict[str, Any]:
+def told_mark(outcome: PdfOutcome | None, judged: bool, again: bool) -> MarkFacts:
     """The same from its parts: whether it was judged, and whether it will be again."""
     told = words(outcome, judged)
     return {"outcome": outcome.value if outcome else None, "vi": told.vi, "en": told.en, "again": again}
@@ -41,7 +42,7 @@ def newest(verdicts: Sequence[AttachmentVerdict]) -> dict[int, AttachmentVerdict
 
 def attachment_signatures(
     record: AttachmentRecord, place: int, verdicts: Sequence[AttachmentVerdict]
-) -> dict[str, Any] | None:
+) -> SignaturesFacts | None:
     """The signatures in one attachment: the newest judgement whole, of earlier ones the outcome. `None` without any."""
     if record.form is None:
         return None
@@ -67,25 +68,26 @@ def attachment_signatures(
     }
 
 
-def pdf_summary(entry: Mapping[str, Any]) -> dict[str, Any]:
+def pdf_summary(entry: Mapping[str, Any]) -> PdfFacts:
     """One PDF, from the stored form of its verdict."""
     verdict = entry["verdict"]
     return {
         "path": entry["path"],
         "outcome": verdict["outcome"],
-        **verdict["words"],
+        "vi": verdict["words"]["vi"],
+        "en": verdict["words"]["en"],
         "reason": verdict["reason"],
         "findings": [_finding(one) for one in verdict["findings"]],
         "signatures": [_signature(one) for one in verdict["signatures"]],
     }
 
 
-def _finding(one: Mapping[str, Any]) -> dict[str, Any]:
+def _finding(one: Mapping[str, Any]) -> FindingFacts:
     detail = one["detail"] if one["code"] == ACTIVE else ""
-    return {"code": one["code"], "detail": detail, **one["sentence"]}
+    return {"code": one["code"], "detail": detail, "vi": one["sentence"]["vi"], "en": one["sentence"]["en"]}
 
 
-def _signature(one: Mapping[str, Any]) -> dict[str, Any]:
+def _signature(one: Mapping[str, Any]) -> PdfSignatureFacts:
     verdict, told = one["verdict"], OUTCOMES[PdfOutcome(one["outcome"])]
     signer = verdict["signer"]
     sentence = REASONS[Reason(verdict["reason"])]

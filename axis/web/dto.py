@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import orjson
 from aiohttp import hdrs, web
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from axis.core.follow_up import FollowUp
 from axis.core.inbox import InboxItem, ToldStatus
@@ -24,7 +24,8 @@ from axis.core.times import rfc3339
 from axis.web.answer import Answer
 from axis.web.attached import attachment_signatures, mark, told_mark
 from axis.web.fields import wrong_fields
-from schemas.status import BY_WIRE
+from axis.web.shapes import REF, DeliveryFacts, DocumentFacts, InboxItemFacts, MarkFacts, StatusFacts
+from schemas.status import BY_WIRE, WIRE_WITH_REASON
 from signing.verdict import PdfOutcome
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -37,10 +38,35 @@ def _xml_text(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_xml_text)]
-Instant = Annotated[AwareDatetime, Field(ge=datetime.min.replace(tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC))]
+Text = Annotated[
+    str,
+    AfterValidator(_xml_text),
+    Field(json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]*$"}),
+]
+
+
+def _written_time(value: object) -> object:
+    """A number would be taken for seconds since 1970, or for milliseconds where it is large, in text too."""
+    if not isinstance(value, str) or value[4:5] != "-":
+        raise ValueError("a time is text that begins with its year")
+    return value
+
+
+Instant = Annotated[
+    AwareDatetime,
+    Field(ge=datetime.min.replace(tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC)),
+    BeforeValidator(_written_time),
+]
 """There is such a time in UTC."""
 _NOTHING_ELSE: Final = ConfigDict(extra="forbid")
+_CODES: Final = "|".join(wire.replace("0", "0?", 1) if wire.startswith("0") else wire for wire in sorted(BY_WIRE))
+REASON_NEEDED: Final[dict[str, Any]] = {
+    "if": {
+        "properties": {"code": {"enum": sorted({*WIRE_WITH_REASON, *(one.lstrip("0") for one in WIRE_WITH_REASON)})}}
+    },
+    "then": {"required": ["description"], "properties": {"description": {"type": "string", "pattern": r"\S"}}},
+}
+"""What the axis holds a status to after it is read, in the words of JSON Schema: the reason of a refusal."""
 
 
 # Dataclasses, because to read a field of a model of pydantic's is a function; a status is asked for a dozen.
@@ -58,9 +84,9 @@ class StaffBody:
 class StatusBody:
     """One status of one receiver. `receiver` may be left out when the connection speaks for one recipient only."""
 
-    __pydantic_config__ = _NOTHING_ELSE
+    __pydantic_config__ = ConfigDict(extra="forbid", json_schema_extra=REASON_NEEDED)
 
-    code: Annotated[str, Field(pattern=r"^[0-9]{1,2}$")]
+    code: Annotated[str, Field(pattern=r"^[0-9]{1,2}$", json_schema_extra={"pattern": f"^({_CODES})$"})]
     receiver: str | None = None
     at: Instant | None = None
     description: Annotated[Text | None, Field(max_length=500)] = None
@@ -71,7 +97,7 @@ class StatusBody:
 class BatchItem(StatusBody):
     """One status of a batch: it names its document."""
 
-    document: Annotated[str, Field(pattern=r"^[a-z0-9]{26}$")]
+    document: Annotated[str, Field(pattern=f"^{REF}$")]
 
 
 _STATUS: Final = TypeAdapter(StatusBody)
@@ -148,7 +174,7 @@ def instant(at: datetime | None) -> str | None:
 
 def document_facts(
     document: Document, check: AttachmentCheck | None, verdicts: Sequence[AttachmentVerdict]
-) -> dict[str, Any]:
+) -> DocumentFacts:
     """What a party to the document sees of it. `verdicts` are all judgements of its attachments, in their order."""
     return {
         "document": document.ref,
@@ -177,7 +203,7 @@ def document_facts(
         "size": document.payload.size,
         "sha256": document.payload.sha256,
         "package_sha256": document.digest,
-        "accepted_at": instant(document.accepted_at),
+        "accepted_at": rfc3339(document.accepted_at),
         "removed_at": instant(document.removed_at),
         "crossed": document.crossed,
         "notes": list(document.notes),
@@ -185,7 +211,7 @@ def document_facts(
     }
 
 
-def delivery_facts(delivery: Delivery, follow_up: FollowUp | None = None) -> dict[str, Any]:
+def delivery_facts(delivery: Delivery, follow_up: FollowUp | None = None) -> DeliveryFacts:
     """`became` is what the destination said later, where it is asked (`axis.core.follow_up.Became`)."""
     return {
         "delivery": delivery.id,
@@ -201,7 +227,7 @@ def delivery_facts(delivery: Delivery, follow_up: FollowUp | None = None) -> dic
     }
 
 
-def status_facts(report: StatusReport) -> dict[str, Any]:
+def status_facts(report: StatusReport) -> StatusFacts:
     return {
         "status": report.ref,
         "code": report.wire,
@@ -216,7 +242,7 @@ def status_facts(report: StatusReport) -> dict[str, Any]:
     }
 
 
-def inbox_facts(item: InboxItem) -> dict[str, Any]:
+def inbox_facts(item: InboxItem) -> InboxItemFacts:
     """What is stored as JSON is told as it is stored."""
     # Once for all: fifty times sixteen look-ups by name are a tenth of an answer.
     (
@@ -245,11 +271,11 @@ def inbox_facts(item: InboxItem) -> dict[str, Any]:
 
 
 @cache
-def _mark(outcome: str | None, judged: bool, again: bool) -> dict[str, Any]:
+def _mark(outcome: str | None, judged: bool, again: bool) -> MarkFacts:
     return told_mark(None if outcome is None else PdfOutcome(outcome), judged, again)
 
 
-def _status_of(report: ToldStatus) -> dict[str, Any]:
+def _status_of(report: ToldStatus) -> StatusFacts:
     return {
         "status": report.status,
         "code": report.wire,

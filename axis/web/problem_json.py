@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import orjson
 import structlog
@@ -13,6 +13,7 @@ from aiohttp import web
 from axis.core.ports import LostRace
 from axis.core.problems import TABLE, Kind, Problem, ProblemError, Unavailable
 from axis.web.answer import Answer
+from axis.web.shapes import ProblemFacts, ToldProblemFacts
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ def answer(problem: Problem, retry_after_s: float | None = None) -> Answer:
     """One problem as an answer. `instance` is random: it joins the answer to our log, and shows nothing."""
     row = TABLE[problem.kind]
     instance = f"urn:axis:request:{secrets.token_hex(8)}"
-    body = {**members(problem), "instance": instance}
+    body: ProblemFacts = {**members(problem), "instance": instance}
     status = body["status"]
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if row.temporary:
@@ -47,11 +48,13 @@ def answer(problem: Problem, retry_after_s: float | None = None) -> Answer:
     return Answer(orjson.dumps(body), headers, status, problem.kind)
 
 
-def members(problem: Problem) -> dict[str, Any]:
-    """What a stranger is told of a problem."""
+def members(problem: Problem) -> ToldProblemFacts:
+    """What a stranger is told of a problem: these, with what else is told of one of its kind."""
     row = TABLE[problem.kind]
-    told = {**problem.extra, "type": problem.type, "title": row.en, "title_vi": row.vi, "status": row.http or 502}
-    return {**told, "detail": problem.detail} if problem.detail else told
+    told: ToldProblemFacts = {"type": problem.type, "title": row.en, "title_vi": row.vi, "status": row.http or 502}
+    if problem.detail:
+        told["detail"] = problem.detail
+    return cast(ToldProblemFacts, {**problem.extra, **told})
 
 
 async def answered(asked: Awaitable[T], method: str, route: str) -> T | Answer:

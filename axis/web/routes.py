@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -19,10 +19,8 @@ from aiohttp.streams import StreamReader
 from axis.core.problems import Kind, Problem
 from axis.web.answer import Answer
 from axis.web.expect import go_on, is_known
+from axis.web.openapi.operations import MAX_JSON as MAX_JSON
 from axis.web.problem_json import answer, answered
-
-MAX_JSON: Final = 65_536
-"""Octets of a body that is read whole, where a handler says nothing else."""
 
 Handler = Callable[..., Awaitable[Answer | web.StreamResponse]]
 """Called with the request, and with what the groups of the route's path hold."""

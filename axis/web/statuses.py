@@ -16,15 +16,12 @@ from axis.core.statuses import Report, Reporting
 from axis.flow.context import Context
 from axis.flow.report import Told, record_statuses
 from axis.web.dto import StaffBody, StatusBody, read_items, status_facts, whole
+from axis.web.openapi.operations import MAX_BATCH, MOST_STATUSES
 from axis.web.problem_json import members
+from axis.web.shapes import ResultFacts, ResultsFacts
 from schemas.codes import AgencyCode, CodeError
 from schemas.envelope import StaffInfo
 from schemas.status import BY_WIRE, WIRE_BY_SENDER, WIRE_WITH_REASON, read_wire
-
-MOST = 100
-"""Statuses of one request."""
-MAX_BATCH = 262_144
-"""Octets of one request with several."""
 
 
 def report_of(body: StatusBody, document: Concerned, reporting: Reporting) -> Report:
@@ -62,9 +59,9 @@ def _staff(body: StaffBody | None) -> StaffInfo | None:
     return None if body is None else StaffInfo(body.department, body.staff, body.email, body.mobile)
 
 
-async def take_batch(request: web.BaseRequest, by: Principal, ctx: Context) -> dict[str, Any]:
-    """`{"statuses": [...]}` with up to `MOST` items; the answer has one result for each, in their order: the recorded
-    status, or the problem. Those that are good are stored together."""
+async def take_batch(request: web.BaseRequest, by: Principal, ctx: Context) -> ResultsFacts:
+    """`{"statuses": [...]}` with up to `MOST_STATUSES` items; the answer has one result for each, in their order: the
+    recorded status, or the problem. Those that are good are stored together."""
     given = read_items(await _batch(request))
     now = ctx.now()
     told: list[Told] = [
@@ -77,7 +74,7 @@ async def take_batch(request: web.BaseRequest, by: Principal, ctx: Context) -> d
 
 
 async def _batch(request: web.BaseRequest) -> list[Any]:
-    """The items of a batch, unread. `Refused(BAD_REQUEST)` where it is no list of one to `MOST`."""
+    """The items of a batch, unread. `Refused(BAD_REQUEST)` where it is no list of one to `MOST_STATUSES`."""
     if request.content_type != "application/json":
         raise Refused(Problem(Kind.UNSUPPORTED_MEDIA, "application/json is expected"))
     octets = await whole(request.clone(client_max_size=MAX_BATCH))
@@ -86,13 +83,13 @@ async def _batch(request: web.BaseRequest) -> list[Any]:
     except orjson.JSONDecodeError:
         raise Refused(Problem(Kind.BAD_REQUEST, "not JSON")) from None
     items = body.get("statuses") if isinstance(body, dict) and set(body) == {"statuses"} else None
-    if not isinstance(items, list) or not 1 <= len(items) <= MOST:
-        told = f"an object with one member is expected: statuses, a list of 1 to {MOST}"
+    if not isinstance(items, list) or not 1 <= len(items) <= MOST_STATUSES:
+        told = f"an object with one member is expected: statuses, a list of 1 to {MOST_STATUSES}"
         raise Refused(Problem(Kind.BAD_REQUEST, told, {"fields": ("statuses",)}))
     return items
 
 
-def _result(outcome: StatusReport | Problem) -> dict[str, Any]:
+def _result(outcome: StatusReport | Problem) -> ResultFacts:
     if isinstance(outcome, Problem):
         return {"problem": members(outcome)}
     return {"status": status_facts(outcome)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -189,6 +190,8 @@ BAD_BODIES: dict[str, Any] = {
     "a time that is none": {"code": "03", "at": "hôm qua"},
     "a time before time": {"code": "03", "at": "0001-01-01T00:00:00+07:00"},
     "a time after time": {"code": "03", "at": "9999-12-31T23:59:59-07:00"},
+    "a time that is a number": {"code": "03", "at": int(time.time())},
+    "a time that is a number in text": {"code": "03", "at": str(int(time.time()))},
     "a receiver that is no code": {"code": "03", "receiver": "../etc"},
     "a text that XML cannot hold": {"code": "03", "description": "a\x01b"},
     "a name that XML cannot hold": {"code": "03", "staff": {"staff": "a\ufffeb"}},
