@@ -367,7 +367,7 @@ SHOWN: Final = (
     (
         "tests/unit/web/test_places.py::test_addresses_that_one_subscriber_chooses_among_are_one",
         Broken(
-            "F44",
+            "F126",
             off(
                 "a subscriber of IPv6 is one, however many addresses it takes",
                 "axis/web/places.py",

@@ -260,7 +260,6 @@ OWN: Final = (
         f"{HEADS}::test_a_later_head_counts_and_a_rest_between_two_requests_does_not",
         f"{FULL}::test_a_flood_that_never_speaks_is_refused_and_who_is_at_work_is_served_to_the_end",
         f"{FULL}::test_silent_ones_go_when_their_time_is_over_and_newcomers_come",
-        "tests/unit/web/test_places.py::test_addresses_that_one_subscriber_chooses_among_are_one",
     ),
     row(
         "F45",

@@ -398,4 +398,10 @@ ROWS: Final = (
         "tests/contract/test_lean.py::test_ten_times_the_documents_take_no_more_memory",
         "tests/unit/log/test_files.py::test_what_is_known_of_folders_does_not_grow_with_the_log",
     ),
+    row(
+        "F126",
+        "a flood of connections that say nothing, from all addresses of one network of IPv6",
+        "sixteen addresses of 2001:db8:0:1::/64 where sixteen have a place",
+        "tests/unit/web/test_places.py::test_addresses_that_one_subscriber_chooses_among_are_one",
+    ),
 )
