@@ -6,24 +6,18 @@ import json
 import string
 from base64 import b64encode
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from axis.core.canonical import canonical
-from axis.core.entry import leaf
-from axis.core.intake import decide_intake
-from axis.core.model import Document
-from axis.core.receipt import receipt
-from axis.log.files import Batch, Damaged
+from axis.log.files import Damaged
 from axis.log.proof import MalformedProof, parse_proof, prove_consistency, prove_inclusion
 from axis.log.receipts import check_receipts, is_signed
 from signing.keys import raw_public
-from tests.unit.core.world import NONCE, NOW, content, document_of, ids, network, passed, submission, waiting
-from tests.unit.log.logs import KEYS, grow, leaves, writer_at
+from tests.unit.log.logs import KEYS, grow, leaves
+from tests.unit.log.taken import KEY, log_of_two
 
 LETTERS = frozenset(string.ascii_letters + string.digits + "+/")
 """Those of base64."""
@@ -120,28 +114,9 @@ def test_nothing_to_prove_is_an_empty_proof(log: Path) -> None:
     assert prove_consistency(log, 300, 700)
 
 
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
-
-
-def issued(document: Document) -> bytes:
-    return receipt(document, "province-99", timedelta(seconds=5), "receipts-2026", KEY.sign).octets
-
-
 @pytest.fixture
 def taken(tmp_path: Path) -> tuple[Path, list[bytes]]:
-    """A log that holds the acceptance of one document and the holding of another, and the two receipts."""
-    decisions = [
-        decide_intake(submission(), content(), verdict, (), {}, network(), NOW, ids(prefix), NONCE)
-        for verdict, prefix in ((passed(), "doc"), (waiting(), "held"))
-    ]
-    entries = [leaf(entry) for decision in decisions for entry in decision.entries]
-    writer = writer_at(tmp_path)
-    writer.open()
-    writer.reconcile(0)
-    writer.commit(Batch(0, tuple(range(len(entries))), tuple(entries)))
-    writer.publish()
-    writer.close()
-    return tmp_path / "log", [issued(document_of(decision)) for decision in decisions]
+    return log_of_two(tmp_path, "province-99")
 
 
 def checked(taken: tuple[Path, list[bytes]], *receipts: bytes) -> list[str]:

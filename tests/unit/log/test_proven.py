@@ -5,26 +5,19 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from axis.core.canonical import canonical
-from axis.core.entry import leaf
-from axis.core.intake import decide_intake
-from axis.core.receipt import receipt
 from axis.log.files import Batch
 from axis.log.heads import Head
 from axis.log.key import LogKeys
 from axis.log.proof import MalformedProof, Proof, parse_proof, prove_inclusion
 from axis.log.proven import Proven, check_proof, check_receipt
 from signing.keys import raw_public
-from tests.unit.core.world import NONCE, NOW, content, document_of, ids, network, passed, submission, waiting
 from tests.unit.log.logs import KEYS, ORIGIN, SIGNER, STRANGER, grow, signed, writer_at
-
-RECEIPTS = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+from tests.unit.log.taken import KEY, log_of_two
 
 
 @pytest.fixture(scope="module")
@@ -90,31 +83,16 @@ def test_what_is_proved_must_be_an_entry(tmp_path: Path) -> None:
 
 @pytest.fixture
 def taken(tmp_path: Path) -> tuple[Path, list[bytes]]:
-    """A log with the acceptance of a document and the holding of another, and their receipts."""
-    decisions = [
-        decide_intake(submission(), content(), verdict, (), (), network(), NOW, ids(prefix), NONCE)
-        for verdict, prefix in ((passed(), "doc"), (waiting(), "held"))
-    ]
-    entries = [leaf(entry) for decision in decisions for entry in decision.entries]
-    writer = writer_at(tmp_path)
-    writer.open()
-    writer.reconcile(0)
-    writer.commit(Batch(0, tuple(range(len(entries))), tuple(entries)))
-    writer.publish()
-    writer.close()
-    given = (
-        receipt(document_of(one), ORIGIN, timedelta(seconds=5), "receipts", RECEIPTS.sign).octets for one in decisions
-    )
-    return tmp_path / "log", list(given)
+    return log_of_two(tmp_path, ORIGIN)
 
 
 def against(taken: tuple[Path, list[bytes]], number: int, index: int, **other: object) -> list[str]:
     said = json.loads(taken[1][number]) | other
     if other:
         del said["signature"]
-        said["signature"] = b64encode(RECEIPTS.sign(canonical(said))).decode()
+        said["signature"] = b64encode(KEY.sign(canonical(said))).decode()
     found = check_proof(prove_inclusion(taken[0], index), KEYS)
-    return [one.code.value for one in check_receipt(said, found, ORIGIN, raw_public(RECEIPTS))]
+    return [one.code.value for one in check_receipt(said, found, ORIGIN, raw_public(KEY))]
 
 
 def test_a_receipt_is_held_against_the_one_entry_that_it_promised(taken: tuple[Path, list[bytes]]) -> None:
@@ -142,4 +120,4 @@ def test_a_receipt_that_says_something_else_is_found(taken: tuple[Path, list[byt
 def test_a_receipt_that_the_node_did_not_sign_is_found(taken: tuple[Path, list[bytes]]) -> None:
     said = json.loads(taken[1][0]) | {"bytes": 1}
     found = check_proof(prove_inclusion(taken[0], 0), KEYS)
-    assert [one.code.value for one in check_receipt(said, found, ORIGIN, raw_public(RECEIPTS))] == ["receipt-signature"]
+    assert [one.code.value for one in check_receipt(said, found, ORIGIN, raw_public(KEY))] == ["receipt-signature"]
