@@ -378,6 +378,7 @@ ROWS: Final = (
         f"{RANGES}::test_our_own_client_goes_on_over_a_line_that_breaks_again_and_again",
         f"{RANGES}::test_curl_goes_on_where_it_stopped",
         f"{RANGES}::test_the_end_of_a_package_that_is_damaged_at_its_beginning_is_not_given",
+        f"{RANGES}::test_who_does_not_read_its_parts_gets_no_more_of_them_and_keeps_nobody_else_from_one",
         "tests/unit/web/test_ranges.py::test_one_range_is_read_and_all_else_is_not_asked_for",
     ),
     row(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 from axis.cli import main
 from axis.demo.client import Reply
 from axis.demo.network import HOST
+from axis.web.ranges import AT_ONCE
 from tests.parts import body, related, split
 from tests.site import HOME_AFFAIRS, OFFICE, Site, kept_running, problem, until
 from tests.tools import need
@@ -142,3 +144,22 @@ def test_the_end_of_a_package_that_is_damaged_at_its_beginning_is_not_given(site
     file.write_bytes(package)
     assert (reply.status, problem(reply.body)) == (503, "stored-damaged")
     assert site.ask("GET", path, by=OFFICE, headers=end).body == package[-1:]
+
+
+@pytest.mark.faults
+def test_who_does_not_read_its_parts_gets_no_more_of_them_and_keeps_nobody_else_from_one(site: Site) -> None:
+    document = site.take(site.package(OFFICE, [HOME_AFFAIRS], [bytes(30_000_000)]), OFFICE)["document"]
+    path, end = f"/v1/documents/{document}/package", {"Range": "bytes=-1"}
+    key = site.key(site.agencies[OFFICE])
+    head = f"GET {path} HTTP/1.1\r\nHost: axis\r\nRange: bytes=1-\r\nAuthorization: Bearer {key}\r\n\r\n"
+    context = ssl.create_default_context(cafile=str(site.pki.tls_ca))
+    with ExitStack() as stack:
+        for _ in range(AT_ONCE):
+            line = socket.create_connection((HOST, site.port), timeout=30)
+            mute = stack.enter_context(context.wrap_socket(line, server_hostname=HOST))
+            mute.sendall(head.encode())
+            assert mute.recv(12) == b"HTTP/1.1 206"
+        refused = site.ask("GET", path, by=OFFICE, headers=end)
+        assert (refused.status, problem(refused.body)) == (503, "busy")
+        assert site.ask("GET", path, by=HOME_AFFAIRS, headers=end).status == 206
+    until("its places are free", lambda: site.ask("GET", path, by=OFFICE, headers=end).status == 206)
